@@ -1,0 +1,46 @@
+"""Values as bars: a dense layer's code, and the probabilities of classes beside the image they are for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from cnnviz.figures.image import Pixels, draw_image
+from cnnviz.figures.style import BLUE, GREEN, VERMILLION, page, shortened, tidy
+
+
+def code(values: Float[np.ndarray, " n"], *, title: str = "", label: str = "activation") -> Figure:
+    """One bar a unit, from zero; negative ones in another color."""
+    figure = page(8.0, 2.8, title)
+    ax = tidy(figure.subplots())
+    ax.bar(np.arange(len(values)), values, width=0.8, color=np.where(values < 0, VERMILLION, BLUE))
+    ax.axhline(0, color="0.3", linewidth=0.8)
+    ax.set_xlim(-0.6, len(values) - 0.4)
+    ax.set_xlabel("unit")
+    ax.set_ylabel(label)
+    return figure
+
+
+def probabilities(
+    pixels: Pixels, values: Float[np.ndarray, " n"], labels: Sequence[str], *, true: int | None = None, title: str = ""
+) -> Figure:
+    """The image, and beside it one bar a class from the top down; the true class is hatched, green and named so."""
+    figure = page(8.4, max(2.6, 0.26 * len(values) + 0.6), title)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 2.1))
+    draw_image(left, pixels)
+    places = np.arange(len(values))
+    bars = right.barh(places, values, color=BLUE, height=0.72)
+    names = [shortened(label, 28) for label in labels]
+    if true is not None:
+        bars[true].set(facecolor=GREEN, hatch="//", edgecolor="white")
+        names[true] += " (true)"
+    for place, value in zip(places, values, strict=True):
+        right.text(value + 0.012, place, f"{value:.3f}", va="center", fontsize=8)
+    right.set_yticks(places, names, fontsize=9, parse_math=False)
+    right.set_xlim(0, 1.1)
+    right.set_xticks(np.linspace(0, 1, 6))
+    right.set_ylim(len(values) - 0.4, -0.6)
+    right.set_xlabel("probability")
+    right.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,39 @@
+"""How measures moved while a network was trained: one panel a measure, the best epoch marked."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from cnnviz.figures.style import BLUE, GRAY, VERMILLION, page, tidy
+
+Lines = Mapping[str, Float[np.ndarray, " epochs"]]
+STYLES = [{"color": BLUE, "marker": "o"}, {"color": VERMILLION, "marker": "s", "linestyle": "--"}]
+MARKED = 40  # with more epochs than this, markers hide the line
+
+
+def curves(
+    panels: Mapping[str, Lines], epochs: Int[np.ndarray, " epochs"], *, best: int | None = None, title: str = ""
+) -> Figure:
+    """For each measure its lines over the epochs; `best` is the epoch that a dotted line marks."""
+    figure = page(4.4 * len(panels), 3.5, title)
+    for ax, (measure, lines) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True):
+        _draw(tidy(ax), lines, epochs, best)
+        ax.set_ylabel(measure)
+    return figure
+
+
+def _draw(ax: Axes, lines: Lines, epochs: Int[np.ndarray, " epochs"], best: int | None) -> None:
+    size = 4.5 if len(epochs) <= MARKED else 0
+    if best is not None:
+        ax.axvline(best, color=GRAY, linestyle=":", linewidth=1.4, label=f"best epoch: {best}")
+    for (name, values), style in zip(lines.items(), STYLES, strict=False):
+        ax.plot(epochs, values, label=name, markersize=size, linewidth=1.6, **style)
+    pad = max(0.5 if len(epochs) == 1 else 0.0, 0.03 * (epochs[-1] - epochs[0]))
+    ax.set_xlim(epochs[0] - pad, epochs[-1] + pad)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_xlabel("epoch")
+    ax.legend(frameon=False, fontsize=9)

@@ -1,0 +1,43 @@
+"""Weights counted by value: several sets on the same bins and the same axes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+
+from cnnviz.figures.style import BLUE, VERMILLION, page, tidy
+
+Sets = Mapping[str, Float[np.ndarray, "..."]]
+STYLES = [
+    {"histtype": "stepfilled", "facecolor": BLUE, "alpha": 0.55, "edgecolor": BLUE},
+    {"histtype": "step", "edgecolor": VERMILLION, "linewidth": 1.8},
+]
+
+
+def bin_edges(sets: Sets) -> Float[np.ndarray, " edges"]:
+    """Equal bins over the range of all sets, with an edge at zero; 30 for few values, 60 for many."""
+    values = np.concatenate([np.ravel(values) for values in sets.values()])
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    width = ((high - low) or 1.0) / (30 if len(values) < 5000 else 60)
+    return np.arange(np.floor(low / width), np.ceil(high / width) + 1) * width
+
+
+def counts(sets: Sets, edges: Float[np.ndarray, " edges"]) -> dict[str, Int[np.ndarray, " bins"]]:
+    """How many values of each set fall into each bin."""
+    return {name: np.histogram(values, edges)[0] for name, values in sets.items()}
+
+
+def histograms(sets: Sets, *, title: str = "", label: str = "weight") -> Figure:
+    """Two sets over each other, the first filled and the second outlined, with mean and deviation in the legend."""
+    figure = page(7.0, 4.0, title)
+    ax = tidy(figure.subplots())
+    edges = bin_edges(sets)
+    for (name, values), style in zip(sets.items(), STYLES, strict=True):
+        legend = f"{name}: mean {values.mean():.4f}, standard deviation {values.std():.4f}"
+        ax.hist(np.ravel(values), bins=list(edges), label=legend, **style)
+    ax.set_xlabel(label)
+    ax.set_ylabel("weights in the bin")
+    ax.margins(y=0.18)  # the legend stands over the bars
+    ax.legend(frameon=False, fontsize=9, loc="upper left")
+    return figure

@@ -1,0 +1,50 @@
+"""Images as they are in the data set: gray ones dark on white, others in their own colors."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnviz.figures.style import NARROWEST, page, shortened
+
+Pixels = UInt8[np.ndarray, "h w c"]
+
+
+def draw_image(ax: Axes, pixels: Pixels, extent: tuple[float, float, float, float] | None = None) -> None:
+    """The image on the axes, black for the most in a gray one; of two or more than three channels the first."""
+    shown = pixels if pixels.shape[-1] == 3 else pixels[..., 0]
+    ax.imshow(shown, cmap="gray_r", vmin=0, vmax=255, interpolation="none", extent=extent)
+    ax.set_axis_off()
+
+
+def image(pixels: Pixels, *, title: str = "") -> Figure:
+    """One image, large."""
+    h, w, _ = pixels.shape
+    figure = page(NARROWEST, 4.2 * h / max(h, w), title)
+    ax = figure.subplots()
+    draw_image(ax, pixels)
+    ax.set_anchor("W")
+    return figure
+
+
+def gallery(images: UInt8[np.ndarray, "n h w c"], labels: Sequence[str], *, columns: int = 6, title: str = "") -> Figure:
+    """Images row by row, each with its label, of one or more lines, under it."""
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    side, lines = 1.5, max(label.count("\n") + 1 for label in labels)
+    step = images.shape[1] / images.shape[2] + 0.105 * lines + 0.08  # of a cell's height, in widths of an image
+    figure = page(columns * side, rows * step * side, title)
+    ax = figure.subplots()
+    for i, (pixels, label) in enumerate(zip(images, labels, strict=True)):
+        x, y = i % columns * 1.1, i // columns * step
+        bottom = y + images.shape[1] / images.shape[2]
+        draw_image(ax, pixels, (x, x + 1, bottom, y))
+        short = "\n".join(shortened(line, 24) for line in label.splitlines())
+        ax.text(x, bottom + 0.02, short, fontsize=7, va="top", linespacing=1.15, parse_math=False)
+    ax.set_xlim(0, columns * 1.1 - 0.1)
+    ax.set_ylim(rows * step, 0)
+    ax.set_anchor("W")
+    return figure

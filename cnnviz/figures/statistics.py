@@ -1,0 +1,35 @@
+"""Mean and deviation of every kernel: a point a kernel, a panel a layer, the same axes throughout."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from cnnviz.figures.style import BLUE, VERMILLION, page, shortened, tidy
+
+Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # name of the set -> means, deviations
+STYLES = [{"color": BLUE, "marker": "o"}, {"facecolor": "none", "edgecolor": VERMILLION, "marker": "s"}]
+
+
+def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) -> Figure:
+    """For each panel its sets of kernels as points, mean across and deviation up, all panels on the same axes."""
+    columns = min(columns, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    side = 3.4 if columns <= 2 else 2.5
+    figure = page(columns * side + 0.4, rows * side + 0.4, title)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for ax, (name, sets) in zip(grid.flat, panels.items(), strict=False):
+        for (set_name, (means, deviations)), style in zip(sets.items(), STYLES, strict=True):
+            ax.scatter(means, deviations, s=18, alpha=0.75, linewidths=0.9, label=set_name, **style)
+        ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
+        ax.set_title(shortened(name, int(side * 12)), fontsize=9, parse_math=False)
+        tidy(ax).set_ylim(bottom=0)
+    for ax in grid.flat[len(panels) :]:
+        ax.remove()
+    figure.supxlabel("mean of a kernel's weights", fontsize=9)
+    figure.supylabel("standard deviation", fontsize=9)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
+    return figure

@@ -1,0 +1,63 @@
+"""Convolution kernels and their statistics, from variables alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz.types import Array, PyTree, Variables
+
+Kernel = Float[Array | np.ndarray, "h w i o"]
+
+
+def kernels(variables: Variables, layers: Sequence[Any] | None = None) -> dict[str, Kernel]:
+    """Every kernel of a two-dimensional convolution by the name of its layer, `[h, w, in, out]`.
+
+    They are in the order of `variables`; give `layers` (from `probe.layers`) for the order of execution, which a tree
+    that has been through `jax.jit` no longer has. A grouped convolution's kernel has the inputs of one group.
+    """
+    found = {name: kernel for name, kernel in weights(variables).items() if np.ndim(kernel) == 4}
+    if layers is None:
+        return found
+    called = dict.fromkeys(layer.name.split("@")[0] for layer in layers)
+    return {name: found[name] for name in [*called, *(found.keys() - called.keys())] if name in found}
+
+
+def weights(variables: Variables) -> dict[str, Float[Array | np.ndarray, "..."]]:
+    """Every leaf called `kernel` by the name of its layer: those of convolutions and of dense layers."""
+    modules = _modules(variables)
+    return {name or "kernel": leaves["kernel"] for name, leaves in modules.items() if "kernel" in leaves}
+
+
+def statistics(kernel: Float[Array | np.ndarray, "..."]) -> dict[str, float]:
+    """Mean, standard deviation (of the population), least and greatest of a kernel's weights."""
+    kernel = np.asarray(kernel)
+    measures = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
+    return {name: float(measure(kernel)) for name, measure in measures.items()}
+
+
+def parameter_counts(variables: Variables) -> dict[str, int]:
+    """How many parameters each module holds itself, by its path; those of the whole model are their sum."""
+    return {name: sum(int(np.size(leaf)) for leaf in leaves.values()) for name, leaves in _modules(variables).items()}
+
+
+def _modules(variables: Variables) -> Mapping[str, dict[str, PyTree]]:
+    """The parameters that each module holds itself: module path -> {"kernel": ..., "bias": ...}."""
+    modules: dict[str, dict[str, PyTree]] = {}
+
+    def visit(tree: PyTree, path: tuple[str, ...]) -> None:
+        for key, leaf in tree.items():
+            if isinstance(leaf, Mapping):
+                visit(leaf, (*path, str(key)))
+            else:
+                modules.setdefault("/".join(path), {})[str(key)] = leaf
+
+    visit(variables.get("params", {}), ())
+    return modules
+
+
+def parameter_count(variables: Variables) -> int:
+    """All parameters of the model; running statistics are not among them."""
+    return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(variables.get("params", {})))

@@ -1,0 +1,32 @@
+"""The chapter's network: two convolutions and a hidden dense layer, 333,526 parameters for 28x28x1 and ten classes."""
+
+import flax.linen as nn
+
+from cnnviz.models.tap import tap
+from cnnviz.types import Images, Logits
+
+glorot = nn.initializers.glorot_uniform()
+
+
+class CNN(nn.Module):
+    """Conv 3x3x32, ReLU, max-pool, conv 3x3x64, ReLU, max-pool, dense 100, ReLU, dropout 0.4, dense.
+
+    Kernels start Glorot-uniform and biases at zero, as in Keras.
+    """
+
+    classes: int = 10
+    dropout: float = 0.4
+
+    @nn.compact
+    def __call__(self, x: Images, *, train: bool = False) -> Logits:
+        x = nn.Conv(32, (3, 3), kernel_init=glorot, name="conv1")(x)
+        x = tap(self, "relu1", nn.relu(x))
+        x = tap(self, "pool1", nn.max_pool(x, (2, 2), strides=(2, 2)))
+        x = nn.Conv(64, (3, 3), kernel_init=glorot, name="conv2")(x)
+        x = tap(self, "relu2", nn.relu(x))
+        x = tap(self, "pool2", nn.max_pool(x, (2, 2), strides=(2, 2)))
+        x = x.reshape(len(x), -1)
+        x = nn.Dense(100, kernel_init=glorot, name="dense1")(x)
+        x = tap(self, "relu3", nn.relu(x))
+        x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
+        return nn.Dense(self.classes, kernel_init=glorot, name="logits")(x)

@@ -1,0 +1,54 @@
+"""A residual network in the style of CIFAR's, for small images of any number of channels.
+
+He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2: three stages of equal blocks, each stage
+with half the side and twice the channels of the one before.
+"""
+
+from functools import partial
+
+import flax.linen as nn
+
+from cnnviz.models.tap import tap
+from cnnviz.types import Images, Logits
+
+Conv = partial(nn.Conv, use_bias=False, kernel_init=nn.initializers.he_normal())
+Norm = partial(nn.BatchNorm, momentum=0.9)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions with BatchNorm, added to their input (through a 1x1 convolution where the shape changes)."""
+
+    channels: int
+    stride: int = 1
+
+    @nn.compact
+    def __call__(self, x: Images, *, train: bool = False) -> Images:
+        strides = (self.stride, self.stride)
+        y = Conv(self.channels, (3, 3), strides, name="conv1")(x)
+        y = tap(self, "relu1", nn.relu(Norm(use_running_average=not train, name="norm1")(y)))
+        y = Conv(self.channels, (3, 3), name="conv2")(y)
+        y = Norm(use_running_average=not train, name="norm2")(y)
+        if x.shape != y.shape:
+            x = Conv(self.channels, (1, 1), strides, name="shortcut")(x)
+            x = Norm(use_running_average=not train, name="shortcut_norm")(x)
+        return tap(self, "relu2", nn.relu(x + y))
+
+
+class ResNet(nn.Module):
+    """A 3x3 convolution, `blocks` residual blocks in each of three stages, the mean over the image, dense."""
+
+    classes: int = 10
+    blocks: int = 1
+    channels: int = 16
+
+    @nn.compact
+    def __call__(self, x: Images, *, train: bool = False) -> Logits:
+        x = Conv(self.channels, (3, 3), name="conv1")(x)
+        x = tap(self, "relu1", nn.relu(Norm(use_running_average=not train, name="norm1")(x)))
+        for stage in range(3):
+            for block in range(self.blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                name = f"stage{stage + 1}_block{block + 1}"
+                x = Block(self.channels * 2**stage, stride, name=name)(x, train=train)
+        x = tap(self, "pool", x.mean(axis=(1, 2)))
+        return nn.Dense(self.classes, name="logits")(x)
