@@ -158,4 +158,4 @@ def _called_name(node: Node) -> str:
 
 
 def _is_zero(value: Value) -> bool:
-    return value.constant is not None and value.shape == () and value.constant == 0
+    return value.constant is not None and value.shape == () and bool(value.constant == 0)

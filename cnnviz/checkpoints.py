@@ -1,0 +1,113 @@
+"""Checkpoints: trees of arrays as safetensors with a manifest, saved whole or not at all, loaded strictly.
+
+A checkpoint is a directory, written beside its place, fsynced and renamed. Its manifest has the SHA-256 of each file
+and of itself. Nothing in it can run code.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from cnnviz.errors import InputError
+from cnnviz.types import PyTree
+
+MANIFEST, FORMAT = "manifest.json", 1
+
+
+def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) -> None:
+    """Writes the trees and the facts (JSON) as the checkpoint `folder`; on any failure nothing of it remains."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        files = {name: f"{name}.safetensors" for name in trees}
+        digests = {file: _write(temporary / file, _serialized(trees[name])) for name, file in files.items()}
+        content = {"format": FORMAT, **facts, "files": digests}
+        _write(temporary / MANIFEST, json.dumps({**content, "digest": _digest(content)}, indent=1).encode())
+        _sync(temporary)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+        _sync(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """The facts of a checkpoint; one that was changed after it was written is an InputError."""
+    try:
+        content = json.loads((folder / MANIFEST).read_bytes())
+        whole = content.pop("digest") == _digest(content)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        whole, content = False, {}
+    if not whole:
+        raise InputError(f"{folder / MANIFEST} was changed after it was written; use another checkpoint.")
+    return content
+
+
+def load(folder: Path, name: str, like: PyTree) -> PyTree:
+    """The tree `name` of a checkpoint, which must have exactly the paths, shapes and dtypes of `like`.
+
+    A changed file, and every path that is missing, unexpected or different, is named in an InputError.
+    """
+    file = folder / f"{name}.safetensors"
+    data = file.read_bytes() if file.is_file() else b""
+    found = hashlib.sha256(data).hexdigest()
+    wanted = manifest(folder)["files"].get(file.name)
+    if found != wanted:
+        raise InputError(f"{file} is damaged: its SHA-256 is {found[:12]}…, the manifest says {str(wanted)[:12]}….")
+    try:
+        arrays = safetensors.numpy.load(data)
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{file} is no safetensors file: {error}.") from error
+    expected = _flat(like)
+    if faults := _differences(arrays, expected):
+        raise InputError(f"{file} does not fit the model: {'; '.join(faults)}.")
+    return jax.tree.unflatten(jax.tree.structure(like), [arrays[path] for path in expected])
+
+
+def _differences(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> list[str]:
+    """What keeps the arrays from being the expected ones, one phrase a path."""
+    describe = lambda leaf: f"{np.dtype(leaf.dtype)}{list(leaf.shape)}"
+    faults = [f"{path} is missing" for path in expected if path not in arrays]
+    faults += [f"{path} is unexpected" for path in arrays if path not in expected]
+    both = [(path, arrays[path], expected[path]) for path in expected if path in arrays]
+    return faults + [f"{p} is {describe(a)}, not {describe(e)}" for p, a, e in both if describe(a) != describe(e)]
+
+
+def _flat(tree: PyTree) -> dict[str, Any]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def _serialized(tree: PyTree) -> bytes:
+    return safetensors.numpy.save({path: np.asarray(leaf, order="C") for path, leaf in _flat(jax.device_get(tree)).items()})
+
+
+def _write(path: Path, data: bytes) -> str:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

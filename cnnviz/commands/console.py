@@ -1,0 +1,59 @@
+"""What all commands share: options read from a dataclass, and errors as one line with an exit code."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+import tyro
+
+from cnnviz.errors import InputError
+
+INPUT_ERROR, INTERRUPTED = 2, 130
+
+
+def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], program: str) -> int:
+    """Reads the options, runs the command and gives its exit code; a fault is one line on stderr.
+
+    `--debug` shows the traceback.
+    """
+    try:
+        return command(parse(options, arguments, program))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except (InputError, OSError) as error:
+        if "--debug" in arguments:
+            raise
+        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        return INPUT_ERROR
+
+
+def parse(options: type, arguments: Sequence[str], program: str) -> Any:
+    """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
+    parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True)
+    if left:
+        known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
+        nearest = get_close_matches(left[0].split("=")[0].replace("_", "-"), known, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]}?" if nearest else "--help lists what there is."
+        raise InputError(f"There is no option {left[0]!r}; {hint}")
+    return parsed
+
+
+def use_compilation_cache() -> None:
+    """Keeps compiled programs between commands, unless JAX was told where (or the directory cannot be made)."""
+    import jax
+
+    from cnnviz.data.cache import cache_folder
+
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    folder = cache_folder() / "compiled"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -1,0 +1,209 @@
+"""`train.py`: train a network, one line an epoch, and keep the best checkpoint as a run that visualize.py reads."""
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnviz.commands import console
+from cnnviz.errors import InputError
+from cnnviz.models import MODELS
+from cnnviz.registry import resolve
+from cnnviz.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a convolutional network and keep it as a run."""
+
+    dataset: str = "garments"
+    """Data sets in order of preference ("fashion_mnist,garments"): the first that can be had is used."""
+    data_dir: Path | None = None
+    """Where to look for the data set first."""
+    prepare_data: bool = False
+    """Write the data set as a standard TFDS data set, and train nothing."""
+    model: str = "cnn"
+    """The network: cnn, resnet or dense."""
+    limit: int | None = None
+    """Train and test with only the first so many images of each split."""
+    epochs: int = 20
+    """Passes over the training images, at most."""
+    batch_size: int = 32
+    """Images a step."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate."""
+    patience: int = 2
+    """Epochs without a smaller validation loss before training stops."""
+    validation: float = 0.2
+    """Share of the training images that is held out for validation."""
+    seed: int = 0
+    """Decides the initial weights, the split, the order of images and dropout."""
+    runs: Path = Path("runs")
+    """The folder of all runs."""
+    name: str | None = None
+    """The run's name in that folder; by default the data set, the model and a number."""
+    resume: bool = False
+    """Go on with the run --name, or with the latest."""
+    debug: bool = False
+    """Show where an error comes from."""
+
+    @property
+    def recipe(self) -> Recipe:
+        names = ("epochs", "batch_size", "learning_rate", "patience", "validation", "seed")
+        return Recipe(**{name: getattr(self, name) for name in names})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and gives its exit code: 0, 2 for an input that cannot be used, 130 for Ctrl-C."""
+    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, "train.py")
+
+
+def train(options: Options) -> int:
+    from cnnviz import data
+
+    if options.prepare_data:
+        print(f"Prepared: {data.prepare(options.dataset, options.data_dir)}")
+        return 0
+    recipe = options.recipe
+    resolve(MODELS, options.model, "model")
+    console.use_compilation_cache()
+    path, config, dataset = _resumed(options, recipe) if options.resume else _new(options, recipe)
+    return _train(path, config, dataset)
+
+
+def _new(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], Any]:
+    """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
+    import jax
+
+    from cnnviz import data, runs
+    from cnnviz.environment import environment
+    from cnnviz.training.step import initial_state
+
+    path = options.runs / options.name if options.name else None
+    if path is not None and path.exists():
+        raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    dataset, line = data.first_available(options.dataset, options.data_dir)
+    print(line)
+    shape = [int(n) for n in dataset.train.images.shape[1:]]
+    described = {"name": dataset.name, "fingerprint": dataset.fingerprint, "image_shape": shape}
+    described |= {"classes": list(dataset.classes), "limit": options.limit}
+    described |= {"dir": str(options.data_dir) if options.data_dir else None}
+    config = {"format": 1, "model": options.model, "recipe": asdict(recipe), "data": described}
+    config["prepare"] = "float32(pixel) / 255"
+    path = path or _free_name(options.runs, f"{Path(dataset.name).stem}-{options.model}")
+    state = initial_state(runs.build_model(config), recipe, tuple(shape), jax.random.key(recipe.seed))
+    runs.create(path, config, environment(dataset.fingerprint))
+    runs.save(path, state, [])
+    return path, config, dataset
+
+
+def _resumed(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], Any]:
+    """The directory of an earlier run, what it was asked for, and the same data again."""
+    from cnnviz import data, runs
+
+    path = options.runs / options.name if options.name else runs.latest(options.runs)
+    config = runs.load_config(path)
+    if recipe not in (Recipe(), Recipe(**config["recipe"])):
+        raise InputError(f"The run {path} was started with {Recipe(**config['recipe'])}; it goes on with no other recipe.")
+    dataset = data.load(config["data"]["name"], options.data_dir or config["data"]["dir"])
+    if dataset.fingerprint != config["data"]["fingerprint"]:
+        raise InputError(f"The run {path} was trained on other data than {dataset.source}; give its own by --data-dir.")
+    print(f"Going on with {path}.")
+    return path, config, dataset
+
+
+def _train(path: Path, config: dict[str, Any], dataset: Any) -> int:
+    """Trains from the run's latest checkpoint to its end, or to Ctrl-C."""
+    import jax
+    import jax.numpy as jnp
+
+    from cnnviz import runs
+    from cnnviz.training.fit import fit, split
+    from cnnviz.training.step import Examples
+
+    recipe, limit = Recipe(**config["recipe"]), config["data"]["limit"]
+    on_device = lambda part: Examples(jnp.asarray(part.images[:limit]), jnp.asarray(part.labels[:limit]))
+    split_key, fit_key = jax.random.split(jax.random.fold_in(jax.random.key(recipe.seed), 1))
+    training, validation = split(on_device(dataset.train), recipe.validation, split_key)
+    model = runs.build_model(config)
+    state, history = runs.load_state(path)
+    with _progress() as on_step, _ctrl_c() as stopped:
+        how = {"history": history, "stop": lambda: bool(stopped), "on_step": on_step}
+        for state, record in fit(model, state, training, validation, recipe, runs.prepare, fit_key, **how):
+            if record is None:
+                break
+            history.append(record)
+            runs.save(path, state, history)
+            print(_line(record, recipe.epochs), flush=True)
+        if stopped:
+            runs.save(path, state, history)
+            print(f"Stopped at step {int(state.step)} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
+            return console.INTERRUPTED
+    _conclude(path, model, on_device(dataset.test), history)
+    return 0
+
+
+def _conclude(path: Path, model: Any, test: Any, history: list[dict[str, Any]]) -> None:
+    """Measures the kept checkpoint on the test images, once, and writes and prints what came out."""
+    from cnnviz import runs
+    from cnnviz.training.fit import best
+    from cnnviz.training.step import make_evaluate
+
+    loss, accuracy = make_evaluate(model, runs.prepare)(runs.load_run(path).variables, test)
+    kept = best(history)
+    runs.write_summary(path, {"best": kept, "test_loss": loss, "test_accuracy": accuracy, "epochs": len(history)})
+    print(f"Kept epoch {kept['epoch']}: test accuracy {accuracy:.4f}, test loss {loss:.4f}. Run: {path}")
+
+
+def _line(record: dict[str, Any], epochs: int) -> str:
+    return (
+        f"epoch {record['epoch']:2d}/{epochs}  loss {record['train_loss']:.4f}  accuracy {record['train_accuracy']:.4f}  "
+        f"val_loss {record['val_loss']:.4f}  val_accuracy {record['val_accuracy']:.4f}  {record['seconds']:.1f} s"
+    )
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """The first of `stem-1`, `stem-2`, ... that is not there yet."""
+    number = 1
+    while (folder / f"{stem}-{number}").exists():
+        number += 1
+    return folder / f"{stem}-{number}"
+
+
+def _how_to_resume(path: Path) -> str:
+    return f"python train.py --resume --runs {path.parent} --name {path.name}"
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """A list that is no longer empty after Ctrl-C or SIGTERM; a second one ends the program at once."""
+    received: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """`on_step(done, total)`, which moves a bar on a terminal and does nothing elsewhere."""
+    if not sys.stdout.isatty():
+        yield lambda done, total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("step")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

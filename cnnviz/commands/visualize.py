@@ -1,0 +1,137 @@
+"""`visualize.py`: draw what a trained network has learned, from a run or from a Keras file."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from cnnviz.commands import console
+from cnnviz.errors import InputError, unknown
+from cnnviz.pictures import PICTURES
+from cnnviz.registry import resolve
+
+KERAS = (".h5", ".hdf5", ".keras")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Draw a network. Put a kind of picture first to draw that one alone: layers, kernels, histograms, activations,
+    curves or predictions."""
+
+    run: Annotated[Path | None, tyro.conf.Positional] = None
+    """A run's directory or a Keras .h5 or .keras file; by default the latest run."""
+    layer: str | None = None
+    """Draw this layer; by default those that the kind of picture is about."""
+    image: int = 0
+    """Which image of the split to show to the network."""
+    split: Literal["train", "test"] = "train"
+    """Which split the image is from."""
+    format: Literal["png", "svg", "pdf"] = "png"
+    """The pictures' file format."""
+    data: bool = False
+    """Write the numbers behind each picture too (CSV, JSON or npz)."""
+    out: Path | None = None
+    """Where the pictures go; by default the run's figures/, or figures/NAME for a Keras file."""
+    dataset: str | None = None
+    """Data sets in order of preference; by default the run's own, or for a Keras file the first that fits."""
+    data_dir: Path | None = None
+    """Where to look for the data set first."""
+    seed: int = 0
+    """The key of the untrained draw that a Keras file is compared with."""
+    runs: Path = Path("runs")
+    """The folder of all runs."""
+    debug: bool = False
+    """Show where an error comes from."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and gives its exit code: 0, or 2 for an input that cannot be used."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    kinds = [arguments.pop(0)] if arguments and arguments[0] in PICTURES else list(PICTURES)
+    return console.run(lambda options: visualize(options, kinds), Options, arguments, "visualize.py")
+
+
+def visualize(options: Options, kinds: Sequence[str]) -> int:
+    from cnnviz import pictures
+    from cnnviz.pictures import files
+
+    console.use_compilation_cache()
+    run = _run(options)
+    view = pictures.View(_dataset(options, run), options.layer, options.image, options.split)
+    folder = options.out or (run.path / "figures" if run.path else Path("figures") / run.name)
+    for kind in kinds:
+        try:
+            drawn = resolve(PICTURES, kind, "kind of picture").pictures(run, view)
+        except pictures.Skipped as reason:
+            print(f"{kind}: skipped. {reason}")
+            continue
+        for picture in drawn:
+            for path in files.write(picture, folder, options.format, options.data):
+                print(f"{kind}: {path}")
+    return 0
+
+
+def _run(options: Options) -> Any:
+    from cnnviz import runs
+
+    path = options.run or runs.latest(options.runs)
+    if not path.exists():
+        near = unknown("kind of picture or run", str(path), PICTURES)
+        raise near if path.parent == Path(".") and not path.suffix else InputError(f"There is no run or file {path}.")
+    return _keras_run(path, options.seed) if path.suffix in KERAS else runs.load_run(path)
+
+
+def _keras_run(path: Path, seed: int) -> Any:
+    """A Keras model as a run without a history, its untrained twin drawn from a key."""
+    import jax
+
+    from cnnviz.interop import load_keras
+    from cnnviz.runs import Run
+
+    model, variables = load_keras(path)
+    print(f"untrained: a fresh Glorot draw from jax.random.key({seed})")
+    untrained = model.init(jax.random.key(seed), jax.numpy.zeros((1, *model.image_shape)))
+    return Run(None, path.stem, model, [variables], untrained, {}, [], (), "", tuple(model.image_shape))
+
+
+def _dataset(options: Options, run: Any) -> Any:
+    """The data set that was asked for, or the run's own, or the first that fits a Keras file; it must fit the model."""
+    from cnnviz import data
+
+    if options.dataset is not None:
+        dataset, line = data.first_available(options.dataset, options.data_dir)
+        print(line)
+        if not _fits(dataset, run):
+            shape = dataset.train.images.shape[1:]
+            raise InputError(f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit.")
+        return dataset
+    if run.path is None:
+        return _first_fitting(options, run)
+    saved = run.config["data"]
+    dataset = data.load(saved["name"], options.data_dir or saved["dir"])
+    if dataset.fingerprint != saved["fingerprint"]:
+        print(f"note: {dataset.source} differs from the data that the run was trained on")
+    return dataset
+
+
+def _first_fitting(options: Options, run: Any) -> Any:
+    from cnnviz import data
+
+    for name in data.DATASETS:
+        try:
+            dataset = data.load(name, options.data_dir)
+        except data.Unavailable:
+            continue
+        if _fits(dataset, run):
+            print(f"data set: {name}, from {dataset.source}: the first whose shape and class count fit")
+            return dataset
+    print("data set: none fits the model's images and classes; give one by --dataset")
+    return None
+
+
+def _fits(dataset: Any, run: Any) -> bool:
+    outputs = run.layers[-1].shape[-1]
+    return dataset.train.images.shape[1:] == tuple(run.image_shape) and len(dataset.classes) == outputs

@@ -1,0 +1,166 @@
+"""A run is a directory: what was asked, where it ran, what was measured, and the checkpoints that are kept."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz import checkpoints
+from cnnviz.errors import InputError
+from cnnviz.models import MODELS
+from cnnviz.probe import Layer
+from cnnviz.probe import layers as layers_of
+from cnnviz.registry import resolve
+from cnnviz.training.fit import Record, best
+from cnnviz.training.recipe import Recipe
+from cnnviz.training.step import State, initial_state
+from cnnviz.types import Array, Variables
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained network with all that is needed to look at it; `variables` are those of the best checkpoint.
+
+    `untrained` are its variables before the first step. `path` and `history` are None and empty for a model that was
+    not trained here.
+    """
+
+    path: Path | None
+    name: str
+    model: Any
+    members: list[Variables]  # one a seed
+    untrained: Variables
+    config: Mapping[str, Any]
+    history: list[Record]
+    classes: tuple[str, ...]
+    dataset: str
+    image_shape: tuple[int, int, int]
+
+    @property
+    def variables(self) -> Variables:
+        return self.members[0]
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        return layers_of(self.model, self.variables, self.image_shape)
+
+    def prepare(self, images: Any) -> Array:
+        """uint8 images as the float32 that the model takes."""
+        return prepare(images)
+
+
+def prepare(images: Any) -> Array:
+    """Pixels from 0 to 255 as float32 from 0 to 1."""
+    return jnp.asarray(images, jnp.float32) / 255
+
+
+def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+    """Makes the directory of a new run; one that exists is an InputError."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.") from None
+    _write_json(path / "environment.json", environment)
+    _write_json(path / "config.json", config)
+
+
+def save(path: Path, state: State, history: Sequence[Record]) -> None:
+    """Adds a checkpoint, then drops those that are not the first, the best or this one; the records go on disk too."""
+    step = int(state.step)
+    facts = {"step": step, "history": list(history), "best": best(history) if history else None}
+    trees = {"model": state.variables, "training": state}
+    checkpoints.save(_folder(path, step), trees, facts)
+    lines = "".join(json.dumps(record) + "\n" for record in history)
+    _replace(path / "metrics.jsonl", lines)
+    kept = {0, step} | ({best(history)["step"]} if history else set())
+    for other in _steps(path):
+        if other not in kept:
+            shutil.rmtree(_folder(path, other))
+
+
+def load_state(path: Path) -> tuple[State, list[Record]]:
+    """The latest state of a run and its records so far, to go on from."""
+    config = load_config(path)
+    folder = _folder(path, _steps(path)[-1])
+    like = jax.eval_shape(lambda: _fresh(config))
+    return jax.tree.map(jnp.asarray, checkpoints.load(folder, "training", like)), checkpoints.manifest(folder)["history"]
+
+
+def load_run(path: str | os.PathLike) -> Run:
+    """The run saved in a directory: its model and variables, no architecture asked for twice."""
+    path = Path(path)
+    config = load_config(path)
+    history = checkpoints.manifest(_folder(path, _steps(path)[-1]))["history"]
+    like = jax.eval_shape(lambda: _fresh(config).variables)
+    at = lambda step: jax.tree.map(jnp.asarray, checkpoints.load(_folder(path, step), "model", like))
+    kept = at(best(history)["step"] if history else _steps(path)[-1])
+    data = config["data"]
+    shape = tuple(data["image_shape"])
+    return Run(
+        path, path.name, build_model(config), [kept], at(0), config, history, tuple(data["classes"]), data["name"], shape
+    )
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """What a run was asked for; a directory that is no run is an InputError."""
+    if not (path / "config.json").is_file():
+        raise InputError(f"{path} is no run: it has no config.json; give a directory that train.py has made.")
+    try:
+        config = json.loads((path / "config.json").read_text())
+        config["data"]["image_shape"], config["data"]["classes"], config["model"], Recipe(**config["recipe"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path / 'config.json'} is damaged: {error}.") from error
+    if not _steps(path):
+        raise InputError(f"The run {path} has no checkpoint; it stopped before the first was saved.")
+    return config
+
+
+def latest(folder: str | os.PathLike) -> Path:
+    """The run in `folder` that was written to last; none is an InputError."""
+    runs = [metrics.parent for metrics in Path(folder).glob("*/metrics.jsonl")]
+    if not runs:
+        raise InputError(f"There is no run in {folder}; train one with train.py, or name one.")
+    return max(runs, key=lambda run: (run / "metrics.jsonl").stat().st_mtime_ns)
+
+
+def build_model(config: Mapping[str, Any]) -> Any:
+    return resolve(MODELS, config["model"], "model")(classes=len(config["data"]["classes"]))
+
+
+def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
+    _write_json(path / "summary.json", summary)
+
+
+def _fresh(config: Mapping[str, Any]) -> State:
+    recipe, shape = Recipe(**config["recipe"]), tuple(config["data"]["image_shape"])
+    return initial_state(build_model(config), recipe, shape, jax.random.key(recipe.seed))
+
+
+def _folder(path: Path, step: int) -> Path:
+    return path / "checkpoints" / f"step_{step:08d}"
+
+
+def _steps(path: Path) -> list[int]:
+    """The steps of the checkpoints that are there, in order."""
+    return sorted(int(folder.name.removeprefix("step_")) for folder in (path / "checkpoints").glob("step_????????"))
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    _replace(path, json.dumps(content, indent=1) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes the file whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""One step of training and one of evaluation, as pure compiled functions of the state and the resident data."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Float, Int, UInt8
+
+from cnnviz.batching import chunks
+from cnnviz.training.recipe import Recipe
+from cnnviz.types import Array, Key, Labels, Logits, PyTree, Scalar, Variables
+
+EVALUATION_ROWS = 500
+
+
+class Examples(NamedTuple):
+    """Images as they were read and their classes, both on the device."""
+
+    images: UInt8[Array, "n h w c"]
+    labels: Labels
+
+
+class Totals(flax.struct.PyTreeNode):
+    """Sums over the images seen in this epoch, so that a mean never waits for a step."""
+
+    loss: Float[Array, ""]
+    correct: Int[Array, ""]
+    count: Int[Array, ""]
+
+    @classmethod
+    def zero(cls) -> "Totals":
+        return cls(jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+
+    def add(self, logits: Logits, labels: Labels, mask: Array) -> "Totals":
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        correct = (logits.argmax(-1) == labels) & mask
+        return Totals(
+            self.loss + jnp.where(mask, losses, 0).sum(),
+            self.correct + correct.sum(dtype=jnp.int32),
+            self.count + mask.sum(dtype=jnp.int32),
+        )
+
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy."""
+        return float(self.loss) / int(self.count), int(self.correct) / int(self.count)
+
+
+class State(flax.struct.PyTreeNode):
+    """All that a step changes; saved whole, training goes on from it with the same bits."""
+
+    step: Int[Array, ""]
+    params: PyTree
+    batch_stats: PyTree  # empty for a model without BatchNorm
+    opt_state: PyTree
+    totals: Totals
+
+    @property
+    def variables(self) -> dict[str, PyTree]:
+        return {"params": self.params} | ({"batch_stats": self.batch_stats} if self.batch_stats else {})
+
+
+def optimizer(recipe: Recipe) -> optax.GradientTransformation:
+    return optax.adam(recipe.learning_rate, eps=recipe.epsilon)
+
+
+def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key: Key) -> State:
+    """The state before the first step, its parameters drawn from the key."""
+    variables = jax.jit(model.init)(key, jnp.zeros((1, *image_shape)))
+    params = variables["params"]
+    opt_state = optimizer(recipe).init(params)
+    return State(jnp.zeros((), jnp.int32), params, variables.get("batch_stats", {}), opt_state, Totals.zero())
+
+
+def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key: Key) -> Callable:
+    """`step(state, examples, order) -> (state, health)`; the given state's memory is re-used.
+
+    `order` are the indices of one epoch's batches `[steps, batch]`; the state's step says which is next. `health` is
+    the batch's loss, or NaN where the loss or its gradient is not finite.
+    """
+    update = optimizer(recipe).update
+
+    def loss_of(params, state: State, images, labels):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        rngs = {"dropout": jax.random.fold_in(key, state.step)}
+        logits, changed = model.apply(variables, images, train=True, rngs=rngs, mutable=["batch_stats"])
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+        return loss, (logits, changed.get("batch_stats", {}))
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(state: State, examples: Examples, order: Int[Array, "steps batch"]) -> tuple[State, Scalar]:
+        batch = order[state.step % len(order)]
+        images, labels = prepare(examples.images[batch]), examples.labels[batch]
+        gradient_of = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, (logits, batch_stats)), gradient = gradient_of(state.params, state, images, labels)
+        updates, opt_state = update(gradient, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        totals = state.totals.add(logits, labels, jnp.ones(labels.shape, bool))
+        health = jnp.where(jnp.isfinite(optax.tree.norm(gradient)), loss, jnp.nan)
+        return State(state.step + 1, params, batch_stats, opt_state, totals), health
+
+    return step
+
+
+def make_evaluate(model: Any, prepare: Callable[[Array], Array]) -> Callable[[Variables, Examples], tuple[float, float]]:
+    """`evaluate(variables, examples) -> (mean loss, accuracy)`, over all examples and in evaluation mode."""
+
+    @jax.jit
+    def add(totals: Totals, variables: Variables, images: Array, labels: Labels, mask: Array) -> Totals:
+        return totals.add(model.apply(variables, prepare(images)), labels, mask)
+
+    def evaluate(variables: Variables, examples: Examples) -> tuple[float, float]:
+        totals = Totals.zero()
+        for chunk in chunks(tuple(examples), EVALUATION_ROWS):
+            totals = add(totals, variables, *chunk.rows, chunk.mask)
+        return totals.means()
+
+    return evaluate

@@ -1,0 +1,72 @@
+"""Networks that the tests share: what a user may bring."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+
+class Inner(nn.Module):
+    """Sows twice around a convolution, in an order that is not alphabetical."""
+
+    @nn.compact
+    def __call__(self, x):
+        self.sow("intermediates", "z", nn.relu(x))
+        x = nn.Conv(4, (3, 3), name="y")(x)
+        self.sow("intermediates", "a", nn.relu(x))
+        return x
+
+
+class Foreign(nn.Module):
+    """Nested, remat'ed, re-used, with BatchNorm and a residual sum, a softmax at the end, and it wants `train`."""
+
+    @nn.compact
+    def __call__(self, x, train):
+        x = nn.Conv(4, (3, 3), name="z_first")(x)
+        x = nn.BatchNorm(use_running_average=not train, name="norm")(x)
+        shared = nn.Conv(4, (3, 3), name="shared")
+        x = x + shared(nn.relu(shared(x)))
+        x = nn.remat(Inner)(name="block")(x)
+        x = nn.max_pool(x, (2, 2), strides=(2, 2)).mean((1, 2))
+        return nn.softmax(nn.Dense(3, name="a_last")(x))
+
+
+class Small(nnx.Module):
+    """An NNX network with BatchNorm, dropout and a sown value."""
+
+    def __init__(self, rngs: nnx.Rngs):
+        self.conv = nnx.Conv(3, 4, (3, 3), rngs=rngs)
+        self.norm = nnx.BatchNorm(4, rngs=rngs)
+        self.drop = nnx.Dropout(0.5, rngs=rngs)
+        self.dense = nnx.Linear(4, 3, rngs=rngs)
+
+    def __call__(self, x):
+        x = nnx.relu(self.norm(self.conv(x)))
+        self.sow(nnx.Intermediate, "relu", x)
+        return self.dense(self.drop(x.mean((1, 2))))
+
+
+@pytest.fixture(scope="session")
+def images():
+    return jax.random.uniform(jax.random.key(1), (5, 8, 8, 3))
+
+
+@pytest.fixture(scope="session")
+def foreign(images):
+    model = Foreign()
+    return model, jax.jit(lambda key: model.init(key, images, train=False))(jax.random.key(0))
+
+
+@pytest.fixture(scope="session")
+def small_nnx():
+    return Small(nnx.Rngs(0))
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """Twelve-by-twelve images whose class is the half that is lit, learnable in a few steps: images, labels."""
+    labels = jax.random.randint(jax.random.key(2), (200,), 0, 2)
+    noise = jax.random.randint(jax.random.key(3), (200, 12, 12, 1), 0, 100)
+    lit = (jnp.arange(12) >= 6)[None, :, None, None] == labels[:, None, None, None].astype(bool)
+    return (noise + 120 * lit).astype(jnp.uint8), labels

@@ -1,0 +1,85 @@
+"""The graph computes what the function computes, derivatives included, and only what is asked."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz.graph import Graph
+from cnnviz.receptive_field import receptive_fields
+from cnnviz.softmax import logits_of
+
+
+def function(x):
+    y = jax.checkpoint(lambda z: jax.nn.relu(z) * jnp.arange(3.0))(x)
+    return jax.jit(jnp.sin)(y) + jax.jit(jnp.sin)(x)
+
+
+def test_evaluating_the_graph_is_calling_the_function():
+    x = jnp.array([-1.0, 0.0, 2.0])
+    graph, _ = Graph.of(function, x)
+    through = lambda x: graph.evaluate([x], graph.outputs)[0]
+    np.testing.assert_allclose(through(x), function(x), atol=1e-6)
+    np.testing.assert_allclose(jax.jacobian(through)(x), jax.jacobian(function)(x), atol=1e-6)
+    assert not {"jit", "pjit", "remat2", "checkpoint"} & {node.name for node in graph.nodes}
+
+
+def test_only_what_is_needed_is_computed():
+    graph, _ = Graph.of(lambda x: (jnp.sin(x), jnp.cos(x)), jnp.zeros(3))
+    assert [node.name for node in graph.needed([graph.outputs[1]])] == ["cos"]
+
+
+@pytest.mark.parametrize(
+    "ending", [jax.nn.softmax, jax.nn.log_softmax, lambda z: jnp.exp(z) / jnp.exp(z).sum(-1, keepdims=True)]
+)
+def test_the_logits_before_a_softmax_are_found(ending):
+    x = jax.random.normal(jax.random.key(0), (2, 4))
+    graph, _ = Graph.of(lambda x: ending(3 * x), x)
+    np.testing.assert_allclose(graph.evaluate([x], [logits_of(graph, graph.outputs[0])])[0], 3 * x, atol=1e-6)
+
+
+def test_what_is_no_softmax_stays():
+    graph, _ = Graph.of(lambda x: jnp.exp(x) / x.sum(-1, keepdims=True), jnp.ones((2, 4)))
+    assert logits_of(graph, graph.outputs[0]) is graph.outputs[0]
+
+
+def conv(x, stride=1, dilation=1, size=3):
+    options = {"window_strides": (stride, stride), "padding": "SAME", "rhs_dilation": (dilation, dilation)}
+    return jax.lax.conv_general_dilated(x, jnp.ones((size, size, 1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), **options)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda x: conv(conv(x, 2)),
+        lambda x: conv(x, dilation=3) + x,
+        lambda x: conv(jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "SAME"), 2),
+        lambda x: jnp.concatenate([conv(x, size=5), conv(x)], -1),
+        lambda x: conv(jnp.pad(x, ((0, 0), (2, 1), (2, 1), (0, 0)))[:, ::2, ::2]),
+        lambda x: jax.nn.relu(conv(x)).reshape(1, -1),
+        lambda x: conv(x).mean((1, 2)),
+    ],
+)
+def test_the_receptive_field_is_where_the_gradient_can_be(network):
+    """An oracle: the pixels with a gradient of the middle value, for positive weights, on an image with no border near."""
+    x = jax.random.uniform(jax.random.key(0), (1, 33, 33, 1))
+    graph, _ = Graph.of(network, x)
+    claimed = receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]]
+    shape = graph.outputs[0].shape
+    middle = tuple(n // 2 for n in shape)
+    rows = jnp.zeros((33, 33), bool)
+    for draw in range(8):  # a maximum passes its gradient to one pixel of its window, another one at each draw
+        x = jax.random.uniform(jax.random.key(draw), x.shape) ** 3
+        rows |= jax.grad(lambda x: network(x)[middle])(x)[0, :, :, 0] != 0
+    reach = lambda seen: int(np.ptp(np.flatnonzero(seen))) + 1
+    assert claimed >= (reach(rows.any(1)), reach(rows.any(0)))
+    assert claimed == tuple(network_reach(network, shape, middle))
+
+
+def network_reach(network, shape, middle):
+    """The pixels along each side whose change can change the middle value: each is raised to a very large number."""
+    x = jnp.full((1, 33, 33, 1), -1.0)
+    value = jax.jit(lambda x: network(x)[middle])
+    base = value(x)
+    changes = np.array([[float(value(x.at[0, i, j, 0].set(1e3))) != float(base) for j in range(33)] for i in range(33)])
+    return [int(np.ptp(np.flatnonzero(changes.any(axis)))) + 1 for axis in (1, 0)]

@@ -1,0 +1,82 @@
+"""The floors: a module imports only lower ones, and light parts stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "cnnviz"
+FLOORS = [
+    {"errors", "registry"},
+    {"types"},
+    {"graph", "data", "models"},
+    {"receptive_field", "softmax", "capture", "batching"},
+    {"nnx", "trace", "kernels"},
+    {"probe", "environment", "checkpoints"},
+    {"training", "interop"},
+    {"runs"},
+    {"pictures"},
+    {"commands"},
+]
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names if node.module == "cnnviz")
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_lower_floors(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "cnnviz" or len(parts) < 2 or parts[1] in (room, "__version__"):
+            continue
+        other = parts[1]
+        if room == "figures":
+            pytest.fail(f"figures know arrays only, not {name}") if other != "errors" else None
+        elif other == "figures":
+            assert room in ("pictures", "commands"), f"{room} imports {name}"
+        else:
+            assert FLOOR[other] < FLOOR[room], f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_commands_print(path):
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    prints = any(isinstance(call, ast.Name) and call.id == "print" for call in calls)
+    assert not prints or path.relative_to(PACKAGE).parts[0] == "commands"
+
+
+def test_attributions_seam_holds_no_tensorflow():
+    assert not any(name.split(".")[0] in ("tensorflow", "keras", "torch") for path in FILES for name in imports(path))
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("cnnviz", "jax flax numpy matplotlib"),
+        ("cnnviz.models", "jax flax matplotlib"),
+        ("cnnviz.data", "jax matplotlib tensorflow_datasets"),
+        ("cnnviz.pictures", "jax matplotlib"),
+        ("cnnviz.figures", "jax"),
+        *[(f"cnnviz.figures.{path.stem}", "jax") for path in sorted((PACKAGE / "figures").glob("[a-z]*.py"))],
+        ("cnnviz.probe", "matplotlib tensorflow_datasets"),
+        ("cnnviz.commands.train", "jax flax matplotlib tensorflow_datasets"),
+        ("cnnviz.commands.visualize", "jax flax matplotlib tensorflow_datasets"),
+    ],
+)
+def test_importing_a_part_does_not_drag_in_another(module, absent):
+    check = f"import sys, {module}; print(*[name for name in {absent.split()!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.split() == []

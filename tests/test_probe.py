@@ -1,0 +1,142 @@
+"""The seam: names, order, values, offsets, pruning and errors, for Linen and NNX alike."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz import kernels, probe
+from cnnviz.errors import InputError
+from cnnviz.models.cnn import CNN
+
+ORDER = ["z_first", "norm", "shared@0", "shared@1", "block/z", "block/y", "block/a", "block", "a_last"]
+
+
+def test_layers_are_in_order_of_execution_not_of_the_alphabet(foreign):
+    names = [layer.name for layer in probe.layers(*foreign, (8, 8, 3))]
+    assert [name for name in names if name in ORDER] == sorted(ORDER, key=ORDER.index)
+
+
+def test_the_default_network_has_the_chapters_table():
+    model = CNN()
+    variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    rows = {layer.name: layer for layer in probe.layers(model, variables, (28, 28, 1))}
+    assert list(rows) == "conv1 relu1 pool1 conv2 relu2 pool2 dense1 relu3 dropout logits".split()
+    assert sum(layer.parameters for layer in rows.values()) == kernels.parameter_count(variables) == 333_526
+    assert [rows[name].receptive_field for name in ("relu1", "pool1", "relu2", "pool2", "logits")] == [
+        (3, 3), (4, 4), (8, 8), (10, 10), (28, 28)
+    ]  # fmt: skip
+    assert rows["relu2"].shape == (14, 14, 64)
+    assert (rows["relu1"].kind, rows["pool1"].kind, rows["conv1"].kind) == ("relu", "max_pool", "Conv")
+
+
+def test_activations_are_what_the_modules_return(foreign, images):
+    model, variables = foreign
+    _, state = model.apply(variables, images, train=False, capture_intermediates=True, mutable=["intermediates"])
+    found = probe.activations(model, variables, images, batch_size=2)
+    for name, call in [("z_first", 0), ("shared@0", 0), ("shared@1", 1), ("a_last", 0)]:
+        expected = state["intermediates"][name.split("@")[0]]["__call__"][call]
+        np.testing.assert_allclose(found[name], expected, atol=1e-6)
+    np.testing.assert_allclose(found["block/a"], jax.nn.relu(found["block/y"]), atol=1e-6)
+
+
+def test_the_batch_size_is_only_a_matter_of_memory(foreign, images):
+    one, all_at_once = (probe.activations(*foreign, images, batch_size=size) for size in (1, 5))
+    for name in one:
+        np.testing.assert_allclose(one[name], all_at_once[name], atol=1e-5)
+
+
+def test_one_early_layer_compiles_to_one_convolution(foreign, images):
+    model, variables = foreign
+    count = lambda names: (
+        jax.jit(lambda v, x: probe.activations(model, v, x, names))
+        .lower(variables, images)
+        .as_text()
+        .count("stablehlo.convolution")
+    )
+    assert (count(["z_first"]), count(["shared@0"]), count(None)) == (1, 2, 4)
+
+
+def test_the_score_is_the_logit_before_the_softmax(foreign, images):
+    model, variables = foreign
+    logits = probe.activations(model, variables, images, "a_last")["a_last"]
+    np.testing.assert_allclose(probe.logits(model, variables, images), logits, atol=1e-6)
+    score, values = probe.score_of(model, variables, 2)(images[0], {})
+    np.testing.assert_allclose(score, logits[0, 2], atol=1e-6)
+    assert values["block"].shape == (8, 8, 4)
+
+
+def test_an_offset_shifts_the_layer_for_all_that_comes_after(foreign, images):
+    model, variables = foreign
+    dense = variables["params"]["a_last"]["kernel"]
+    score = probe.score_of(model, variables, 1)
+    before, _ = score(images[0], {})
+    after, values = score(images[0], {"block": jnp.full((8, 8, 4), 0.5)})
+    np.testing.assert_allclose(after - before, 0.5 * dense[:, 1].sum(), atol=1e-5)
+    gradient = jax.grad(lambda offsets: score(images[0], offsets)[0])({"block/y": jnp.zeros((8, 8, 4))})
+    np.testing.assert_allclose(gradient["block/y"].sum((0, 1)), dense[:, 1], atol=1e-5)
+
+
+def test_a_target_may_be_a_pair_a_function_or_traced(foreign, images):
+    model, variables = foreign
+    logits = probe.logits(model, variables, images)[0]
+    value = lambda target: probe.score_of(model, variables, target)(images[0], {})[0]
+    np.testing.assert_allclose(value((2, 0)), logits[2] - logits[0], atol=1e-6)
+    np.testing.assert_allclose(value(jax.nn.logsumexp), jax.nn.logsumexp(logits), atol=1e-6)
+    np.testing.assert_allclose(jax.jit(value)(1), logits[1], atol=1e-6)
+
+
+def test_fold_counts_each_row_once_and_no_padding(foreign, images):
+    labels = jnp.arange(5)
+
+    def update(state, activations, mask, labels):
+        total, seen = state
+        return total + jnp.where(mask[:, None], activations["logits"], 0).sum(0), seen + jnp.where(mask, labels, 0).sum()
+
+    add = lambda a, b: jax.tree.map(jnp.add, a, b)
+    init = (jnp.zeros(3), 0)
+    total, seen = probe.fold(*foreign, images, ["logits"], init, update, add, rows=[labels], batch_size=2)
+    np.testing.assert_allclose(total, probe.logits(*foreign, images).sum(0), atol=1e-5)
+    assert seen == 10
+
+
+def test_an_nnx_module_reads_as_a_linen_one(small_nnx, images):
+    model, variables = probe.from_nnx(small_nnx)
+    names = [layer.name for layer in probe.layers(model, variables, (8, 8, 3))]
+    assert names == ["conv", "norm", "relu", "drop", "dense"]
+    small_nnx.eval()
+    np.testing.assert_allclose(probe.logits(model, variables, images), small_nnx(images), atol=1e-6)
+    assert list(kernels.kernels(variables)) == ["conv"]
+    assert type(small_nnx).__name__ == "Small"
+
+
+def test_a_missing_argument_is_named(images):
+    class Wants(nn.Module):
+        @nn.compact
+        def __call__(self, x, temperature):
+            return nn.Dense(2)(x.reshape(len(x), -1)) / temperature
+
+    model = Wants()
+    variables = model.init(jax.random.key(0), images, 1.0)
+    with pytest.raises(InputError, match="needs an argument 'temperature'"):
+        probe.layers(model, variables, (8, 8, 3))
+    cold, warm = (probe.logits(model, variables, images, call={"temperature": t}) for t in (1.0, 2.0))
+    np.testing.assert_allclose(cold, 2 * warm, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda m, v, x: probe.activations(m, v, x, ["blok"]), "no layer named 'blok'; did you mean 'block'"),
+        (lambda m, v, x: probe.activations(m, v, (x * 255).astype("uint8")), "as the run's `prepare` makes them"),
+        (lambda m, v, x: probe.activations(m, v, x[0]), r"shape \[n, h, w, c\]"),
+        (lambda m, v, x: probe.score_of(m, v, 3)(x[0], {}), "class from 0 to 2; it was 3"),
+        (lambda m, v, x: probe.score_of(m, v, 0)(x[0], {"block": jnp.zeros(4)}), "offset has the shape of its layer"),
+        (lambda m, v, x: probe.layers("cnn", v, (8, 8, 3)), "str is neither"),
+        (lambda m, v, x: probe.logits(m, v, x, batch_size=0), "batch_size was 0"),
+    ],
+)
+def test_what_cannot_be_used_is_said(foreign, images, ask, text):
+    with pytest.raises(InputError, match=text):
+        ask(*foreign, images)

@@ -1,0 +1,131 @@
+"""Runs and checkpoints: what is saved comes back to the bit, what was changed on disk is refused by name."""
+
+import errno
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from cnnviz import checkpoints, runs
+from cnnviz.errors import InputError
+from cnnviz.training.recipe import Recipe
+from cnnviz.training.step import initial_state
+
+SHAPE = [12, 12, 1]
+DATA = {"name": "toy", "fingerprint": "f", "image_shape": SHAPE, "classes": ["left", "right"], "limit": None, "dir": None}
+
+
+def config(model="dense"):
+    return {"format": 1, "model": model, "recipe": vars(Recipe()), "data": DATA}
+
+
+def record(epoch, val_loss):
+    return {"epoch": epoch, "step": 10 * epoch, "val_loss": val_loss}
+
+
+def state_at(step, model="dense"):
+    state = initial_state(runs.build_model(config(model)), Recipe(), tuple(SHAPE), jax.random.key(step))
+    return state.replace(step=jnp.asarray(step, jnp.int32))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of three epochs, the second the best."""
+    path = tmp_path / "runs" / "one"
+    runs.create(path, config(), {"python": "3"})
+    runs.save(path, state_at(0), [])
+    history = [record(1, 0.5), record(2, 0.3), record(3, 0.4)]
+    for n in (1, 2, 3):
+        runs.save(path, state_at(10 * n), history[:n])
+    return path
+
+
+@pytest.mark.parametrize("model", ["dense", "resnet"])
+def test_a_state_comes_back_to_the_bit(tmp_path, model):
+    runs.create(tmp_path / "run", config(model), {})
+    runs.save(tmp_path / "run", state_at(7, model), [])
+    state, history = runs.load_state(tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, state, state_at(7, model))
+    assert jax.tree.structure(state) == jax.tree.structure(state_at(7, model))
+    assert history == []
+
+
+def test_the_first_the_best_and_the_latest_are_kept(run):
+    assert sorted(folder.name for folder in (run / "checkpoints").iterdir()) == [
+        "step_00000000", "step_00000020", "step_00000030"
+    ]  # fmt: skip
+    loaded = runs.load_run(run)
+    jax.tree.map(np.testing.assert_array_equal, loaded.variables, state_at(20).variables)
+    jax.tree.map(np.testing.assert_array_equal, loaded.untrained, state_at(0).variables)
+    assert [layer.name for layer in loaded.layers] == ["dense1", "relu1", "logits"]
+    assert (loaded.name, loaded.classes, loaded.image_shape) == ("one", ("left", "right"), (12, 12, 1))
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+
+
+def test_prepared_pixels_are_from_zero_to_one(run):
+    np.testing.assert_array_equal(runs.load_run(run).prepare(np.array([0, 51, 255], np.uint8)), np.float32([0, 0.2, 1]))
+
+
+def test_a_run_that_exists_is_not_touched(run):
+    with pytest.raises(InputError, match="one exists; go on with it by --resume"):
+        runs.create(run, config(), {})
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "manifest.json"])
+def test_a_flipped_byte_is_found(run, file):
+    damaged = run / "checkpoints" / "step_00000020" / file
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    with pytest.raises(InputError, match=f"{file} (is damaged|was changed)"):
+        runs.load_run(run)
+
+
+def test_all_paths_that_differ_are_named(tmp_path):
+    tree = {"a": np.zeros(2, np.float32), "b": np.zeros(3, np.float32), "c": np.zeros(4, np.float32)}
+    like = {"a": np.zeros((2, 1), np.float32), "b": np.zeros(3, np.float16), "d": np.zeros(1)}
+    checkpoints.save(tmp_path / "x", {"model": tree}, {})
+    text = r"d is missing; c is unexpected; a is float32\[2\], not float32\[2, 1\]; b is float32\[3\], not float16\[3\]"
+    with pytest.raises(InputError, match=text):
+        checkpoints.load(tmp_path / "x", "model", like)
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint_good(run, monkeypatch):
+    def no_space(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        runs.save(run, state_at(40), [record(4, 0.1)])
+    assert int(runs.load_state(run)[0].step) == 30
+    assert not list((run / "checkpoints").glob(".*"))
+
+
+def test_the_latest_run_is_the_one_written_to_last(run):
+    other = run.parent / "two"
+    runs.create(other, config(), {})
+    runs.save(other, state_at(0), [])
+    assert runs.latest(run.parent) == other
+    runs.save(run, state_at(40), [record(1, 0.1)])
+    assert runs.latest(run.parent) == run
+
+
+def test_what_is_no_run_is_said(tmp_path):
+    with pytest.raises(InputError, match="is no run: it has no config.json"):
+        runs.load_run(tmp_path)
+    with pytest.raises(InputError, match="There is no run in"):
+        runs.latest(tmp_path)
+    runs.create(tmp_path / "empty", config(), {})
+    with pytest.raises(InputError, match="has no checkpoint"):
+        runs.load_run(tmp_path / "empty")
+
+
+def test_a_file_is_safetensors_that_others_can_read(run):
+    data = (run / "checkpoints" / "step_00000000" / "model.safetensors").read_bytes()
+    assert set(safetensors.numpy.load(data)) == {
+        f"params/{layer}/{leaf}" for layer in ("dense1", "logits") for leaf in ("kernel", "bias")
+    }

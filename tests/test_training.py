@@ -1,0 +1,140 @@
+"""Training: it learns, every bit is decided by the key, a resumed run has the bits of one that went straight through."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from cnnviz.errors import InputError
+from cnnviz.models.cnn import CNN
+from cnnviz.models.resnet import ResNet
+from cnnviz.runs import prepare
+from cnnviz.training.fit import NotFinite, best, fit, is_over, split
+from cnnviz.training.recipe import Recipe
+from cnnviz.training.step import Examples, initial_state, make_evaluate, make_step
+
+RECIPE = Recipe(epochs=3, batch_size=16, patience=3)
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def parts(toy):
+    return split(Examples(*toy), 0.2, KEY)
+
+
+def run(model, parts, state=None, recipe=RECIPE, **how):
+    """The last state, with the records, of a whole run."""
+    state = initial_state(model, recipe, (12, 12, 1), KEY) if state is None else state
+    records = []
+    for state, record in fit(model, state, *parts, recipe, prepare, KEY, **how):
+        records += [record] if record else []
+    return state, records
+
+
+def equal(one, other):
+    return all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, other)))
+
+
+def without_times(records):
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+
+
+@pytest.mark.parametrize("model", [CNN(classes=2), ResNet(classes=2, channels=4)])
+def test_it_learns_and_repeats_itself_to_the_bit(model, parts):
+    state, records = run(model, parts)
+    again, same = run(model, parts)
+    assert records[-1]["train_loss"] < 0.7 * records[0]["train_loss"]
+    assert equal(state, again)
+    assert without_times(records) == without_times(same)
+    assert [record["step"] for record in records] == [10, 20, 30]
+
+
+@pytest.mark.parametrize("stop_at", [4, 11, 21])
+def test_resumed_anywhere_it_has_the_same_bits(parts, stop_at):
+    model = CNN(classes=2)
+    whole, records = run(model, parts)
+    calls = itertools.count(1)
+    state, first = run(model, parts, stop=lambda: next(calls) == stop_at)
+    assert int(state.step) == stop_at - 1
+    state, rest = run(model, parts, state, history=first)
+    state_of = lambda records: without_times(records)
+    assert equal(whole, state)
+    assert state_of(first + rest) == state_of(records) or state_of(rest) == state_of(records)[len(first) :]
+
+
+def test_another_seed_gives_another_split_and_no_image_is_lost(toy):
+    train, validation = split(Examples(*toy), 0.2, KEY)
+    assert (len(train.labels), len(validation.labels)) == (160, 40)
+    total = np.asarray(train.images, int).sum() + np.asarray(validation.images, int).sum()
+    assert total == np.asarray(toy[0], int).sum()
+    assert not equal(validation, split(Examples(*toy), 0.2, jax.random.key(1))[1])
+
+
+def test_one_step_is_adam_on_the_mean_cross_entropy(parts):
+    """An oracle with no code of the step: the chapter's optimizer by optax's own names, dropout switched off."""
+    model = CNN(classes=2, dropout=0.0)
+    train, _ = parts
+    state = initial_state(model, RECIPE, (12, 12, 1), KEY)
+    order = jnp.arange(32).reshape(2, 16)
+
+    def loss(params):
+        logits = model.apply({"params": params}, train.images[:16].astype(jnp.float32) / 255)
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), train.labels[:16, None], 1).mean()
+
+    adam = optax.adam(1e-3, b1=0.9, b2=0.999, eps=1e-7)
+    value, gradient = jax.value_and_grad(loss)(state.params)
+    updates, _ = adam.update(gradient, adam.init(state.params))
+    expected = optax.apply_updates(state.params, updates)
+    state, health = make_step(model, RECIPE, prepare, KEY)(state, train, order)
+    assert float(health) == pytest.approx(float(value), rel=1e-5)
+    # Adam's first update is the sign of the gradient, so a gradient at rounding error may go either way
+    off = [np.mean(np.abs(a - b) > 1e-6) for a, b in zip(*map(jax.tree.leaves, (state.params, expected)), strict=True)]
+    assert max(off) < 0.02
+    assert int(state.totals.count) == 16
+
+
+def test_evaluation_counts_no_padding(parts):
+    model = CNN(classes=2)
+    variables = initial_state(model, RECIPE, (12, 12, 1), KEY).variables
+    whole = Examples(*(jnp.tile(rows, (4, *[1] * (rows.ndim - 1))) for rows in parts[0]))  # 640: a full chunk and a part
+    loss, accuracy = make_evaluate(model, prepare)(variables, whole)
+    logits = model.apply(variables, prepare(parts[0].images))
+    assert accuracy == pytest.approx(float((logits.argmax(-1) == parts[0].labels).mean()))
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, parts[0].labels)
+    assert loss == pytest.approx(float(losses.mean()), rel=1e-5)
+
+
+def test_it_stops_at_the_step_that_is_not_finite(parts):
+    recipe = Recipe(epochs=1, batch_size=16)
+    model = CNN(classes=2)
+    state = initial_state(model, recipe, (12, 12, 1), KEY)
+    state = state.replace(params=jax.tree.map(lambda leaf: leaf * jnp.inf, state.params))
+    with pytest.raises(NotFinite, match="not finite at step 1;"):
+        run(model, parts, state, recipe)
+
+
+def test_patience_counts_epochs_since_the_best():
+    history = [{"val_loss": loss} for loss in (3.0, 1.0, 2.0)]
+    recipe = Recipe(patience=2)
+    assert best(history) is history[1]
+    assert not is_over(history, recipe)
+    assert is_over([*history, {"val_loss": 1.5}], recipe)
+    assert is_over(history[:1], Recipe(epochs=1))
+    assert not is_over([], recipe)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1; it was 0"),
+        ({"batch_size": -1}, "batch_size must be at least 1"),
+        ({"validation": 1.0}, "between 0 and 1; it was 1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(options, text):
+    with pytest.raises(InputError, match=text):
+        Recipe(**options)
