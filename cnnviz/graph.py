@@ -47,7 +47,7 @@ class Node:
         """The inside of a custom_jvp or custom_vjp call, over values of its own; None for any other node."""
         return Graph.of_jaxpr(_called(self.equation)) if self.name in CUSTOM_CALLS else None
 
-    def apply(self, *arrays: jax.Array) -> Sequence[jax.Array]:
+    def apply(self, *arrays: Any) -> Sequence[Any]:
         """What the primitive gives for these inputs, its own derivative rules kept."""
         primitive = self.equation.primitive
         with self.equation.ctx.manager:
@@ -95,8 +95,8 @@ class Graph:
         return kept[::-1]
 
     def evaluate(
-        self, arrays: Sequence[jax.Array], wanted: Sequence[Value], offsets: Mapping[Value, jax.Array] | None = None
-    ) -> list[jax.Array]:
+        self, arrays: Sequence[Any], wanted: Sequence[Value], offsets: Mapping[Value, Any] | None = None
+    ) -> list[Any]:
         """The wanted values for these inputs, each value in `offsets` shifted for all that comes after it.
 
         Only the nodes that the wanted values need are computed.

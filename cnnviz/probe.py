@@ -23,7 +23,7 @@ from cnnviz.kernels import parameter_counts
 from cnnviz.nnx import from_nnx as from_nnx
 from cnnviz.receptive_field import receptive_fields
 from cnnviz.trace import Static, Trace, trace
-from cnnviz.types import Activations, Array, Image, Images, Logits, PyTree, Scalar, Score, Variables
+from cnnviz.types import Activations, Array, Given, Image, Logits, PyTree, Scalar, Score, Variables
 
 Call = Mapping[str, Any]
 NOTHING: Call = MappingProxyType({})
@@ -67,7 +67,7 @@ def layers(model: Any, variables: Variables, image_shape: Sequence[int], *, call
 def activations(
     model: Any,
     variables: Variables,
-    images: Images,
+    images: Given,
     layers: Sequence[str] | str | None = None,
     *,
     batch_size: int | None = None,
@@ -83,7 +83,7 @@ def activations(
 
 
 def logits(
-    model: Any, variables: Variables, images: Images, *, batch_size: int | None = None, call: Call = NOTHING
+    model: Any, variables: Variables, images: Given, *, batch_size: int | None = None, call: Call = NOTHING
 ) -> Logits:
     """The model's outputs for each image, before any softmax that it ends in."""
     _check_images(images)
@@ -113,13 +113,13 @@ def score_of(model: Any, variables: Variables, target: Target, *, call: Call = N
 def fold(
     model: Any,
     variables: Variables,
-    images: Images,
+    images: Given,
     layers: Sequence[str] | str | None,
     init: PyTree,
     update: Callable[..., PyTree],
     merge: Callable[[PyTree, PyTree], PyTree] | None = None,
     *,
-    rows: Sequence[Array] = (),
+    rows: Sequence[Given] = (),
     batch_size: int | None = None,
     call: Call = NOTHING,
 ) -> PyTree:
@@ -147,7 +147,7 @@ def fold(
 
 
 def _in_order(
-    model: Any, variables: Variables, images: Images, layers: Sequence[str] | str | None, call: Call
+    model: Any, variables: Variables, images: Given, layers: Sequence[str] | str | None, call: Call
 ) -> tuple[str, ...]:
     """The asked names in order of execution; an unknown one is an InputError that lists the layers."""
     traced = trace(model, variables, jax.ShapeDtypeStruct((2, *_check_images(images).shape[1:]), images.dtype), call)

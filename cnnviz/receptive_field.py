@@ -42,7 +42,7 @@ def receptive_fields(graph: Graph, image: Value, sides: Sequence[int]) -> dict[V
 
 
 def _pixels(window: Window | None, length: int) -> int:
-    return length if window is None else min(length, floor(window.high - window.low) + 1)
+    return length if window is None else min(length, int(floor(window.high - window.low)) + 1)
 
 
 def _propagate(graph: Graph, windows: dict[Value, Windows]) -> dict[Value, Windows]:

@@ -15,7 +15,7 @@ class Inner(nn.Module):
         self.sow("intermediates", "z", nn.relu(x))
         x = nn.Conv(4, (3, 3), name="y")(x)
         self.sow("intermediates", "a", nn.relu(x))
-        return x
+        return 2 * x
 
 
 class Foreign(nn.Module):

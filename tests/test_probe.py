@@ -75,7 +75,7 @@ def test_an_offset_shifts_the_layer_for_all_that_comes_after(foreign, images):
     after, values = score(images[0], {"block": jnp.full((8, 8, 4), 0.5)})
     np.testing.assert_allclose(after - before, 0.5 * dense[:, 1].sum(), atol=1e-5)
     gradient = jax.grad(lambda offsets: score(images[0], offsets)[0])({"block/y": jnp.zeros((8, 8, 4))})
-    np.testing.assert_allclose(gradient["block/y"].sum((0, 1)), dense[:, 1], atol=1e-5)
+    np.testing.assert_allclose(gradient["block/y"].sum((0, 1)), 2 * dense[:, 1], atol=1e-5)
 
 
 def test_a_target_may_be_a_pair_a_function_or_traced(foreign, images):
@@ -92,7 +92,9 @@ def test_fold_counts_each_row_once_and_no_padding(foreign, images):
 
     def update(state, activations, mask, labels):
         total, seen = state
-        return total + jnp.where(mask[:, None], activations["logits"], 0).sum(0), seen + jnp.where(mask, labels, 0).sum()
+        return total + jnp.where(mask[:, None], activations["logits"], 0).sum(0), seen + jnp.where(
+            mask, labels, 0
+        ).sum()
 
     add = lambda a, b: jax.tree.map(jnp.add, a, b)
     init = (jnp.zeros(3), 0)

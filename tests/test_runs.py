@@ -15,7 +15,14 @@ from cnnviz.training.recipe import Recipe
 from cnnviz.training.step import initial_state
 
 SHAPE = [12, 12, 1]
-DATA = {"name": "toy", "fingerprint": "f", "image_shape": SHAPE, "classes": ["left", "right"], "limit": None, "dir": None}
+DATA = {
+    "name": "toy",
+    "fingerprint": "f",
+    "image_shape": SHAPE,
+    "classes": ["left", "right"],
+    "limit": None,
+    "dir": None,
+}
 
 
 def config(model="dense"):
@@ -67,7 +74,8 @@ def test_the_first_the_best_and_the_latest_are_kept(run):
 
 
 def test_prepared_pixels_are_from_zero_to_one(run):
-    np.testing.assert_array_equal(runs.load_run(run).prepare(np.array([0, 51, 255], np.uint8)), np.float32([0, 0.2, 1]))
+    prepared = runs.load_run(run).prepare(np.array([0, 51, 255], np.uint8))
+    np.testing.assert_allclose(prepared, np.float32([0, 0.2, 1]), rtol=1e-6)
 
 
 def test_a_run_that_exists_is_not_touched(run):

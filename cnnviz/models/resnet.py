@@ -7,9 +7,10 @@ with half the side and twice the channels of the one before.
 from functools import partial
 
 import flax.linen as nn
+from jaxtyping import Float
 
 from cnnviz.models.tap import tap
-from cnnviz.types import Images, Logits
+from cnnviz.types import Array, Images, Logits
 
 Conv = partial(nn.Conv, use_bias=False, kernel_init=nn.initializers.he_normal())
 Norm = partial(nn.BatchNorm, momentum=0.9)
@@ -22,7 +23,7 @@ class Block(nn.Module):
     stride: int = 1
 
     @nn.compact
-    def __call__(self, x: Images, *, train: bool = False) -> Images:
+    def __call__(self, x: Images, *, train: bool = False) -> Float[Array, "n i j k"]:
         strides = (self.stride, self.stride)
         y = Conv(self.channels, (3, 3), strides, name="conv1")(x)
         y = tap(self, "relu1", nn.relu(Norm(use_running_average=not train, name="norm1")(y)))

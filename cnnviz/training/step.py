@@ -8,7 +8,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 
 from cnnviz.batching import chunks
 from cnnviz.training.recipe import Recipe
@@ -27,9 +27,9 @@ class Examples(NamedTuple):
 class Totals(flax.struct.PyTreeNode):
     """Sums over the images seen in this epoch, so that a mean never waits for a step."""
 
-    loss: Float[Array, ""]
-    correct: Int[Array, ""]
-    count: Int[Array, ""]
+    loss: PyTree  # float32 []; a tree's node may hold anything while it is mapped
+    correct: PyTree  # int32 []
+    count: PyTree  # int32 []
 
     @classmethod
     def zero(cls) -> "Totals":
@@ -52,11 +52,11 @@ class Totals(flax.struct.PyTreeNode):
 class State(flax.struct.PyTreeNode):
     """All that a step changes; saved whole, training goes on from it with the same bits."""
 
-    step: Int[Array, ""]
+    step: PyTree  # int32 []
     params: PyTree
     batch_stats: PyTree  # empty for a model without BatchNorm
     opt_state: PyTree
-    totals: Totals
+    totals: PyTree  # Totals
 
     @property
     def variables(self) -> dict[str, PyTree]:
