@@ -46,11 +46,11 @@ def use_compilation_cache() -> None:
     """Keeps compiled programs between commands, unless JAX was told where (or the directory cannot be made)."""
     import jax
 
-    from cnnviz.data.cache import cache_folder
+    from cnnviz.data import cache
 
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    folder = cache_folder() / "compiled"
+    folder = cache.folder() / "compiled"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -68,6 +68,8 @@ def train(options: Options) -> int:
         print(f"Prepared: {data.prepare(options.dataset, options.data_dir)}")
         return 0
     recipe = options.recipe
+    if options.limit is not None and options.limit < 1:
+        raise InputError(f"limit must be at least 1; it was {options.limit}.")
     resolve(MODELS, options.model, "model")
     console.use_compilation_cache()
     path, config, dataset = _resumed(options, recipe) if options.resume else _new(options, recipe)

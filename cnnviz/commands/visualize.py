@@ -55,17 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def visualize(options: Options, kinds: Sequence[str]) -> int:
-    from cnnviz import pictures
     from cnnviz.pictures import files
+    from cnnviz.pictures.picture import Skipped, View
 
     console.use_compilation_cache()
     run = _run(options)
-    view = pictures.View(_dataset(options, run), options.layer, options.image, options.split)
+    view = View(_dataset(options, run), options.layer, options.image, options.split)
     folder = options.out or (run.path / "figures" if run.path else Path("figures") / run.name)
     for kind in kinds:
         try:
             drawn = resolve(PICTURES, kind, "kind of picture").pictures(run, view)
-        except pictures.Skipped as reason:
+        except Skipped as reason:
             print(f"{kind}: skipped. {reason}")
             continue
         for picture in drawn:

@@ -1,0 +1,147 @@
+"""The commands as a user types them: what is printed, which files there are, and how faults are told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnviz import runs
+from cnnviz.commands import train, visualize
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, toy):
+    """The toy images as an .npz file of 150 and 50."""
+    path = tmp_path_factory.mktemp("data") / "toy.npz"
+    images, labels = map(np.asarray, toy)
+    np.savez(path, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, data):
+    """A folder of runs with one finished run, "toy"."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert train.main(arguments(data, folder, "toy")) == 0
+    return folder
+
+
+def arguments(data, folder, name, *more):
+    options = ["--dataset", str(data), "--runs", str(folder), "--name", name, "--epochs", "2", "--model", "cnn"]
+    return [*options, *map(str, more)]
+
+
+def test_a_run_has_everything_that_was_asked_and_measured(folder, data, capsys):
+    run = folder / "toy"
+    assert {path.name for path in run.iterdir()} >= {"config.json", "environment.json", "metrics.jsonl", "summary.json"}
+    summary = json.loads((run / "summary.json").read_text())
+    assert 0 <= summary["test_accuracy"] <= 1
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+    assert train.main(arguments(data, folder, "again")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("epoch")] == ["epoch", "epoch"]
+    one, other = runs.load_run(run), runs.load_run(folder / "again")
+    assert runs.checkpoints._serialized(one.variables) == runs.checkpoints._serialized(other.variables)
+
+
+def test_all_pictures_and_their_numbers_are_written(folder, capsys):
+    assert visualize.main([str(folder / "toy"), "--data", "--format", "svg"]) == 0
+    written = [line.split(": ", 1) for line in capsys.readouterr().out.splitlines()]
+    assert {kind for kind, _ in written} == set(visualize.PICTURES)
+    assert all(Path(path).stat().st_size > 0 for _, path in written)
+    assert all(Path(path).parent == folder / "toy" / "figures" for _, path in written)
+
+
+def test_one_kind_one_layer(folder, tmp_path, capsys):
+    run = str(folder / "toy")
+    assert visualize.main(["activations", run, "--layer", "pool2", "--split", "test", "--out", str(tmp_path)]) == 0
+    assert "pool2" in capsys.readouterr().out
+    assert not any("relu" in path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (["--model", "resnt"], "no model named 'resnt'; did you mean 'resnet'"),
+        (["--epoch", "3"], "no option '--epoch'; did you mean --epochs?"),
+        (["--dataset", "garmets"], "no data set named 'garmets'; did you mean 'garments'"),
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--data-dir", "/nowhere"], "no folder /nowhere"),
+        (["--name", "toy"], "toy exists; go on with it by --resume"),
+        (["--limit", "0"], "limit must be at least 1"),
+    ],
+)
+def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, more, text):
+    before = sorted(folder.rglob("*"))
+    assert train.main([*arguments(data, folder, "new"), *more]) == 2
+    stderr = capsys.readouterr().err
+    assert text in stderr
+    assert stderr.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["{run}", "--layer", "relu9"], "no layer named 'relu9'; did you mean 'relu"),
+        (["{run}", "--image", "150"], "they go from 0 to 149"),
+        (["{run}x"], "There is no run or file"),
+        (["kernls"], "did you mean 'kernels'"),
+        (["--runs", "/nowhere"], "There is no run in /nowhere"),
+        (["activations", "{run}", "--dataset", "garments"], "does not fit"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said_in_one_line(folder, capsys, tmp_path, arguments, text):
+    given = [argument.format(run=folder / "toy") for argument in arguments]
+    assert visualize.main([*given, "--out", str(tmp_path / "out")]) == 2
+    stderr = capsys.readouterr().err
+    assert text in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_debug_shows_where_an_error_comes_from(folder):
+    with pytest.raises(ValueError, match="no layer named"):
+        visualize.main(["activations", str(folder / "toy"), "--layer", "relu9", "--debug"])
+
+
+def test_nan_in_training_stops_and_keeps_the_last_good_checkpoint(data, folder, capsys):
+    assert train.main(arguments(data, folder, "wild", "--learning-rate", "1e30")) == 2
+    assert "not finite at step" in capsys.readouterr().err
+    assert int(runs.load_state(folder / "wild")[0].step) == 0
+
+
+def test_ctrl_c_saves_and_resuming_ends_with_the_same_bits(data, folder, tmp_path):
+    command = [sys.executable, str(ROOT / "train.py"), *arguments(data, tmp_path, "stopped", "--epochs", 400)]
+    command += ["--patience", "400"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch  2"):
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in stderr
+    stopped, history = runs.load_state(tmp_path / "stopped")
+    assert int(stopped.step) >= 2 * 3
+    resumed = ["--resume", "--runs", str(tmp_path), "--name", "stopped"]
+    assert train.main([*resumed, "--epochs", "3"]) == 2  # another recipe than it was started with
+    assert len(history) == len((tmp_path / "stopped" / "metrics.jsonl").read_text().splitlines())
+
+
+@pytest.mark.parametrize("script", ["train.py", "visualize.py"])
+def test_help_answers_without_jax(script):
+    code = f"import sys, runpy; sys.argv = ['{script}', '--help']\ntry: runpy.run_path('{script}', run_name='__main__')\n"
+    code += "finally: print('loaded:', *[m for m in ('jax', 'flax', 'matplotlib') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=os.environ)
+    assert found.stdout.splitlines()[-1] == "loaded:"
+    assert "--" in found.stdout
