@@ -78,5 +78,7 @@ def test_attributions_seam_holds_no_tensorflow():
 )
 def test_importing_a_part_does_not_drag_in_another(module, absent):
     check = f"import sys, {module}; print(*[name for name in {absent.split()!r} if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    found = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
     assert found.stdout.split() == []

@@ -99,7 +99,9 @@ def test_one_step_is_adam_on_the_mean_cross_entropy(parts):
 def test_evaluation_counts_no_padding(parts):
     model = CNN(classes=2)
     variables = initial_state(model, RECIPE, (12, 12, 1), KEY).variables
-    whole = Examples(*(jnp.tile(rows, (4, *[1] * (rows.ndim - 1))) for rows in parts[0]))  # 640: a full chunk and a part
+    whole = Examples(
+        *(jnp.tile(rows, (4, *[1] * (rows.ndim - 1))) for rows in parts[0])
+    )  # 640: a full chunk and a part
     loss, accuracy = make_evaluate(model, prepare)(variables, whole)
     logits = model.apply(variables, prepare(parts[0].images))
     assert accuracy == pytest.approx(float((logits.argmax(-1) == parts[0].labels).mean()))

@@ -1,6 +1,7 @@
 """How measures moved while a network was trained: one panel a measure, the best epoch marked."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from cnnviz.figures.style import BLUE, GRAY, VERMILLION, page, tidy
 
 Lines = Mapping[str, Float[np.ndarray, " epochs"]]
-STYLES = [{"color": BLUE, "marker": "o"}, {"color": VERMILLION, "marker": "s", "linestyle": "--"}]
+STYLES: list[dict[str, Any]] = [{"color": BLUE, "marker": "o"}, {"color": VERMILLION, "marker": "s", "linestyle": "--"}]
 MARKED = 40  # with more epochs than this, markers hide the line
 
 
@@ -34,6 +35,6 @@ def _draw(ax: Axes, lines: Lines, epochs: Int[np.ndarray, " epochs"], best: int 
         ax.plot(epochs, values, label=name, markersize=size, linewidth=1.6, **style)
     pad = max(0.5 if len(epochs) == 1 else 0.0, 0.03 * (epochs[-1] - epochs[0]))
     ax.set_xlim(epochs[0] - pad, epochs[-1] + pad)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     ax.set_xlabel("epoch")
     ax.legend(frameon=False, fontsize=9)

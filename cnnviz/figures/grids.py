@@ -2,18 +2,38 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from cnnviz.figures.montage import Maps, enlargement, map_columns, montage
+from cnnviz.figures.montage import Maps, map_columns, montage
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import bare, page
+from cnnviz.figures.style import MARGIN, page, place
 
-WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest cell
+WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
+LEFT, BELOW, ABOVE, RIGHT = 0.45, 0.4, 0.25, 0.95  # inches: indices, indices, a panel's name, the scale
+
+
+class Layout(NamedTuple):
+    """Where a figure's panels lie: how many across and down, and each one's width and height in inches."""
+
+    across: int
+    down: int
+    width: float
+    height: float
+
+
+def layout(panels: int, count: int, columns: int, side: tuple[int, int]) -> Layout:
+    """Panels of `count` maps (h, w): square grids side by side, wide ones one over the other, as large as fits."""
+    rows, (h, w) = math.ceil(count / columns), side
+    across, down = (1, panels) if columns * w > 1.5 * rows * h else (panels, 1)
+    cell = min(WIDTH / (columns * across), HEIGHT / (rows * down) * w / h, LARGEST)
+    return Layout(across, down, columns * cell, rows * cell * h / w)
 
 
 def grids(
@@ -25,59 +45,66 @@ def grids(
     columns: int | None = None,
     axes: tuple[str, str] = ("", ""),
 ) -> Figure:
-    """Each panel's maps as a grid under the panel's name, all on `scale`; wide grids lie one over the other.
+    """Each panel's maps as a grid under the panel's name, all on `scale`, which is printed once beside them.
 
     Rows are numbered by their first map and columns from zero, so that their sum is a map's index; with `axes`, the
     names of what columns and rows count, both are numbered from zero. Maps with a last axis of three are drawn as RGB.
     """
     first = next(iter(panels.values()))
     columns = columns or map_columns(len(first))
-    across, down = _arrangement(len(panels), math.ceil(len(first) / columns), columns)
-    width, height = _cell(first, columns * across, math.ceil(len(first) / columns) * down)
-    rows = math.ceil(len(first) / columns)
-    size = across * (columns * width + 0.35) + 0.7, down * (rows * height + 0.45)
-    figure = page(*size, title)
-    for ax, (name, maps) in zip(figure.subplots(down, across, squeeze=False).flat, panels.items(), strict=True):
-        draw_grid(ax, maps, scale, columns, counted=any(axes))
+    plan = layout(len(panels), len(first), columns, first.shape[1:3])
+    above = ABOVE if any(panels) else 0.0
+    across, down = plan.width + LEFT, plan.height + BELOW + above
+    figure = page(plan.across * across + RIGHT, plan.down * down + MARGIN, title, arranged=False)
+    for i, (name, maps) in enumerate(panels.items()):
+        row, column = divmod(i, plan.across)
+        bottom = (plan.down - 1 - row) * down + BELOW
+        ax = place(figure, column * across + LEFT, bottom, plan.width, plan.height)
+        draw_grid(ax, maps, scale, columns, axes)
         ax.set_title(name, fontsize=9, loc="left", parse_math=False)
-        ax.set_xlabel(axes[0], fontsize=8)
-        ax.set_ylabel(axes[1], fontsize=8)
-    beyond = any(scale.outside(maps) for maps in panels.values())
-    ends = ("both" if scale.low < 0 else "max") if beyond else "neither"
     gray = matplotlib.colormaps["gray"] if first.ndim == 4 else None
-    for ax in figure.axes[across - 1 :: across]:
-        print_scale(ax, scale, label, colormap=gray, extend=ends)
+    bar = place(figure, plan.across * across + 0.12, BELOW, 0.13, plan.down * down - BELOW - above)
+    print_scale(bar, scale, label, colormap=gray, beyond=any(scale.outside(maps) for maps in panels.values()))
     return figure
 
 
-def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, *, counted: bool = False) -> None:
-    """The maps as one montage on the axes, with the indices of the first row and column as tick labels."""
+def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str, str] = ("", "")) -> None:
+    """The maps as one montage that fills the axes, with the indices of the first row and column beside it."""
     if maps.ndim == 4:
-        ax.imshow(montage(_as_rgb(maps, scale), columns, fill=1.0), interpolation="none")
+        ax.imshow(montage(_as_rgb(maps, scale), columns, fill=1.0), aspect="auto", interpolation="none")
     else:
-        ax.imshow(montage(maps, columns), cmap=scale.colormap, norm=scale.norm, interpolation="none")
-    rows = math.ceil(len(maps) / columns)
-    factor = enlargement(maps)
-    height, width = maps.shape[1] * factor + 1, maps.shape[2] * factor + 1
-    every = math.ceil(columns / 32)
-    across, down = np.arange(0, columns, every), np.arange(rows)
-    ax.set_xticks(across * width + width / 2, across)
-    ax.set_yticks(down * height + height / 2, down if counted else down * columns)
-    bare(ax)
+        tiles = montage(maps, columns)
+        ax.imshow(tiles, cmap=scale.colormap, norm=scale.norm, aspect="auto", interpolation="none")
+    ax.set_axis_off()
+    _cover_blank(ax, len(maps), columns)
+    _print_indices(ax, columns, math.ceil(len(maps) / columns), axes)
+
+
+def _cover_blank(ax: Axes, count: int, columns: int) -> None:
+    """White over the places after the last map, which else look like one of a single value."""
+    rows, used = math.ceil(count / columns), count % columns
+    if used:
+        blank = Rectangle((used / columns, 0), 1 - used / columns, 1 / rows, transform=ax.transAxes, color="white")
+        ax.add_patch(blank)
+
+
+def _print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> None:
+    """Indices along two sides as bare text, which costs a quarter of what ticks do."""
+    step = 1 if any(axes) else columns
+    for column in range(0, columns, math.ceil(columns / 32)):
+        _beside(ax, ((column + 0.5) / columns, 0.0), (0.0, -2.0), str(column), va="top", ha="center")
+    for row in range(0, rows, math.ceil(rows / 32)):
+        _beside(ax, (0.0, 1 - (row + 0.5) / rows), (-4.0, 0.0), str(row * step), va="center", ha="right")
+    _beside(ax, (0.5, 0.0), (0.0, -13.0), axes[0], va="top", ha="center")
+    _beside(ax, (0.0, 0.5), (-18.0, 0.0), axes[1], va="center", ha="right", rotation=90)
+
+
+def _beside(ax: Axes, place: tuple[float, float], points: tuple[float, float], text: str, **options: Any) -> None:
+    """The text at a place, which is a fraction of the axes, moved by points."""
+    if text:
+        ax.annotate(text, place, points, "axes fraction", "offset points", fontsize=7, color="0.35", **options)
 
 
 def _as_rgb(maps: Float[np.ndarray, "n h w rgb"], scale: Scale) -> Float[np.ndarray, "n h w rgb"]:
     """The three inputs as red, green and blue on the scale: zero is gray."""
     return np.clip((maps - scale.low) / (scale.high - scale.low), 0, 1)
-
-
-def _arrangement(panels: int, rows: int, columns: int) -> tuple[int, int]:
-    """How many panels lie across and how many down: square ones side by side, wide ones one over the other."""
-    return (1, panels) if columns > 1.5 * rows else (panels, 1)
-
-
-def _cell(maps: Maps, columns: int, rows: int) -> tuple[float, float]:
-    """Width and height in inches of one map, in its own proportions."""
-    h, w = maps.shape[1:3]
-    width = min(WIDTH / columns, HEIGHT / rows * w / h, LARGEST)
-    return width, width * h / w

@@ -20,7 +20,7 @@ def bin_edges(sets: Sets) -> Float[np.ndarray, " edges"]:
     values = np.concatenate([np.ravel(values) for values in sets.values()])
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     width = ((high - low) or 1.0) / (30 if len(values) < 5000 else 60)
-    return np.arange(np.floor(low / width), np.ceil(high / width) + 1) * width
+    return np.arange(np.ceil(low / width) - 1, np.floor(high / width) + 2) * width  # beyond both, whatever is rounded
 
 
 def counts(sets: Sets, edges: Float[np.ndarray, " edges"]) -> dict[str, Int[np.ndarray, " bins"]]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cnnviz.figures.style import NARROWEST, page, shortened
 
 Pixels = UInt8[np.ndarray, "h w c"]
+SIDE = 1.4  # inches: an image in a gallery
 
 
 def draw_image(ax: Axes, pixels: Pixels, extent: tuple[float, float, float, float] | None = None) -> None:
@@ -30,21 +31,24 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
     return figure
 
 
-def gallery(images: UInt8[np.ndarray, "n h w c"], labels: Sequence[str], *, columns: int = 6, title: str = "") -> Figure:
+def gallery(
+    images: UInt8[np.ndarray, "n h w c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
+) -> Figure:
     """Images row by row, each with its label, of one or more lines, under it."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    side, lines = 1.5, max(label.count("\n") + 1 for label in labels)
-    step = images.shape[1] / images.shape[2] + 0.105 * lines + 0.08  # of a cell's height, in widths of an image
-    figure = page(columns * side, rows * step * side, title)
+    lines = max(label.count("\n") + 1 for label in labels)
+    step = images.shape[1] / images.shape[2] + 0.115 * lines + 0.08  # of a cell's height, in widths of an image
+    across = columns * 1.1 - 0.1
+    figure = page(across * SIDE, rows * step * SIDE, title)
     ax = figure.subplots()
     for i, (pixels, label) in enumerate(zip(images, labels, strict=True)):
         x, y = i % columns * 1.1, i // columns * step
         bottom = y + images.shape[1] / images.shape[2]
         draw_image(ax, pixels, (x, x + 1, bottom, y))
-        short = "\n".join(shortened(line, 24) for line in label.splitlines())
-        ax.text(x, bottom + 0.02, short, fontsize=7, va="top", linespacing=1.15, parse_math=False)
-    ax.set_xlim(0, columns * 1.1 - 0.1)
+        short = "\n".join(shortened(line, 22) for line in label.splitlines())
+        ax.text(x, bottom + 0.02, short, fontsize=8, va="top", linespacing=1.15, parse_math=False)
+    ax.set_xlim(0, across)
     ax.set_ylim(rows * step, 0)
     ax.set_anchor("W")
     return figure

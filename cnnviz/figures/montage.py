@@ -8,7 +8,7 @@ from jaxtyping import Float
 Maps = Float[np.ndarray, "n h w"] | Float[np.ndarray, "n h w rgb"]
 Montage = Float[np.ndarray, "y x"] | Float[np.ndarray, "y x rgb"]
 
-SMALLEST = 12  # pixels a side: smaller maps are enlarged, so that a gutter of one pixel stays thin beside them
+SMALLEST = 18  # pixels a side: smaller maps are enlarged, so that a gutter of one pixel stays thin beside them
 
 
 def map_columns(count: int) -> int:

@@ -1,7 +1,9 @@
 """What a color stands for: one scale for all that is to be compared."""
 
+import math
 from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -9,7 +11,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
 
-import matplotlib
 from cnnviz.figures.style import GUTTER
 
 Values = Float[np.ndarray, "..."]
@@ -17,7 +18,7 @@ Values = Float[np.ndarray, "..."]
 
 @dataclass(frozen=True)
 class Scale:
-    """The values at the two ends of a color map: diverging and centered on zero if signed, else sequential from zero."""
+    """The values at a color map's ends: of a diverging one about zero if they are signed, else of a sequential one."""
 
     low: float
     high: float
@@ -41,25 +42,27 @@ def symmetric(limit: float) -> Scale:
 
 
 def scale_of(*arrays: Values) -> Scale:
-    """The scale that holds every finite value: from zero if none is negative, else centered on zero."""
-    finite = [array[np.isfinite(array)] for array in arrays]
-    high = max((float(np.abs(values).max()) for values in finite if values.size), default=0.0) or 1.0
-    return symmetric(high) if any((values < 0).any() for values in finite) else Scale(0.0, high)
+    """The scale for these values: from zero if none is negative, else centered on zero.
+
+    It holds 99.5% of those that are not zero, so that a few great ones do not leave the others in the dark, and ends at
+    a number of two digits.
+    """
+    values = np.concatenate([array[np.isfinite(array)] for array in arrays])
+    limit = _rounded_up(float(np.percentile(np.abs(values[values != 0]), 99.5))) if values.any() else 1.0
+    return symmetric(limit) if (values < 0).any() else Scale(0.0, limit)
 
 
-def robust_limit(*arrays: Values, percent: float = 99.5) -> float:
-    """The limit that `percent` of all magnitudes keep within, rounded up to two significant digits."""
-    limit = float(np.percentile(np.abs(np.concatenate([array.ravel() for array in arrays])), percent))
-    if not np.isfinite(limit) or limit <= 0:
-        return 1.0
-    unit = 10.0 ** (np.floor(np.log10(limit)) - 1)
-    return float(np.ceil(limit / unit) * unit)
+def _rounded_up(value: float) -> float:
+    """The next number of two significant digits."""
+    digits = 1 - math.floor(math.log10(value))
+    return round(math.ceil(round(value * 10.0**digits, 6)) / 10.0**digits, digits)
 
 
-def print_scale(ax: Axes, scale: Scale, label: str, *, colormap: Colormap | None = None, extend: str = "neither") -> None:
-    """Prints the scale as a color bar along the right side of the axes."""
-    beside = ax.inset_axes((1.015, 0.0, 0.018, 1.0))
-    mappable = ScalarMappable(scale.norm, colormap or scale.colormap)
-    bar = Colorbar(beside, mappable, extend=extend, extendfrac=0.06)
+def print_scale(ax: Axes, scale: Scale, label: str, *, colormap: Colormap | None = None, beyond: bool = False) -> None:
+    """Fills the axes with the scale as a color bar, pointed where values lie `beyond` it."""
+    pointed = ("both" if scale.low < 0 else "max") if beyond else "neither"
+    bar = Colorbar(ax, ScalarMappable(scale.norm, colormap or scale.colormap), extend=pointed, extendfrac=0.05)
+    ticks = np.linspace(scale.low, scale.high, 5)  # both ends among them
+    bar.set_ticks(list(ticks), labels=[f"{tick:.3g}".replace("-", "−") for tick in ticks])
     bar.set_label(label, fontsize=8)
-    beside.tick_params(labelsize=8, length=2)
+    ax.tick_params(labelsize=8, length=2)

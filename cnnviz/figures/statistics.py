@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.style import BLUE, VERMILLION, page, shortened, tidy
 
@@ -25,11 +26,16 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) 
             ax.scatter(means, deviations, s=18, alpha=0.75, linewidths=0.9, label=set_name, **style)
         ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
         ax.set_title(shortened(name, int(side * 12)), fontsize=9, parse_math=False)
-        tidy(ax).set_ylim(bottom=0)
+        tidy(ax)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.tick_params(labelsize=8, labelbottom=True)
+    for ax in grid.flat[max(len(panels) - columns, 0) : len(panels)]:
+        ax.set_xlabel("mean", fontsize=9)
     for ax in grid.flat[len(panels) :]:
         ax.remove()
-    figure.supxlabel("mean of a kernel's weights", fontsize=9)
-    figure.supylabel("standard deviation", fontsize=9)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
+    for ax in grid[:, 0]:
+        ax.set_ylabel("standard deviation", fontsize=9)
+    highest = max(float(deviations.max()) for sets in panels.values() for _, deviations in sets.values())
+    grid.flat[0].set_ylim(0, 1.08 * highest or 1.0)
+    grid.flat[0].legend(fontsize=8, frameon=False)
     return figure

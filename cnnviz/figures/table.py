@@ -10,7 +10,9 @@ from cnnviz.figures.style import page
 ROW, CHARACTER, GAP = 0.22, 0.088, 0.3  # inches
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[int] = (), title: str = "") -> Figure:
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[int] = (), title: str = ""
+) -> Figure:
     """The rows under the header; the columns in `numeric` end flush right, and the last row is a total."""
     widths = [max(len(row[i]) for row in [header, *rows]) * CHARACTER + GAP for i in range(len(header))]
     figure = page(sum(widths), ROW * (len(rows) + 1.6), title)

@@ -18,22 +18,24 @@ from jaxtyping import Float
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Images, Key
 
-Values = Float[Array, "n *axes"]
+Values = Float[Array, "n ..."]  # a layer's input or output
+Maps = Float[Array, "n i j k"]  # as Images, of another size
 Pair = tuple[int, int]
 
 glorot = nn.initializers.glorot_uniform()
 
 
 class Sequential(nn.Module):
-    """The layers one after the other, each under the name it has in the file, for images of `image_shape`."""
+    """Named layers one after the other, for images of `image_shape`."""
 
-    layers: tuple[nn.Module, ...]
+    layers: tuple[tuple[str, nn.Module], ...]
     image_shape: tuple[int, int, int]
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Values:
-        for layer in self.layers:
-            x = layer(x, train)
+        for name, layer in self.layers:
+            # a clone, since a module that comes in by a field is renamed after the field
+            x = layer.clone(name=name, parent=self)(x, train)
         return x
 
 
@@ -98,12 +100,9 @@ class Conv2D(nn.Module):
     activation: Function = Function()
 
     @nn.compact
-    def __call__(self, x: Images, train: bool = False) -> Images:
+    def __call__(self, x: Images, train: bool = False) -> Maps:
         if x.shape[-1] % self.groups or self.filters % self.groups:
-            raise InputError(
-                f"layer {self.name!r} has {self.groups} groups, which do not divide both its {x.shape[-1]} inputs "
-                f"and its {self.filters} filters."
-            )
+            raise InputError(f"{self.groups} groups do not divide {x.shape[-1]} inputs and {self.filters} filters.")
         shape = (*self.kernel_size, x.shape[-1] // self.groups, self.filters)
         kernel = self.param("kernel", glorot, shape)
         y = _convolve(x, kernel, self.strides, self.padding, self.dilation, self.groups)
@@ -122,7 +121,7 @@ class DepthwiseConv2D(nn.Module):
     activation: Function = Function()
 
     @nn.compact
-    def __call__(self, x: Images, train: bool = False) -> Images:
+    def __call__(self, x: Images, train: bool = False) -> Maps:
         channels = x.shape[-1]
 
         def init(key: Key, shape: tuple[int, ...]) -> Array:
@@ -160,9 +159,7 @@ class BatchNormalization(nn.Module):
     @nn.compact
     def __call__(self, x: Values, train: bool = False) -> Values:
         if self.axis not in (-1, x.ndim - 1):
-            raise InputError(
-                f"layer {self.name!r} (BatchNormalization) has axis = {self.axis}; only the last, the channels, can be."
-            )
+            raise InputError(f"The axis to normalize is the last, the channels; it was {self.axis} of {x.ndim} axes.")
         mean, var = _statistics(self, x, train)
         y = (x - _as_channels(mean, x)) * _as_channels(jax.lax.rsqrt(var + self.epsilon), x)
         if self.scale:
@@ -177,7 +174,7 @@ class MaxPooling2D(nn.Module):
     strides: Pair = (2, 2)
     padding: str = "valid"
 
-    def __call__(self, x: Images, train: bool = False) -> Images:
+    def __call__(self, x: Images, train: bool = False) -> Maps:
         return nn.max_pool(x, self.pool_size, self.strides, self.padding.upper())
 
 
@@ -188,7 +185,7 @@ class AveragePooling2D(nn.Module):
     strides: Pair = (2, 2)
     padding: str = "valid"
 
-    def __call__(self, x: Images, train: bool = False) -> Images:
+    def __call__(self, x: Images, train: bool = False) -> Maps:
         # with no padding both counts agree, and the division by a plain number is the simpler graph
         return nn.avg_pool(x, self.pool_size, self.strides, self.padding.upper(), self.padding == "valid")
 
@@ -207,7 +204,7 @@ class ZeroPadding2D(nn.Module):
 
     padding: tuple[Pair, Pair]
 
-    def __call__(self, x: Images, train: bool = False) -> Images:
+    def __call__(self, x: Images, train: bool = False) -> Maps:
         return jnp.pad(x, ((0, 0), *self.padding, (0, 0)))
 
 
@@ -269,7 +266,7 @@ class Softmax(nn.Module):
         return jax.nn.softmax(x, axis=self.axis)
 
 
-def _convolve(x: Images, kernel: Array, strides: Pair, padding: str, dilation: Pair, groups: int) -> Images:
+def _convolve(x: Images, kernel: Array, strides: Pair, padding: str, dilation: Pair, groups: int) -> Maps:
     x, kernel = promote_dtype(x, kernel, dtype=None)
     layout = ("NHWC", "HWIO", "NHWC")
     return jax.lax.conv_general_dilated(
@@ -281,7 +278,7 @@ def _add_bias(layer: nn.Module, y: Values) -> Values:
     return y + _as_channels(layer.param("bias", nn.initializers.zeros, y.shape[-1:]), y)
 
 
-def _as_channels(vector: Float[Array, " c"], x: Values) -> Float[Array, "*axes"]:
+def _as_channels(vector: Float[Array, " c"], x: Values) -> Float[Array, "..."]:
     """The vector with as many axes as `x`, along its last."""
     return vector.reshape((1,) * (x.ndim - 1) + vector.shape)
 

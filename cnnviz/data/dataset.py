@@ -1,0 +1,108 @@
+"""What every data set becomes: uint8 images and int32 labels in two splits, checked, with a fingerprint of every bit."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int32, Shaped, UInt8
+
+from cnnviz.errors import InputError
+
+Images = UInt8[np.ndarray, "n h w c"]
+Labels = Int32[np.ndarray, " n"]
+
+
+class Unavailable(InputError):
+    """A data set that is known and cannot be had here; only this makes a list of data sets go on to its next name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels, in the order of the file they came from."""
+
+    images: Images
+    labels: Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Two splits, the names of the classes, where they came from, and a SHA-256 of what a network can see of them."""
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    fingerprint: str
+    source: str
+
+
+def assemble(
+    name: str, train: Split, test: Split, classes: Sequence[str] | None, source: str, fingerprint: str | None = None
+) -> Dataset:
+    """The data set of two splits, once they fit each other; without names, classes are called by their numbers."""
+    classes = _numbered(train, test, f"{name} in {source}") if classes is None else tuple(classes)
+    for part, split in (("train", train), ("test", test)):
+        _check_labels(split.labels, classes, f"The {part} labels of {name} in {source}")
+    if train.images.shape[1:] != test.images.shape[1:]:
+        shapes = f"{train.images.shape[1:]} and {test.images.shape[1:]}"
+        raise InputError(
+            f"The train and test images of {name} in {source} have shapes {shapes}; they must be the same."
+        )
+    return Dataset(name, train, test, classes, fingerprint or fingerprint_of(train, test, classes), source)
+
+
+def split(images: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], where: str) -> Split:
+    """The split of raw arrays: uint8 images `[n h w]` or `[n h w c]`, and as many whole numbers for labels."""
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape:
+        given = f"{images.dtype}{list(images.shape)}"
+        raise InputError(f"The images of {where} are {given}; uint8 of shape [n, h, w] or [n, h, w, c] is right.")
+    if not np.issubdtype(labels.dtype, np.integer) or labels.size != max(labels.shape, default=0):
+        raise InputError(f"The labels of {where} are {labels.dtype}{list(labels.shape)}; whole numbers [n] are right.")
+    if labels.size != len(images):
+        raise InputError(
+            f"{where} has {len(images)} images and {labels.size} labels; there must be one label an image."
+        )
+    if labels.min() < 0 or labels.max() >= np.iinfo(np.int32).max:
+        raise InputError(f"The labels of {where} run from {labels.min()} to {labels.max()}; they count up from 0.")
+    images = images if images.ndim == 4 else images[..., None]
+    return Split(images, labels.reshape(-1).astype(np.int32))
+
+
+def hold_out(whole: Split, where: str) -> tuple[Split, Split]:
+    """Train and test of a data set that has only one part: of each class, every sixth image is for testing."""
+    ranks = np.zeros(len(whole.labels), int)
+    for label in np.unique(whole.labels):
+        members = whole.labels == label
+        ranks[members] = np.arange(members.sum())
+    held = ranks % 6 == 5
+    if not held.any():
+        raise InputError(
+            f"{where} has fewer than six images in every class; that is too few to hold some out as a test."
+        )
+    return tuple(Split(whole.images[chosen], whole.labels[chosen]) for chosen in (~held, held))
+
+
+def fingerprint_of(train: Split, test: Split, classes: Sequence[str]) -> str:
+    """SHA-256 of all images and labels, their shapes and the class names; the same wherever the data came from."""
+    digest = hashlib.sha256(repr(tuple(classes)).encode())
+    for array in (train.images, train.labels, test.images, test.labels):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _numbered(train: Split, test: Split, what: str) -> tuple[str, ...]:
+    """Names for unnamed classes; more classes than images are a fault in the labels, not a billion classes."""
+    highest = int(max(train.labels.max(), test.labels.max()))
+    if highest >= len(train.labels):
+        raise InputError(
+            f"The labels of {what} go up to {highest} for {len(train.labels)} images; they count up from 0."
+        )
+    return tuple(map(str, range(highest + 1)))
+
+
+def _check_labels(labels: Labels, classes: Sequence[str], what: str) -> None:
+    if labels.min() < 0 or labels.max() >= len(classes):
+        span = f"{labels.min()} to {labels.max()}"
+        raise InputError(f"{what} run from {span}; for {len(classes)} classes they are 0 to {len(classes) - 1}.")

@@ -1,0 +1,82 @@
+"""Downloading the four files of a published data set: given up within seconds offline, whole and checked or not at all."""
+
+import os
+import socket
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from cnnviz.data import idx
+from cnnviz.data.dataset import Unavailable
+from cnnviz.data.published import FILES, Published
+
+PREFLIGHT, CONNECT, READ = 3.0, 5.0, 30.0  # seconds
+
+
+def fetch(published: Published, folder: Path) -> None:
+    """Puts the four files into a folder; what keeps them from being had is an Unavailable."""
+    if os.environ.get("CNNVIZ_OFFLINE", "0") not in ("", "0"):
+        raise Unavailable("CNNVIZ_OFFLINE is set")
+    preflight(published.url)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{folder} cannot be written: {error.strerror}") from error
+    for name in FILES:
+        _fetch_file(f"{published.url}{name}.gz", folder / f"{name}.gz", published)
+
+
+def preflight(url: str) -> None:
+    """Makes sure within three seconds that somebody answers at the other end, or at the proxy on the way to it.
+
+    In a thread of its own, since looking up a name has no time limit and takes up to a minute where packets get lost.
+    """
+    host, port = _first_stop(url)
+    faults: list[str] = [f"{host} does not answer within {PREFLIGHT:.0f} s"]
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), timeout=PREFLIGHT).close()
+            faults.clear()
+        except OSError as error:
+            faults[:] = [f"{host} cannot be reached: {error.strerror or error}"]
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(PREFLIGHT)
+    if faults:
+        raise Unavailable(faults[0])
+
+
+def _first_stop(url: str) -> tuple[str, int]:
+    """Host and port that a request for this address connects to first."""
+    host = urlsplit(url).hostname or ""
+    proxy = getproxies().get("https")
+    if not proxy or proxy_bypass(host):
+        return host, 443
+    parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _fetch_file(url: str, path: Path, published: Published) -> None:
+    """One file: written beside its place, compared with its published checksum, renamed."""
+    import pooch
+    import requests  # which pooch is written with
+
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=(CONNECT, READ))
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+        part = Path(temporary) / path.name
+        try:
+            downloader(url, str(part), None)
+        except requests.RequestException as error:
+            raise Unavailable(f"{url}: {_reason(error)}") from error
+        idx.read(part, published.digests)
+        part.replace(path)
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return f"HTTP {response.status_code} {response.reason}" if response is not None else type(error).__name__

@@ -1,0 +1,88 @@
+"""IDX files, the format MNIST came in: a big-endian header, then one byte a pixel or label; plain or gzipped."""
+
+import gzip
+import hashlib
+import math
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from cnnviz.errors import InputError
+
+DIMENSIONS = {"images": 3, "labels": 1}
+# Deflate cannot do better than 1032 to 1, so a header that promises more than that is wrong before a byte is allocated.
+DEFLATE_LIMIT = 1032
+
+
+def read(path: Path, digests: Mapping[str, str] = {}) -> UInt8[np.ndarray, "..."]:
+    """The bytes of the images `[n h w]` or labels `[n]` in a file, told apart by its name.
+
+    `digests` are published SHA-256 sums under the name of the plain file, or under that of the gzipped one for sets of
+    which only those are known. A packer may have written the gzip header anew, so the plain one is what counts.
+    """
+    kind = "images" if "images" in path.name else "labels"
+    payload, shape = _payload(path, kind)
+    check(path, payload, digests)
+    return np.frombuffer(payload, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def check(path: Path, payload: bytes, digests: Mapping[str, str]) -> None:
+    """Compares a file with its published SHA-256, if there is one; another is an InputError that names all three."""
+    plain = path.name.removesuffix(".gz").replace(".idx", "-idx")
+    if plain in digests:
+        _compare(path, " unpacked" if path.suffix == ".gz" else "", payload, digests[plain])
+    elif path.suffix == ".gz" and f"{plain}.gz" in digests:
+        _compare(path, "", path.read_bytes(), digests[f"{plain}.gz"])
+
+
+def _compare(path: Path, how: str, content: bytes, wanted: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != wanted:
+        raise InputError(f"{path} has the wrong checksum: its SHA-256{how} is {found}, and {wanted} was published.")
+
+
+def _payload(path: Path, kind: str) -> tuple[bytes, tuple[int, ...]]:
+    """All bytes of a file, unpacked, and the shape its header gives, which they fill exactly."""
+    open_file = gzip.open if path.suffix == ".gz" else open
+    length = 4 + 4 * DIMENSIONS[kind]
+    try:
+        with open_file(path, "rb") as file:
+            header = file.read(length)
+            shape = _shape(path, header, kind)
+            rest = file.read(_size(path, shape) + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is a damaged gzip file ({error}); put a good copy in its place.") from error
+    if len(rest) != math.prod(shape):
+        fault = "ends early" if len(rest) < math.prod(shape) else "goes on after its end"
+        raise InputError(f"{path} {fault}: its header promises {_product(shape)} bytes; put a good copy in its place.")
+    return header + rest, shape
+
+
+def _shape(path: Path, header: bytes, kind: str) -> tuple[int, ...]:
+    """The shape a header gives, once its first four bytes say that this is the kind of IDX file wanted."""
+    dimensions = DIMENSIONS[kind]
+    magic = bytes([0, 0, 8, dimensions])
+    if header[:4] != magic:
+        raise InputError(
+            f"{path} starts with {header[:4].hex() or 'nothing'}; an IDX file of {kind} with {magic.hex()}."
+        )
+    if len(header) < 4 + 4 * dimensions:
+        raise InputError(f"{path} ends early: its header has {len(header)} of {4 + 4 * dimensions} bytes.")
+    return tuple(int(size) for size in np.frombuffer(header, ">u4", offset=4))
+
+
+def _size(path: Path, shape: tuple[int, ...]) -> int:
+    """How many bytes follow the header; a number that the file cannot hold is an InputError."""
+    size, most = math.prod(shape), path.stat().st_size * (DEFLATE_LIMIT if path.suffix == ".gz" else 1)
+    if not 0 < size <= most:
+        raise InputError(
+            f"{path} ends early: its header promises {_product(shape)} bytes, more than such a file can hold."
+        )
+    return size
+
+
+def _product(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,53 @@
+"""Data sets in one `.npz` file, under the names that Keras, MedMNIST or a plain `np.savez` give their arrays."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from cnnviz.data.dataset import Dataset, assemble, hold_out, split
+from cnnviz.errors import InputError
+
+BOTH_PARTS = (
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+)
+ONE_PART = ("images", "labels")
+
+
+def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
+    """The data set in an `.npz` file; one without a test part has every sixth image of each class held out."""
+    arrays = _arrays(path)
+    names = next((names for names in (*BOTH_PARTS, ONE_PART) if set(names) <= arrays.keys()), None)
+    if names is None:
+        known = " or ".join(", ".join(names) for names in (*BOTH_PARTS, ONE_PART))
+        raise InputError(f"{path} has arrays {', '.join(arrays) or 'none'}; needed are {known}.")
+    parts = [arrays[name] for name in names]
+    train = split(parts[0], parts[1], f"{names[0]} in {path}")
+    train, test = (
+        (train, split(parts[2], parts[3], f"{names[2]} in {path}")) if parts[2:] else hold_out(train, str(path))
+    )
+    return assemble(name or path.stem, train, test, classes, str(path))
+
+
+def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """Every array of a file; a file that would run code when loaded is refused, as is a damaged one."""
+    wanted = {name for names in (*BOTH_PARTS, ONE_PART) for name in names}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if name in wanted}
+    except (
+        ValueError,
+        EOFError,
+        OSError,
+        AttributeError,
+        TypeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        if "allow_pickle" in str(error):
+            raise InputError(f"{path} holds pickled objects, which are never loaded; save plain arrays.") from error
+        raise InputError(f"{path} is no readable .npz file ({error}).") from error

@@ -1,0 +1,39 @@
+"""Encoded pictures (PNG, JPEG and whatever else Pillow reads) as one array of bytes."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from cnnviz.errors import InputError
+
+Picture = UInt8[np.ndarray, "h w c"]
+
+
+def stack(pictures: Iterable[tuple[str, Path | IO[bytes]]]) -> UInt8[np.ndarray, "n h w c"]:
+    """All pictures, each given with what to call it: gray if all are gray, else RGB; the first sets the size of all."""
+    decoded: list[Picture] = []
+    for name, file in pictures:
+        decoded.append(_pixels(name, file))
+        size, wanted = decoded[-1].shape[:2], decoded[0].shape[:2]
+        if size != wanted:
+            shapes = f"{size[0]}x{size[1]} pixels and the first {wanted[0]}x{wanted[1]}"
+            raise InputError(f"{name} has {shapes}; all images must have one size.")
+    channels = max(picture.shape[-1] for picture in decoded)
+    return np.stack([np.broadcast_to(picture, (*picture.shape[:2], channels)) for picture in decoded])
+
+
+def _pixels(name: str, file: Path | IO[bytes]) -> Picture:
+    try:
+        with Image.open(file) as image:
+            mode = image.mode
+            if mode[0] not in "IF":  # more than eight bits a pixel
+                gray = mode in ("1", "L")
+                pixels = np.array(image.convert("L" if gray else "RGB"))
+                return pixels[..., None] if gray else pixels
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(f"{name} is no readable image; remove it or put a good one in its place.") from error
+    raise InputError(f"{name} has pixels of kind {mode}; 8 bits a channel are right.")

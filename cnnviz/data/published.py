@@ -1,0 +1,82 @@
+"""Data sets published as four IDX files: what they are called, where they are, and the SHA-256 of each file.
+
+A file's digest is of its content as published, unpacked, so that it holds for every packaging; of KMNIST only those of
+the gzipped files are registered (in TensorFlow Datasets), and they stand under those names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnviz.data.dataset import Dataset
+
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One such data set; called, it is found on this machine or downloaded."""
+
+    name: str
+    classes: tuple[str, ...]
+    folders: tuple[str, ...]  # what Keras, torchvision and packagers call the folder that has the files
+    url: str
+    digests: Mapping[str, str]
+    package: str | None = None  # Debian's
+
+    def __call__(self, data_dir: Path | None = None) -> Dataset:
+        from cnnviz.data.search import find  # at the call: `search` is written in terms of Published
+
+        return find(self, data_dir)
+
+
+FASHION_MNIST = Published(
+    name="fashion_mnist",
+    classes=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    folders=("fashion_mnist", "fashion-mnist", "FashionMNIST/raw", "FashionMNIST"),
+    url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    digests={
+        "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    },
+    package="dataset-fashion-mnist",
+)
+
+MNIST = Published(
+    name="mnist",
+    classes=tuple("0123456789"),
+    folders=("mnist", "MNIST/raw", "MNIST"),
+    url="https://storage.googleapis.com/cvdf-datasets/mnist/",
+    digests={
+        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+)
+
+KMNIST = Published(
+    name="kmnist",
+    classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    folders=("kmnist", "KMNIST/raw", "KMNIST"),
+    url="https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    digests={
+        "train-images-idx3-ubyte.gz": "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "train-labels-idx1-ubyte.gz": "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "t10k-images-idx3-ubyte.gz": "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "t10k-labels-idx1-ubyte.gz": "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+    },
+)

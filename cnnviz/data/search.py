@@ -1,0 +1,80 @@
+"""Finding a published data set: in each place in turn as prepared by TFDS, as IDX files or as `.npz`; then the network."""
+
+import os
+from pathlib import Path
+
+from cnnviz.data import cache, download, idx, npz, tfds
+from cnnviz.data.dataset import Dataset, Unavailable, assemble, split
+from cnnviz.data.published import FILES, Published
+
+SYSTEM = Path("/usr/share/datasets")  # where Debian's packages put them
+
+
+def find(published: Published, data_dir: Path | None = None) -> Dataset:
+    """The data set from the first place that has it; an Unavailable that lists every place if none has."""
+    tried = []
+    for place in places(data_dir):
+        dataset, note = _look(published, place, given=place == data_dir)
+        if dataset is not None:
+            return dataset
+        tried.append(f"{place}{note}")
+    try:
+        download.fetch(published, folder := downloads(published))
+    except Unavailable as reason:
+        raise Unavailable(_what_to_do(published, tried, str(reason))) from reason
+    return _read_files(published, _files(folder))
+
+
+def places(data_dir: Path | None) -> list[Path]:
+    """Where data sets are looked for on this machine, in order."""
+    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser() / "datasets"
+    usual = [tfds.root(), keras, Path("data"), SYSTEM, cache.folder() / "downloads"]
+    return [*([data_dir] if data_dir else []), *usual]
+
+
+def downloads(published: Published) -> Path:
+    """Where the files of a data set are downloaded to."""
+    return cache.folder() / "downloads" / published.name
+
+
+def _look(published: Published, place: Path, given: bool) -> tuple[Dataset | None, str]:
+    """The data set in one place, or what is to be said of why it is not there."""
+    if prepared := tfds.directory(published.name, place):
+        return tfds.read(published.name, prepared), ""
+    # Only in the folder that was given may files lie without a folder of their own: elsewhere they may be another set's.
+    folders = [place / folder for folder in published.folders] + ([place] if given else [])
+    found = {folder: _files(folder) for folder in folders}
+    for folder in (folder for folder in folders if len(found[folder]) == len(FILES)):
+        return _read_files(published, found[folder]), ""
+    if (file := place / f"{published.name}.npz").is_file():
+        return npz.read(file, published.name, published.classes), ""
+    part = next((folder for folder in folders if found[folder]), None)
+    return None, f" ({part} lacks {', '.join(name for name in FILES if name not in found[part])})" if part else ""
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Which of the four files a folder has, plain or gzipped, also with the dot that older archives have."""
+    spellings = lambda name: (name, f"{name}.gz", name.replace("-idx", ".idx"), f"{name.replace('-idx', '.idx')}.gz")
+    paths = {name: [folder / spelling for spelling in spellings(name)] for name in FILES}
+    return {name: path for name in FILES if (path := next((path for path in paths[name] if path.is_file()), None))}
+
+
+def _read_files(published: Published, files: dict[str, Path]) -> Dataset:
+    """The data set in four IDX files, each compared with its published checksum when it is first read."""
+    folder = files[FILES[0]].resolve().parent
+
+    def decode() -> Dataset:
+        arrays = [idx.read(files[name], published.digests) for name in FILES]
+        train, test = split(arrays[0], arrays[1], f"{folder} (train)"), split(arrays[2], arrays[3], f"{folder} (t10k)")
+        return assemble(published.name, train, test, published.classes, str(folder))
+
+    return cache.remembered(published.name, str(folder), cache.stamp(files.values()), decode)
+
+
+def _what_to_do(published: Published, tried: list[str], reason: str) -> str:
+    package = f"apt-get install {published.package}, or " if published.package else ""
+    return (
+        f"{published.name} is not on this machine and cannot be downloaded ({reason}); looked in {', '.join(tried)}; "
+        f"{package}give --data-dir a folder with {published.url}{FILES[0]}.gz and the other three files, "
+        "or take --dataset garments, which needs nothing."
+    )

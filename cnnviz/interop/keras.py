@@ -1,0 +1,113 @@
+"""A Keras model from its file, `.h5` or `.keras`, read with h5py and JSON alone: no code from the file is run."""
+
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import h5py
+
+from cnnviz.errors import InputError
+from cnnviz.interop import hdf5
+from cnnviz.interop.keras_config import Described, parse, read_chain, shortly
+from cnnviz.interop.keras_layers import layer_of
+from cnnviz.interop.keras_weights import places_by_class, places_by_name, read_variables
+from cnnviz.models.sequential import Sequential
+from cnnviz.types import Variables
+
+LONGEST_CONFIG = 64 * 2**20  # bytes; the largest models of Keras's own have 2 MB
+MOST_INFLATED = 100  # a member of the archive is compressed to no less than a hundredth of its size
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def load_keras(path: str | Path) -> tuple[Sequential, Variables]:
+    """The model and the variables of a Keras file; layers keep their names, and give what Keras gives as their output.
+
+    It must be a Sequential, or a Functional model that is one chain, of the layers in `keras_layers.LAYERS`. Weights
+    are read as float32. A final softmax is kept; `probe.score_of` explains what goes into it.
+    """
+    path = Path(path)
+    try:
+        return _load(path)
+    except InputError as error:
+        raise InputError(f"{path} cannot be read as a Keras model: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{path} cannot be read as a Keras model: its description is nested too deeply.") from error
+
+
+def _load(path: Path) -> tuple[Sequential, Variables]:
+    if path.is_dir():
+        raise InputError("it is a folder; a model is saved to one file with model.save('model.keras').")
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start.startswith(b"PK"):
+            return _load_zip(file)
+        if start == b"\x89HDF\r\n\x1a\n":
+            with hdf5.open_hdf5(file) as opened:
+                return _load_h5(opened)
+    raise InputError(f"it is neither HDF5 (.h5) nor a zip archive (.keras); it starts with {start!r}.")
+
+
+def _load_h5(file: h5py.File) -> tuple[Sequential, Variables]:
+    config, weights = hdf5.text(file, "model_config"), hdf5.follow(file, "model_weights")
+    if config is None:
+        raise InputError(_without_config(file))
+    if not isinstance(weights, h5py.Group):
+        raise InputError("it has a model's description and no group model_weights; a whole model has both.")
+    if hdf5.text(file, "backend") == "theano":
+        raise InputError("its kernels are mirrored, as the backend Theano has them; save it with another backend.")
+    model, described = _model(config, hdf5.text(file, "keras_version"))
+    return model, read_variables(model, places_by_name([layer.name for layer in described], weights), weights)
+
+
+def _without_config(file: h5py.File) -> str:
+    saved = hdf5.texts(file, "layer_names") is not None or hdf5.children(file, "layers")
+    if saved:
+        return "it has weights and no description of the model, as model.save_weights writes; save it with model.save."
+    return "it is an HDF5 file with no attribute model_config, so not a model that Keras saved."
+
+
+def _load_zip(file: BinaryIO) -> tuple[Sequential, Variables]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            config = _member(archive, "config.json", LONGEST_CONFIG).decode()
+            metadata = parse(_member(archive, "metadata.json", LONGEST_CONFIG).decode(), "metadata.json")
+            weights = _member(archive, "model.weights.h5")
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError) as error:
+        raise InputError(f"the zip archive is damaged or cut off ({error}).") from error
+    model, described = _model(config, metadata.get("keras_version"))
+    names, kinds = [layer.name for layer in described], [layer.kind for layer in described]
+    with hdf5.open_hdf5(BytesIO(weights)) as opened:
+        return model, read_variables(model, places_by_class(names, kinds, opened), opened)
+
+
+def _member(archive: zipfile.ZipFile, name: str, largest: int | None = None) -> bytes:
+    """A member of the archive, unless it is absurdly large for what is stored."""
+    if name not in archive.namelist():
+        raise InputError(f"there is no {name} in it; a .keras file has config.json, metadata.json, model.weights.h5.")
+    info = archive.getinfo(name)
+    most = max(MOST_INFLATED * info.compress_size, 2**20)
+    if info.compress_type not in METHODS:
+        raise InputError(f"{name} is compressed by a method that Keras does not use; it must be stored or deflated.")
+    if info.file_size > min(most, largest or most):
+        raise InputError(f"{name} claims {info.file_size} bytes out of {info.compress_size}; that is not a model's.")
+    return archive.read(info)
+
+
+def _model(config: str, version: object) -> tuple[Sequential, list[Described]]:
+    described, image_shape = read_chain(config, _major(version))
+    names = [layer.name for layer in described]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"two layers have the name {sorted(twice)[0]!r}; each must have its own.")
+    layers = tuple((layer.name, layer_of(layer)) for layer in described)
+    height, width, channels = image_shape
+    return Sequential(layers, (height, width, channels)), described
+
+
+def _major(version: object) -> int:
+    """The first number of a version such as "2.9.0" or "2.4.0-tf"; the first files have none, and are Keras 1's."""
+    first = str(version or "1").split(".")[0]
+    if not first.isdigit():
+        raise InputError(f"it says that it was written by Keras {shortly(version)}, which is not a version.")
+    return int(first)

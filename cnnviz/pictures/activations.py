@@ -1,0 +1,92 @@
+"""What the layers make of one image: the image itself, and each layer's feature maps or code."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz import kernels, probe
+from cnnviz.figures.bars import code
+from cnnviz.figures.grids import grids
+from cnnviz.figures.image import image
+from cnnviz.figures.scales import scale_of
+from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer, sample, size
+from cnnviz.probe import Layer
+from cnnviz.runs import Run
+
+MOST_LAYERS, MOST_MAPS = 4, 256
+NONLINEAR = ("relu", "elu", "selu", "gelu", "silu", "swish", "mish", "softplus", "tanh", "sigmoid", "activation")
+
+
+def pictures(run: Run, view: View) -> list[Picture]:
+    """The sample image, and its values at the view's layer, or at those after the convolutions' non-linearities."""
+    asked = asked_layer(run, view)
+    pixels, _, named = sample(run, view)
+    candidates = [asked] if asked else spatial_layers(run)
+    layers = spread(candidates, MOST_LAYERS)
+    title = f"{run.dataset}: {named}"
+    caption = f"{size(pixels.shape)} values from 0 to 255" + ("." if pixels.shape[-1] == 3 else ", 255 in black.")
+    found = [Picture("image", title, caption, {"image": pixels}, partial(image, pixels, title=title))]
+    values = probe.activations(run.model, run.variables, run.prepare(pixels[None]), [layer.name for layer in layers])
+    left_out = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
+    where = f"{run.name} on {named} of {run.dataset}"
+    return [*found, *(values_picture(where, name, np.asarray(v[0]), left_out) for name, v in values.items())]
+
+
+def spatial_layers(run: Run) -> list[Layer]:
+    """The layers whose values are most worth seeing, in order.
+
+    Feature maps after a non-linearity; in a model that names none, those of its convolutions; else any feature maps;
+    in a model without feature maps the codes after a non-linearity, else every layer.
+    """
+    convolutions = kernels.kernels(run.variables).keys()
+    maps = [layer for layer in run.layers if len(layer.shape) == 3]
+    choices = [
+        [layer for layer in maps if is_nonlinear(layer)],
+        [layer for layer in maps if layer.name.split("@")[0] in convolutions],
+        maps,
+        [layer for layer in run.layers if is_nonlinear(layer)],
+    ]
+    return next((choice for choice in choices if choice), run.layers)
+
+
+def is_nonlinear(layer: Layer) -> bool:
+    """Whether the layer is a non-linearity by its kind, or by its name: `relu1`, `block/relu`, `leaky_re_lu_2`."""
+    words = (layer.kind, layer.name.split("/")[-1])
+    return any(nonlinear in word.lower().replace("_", "") for word in words for nonlinear in NONLINEAR)
+
+
+def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
+    """At most `most` of the layers, the first and the last among them, evenly apart."""
+    places = np.linspace(0, len(layers) - 1, min(most, len(layers))).round().astype(int)
+    return [layers[place] for place in places]
+
+
+def values_picture(where: str, name: str, values: Float[np.ndarray, "..."], left_out: str) -> Picture:
+    """One layer's values: three axes as a grid of maps, two as one map, one (or 1 x 1 maps) as bars."""
+    numbers = {name: values}
+    stem = f"activations_{name}"
+    if values.ndim in (2, 3) and max(values.shape[:2]) > 1:
+        maps = np.moveaxis(values, 2, 0) if values.ndim == 3 else values[None]
+        return maps_picture(stem, where, name, maps, left_out, numbers)
+    if values.size != max(values.shape, default=1):
+        raise Skipped(f"The values of {name}, {size(values.shape)}, are no picture: feature maps have three axes.")
+    title = f"{where}: {name}, a code of {values.size} values"
+    caption = f"One bar a unit; {(values > 0).sum()} of {values.size} are positive.{left_out}"
+    return Picture(stem, title, caption, numbers, partial(code, np.ravel(values), title=title))
+
+
+def maps_picture(
+    stem: str, where: str, name: str, maps: Float[np.ndarray, "n h w"], left_out: str, numbers: dict[str, np.ndarray]
+) -> Picture:
+    scale = scale_of(maps)
+    shown = maps[:MOST_MAPS]
+    count = f"{len(maps)}" if len(maps) <= MOST_MAPS else f"the first {MOST_MAPS} of {len(maps)}"
+    title = f"{where}: {name}, {count} feature maps of {size(maps.shape[1:])}"
+    silent = int((maps == 0).all(axis=(1, 2)).sum())
+    caption = (
+        f"All maps on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(maps):,} of {maps.size:,} values "
+        f"lie beyond. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero.{left_out}"
+    )
+    return Picture(stem, title, caption, numbers, partial(grids, {"": shown}, scale, title=title, label="activation"))

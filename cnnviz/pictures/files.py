@@ -1,0 +1,88 @@
+"""Pictures and their numbers as files, whole or not at all, and the same bytes each time."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from cnnviz.errors import unknown
+from cnnviz.figures.style import add_caption
+from cnnviz.pictures.picture import Numbers, Picture
+
+DPI = 200
+DATES = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}
+FORMATS = tuple(DATES)
+SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
+
+
+def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data: bool = False) -> list[Path]:
+    """The files that hold the picture, and with `data` its numbers beside it: .npz, .csv or .json."""
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    stem = Path(folder) / _file_name(picture.name)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    figure = picture.draw()
+    add_caption(figure, picture.caption)
+    written = [_replace(stem, format, lambda path: _save(figure, path, format, picture.title))]
+    if data:
+        kind = kind_of(picture.numbers)
+        written.append(_replace(stem, kind, lambda path: WRITERS[kind](path, picture.numbers)))
+    return written
+
+
+def kind_of(numbers: Numbers) -> str:
+    """How numbers are best kept: arrays as npz, flat records as csv, all else as json."""
+    if isinstance(numbers, Mapping):
+        return "npz" if all(isinstance(value, np.ndarray) for value in numbers.values()) else "json"
+    flat = not any(isinstance(value, Mapping | list | tuple | np.ndarray) for row in numbers for value in row.values())
+    return "csv" if flat else "json"
+
+
+def _file_name(name: str) -> str:
+    """The name with nothing in it that means something to a file system: layers may be called `a/b` or `../c`."""
+    return re.sub(r"[^\w@.+-]+", "-", name).lstrip(".-") or "picture"
+
+
+def _save(figure: Figure, path: Path, format: str, title: str) -> None:
+    metadata = {"Title": title, DATES[format]: None}
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(path, format=format, dpi=DPI, metadata=metadata)
+
+
+def _replace(stem: Path, suffix: str, write_to: Callable[[Path], Any]) -> Path:
+    """What `write_to` writes, under the name it is to have, only once it is whole."""
+    path = stem.with_name(f"{stem.name}.{suffix}")
+    temporary = stem.with_name(f".{stem.name}.{os.getpid()}.{suffix}")
+    try:
+        write_to(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _write_npz(path: Path, numbers: Mapping[str, np.ndarray]) -> None:
+    np.savez_compressed(path, allow_pickle=False, **numbers)
+
+
+def _write_csv(path: Path, records: list[Mapping[str, Any]]) -> None:
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+
+
+def _write_json(path: Path, numbers: Any) -> None:
+    plain = lambda value: value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+    path.write_text(json.dumps(numbers, indent=1, default=plain, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+WRITERS = {"npz": _write_npz, "csv": _write_csv, "json": _write_json}

@@ -1,0 +1,129 @@
+"""What convolutions have learned: the statistics of every kernel, and a layer's kernels as pictures."""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz.figures.grids import grids
+from cnnviz.figures.montage import Maps, kernel_columns
+from cnnviz.figures.scales import Scale, scale_of, symmetric
+from cnnviz.figures.statistics import scatter
+from cnnviz.kernels import statistics
+from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer, size
+from cnnviz.pictures.weights import Pair, convolutions, pair, summary, weighted_layer
+from cnnviz.runs import Run
+
+Filters = Float[np.ndarray, "h w i o"]
+FIRST_LIMIT = 0.5  # the same in every run, so that runs compare at a glance
+MOST_KERNELS, MOST_SIDE, MOST_PANELS = 256, 16, 24
+
+
+def pictures(run: Run, view: View) -> list[Picture]:
+    """Mean and deviation of every kernel, and the kernels of the first convolution or of the view's layer."""
+    asked = asked_layer(run, view)
+    layer = weighted_layer(run, view)
+    names = convolutions(run) if asked is None else [layer]
+    found = [statistics_picture(run, names)] if names else []
+    try:
+        return [*found, kernels_picture(run, layer)]
+    except Skipped:
+        if not found:
+            raise
+        return found
+
+
+def statistics_picture(run: Run, names: list[str]) -> Picture:
+    """A point a kernel: the mean and the standard deviation of its weights, trained and untrained, by layer."""
+    pairs = {name: pair(run, name) for name in names}
+    panels = {name: {kind: moments(w) for kind, w in sets.items()} for name, sets in pairs.items()}
+    shown = dict(list(panels.items())[:MOST_PANELS])
+    title = f"{run.name} ({run.dataset}): mean and standard deviation of every kernel, trained and untrained"
+    said = ". ".join(f"{name}, all weights: {summary(sets)}" for name, sets in list(pairs.items())[:3])
+    more = f" Drawn are the first {MOST_PANELS} of {len(panels)} layers." if len(panels) > MOST_PANELS else ""
+    caption = f"One point a kernel (one output of a layer). {said}.{more}"
+    name = "kernel_statistics" if len(names) != 1 else f"kernel_statistics_{names[0]}"
+    return Picture(name, title, caption, statistics_records(pairs), partial(scatter, shown, title=title))
+
+
+def moments(weights: Float[np.ndarray, "..."]) -> tuple[Float[np.ndarray, " o"], Float[np.ndarray, " o"]]:
+    """Mean and standard deviation of each output's weights."""
+    axes = tuple(range(weights.ndim - 1))
+    return weights.mean(axes), weights.std(axes)
+
+
+def statistics_records(pairs: Mapping[str, Pair]) -> list[dict[str, str | int | float]]:
+    """A record for each whole layer (kernel "all") and for each of its kernels: mean, deviation, least and greatest."""
+    records = []
+    for layer, sets in pairs.items():
+        outputs = sets["trained"].shape[-1]
+        for kernel in ["all", *range(outputs)]:
+            part = slice(None) if kernel == "all" else kernel
+            facts = {f"{kind}_{k}": v for kind, w in sets.items() for k, v in statistics(w[..., part]).items()}
+            records.append({"layer": layer, "kernel": kernel} | facts)
+    return records
+
+
+def kernels_picture(run: Run, layer: str) -> Picture:
+    """A layer's kernels, trained and untrained, on one scale that is printed."""
+    weights = pair(run, layer)
+    filters = {kind: as_filters(w, layer, run.image_shape) for kind, w in weights.items()}
+    plans = {kind: arrange(w) for kind, w in filters.items()}
+    panels, plan = {kind: plan.maps for kind, plan in plans.items()}, plans["trained"]
+    scale = scale_for(weights["trained"], weights["untrained"])
+    title = f"{run.name} ({run.dataset}), {layer}: {plan.what}, trained and untrained"
+    outside = ", ".join(f"{scale.outside(maps):,} of {maps.size:,} {kind}" for kind, maps in panels.items())
+    caption = (
+        f"Weights on the scale from {-scale.high:g} to {scale.high:g}; outside it, and drawn in the color of its end: "
+        f"{outside}. All weights: {summary(weights)}."
+    )
+    label = "weight" if plan.maps.ndim == 3 else "weight, as red, green, blue"
+    draw = partial(grids, panels, scale, title=title, label=label, columns=plan.columns, axes=plan.axes)
+    return Picture(f"kernels_{layer}", title, caption, weights, draw)
+
+
+def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple[int, int, int]) -> Filters:
+    """A convolution's kernel as it is; a dense layer's, if it is on the flattened image, in the image's shape."""
+    if weights.ndim == 4:
+        return weights
+    if weights.ndim == 2 and len(weights) == math.prod(image_shape):
+        return weights.reshape(*image_shape, -1)
+    raise Skipped(
+        f"The kernel of {layer}, {size(weights.shape)}, is no picture: it is neither a two-dimensional convolution's "
+        f"nor a dense layer's on images of {size(image_shape)}."
+    )
+
+
+class Plan(NamedTuple):
+    """Kernels as maps in a grid: `what` they are in words, and what columns and rows count where it is not kernels."""
+
+    maps: Maps
+    what: str
+    columns: int
+    axes: tuple[str, str] = ("", "")
+
+
+def arrange(filters: Filters) -> Plan:
+    """One map a kernel where it has one input, or three, which are red, green and blue; else inputs by outputs."""
+    h, w, inputs, outputs = filters.shape
+    if inputs in (1, 3):
+        maps = np.moveaxis(filters, 3, 0)[:MOST_KERNELS]
+        count = f"{outputs}" if outputs <= MOST_KERNELS else f"the first {MOST_KERNELS} of {outputs}"
+        what = f"{count} kernels of {size((h, w, inputs))}"
+        return Plan(maps[..., 0] if inputs == 1 else maps, what, kernel_columns(len(maps)))
+    maps = filters.transpose(2, 3, 0, 1)[:MOST_SIDE, :MOST_SIDE]
+    what = f"{_first(inputs)} inputs by {_first(outputs)} outputs of its kernels, {size((h, w))} each"
+    return Plan(maps.reshape(-1, h, w), what, maps.shape[1], ("output", "input"))
+
+
+def _first(count: int) -> str:
+    return f"{count}" if count <= MOST_SIDE else f"the first {MOST_SIDE} of {count}"
+
+
+def scale_for(trained: Float[np.ndarray, "..."], untrained: Float[np.ndarray, "..."]) -> Scale:
+    """-0.5 to 0.5 for kernels that see an image's channels; else the scale of both."""
+    first = trained.ndim == 4 and trained.shape[2] in (1, 3)
+    return symmetric(FIRST_LIMIT if first else scale_of(trained, untrained).high)

@@ -1,0 +1,112 @@
+"""What a network says: of one image, of all test images, and where it is most surely wrong."""
+
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from cnnviz import probe
+from cnnviz.data import Dataset
+from cnnviz.errors import InputError
+from cnnviz.figures.bars import probabilities
+from cnnviz.figures.confusion import confusion
+from cnnviz.figures.image import gallery
+from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer, dataset_of, sample
+from cnnviz.runs import Run
+
+ROWS = 1000  # images that are float at one time
+MOST_BARS, MOST_MISTAKES = 20, 24
+
+Probabilities = Float[np.ndarray, "n k"]
+
+
+def pictures(run: Run, view: View) -> list[Picture]:
+    """The sample's class probabilities, the test split's confusion matrix, and its most confident mistakes."""
+    asked_layer(run, view)  # an unknown layer is an error here too
+    dataset = dataset_of(run, view)
+    one = sample_picture(run, view, dataset)
+    p = predict(run, dataset.test.images)
+    return [one, confusion_picture(run, dataset, p), *mistakes_pictures(run, dataset, p)]
+
+
+def predict(run: Run, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
+    """Every image's class probabilities; a few images at a time are made floats."""
+    chunks = (images[i : i + ROWS] for i in range(0, len(images), ROWS))
+    logits = [np.asarray(probe.logits(run.model, run.variables, run.prepare(chunk)), np.float64) for chunk in chunks]
+    return softmax(np.concatenate(logits))
+
+
+def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def class_names(run: Run, count: int) -> list[str]:
+    """The run's own names of its classes, or numbers if there is not one for each."""
+    return list(run.classes) if len(run.classes) == count else [str(number) for number in range(count)]
+
+
+def sample_picture(run: Run, view: View, dataset: Dataset) -> Picture:
+    """One image and the probabilities of its classes, the likeliest twenty where there are many."""
+    pixels, label, named = sample(run, view)
+    p = predict(run, pixels[None])[0]
+    if len(p) < 2:
+        raise Skipped(f"{run.name} has one output, so there are no classes to tell apart.")
+    if len(p) < len(dataset.classes):
+        raise InputError(f"{run.name} tells {len(p)} classes apart; {dataset.name} has {len(dataset.classes)}.")
+    names = class_names(run, len(p))
+    order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
+    title = f"{run.name} on {named} of {run.dataset}: {names[p.argmax()]}, {p.max():.1%}"
+    left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
+    caption = f"Class probabilities; the true class, {names[label]}, has {p[label]:.4f}.{left_out}"
+    records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
+    true = int(np.flatnonzero(order == label)[0])
+    draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
+    return Picture("probabilities", title, caption, records, draw)
+
+
+def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"]:
+    """The likeliest classes from the top; the true one takes the last place if it is not among them."""
+    order = np.argsort(-p, kind="stable")[:MOST_BARS]
+    return order if label in order else np.append(order[:-1], label)
+
+
+def confusion_picture(run: Run, dataset: Dataset, p: Probabilities) -> Picture:
+    """True classes against predicted ones over the test split."""
+    labels, k = dataset.test.labels, p.shape[1]
+    counts = np.bincount(labels * k + p.argmax(axis=1), minlength=k * k).reshape(k, k)
+    accuracy = np.trace(counts) / len(labels)
+    names = class_names(run, k)
+    title = f"{run.name} on {dataset.name}: confusion matrix, test accuracy {accuracy:.4f}"
+    caption = f"{np.trace(counts):,} of {len(labels):,} test images are right. {worst(counts, names)}"
+    numbers = {"classes": names, "accuracy": float(accuracy), "counts": counts.tolist()}
+    return Picture("confusion", title, caption, numbers, partial(confusion, counts, names, title=title))
+
+
+def worst(counts: Int[np.ndarray, "k k"], names: list[str]) -> str:
+    """A sentence on the pair of classes that are most often confused."""
+    wrong = counts * (1 - np.eye(len(counts), dtype=int))
+    true, said = np.unravel_index(wrong.argmax(), wrong.shape)
+    if not wrong.any():
+        return "None is wrong."
+    share = f"{wrong[true, said]:,} of {counts[true].sum():,}"
+    return f"The commonest mistake: {share} {names[true]} are taken for {names[said]}."
+
+
+def mistakes_pictures(run: Run, dataset: Dataset, p: Probabilities) -> list[Picture]:
+    """The wrongly named test images in which the network was most sure of itself; no picture where none is wrong."""
+    said, labels = p.argmax(axis=1), dataset.test.labels
+    wrong = np.flatnonzero(said != labels)
+    if not len(wrong):
+        return []
+    first = wrong[np.argsort(-p[wrong, said[wrong]], kind="stable")][:MOST_MISTAKES]
+    names = class_names(run, p.shape[1])
+    records = [
+        {"image": int(i), "true": names[labels[i]], "predicted": names[said[i]], "probability": float(p[i, said[i]])}
+        for i in first
+    ]
+    title = f"{run.name} on {dataset.name}: the {len(first)} most confident of {len(wrong):,} mistakes"
+    caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
+    texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
+    draw = partial(gallery, dataset.test.images[first], texts, title=title)
+    return [Picture("mistakes", title, caption, records, draw)]

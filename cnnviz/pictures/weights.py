@@ -1,0 +1,45 @@
+"""Weights of a run by layer, trained and untrained: what the pictures of kernels and of histograms share."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz import kernels
+from cnnviz.pictures.picture import Skipped, View, asked_layer
+from cnnviz.runs import Run
+
+Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and "untrained" -> the weights of one layer
+
+
+def pair(run: Run, name: str) -> Pair:
+    """A layer's weights, trained and untrained."""
+    trained, untrained = (kernels.weights(variables)[name] for variables in (run.variables, run.untrained))
+    return {"trained": np.asarray(trained, np.float32), "untrained": np.asarray(untrained, np.float32)}
+
+
+def convolutions(run: Run) -> list[str]:
+    """The layers that have a convolution's kernel, in order of execution."""
+    return list(kernels.kernels(run.variables, run.layers))
+
+
+def weighted_layer(run: Run, view: View) -> str:
+    """The layer whose weights are drawn: the one that the view names, else the first convolution, else the first."""
+    weights = kernels.weights(run.variables)
+    asked = asked_layer(run, view)
+    if asked:
+        name = asked.name.split("@")[0]  # every call of a module has the same weights
+        if name not in weights:
+            raise Skipped(f"The layer {asked.name} has no kernel; layers with one are {', '.join(weights)}.")
+        return name
+    called = [layer.name.split("@")[0] for layer in run.layers]
+    names = [*convolutions(run), *(name for name in called if name in weights), *weights]
+    if not names:
+        raise Skipped(f"{run.name} has no layer with a kernel.")
+    return names[0]
+
+
+def summary(weights: Mapping[str, Float[np.ndarray, "..."]]) -> str:
+    """Mean and standard deviation of each set in words."""
+    facts = {name: kernels.statistics(values) for name, values in weights.items()}
+    return "; ".join(f"{name} mean {f['mean']:.4f}, standard deviation {f['std']:.4f}" for name, f in facts.items())

@@ -1,0 +1,151 @@
+"""Charts: what they draw is asserted on the artists, not on pixels; and what importing them loads."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cnnviz.figures.bars import code, probabilities
+from cnnviz.figures.confusion import confusion, shares
+from cnnviz.figures.curves import curves
+from cnnviz.figures.histogram import bin_edges, counts, histograms
+from cnnviz.figures.image import gallery, image
+from cnnviz.figures.statistics import scatter
+from cnnviz.figures.style import add_caption, page, place, shortened
+from cnnviz.figures.table import table
+
+BOOT = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28, 1)
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_figures_load_no_jax_and_no_pyplot():
+    modules = "bars confusion curves grids histogram image montage scales statistics style table".split()
+    imports = "\n".join(f"import cnnviz.figures.{module}" for module in modules)
+    check = "assert not {'jax', 'flax', 'matplotlib.pyplot'} & set(sys.modules), 'loaded'"
+    subprocess.run([sys.executable, "-c", f"import sys\n{imports}\n{check}"], check=True)
+
+
+def test_bins_are_the_same_for_both_sets_and_hold_every_value():
+    rng = np.random.default_rng(0)
+    sets = {"trained": rng.normal(0, 0.3, 288), "untrained": rng.uniform(-0.1, 0.1, 288)}
+    edges = bin_edges(sets)
+    assert np.isclose(edges, 0).any()
+    assert all(found.sum() == 288 for found in counts(sets, edges).values())
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25, -1e-9])
+def test_equal_weights_have_a_histogram(value):
+    sets = {"trained": np.full(9, value), "untrained": np.full(9, value)}
+    assert all(found.sum() == 9 for found in counts(sets, bin_edges(sets)).values())
+
+
+def test_a_histogram_says_mean_and_deviation():
+    sets = {"trained": np.array([-1.0, 1.0]), "untrained": np.array([0.5, 0.5])}
+    legend = histograms(sets).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "trained: mean 0.0000, standard deviation 1.0000",
+        "untrained: mean 0.5000, standard deviation 0.0000",
+    ]
+
+
+def test_statistics_have_a_point_a_kernel_on_axes_that_hold_all():
+    points = lambda n, at: (np.linspace(-at, at, n), np.full(n, at))
+    figure = scatter({str(n): {"trained": points(n, n / 10), "untrained": points(n, 0.01)} for n in (2, 3, 4, 5, 6)})
+    assert [len(ax.collections[0].get_offsets()) for ax in figure.axes] == [2, 3, 4, 5, 6]
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    assert figure.axes[0].get_ylim()[1] > 0.6
+
+
+def test_curves_mark_the_best_epoch():
+    lines = {"train": np.array([3.0, 2.0, 1.0]), "validation": np.array([3.0, 2.5, 2.7])}
+    ax = curves({"loss": lines}, np.array([1, 2, 3]), best=2).axes[0]
+    assert [line.get_label() for line in ax.lines] == ["best epoch: 2", "train", "validation"]
+    assert list(ax.lines[0].get_xdata()) == [2, 2]
+    assert ax.get_ylabel() == "loss"
+
+
+def test_one_epoch_is_a_visible_point_at_a_whole_number():
+    figure = curves({"loss": {"train": np.array([0.5])}}, np.array([1]), best=1)
+    ax = figure.axes[0]
+    figure.draw_without_rendering()
+    assert ax.lines[1].get_markersize() > 0
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high] == [1]
+
+
+def test_the_true_class_is_named_and_hatched():
+    ax = probabilities(BOOT, np.array([0.2, 0.8]), ["Bag", "Ankle boot"], true=0).axes[1]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Bag (true)", "Ankle boot"]
+    assert [bar.get_hatch() for bar in ax.patches] == ["//", None]
+    assert texts(ax) == ["0.200", "0.800"]
+
+
+def test_a_code_has_a_bar_a_unit_and_another_color_below_zero():
+    bars = code(np.array([1.0, -1.0, 0.0])).axes[0].patches
+    assert [bar.get_height() for bar in bars] == [1.0, -1.0, 0.0]
+    assert bars[0].get_facecolor() != bars[1].get_facecolor()
+
+
+def test_shares_are_of_the_true_class_and_zero_without_examples():
+    np.testing.assert_allclose(shares(np.array([[3, 1], [0, 0]])), [[0.75, 0.25], [0, 0]])
+
+
+def test_a_small_confusion_matrix_prints_names_and_counts():
+    ax = confusion(np.array([[3, 1], [0, 7]]), ["Bag", "$x_$"]).axes[0]
+    assert texts(ax) == ["3", "1", "0", "7"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Bag", "$x_$"]
+
+
+@pytest.mark.parametrize(("k", "ticks"), [(30, 30), (100, 10), (1000, 10), (41, 5)])
+def test_a_large_confusion_matrix_has_no_more_labels_than_can_be_read(k, ticks):
+    ax = confusion(np.eye(k, dtype=int), [f"class {i}" for i in range(k)]).axes[0]
+    assert texts(ax) == []
+    assert len(ax.get_xticks()) == ticks
+
+
+def test_a_gray_image_is_dark_on_white_and_a_color_image_as_it_is():
+    gray, color = image(BOOT).axes[0].images[0], image(BOOT.repeat(3, axis=2)).axes[0].images[0]
+    assert (gray.get_cmap().name, gray.get_clim()) == ("gray_r", (0, 255))
+    np.testing.assert_array_equal(color.get_array(), BOOT.repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("count", [1, 5, 7, 24])
+def test_a_gallery_has_a_label_an_image(count):
+    ax = gallery(np.stack([BOOT] * count), [f"Bag {i}\ntrue: a name far too long for its cell" for i in range(count)])
+    assert len(ax.axes[0].images) == count
+    assert texts(ax.axes[0])[-1] == f"Bag {count - 1}\ntrue: a name far too…"
+
+
+def test_a_table_ends_in_a_bold_total():
+    ax = table(("layer", "parameters"), [("conv1", "320"), ("total", "320")], numeric=(1,)).axes[0]
+    assert texts(ax) == ["layer", "parameters", "conv1", "320", "total", "320"]
+    assert [text.get_fontweight() for text in ax.texts[::2]] == ["bold", "normal", "bold"]
+
+
+@pytest.mark.parametrize("arranged", [True, False])
+def test_a_caption_makes_the_page_longer_and_moves_nothing_else(arranged):
+    figure = page(6.0, 3.0, "A title", arranged=arranged)
+    ax = figure.subplots() if arranged else place(figure, 0.5, 0.5, 5.0, 2.0)
+    inches = lambda: np.array(ax.get_position().bounds) * np.tile(figure.get_size_inches(), 2)
+    figure.draw_without_rendering()
+    before, height = inches(), figure.get_figheight()
+    add_caption(figure, "What is drawn, " * 20)
+    figure.draw_without_rendering()
+    longer = figure.get_figheight() - height
+    assert longer > 0.5
+    np.testing.assert_allclose(inches(), before + [0, longer, 0, 0], atol=0.02)
+
+
+def test_a_title_keeps_within_the_page():
+    figure = page(6.0, 3.0, "every kernel of the network " * 6)
+    width = figure.texts[0].get_window_extent().width
+    assert width < 6 * figure.dpi
+
+
+def test_shortened_ends_in_an_ellipsis():
+    assert shortened("Ankle boot", 10) == "Ankle boot"
+    assert shortened("Ankle boots", 10) == "Ankle boo…"

@@ -1,0 +1,476 @@
+"""What is not imported, and what the user is told: one line that names the file, the layer or path, and what is due."""
+
+import contextlib
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cnnviz.errors import InputError
+from cnnviz.interop import load_keras
+
+GOLDENS = Path(__file__).parent / "goldens" / "keras"
+KERNEL, BIAS = "conv2d/conv2d/kernel:0", "conv2d/conv2d/bias:0"
+
+
+@pytest.fixture
+def h5(tmp_path):
+    return Path(shutil.copy(GOLDENS / "keras2_chapter.h5", tmp_path / "model.h5"))
+
+
+@pytest.fixture
+def keras3(tmp_path):
+    return Path(shutil.copy(GOLDENS / "keras3_chapter.keras", tmp_path / "model.keras"))
+
+
+def refused(path, sentence):
+    """Loading says exactly this, on one line after the file's name."""
+    with pytest.raises(
+        InputError, match=re.escape(f"{path} cannot be read as a Keras model: {sentence}") + "$"
+    ) as raised:
+        load_keras(path)
+    assert "\n" not in str(raised.value)
+
+
+def edit(path, change):
+    """Has `change` edit the description of an `.h5`, or of a `.keras` file."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = json.dumps(changed(json.loads(file.attrs["model_config"]), change))
+    else:
+        rewrite(path, {"config.json": lambda text: json.dumps(changed(json.loads(text), change))})
+
+
+def changed(config, change):
+    change(config)
+    return config
+
+
+def rewrite(path, members, compression=zipfile.ZIP_STORED):
+    """The archive with some members replaced by a function of what they were; None leaves one out."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in contents.items():
+            new = members.get(name, lambda same: same)(content)
+            if new is not None:
+                archive.writestr(name, new)
+
+
+def layer(config, name):
+    return next(entry for entry in config["config"]["layers"] if entry["config"]["name"] == name)
+
+
+def replace_weight(path, name, make):
+    """Has `make(group, name)` put something else where the weight was."""
+    with h5py.File(path, "r+") as file:
+        weights = file["model_weights"]
+        del weights[name]
+        make(weights, name)
+
+
+# files that are no models
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent.h5"):
+        load_keras(tmp_path / "absent.h5")
+
+
+def test_a_folder(tmp_path):
+    refused(tmp_path, "it is a folder; a model is saved to one file with model.save('model.keras').")
+
+
+def test_neither_hdf5_nor_zip(tmp_path):
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"\x80\x04pickled")
+    refused(path, r"it is neither HDF5 (.h5) nor a zip archive (.keras); it starts with b'\x80\x04pickle'.")
+    path.write_bytes(b"")
+    refused(path, "it is neither HDF5 (.h5) nor a zip archive (.keras); it starts with b''.")
+
+
+def test_hdf5_of_something_else(tmp_path):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros(3)
+    refused(path, "it is an HDF5 file with no attribute model_config, so not a model that Keras saved.")
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_weights_alone(tmp_path, version):
+    path = tmp_path / "model.h5"
+    if version == "2":
+        with h5py.File(GOLDENS / "keras2_chapter.h5") as whole, h5py.File(path, "w") as file:
+            file.attrs["layer_names"] = whole["model_weights"].attrs["layer_names"]
+    else:
+        with zipfile.ZipFile(GOLDENS / "keras3_chapter.keras") as archive:
+            path.write_bytes(archive.read("model.weights.h5"))
+    said = "it has weights and no description of the model, as model.save_weights writes; save it with model.save."
+    refused(path, said)
+
+
+def test_a_description_without_weights(h5):
+    with h5py.File(h5, "r+") as file:
+        del file["model_weights"]
+    refused(h5, "it has a model's description and no group model_weights; a whole model has both.")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.97])
+def test_a_file_that_is_cut_off(h5, keras3, share):
+    for path in (h5, keras3):
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+        with pytest.raises(InputError, match=r"model\.(h5|keras) cannot be read .* damaged or cut off \(.*\)\.$"):
+            load_keras(path)
+
+
+def test_no_byte_of_the_description_or_of_the_structure_can_bring_it_down(h5):
+    """A flipped byte gives a model or an InputError; a weight's own value may be anything."""
+    original = bytearray(h5.read_bytes())
+    for place in range(0, len(original), len(original) // 60):
+        damaged = bytearray(original)
+        damaged[place] ^= 0xFF
+        h5.write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            load_keras(h5)
+
+
+def test_an_archive_with_a_flipped_byte(keras3):
+    content = bytearray(keras3.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    keras3.write_bytes(content)
+    refused(keras3, "the zip archive is damaged or cut off (Bad CRC-32 for file 'model.weights.h5').")
+
+
+def test_an_archive_that_lacks_a_part(keras3):
+    rewrite(keras3, {"model.weights.h5": lambda _: None})
+    said = "there is no model.weights.h5 in it; a .keras file has config.json, metadata.json, model.weights.h5."
+    refused(keras3, said)
+
+
+def test_a_zip_bomb(keras3):
+    rewrite(keras3, {"config.json": lambda _: b" " * 2**21}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match=r"config.json claims 2097152 bytes out of \d{4}; that is not a model's.$"):
+        load_keras(keras3)
+
+
+def test_an_archive_of_another_compression(keras3):
+    rewrite(keras3, {}, zipfile.ZIP_LZMA)
+    refused(keras3, "config.json is compressed by a method that Keras does not use; it must be stored or deflated.")
+
+
+# descriptions
+
+
+def test_a_description_that_is_not_json(h5, keras3):
+    with h5py.File(h5, "r+") as file:
+        file.attrs["model_config"] = "{'class_name'"
+    said = "the model's description is not the JSON object that Keras writes ({})."
+    refused(h5, said.format("Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"))
+    rewrite(keras3, {"config.json": lambda _: ""})
+    refused(keras3, said.format("Expecting value: line 1 column 1 (char 0)"))
+    rewrite(keras3, {"config.json": lambda _: "[1]"})
+    refused(keras3, "the model's description has [1] where an object is due.")
+
+
+def test_a_description_that_is_nested_without_end(keras3):
+    rewrite(keras3, {"config.json": lambda _: '{"a":' * 100_000 + "1" + "}" * 100_000})
+    with pytest.raises(
+        InputError, match="model.keras cannot be read as a Keras model: its description is nested too deep"
+    ):
+        load_keras(keras3)
+
+
+def test_a_version_that_is_none(h5):
+    with h5py.File(h5, "r+") as file:
+        file.attrs["keras_version"] = "two"
+    refused(h5, "it says that it was written by Keras two, which is not a version.")
+
+
+def test_kernels_of_theano(h5):
+    with h5py.File(h5, "r+") as file:
+        file.attrs["backend"] = "theano"
+    refused(h5, "its kernels are mirrored, as the backend Theano has them; save it with another backend.")
+
+
+def test_a_model_of_the_authors_own_class(keras3):
+    edit(keras3, lambda config: config.update(class_name="MyModel"))
+    refused(keras3, "it is a MyModel; a Sequential can be read, or a Functional that is one chain.")
+
+
+def test_a_model_with_no_layers(h5):
+    edit(h5, lambda config: config["config"].update(layers=[]))
+    refused(h5, "the model's description lists no layers.")
+
+
+SUPPORTED = (
+    "the layers that can be read are Conv2D, DepthwiseConv2D, Dense, BatchNormalization, MaxPooling2D, "
+    "AveragePooling2D, GlobalAveragePooling2D, Activation, ReLU, LeakyReLU, Softmax, Flatten, Dropout, ZeroPadding2D and InputLayer."
+)
+
+
+@pytest.mark.parametrize("kind", ["Conv3D", "Sequential", "LSTM"])
+def test_a_layer_that_is_not_supported_is_named(h5, kind):
+    edit(h5, lambda config: layer(config, "dense").update(class_name=kind))
+    refused(h5, f"layer 'dense' is a {kind}; {SUPPORTED}")
+
+
+def test_a_lambda_is_not_run(h5, keras3):
+    said = f"layer 'dropout' is a Lambda, which holds Python code, and none from a file is run; {SUPPORTED}"
+    for path in (h5, keras3):
+        edit(path, lambda config: layer(config, "dropout").update(class_name="Lambda"))
+        refused(path, said)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"module": "mine", "registered_name": "Mine>Dense"},
+        {"module": None, "registered_name": "Mine>Dense"},
+        {"module": "builtins", "registered_name": "Mine>Dense"},
+    ],
+)
+def test_a_layer_of_the_authors_own_is_named_even_if_it_is_called_as_keras_does(keras3, fields):
+    edit(keras3, lambda config: layer(config, "dense").update(fields))
+    said = (
+        "layer 'dense' is a Mine>Dense, a class of its author's own, whose code is not in the file; "
+        "only Keras's own layers can be read."
+    )
+    refused(keras3, said)
+
+
+ONE = "a whole number from 1"
+PAIR = "a pair of whole numbers from 1"
+WRONG = [
+    ("conv2d", "filters", -3, ONE),
+    ("conv2d", "filters", None, "given"),
+    ("conv2d", "filters", 2**31, ONE),
+    ("conv2d", "groups", True, ONE),
+    ("conv2d", "kernel_size", [3], PAIR),
+    ("conv2d", "kernel_size", [3, "3"], PAIR),
+    ("conv2d", "strides", [0, 1], PAIR),
+    ("conv2d", "padding", "causal", "valid or same"),
+    ("conv2d", "data_format", "channels_first", "channels_last"),
+    ("conv2d", "use_bias", "yes", "true or false"),
+    ("max_pooling2d", "pool_size", {"a": 1}, PAIR),
+    ("dropout", "rate", 1.0, "from 0 to less than 1"),
+    ("dropout", "rate", float("nan"), "a number"),
+    ("dense", "units", 2.5, ONE),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "value", "right"), WRONG, ids=lambda value: str(value))
+def test_a_field_that_is_not_as_it_should_be_is_named(h5, name, key, value, right):
+    edit(h5, lambda config: layer(config, name)["config"].update({key: value}))
+    kind = {"conv2d": "Conv2D", "max_pooling2d": "MaxPooling2D", "dropout": "Dropout", "dense": "Dense"}[name]
+    shown = value if isinstance(value, str) else json.dumps(value)
+    refused(h5, f"layer {name!r} ({kind}) has {key} = {shown}; it must be {right}.")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("my_own", "my_own"),
+        (
+            {"class_name": "__lambda__", "config": {"code": "4wEAAAAAAA="}},
+            '{"class_name": "__lambda__", "config": {"code": "4wEAAAA...',
+        ),
+        (
+            {"module": "mine", "class_name": "function", "config": "relu"},
+            '{"module": "mine", "class_name": "function", "config": "r...',
+        ),
+        ({"class_name": ["ReLU"], "config": {}}, '{"class_name": ["ReLU"], "config": {}}'),
+    ],
+)
+def test_an_activation_that_is_not_keras_s(h5, value, shown):
+    edit(h5, lambda config: layer(config, "dense")["config"].update(activation=value))
+    known = (
+        "linear, relu, leaky_relu, relu6, softmax, log_softmax, sigmoid, hard_sigmoid, tanh, elu, selu, gelu, silu, "
+        "swish, hard_silu, hard_swish, mish, softplus, softsign, exponential"
+    )
+    refused(h5, f"layer 'dense' (Dense) has activation = {shown}; it must be one of {known}.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "right"),
+    [
+        ("ZeroPadding2D", "padding", [[1, 2], [3, -4]], "[[top, bottom], [left, right]]"),
+        ("ZeroPadding2D", "padding", "same", "[[top, bottom], [left, right]]"),
+        ("BatchNormalization", "axis", [1, 2], "one axis"),
+        ("BatchNormalization", "mode", 1, "0"),
+    ],
+)
+def test_a_field_of_another_layer(h5, kind, key, value, right):
+    edit(h5, lambda config: layer(config, "dropout").update(class_name=kind, config={"name": "new", key: value}))
+    shown = value if isinstance(value, str) else json.dumps(value)
+    refused(h5, f"layer 'new' ({kind}) has {key} = {shown}; it must be {right}.")
+
+
+def test_a_normalization_of_another_axis(h5):
+    edit(
+        h5,
+        lambda config: layer(config, "max_pooling2d").update(
+            class_name="BatchNormalization", config={"name": "new", "axis": 1}
+        ),
+    )
+    said = "The axis to normalize is the last, the channels; it was 1 of 4 axes."
+    refused(h5, f"layer 'new' (BatchNormalization) cannot take (8, 8, 3): {said}")
+
+
+def test_an_input_of_unknown_shape(h5):
+    first = lambda config: config["config"]["layers"][0]["config"]
+    right = "a model can be read whose input is known as [batch, height, width, channels]."
+    for shape in ([None, None, None, 1], [None, 784], [None, 28, 28]):
+        edit(h5, lambda config, shape=shape: first(config).update(batch_input_shape=shape))
+        refused(h5, f"the input shape is {json.dumps(shape)}; {right}")
+    edit(h5, lambda config: first(config).pop("batch_input_shape"))
+    refused(h5, f"the input shape is not in the file; {right}")
+
+
+def test_two_layers_of_one_name(h5):
+    edit(h5, lambda config: layer(config, "dropout")["config"].update(name="dense"))
+    refused(h5, "two layers have the name 'dense'; each must have its own.")
+
+
+def test_layers_that_do_not_fit(h5):
+    edit(h5, lambda config: layer(config, "conv2d")["config"].update(groups=3))
+    said = "3 groups do not divide 1 inputs and 3 filters."
+    refused(h5, f"layer 'conv2d' (Conv2D) cannot take (8, 8, 1): {said}")
+    edit(h5, lambda config: layer(config, "conv2d")["config"].update(groups=1, kernel_size=[9, 9], padding="valid"))
+    refused(h5, "layer 'conv2d' leaves nothing of the (8, 8, 1) that it is given; the model cannot run.")
+
+
+@pytest.mark.parametrize("name", ["keras2_functional.h5", "keras3_functional.keras"])
+def test_a_functional_model_that_is_not_one_chain(tmp_path, name):
+    path = Path(shutil.copy(GOLDENS / name, tmp_path / f"model{Path(name).suffix}"))
+
+    def skip(config):
+        """The second pooling is fed by the first convolution."""
+        entry = layer(config, "max_pooling2d_1")
+        entry["inbound_nodes"] = json.loads(json.dumps(entry["inbound_nodes"]).replace("conv2d_1", "conv2d"))
+
+    edit(path, skip)
+    said = "the model is not one chain: layer 'max_pooling2d_1' is fed by conv2d; "
+    refused(path, said + "a Functional model can be read where each layer is fed by the one before it.")
+
+
+def test_a_functional_model_whose_output_is_within(tmp_path):
+    path = Path(shutil.copy(GOLDENS / "keras2_functional.h5", tmp_path / "model.h5"))
+    edit(path, lambda config: config["config"].update(output_layers=[["dense", 0, 0]]))
+    refused(path, "the model's output is not its last layer, 'dense_1'; it must be.")
+
+
+def test_a_layer_that_is_always_in_training(tmp_path):
+    path = Path(shutil.copy(GOLDENS / "keras2_functional.h5", tmp_path / "model.h5"))
+    edit(path, lambda config: layer(config, "dropout")["inbound_nodes"][0][0][3].update(training=True))
+    refused(path, "layer 'dropout' is called with training=True; a model is read in evaluation mode.")
+
+
+# weights
+
+
+def test_a_weight_of_another_shape(h5):
+    def transposed(weights, name):
+        weights[name] = np.zeros((3, 1, 3, 3), np.float32)
+
+    replace_weight(h5, KERNEL, transposed)
+    refused(h5, f"{KERNEL} has the shape (3, 1, 3, 3); the layer's description asks for (3, 3, 1, 3).")
+
+
+def test_a_weight_that_is_not_there(h5):
+    replace_weight(h5, BIAS, lambda weights, name: None)
+    refused(h5, f"there is no data set {BIAS} in the file; its shape would be (3,).")
+
+
+def test_a_group_where_a_weight_is_due(h5):
+    replace_weight(h5, BIAS, lambda weights, name: weights.create_group(name))
+    refused(h5, f"there is no data set {BIAS} in the file; its shape would be (3,).")
+
+
+def test_a_layer_with_too_few_weights_or_none(h5):
+    with h5py.File(h5, "r+") as file:
+        file["model_weights/conv2d"].attrs["weight_names"] = ["conv2d/kernel:0"]
+    said = "layer 'conv2d' has {} in the file; its description asks for 2: kernel, bias."
+    refused(h5, said.format("1 weights (conv2d/conv2d/kernel:0)"))
+    with h5py.File(h5, "r+") as file:
+        del file["model_weights/conv2d"]
+    refused(h5, said.format("no weights"))
+
+
+def test_a_layer_with_too_many_weights(keras3):
+    edit(keras3, lambda config: layer(config, "dense")["config"].update(use_bias=False))
+    said = "2 weights (layers/dense/vars/0, layers/dense/vars/1)"
+    refused(keras3, f"layer 'dense' has {said} in the file; its description asks for 1: kernel.")
+
+
+def test_weights_of_a_layer_that_is_not_described(h5, keras3):
+    for path in (h5, keras3):
+        edit(path, lambda config: config["config"]["layers"].pop())
+        refused(path, "the file has weights of layers that its description does not have: dense_1.")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "S4", "complex64"])
+def test_a_weight_that_is_not_of_floats(h5, dtype):
+    replace_weight(h5, BIAS, lambda weights, name: weights.create_dataset(name, data=np.zeros(3, dtype)))
+    refused(h5, f"{BIAS} holds {np.dtype(dtype)}; weights are floats.")
+
+
+# out of the file, or more than is in it
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/model_weights/dense"), h5py.ExternalLink("/etc/passwd", "/")])
+@pytest.mark.parametrize("place", [KERNEL, "conv2d/conv2d", "conv2d"])
+def test_a_link_is_not_followed(h5, link, place):
+    def make(weights, name):
+        weights[name] = link
+
+    replace_weight(h5, place, make)
+    path = KERNEL if place != "conv2d" else "conv2d"
+    refused(h5, f"{path} is a link, which may lead out of the file; weights must lie in the file itself.")
+
+
+def test_weights_behind_a_link(h5):
+    with h5py.File(h5, "r+") as file:
+        del file["model_weights"]
+        file["model_weights"] = h5py.ExternalLink("other.h5", "/model_weights")
+    said = "model_weights is a link, which may lead out of the file; weights must lie in the file itself."
+    refused(h5, said)
+
+
+def test_values_in_another_file(h5, tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(12))
+
+    def external(weights, name):
+        weights.create_dataset(name, (3,), "f4", external=[(str(tmp_path / "secret"), 0, 12)])
+
+    def virtual(weights, name):
+        layout = h5py.VirtualLayout((3,), "f4")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "data", (3,))
+        weights.create_virtual_dataset(name, layout)
+
+    for make in (external, virtual):
+        replace_weight(h5, BIAS, make)
+        refused(h5, f"{BIAS} keeps its values in another file; weights must lie in the file itself.")
+
+
+def test_a_data_set_of_absurd_size(h5):
+    """More than any memory: found by its shape, or where the description asks for as much, by what is stored."""
+    units = 2**31 - 1
+    make = lambda weights, name: weights.create_dataset(name, (units, units), "f4", chunks=(1024, 1024))
+    replace_weight(h5, "dense/dense/kernel:0", make)
+    refused(h5, f"dense/dense/kernel:0 has the shape ({units}, {units}); the layer's description asks for (16, 5).")
+    edit(h5, lambda config: layer(config, "dense")["config"].update(units=units))
+    make = lambda weights, name: weights.create_dataset(name, (16, units), "f4", chunks=(16, 1024))
+    replace_weight(h5, "dense/dense/kernel:0", make)
+    said = f"dense/dense/kernel:0 claims {16 * 4 * units} bytes and stores 0; a weight's values are all in the file."
+    refused(h5, said)
+
+
+def test_a_data_set_that_unpacks(h5):
+    make = lambda weights, name: weights.create_dataset(name, data=np.zeros(3, "f4"), compression="gzip")
+    replace_weight(h5, BIAS, make)
+    refused(h5, f"{BIAS} is compressed or filtered; Keras's weights are stored as they are (h5repack -f NONE).")

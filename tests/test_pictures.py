@@ -1,0 +1,376 @@
+"""What is drawn of a run: numbers that are the network's own, sentences where there is nothing to draw, whole files."""
+
+import csv
+import json
+from dataclasses import replace
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+import pytest
+
+from cnnviz import probe
+from cnnviz.data import Dataset, Split
+from cnnviz.errors import InputError
+from cnnviz.models.cnn import CNN
+from cnnviz.models.dense import DenseNetwork
+from cnnviz.models.resnet import ResNet
+from cnnviz.pictures import PICTURES, activations, curves, files, histograms, kernels, layers, predictions
+from cnnviz.pictures.picture import Picture, Skipped, View
+from cnnviz.registry import resolve
+from cnnviz.runs import Run
+
+RECORD = {"epoch": 1, "step": 2, "train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.4, "val_accuracy": 0.9}
+
+
+def make_dataset(shape=(28, 28, 1), classes=10, count=30):
+    rng = np.random.default_rng(0)
+    part = lambda: Split(rng.integers(0, 256, (count, *shape), np.uint8), rng.integers(0, classes, count, np.int32))
+    return Dataset("things", part(), part(), tuple(f"thing {i}" for i in range(classes)), "", "")
+
+
+def make_run(model, shape=(28, 28, 1), classes=10, history=(RECORD,)):
+    draw = jax.jit(lambda key: model.init(key, jnp.zeros((1, *shape))))
+    trained, untrained = (
+        {name: tree for name, tree in draw(jax.random.key(seed)).items() if name in ("params", "batch_stats")}
+        for seed in (0, 1)
+    )
+    names = tuple(f"thing {i}" for i in range(classes))
+    return Run(None, "a run", model, [trained], untrained, {}, list(history), names, "things", shape)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return make_run(CNN())
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    return make_run(ResNet(), (32, 32, 3))
+
+
+@pytest.fixture(scope="module")
+def dense():
+    return make_run(DenseNetwork())
+
+
+DATASET = make_dataset()
+VIEW = View(DATASET)
+
+
+def names(pictures):
+    return [picture.name for picture in pictures]
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_every_kind_is_drawn_of_the_default_network_and_written_with_its_numbers(kind, run, tmp_path):
+    for picture in resolve(PICTURES, kind, "picture").pictures(run, VIEW):
+        written = files.write(picture, tmp_path, data=True)
+        assert all(path.stat().st_size for path in written)
+        assert "things" in picture.title
+        assert picture.caption.endswith(".")
+
+
+def test_the_layer_table_has_a_row_a_layer_and_a_total(run):
+    (picture,) = layers.pictures(run, VIEW)
+    assert [row["layer"] for row in picture.numbers] == [*(layer.name for layer in run.layers), "total"]
+    assert picture.numbers[0] == {
+        "layer": "conv1",
+        "kind": "Conv",
+        "shape": "28x28x32",
+        "parameters": 320,
+        "receptive_field": "3x3",
+    }
+    assert picture.numbers[-1]["parameters"] == 333_526
+
+
+def test_statistics_are_those_of_every_kernel_and_of_the_whole_layer(run):
+    picture = kernels.pictures(run, VIEW)[0]
+    weights = np.asarray(run.variables["params"]["conv1"]["kernel"])
+    whole, first = picture.numbers[:2]
+    assert (whole["layer"], whole["kernel"], first["kernel"]) == ("conv1", "all", 0)
+    np.testing.assert_allclose(
+        [whole["trained_mean"], whole["trained_std"]], [weights.mean(), weights.std()], rtol=1e-5
+    )
+    np.testing.assert_allclose(first["trained_std"], weights[..., 0].std(), rtol=1e-5)
+    assert whole["untrained_mean"] != whole["trained_mean"]
+    assert len(picture.numbers) == (1 + 32) + (1 + 64)
+
+
+def test_first_kernels_are_two_rows_of_sixteen_on_the_scale_of_a_half(run):
+    picture = kernels.pictures(run, VIEW)[1]
+    figure = picture.draw()
+    assert "32 kernels of 3x3x1" in picture.title
+    assert "0 of 288 untrained" in picture.caption
+    assert [ax.images[0].get_clim() for ax in figure.axes[:2]] == [(-0.5, 0.5)] * 2
+    assert figure.axes[0].images[0].get_array().shape == (2 * 19 + 1, 16 * 19 + 1)
+
+
+def test_weights_outside_the_scale_are_counted(run):
+    variables = jax.tree.map(np.array, run.variables)
+    variables["params"]["conv1"]["kernel"][0, 0, 0, :3] = 0.7
+    picture = kernels.kernels_picture(replace(run, members=[variables]), "conv1")
+    assert "3 of 288 trained" in picture.caption
+
+
+def test_a_kernel_is_drawn_where_it_is(run):
+    weights = np.asarray(run.variables["params"]["conv1"]["kernel"])
+    plan = kernels.arrange(weights)
+    np.testing.assert_array_equal(plan.maps[5], weights[:, :, 0, 5])
+
+
+def test_kernels_of_three_inputs_are_rgb():
+    weights = np.random.default_rng(0).normal(size=(3, 3, 3, 8)).astype(np.float32)
+    plan = kernels.arrange(weights)
+    np.testing.assert_array_equal(plan.maps[7], weights[..., 7])
+
+
+def test_deeper_kernels_are_inputs_by_outputs_capped_and_said():
+    weights = np.random.default_rng(0).normal(size=(3, 3, 20, 8)).astype(np.float32)
+    plan = kernels.arrange(weights)
+    assert plan.what == "the first 16 of 20 inputs by 8 outputs of its kernels, 3x3 each"
+    assert (len(plan.maps), plan.columns) == (16 * 8, 8)
+    np.testing.assert_array_equal(plan.maps[2 * 8 + 5], weights[:, :, 2, 5])
+
+
+def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):
+    (picture,) = kernels.pictures(dense, VIEW)
+    weights = np.asarray(dense.variables["params"]["dense1"]["kernel"])
+    filters = kernels.as_filters(weights, "dense1", (28, 28, 1))
+    np.testing.assert_array_equal(filters[3, 4, 0, 9], weights[3 * 28 + 4, 9])
+    assert "100 kernels of 28x28x1" in picture.title
+
+
+def test_a_dense_layer_behind_others_has_statistics_but_no_picture_of_kernels(run):
+    assert names(kernels.pictures(run, replace(VIEW, layer="logits"))) == ["kernel_statistics_logits"]
+    with pytest.raises(Skipped, match=r"The kernel of logits, 100x10, is no picture"):
+        kernels.kernels_picture(run, "logits")
+
+
+@pytest.mark.parametrize("module", [kernels, histograms])
+def test_a_layer_without_a_kernel_is_skipped_with_those_that_have_one(module, run):
+    with pytest.raises(
+        Skipped, match=r"The layer relu1 has no kernel; layers with one are conv1, conv2, dense1, logits"
+    ):
+        module.pictures(run, replace(VIEW, layer="relu1"))
+
+
+def test_a_histogram_counts_every_weight_of_the_first_convolution(run):
+    (picture,) = histograms.pictures(run, VIEW)
+    assert picture.name == "histogram_conv1"
+    assert sum(row["trained"] for row in picture.numbers) == sum(row["untrained"] for row in picture.numbers) == 288
+    assert all(a["to"] == b["from"] for a, b in zip(picture.numbers, picture.numbers[1:], strict=False))
+
+
+def test_feature_maps_are_those_of_the_model_after_its_non_linearities(run):
+    found = activations.pictures(run, replace(VIEW, image=3, split="test"))
+    assert names(found) == ["image", "activations_relu1", "activations_relu2"]
+    np.testing.assert_array_equal(found[0].numbers["image"], DATASET.test.images[3])
+    expected = probe.activations(run.model, run.variables, run.prepare(DATASET.test.images[3:4]), ["relu2"])["relu2"]
+    np.testing.assert_allclose(found[2].numbers["relu2"], expected[0], atol=1e-6)
+    label = DATASET.test.labels[3]
+    assert found[2].title == f"a run on test image 3 (thing {label}) of things: relu2, 64 feature maps of 14x14"
+
+
+def test_maps_are_drawn_4x8_and_8x8_on_a_scale_from_zero(run):
+    _, relu1, relu2 = activations.pictures(run, VIEW)
+    images = [picture.draw().axes[0].images[0] for picture in (relu1, relu2)]
+    assert [image.get_array().shape for image in images] == [(4 * 29 + 1, 8 * 29 + 1), (8 * 29 + 1, 8 * 29 + 1)]
+    assert all(image.get_clim()[0] == 0 for image in images)
+
+
+def test_signed_maps_are_centered_on_zero(run):
+    found = activations.pictures(run, replace(VIEW, layer="conv1"))
+    low, high = found[1].draw().axes[0].images[0].get_clim()
+    assert low == -high < 0
+
+
+def test_a_code_is_drawn_as_bars(run, dense):
+    assert len(activations.pictures(run, replace(VIEW, layer="dense1"))[1].draw().axes[0].patches) == 100
+    assert names(activations.pictures(dense, VIEW)) == ["image", "activations_relu1"]
+
+
+def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
+    view = View(make_dataset((32, 32, 3)))
+    found = activations.pictures(resnet, view)
+    blocks = [f"activations_stage{stage}_block1/relu2" for stage in (1, 2, 3)]
+    assert names(found) == ["image", "activations_relu1", *blocks]
+    assert found[1].caption.endswith("4 of 7 such layers are drawn.")
+
+
+def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
+    view = View(make_dataset((32, 32, 3)))
+    found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture").pictures(resnet, view)]
+    assert len([picture.draw() for picture in found]) == 13
+    (path,) = files.write(found[7], tmp_path)
+    assert path.name == "activations_stage2_block1-relu2.png"
+
+
+class Unnamed(nn.Module):
+    """As an imported model has it: each convolution's own output is what follows its non-linearity."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(4, (3, 3), name="conv2d", kernel_init=nn.initializers.normal())(x)
+        x = nn.Conv(4, (3, 3), strides=2, name="conv2d_1")(nn.relu(x))
+        return nn.Dense(10, name="dense")(x.mean((1, 2)))
+
+
+def test_without_named_non_linearities_the_convolutions_are_drawn():
+    found = activations.pictures(make_run(Unnamed()), VIEW)
+    assert names(found) == ["image", "activations_conv2d", "activations_conv2d_1"]
+
+
+def test_the_best_epoch_is_that_of_least_validation_loss(run):
+    history = [RECORD | {"epoch": i + 1, "val_loss": loss} for i, loss in enumerate([0.5, 0.3, 0.4])]
+    (picture,) = curves.pictures(replace(run, history=history), VIEW)
+    assert "marks epoch 2, whose validation loss, 0.3000, is the least" in picture.caption
+    assert list(picture.draw().axes[0].lines[0].get_xdata()) == [2, 2]
+    assert picture.numbers == history
+
+
+def test_without_a_history_there_are_no_curves(run):
+    with pytest.raises(Skipped, match=r"a run has no history of its training, so there are no curves to draw\."):
+        curves.pictures(replace(run, history=[]), VIEW)
+
+
+def test_probabilities_are_the_softmax_of_the_logits(run):
+    picture = predictions.pictures(run, VIEW)[0]
+    logits = probe.logits(run.model, run.variables, run.prepare(DATASET.train.images[:1]))
+    np.testing.assert_allclose([row["probability"] for row in picture.numbers], jax.nn.softmax(logits)[0], atol=1e-6)
+    assert [row["class"] for row in picture.numbers if row["true"]] == [f"thing {DATASET.train.labels[0]}"]
+
+
+def test_the_confusion_matrix_counts_true_by_predicted(run):
+    picture = predictions.confusion_picture(run, DATASET, np.eye(10)[(DATASET.test.labels + 1) % 10])
+    counts = np.array(picture.numbers["counts"])
+    np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(DATASET.test.labels, minlength=10))
+    assert all(counts[i, (i + 1) % 10] == counts[i].sum() for i in range(10))
+    assert "test accuracy 0.0000" in picture.title
+
+
+def test_mistakes_are_the_most_confident_first(run):
+    p = np.full((30, 10), 0.01)
+    p[np.arange(30), DATASET.test.labels] = 0.9
+    for image, sure in ((4, 0.95), (7, 0.99)):
+        p[image, (DATASET.test.labels[image] + 1) % 10] = sure
+    (picture,) = predictions.mistakes_pictures(run, DATASET, p)
+    assert [row["image"] for row in picture.numbers] == [7, 4]
+    assert "the 2 most confident of 2 mistakes" in picture.title
+    picture.draw()
+
+
+def test_without_mistakes_there_is_no_picture_of_them(run):
+    p = np.eye(10)[DATASET.test.labels]
+    assert predictions.mistakes_pictures(run, DATASET, p) == []
+    assert "None is wrong." in predictions.confusion_picture(run, DATASET, p).caption
+
+
+def test_predictions_are_made_a_few_images_at_a_time(run, monkeypatch):
+    whole = predictions.predict(run, DATASET.test.images)
+    monkeypatch.setattr(predictions, "ROWS", 7)
+    np.testing.assert_allclose(predictions.predict(run, DATASET.test.images), whole, atol=1e-6)
+
+
+def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
+    p = np.linspace(1, 0, 100)
+    assert list(predictions.likeliest(p, 3)) == list(range(20))
+    assert list(predictions.likeliest(p, 99)) == [*range(19), 99]
+
+
+@pytest.mark.parametrize("kind", ["activations", "predictions"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer": "relu9"}, r"There is no layer named 'relu9'; did you mean 'relu[123]'"),
+        ({"image": 30}, r"There is no train image 30 in things; they go from 0 to 29\."),
+        ({"image": -1}, r"There is no train image -1 in things"),
+        ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
+        ({"dataset": make_dataset((32, 32, 3))}, r"a run takes images of 28x28x1; those of things are 32x32x3\."),
+    ],
+)
+def test_a_view_of_what_is_not_there_is_an_error_of_one_sentence(kind, change, message, run):
+    with pytest.raises(InputError, match=message):
+        resolve(PICTURES, kind, "picture").pictures(run, replace(VIEW, **change))
+
+
+@pytest.mark.parametrize("kind", ["layers", "kernels", "histograms"])
+def test_an_unknown_layer_is_an_error_in_every_kind_that_has_layers(kind, run):
+    with pytest.raises(InputError, match=r"There is no layer named 'conv9'; did you mean 'conv"):
+        resolve(PICTURES, kind, "picture").pictures(run, View(layer="conv9"))
+
+
+def test_more_classes_than_outputs_are_an_error(run):
+    with pytest.raises(InputError, match=r"a run tells 10 classes apart; things has 12\."):
+        predictions.pictures(run, View(make_dataset(classes=12)))
+
+
+@pytest.mark.parametrize("kind", ["activations", "predictions"])
+def test_without_a_data_set_what_needs_one_is_skipped(kind, run):
+    with pytest.raises(Skipped, match=r"a run comes with no data set to show it; name one with --dataset\."):
+        resolve(PICTURES, kind, "picture").pictures(run, View())
+
+
+@pytest.fixture(scope="module")
+def drawn(run):
+    return histograms.pictures(run, VIEW)[0]
+
+
+@pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_a_file_has_its_format_and_the_same_bytes_each_time(format, start, drawn, tmp_path):
+    contents = [files.write(drawn, tmp_path / str(i), format)[0].read_bytes() for i in range(2)]
+    assert contents[0] == contents[1]
+    assert contents[0].startswith(start)
+
+
+def test_an_unknown_format_is_an_error_and_writes_nothing(drawn, tmp_path):
+    with pytest.raises(InputError, match=r"There is no format named 'pgn'; did you mean 'png'"):
+        files.write(drawn, tmp_path / "new", "pgn")
+    assert not (tmp_path / "new").exists()
+
+
+def test_numbers_are_written_as_what_they_are(drawn, tmp_path):
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    kinds = {
+        "npz": {"stage1/conv1": array},
+        "csv": [{"layer": "conv1, the first", "mean": 0.5}],
+        "json": {"classes": ["é"], "accuracy": np.float32(0.5), "counts": array},
+    }
+    path = {kind: files.write(replace(drawn, numbers=n), tmp_path, data=True)[1] for kind, n in kinds.items()}
+    assert {kind: found.suffix for kind, found in path.items()} == {kind: f".{kind}" for kind in kinds}
+    np.testing.assert_array_equal(np.load(path["npz"])["stage1/conv1"], array)
+    assert list(csv.DictReader(path["csv"].open())) == [{"layer": "conv1, the first", "mean": "0.5"}]
+    assert json.loads(path["json"].read_text()) == {"classes": ["é"], "accuracy": 0.5, "counts": array.tolist()}
+
+
+@pytest.mark.parametrize(("name", "file"), [("a/b", "a-b.png"), ("../../c", "c.png"), ("shared@1", "shared@1.png")])
+def test_a_name_cannot_leave_the_folder(name, file, drawn, tmp_path):
+    assert files.write(replace(drawn, name=name), tmp_path)[0] == tmp_path / file
+
+
+def test_a_write_that_fails_leaves_what_was_there(drawn, tmp_path, monkeypatch):
+    (path,) = files.write(drawn, tmp_path)
+    before = path.read_bytes()
+
+    def fill_the_disk(figure, path, format, title):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_save", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(drawn, tmp_path)
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before
+
+
+def test_drawing_leaves_matplotlib_settings_as_they_are(drawn, tmp_path):
+    before = dict(matplotlib.rcParams)
+    files.write(drawn, tmp_path, "svg")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_picture_is_drawn_with_dollars_as_they_are(drawn, tmp_path):
+    files.write(replace(drawn, caption="cost $5 and $x_{"), tmp_path)
+    assert isinstance(drawn, Picture)
