@@ -1,6 +1,6 @@
 """The time that `train.py --help` takes, against that of importing jax and flax: seconds and a ratio.
 
-    python benchmarks/help_time.py
+python benchmarks/help_time.py
 """
 
 import subprocess

@@ -1,6 +1,6 @@
 """A training step of cnnviz against one written by hand in plain Flax and optax, in one run: milliseconds and a ratio.
 
-    python benchmarks/train_step.py
+python benchmarks/train_step.py
 """
 
 import time
@@ -37,6 +37,7 @@ def by_hand(model, images, labels):
     key = jax.random.key(1)
 
     def run(order):
+        loss = None
         for i, rows in enumerate(order):
             *held[:], loss = step(*held, images[rows], labels[rows], jax.random.fold_in(key, i))
         jax.block_until_ready(loss)
@@ -51,6 +52,7 @@ def by_cnnviz(model, images, labels):
     examples = Examples(images, labels)
 
     def run(order):
+        health = None
         for _ in order:
             held[0], health = step(held[0], examples, order)
         jax.block_until_ready(health)

@@ -27,13 +27,12 @@ class Chunk(NamedTuple):
 
 
 def chunks(rows: PyTree, batch_size: int | None = None) -> Iterator[Chunk]:
-    """The rows (the first axis of every leaf), `batch_size` at a time; the last chunk repeats its last row as padding."""
+    """The rows (the first axis of every leaf), `batch_size` at a time; the last chunk is padded by its last row."""
     count = row_count(rows)
     size = rows_a_chunk(count, batch_size)
     for start in range(0, count, size):
         stop = min(start + size, count)
-        mask = jnp.arange(size) < stop - start
-        yield Chunk(jax.tree.map(lambda leaf: _padded(leaf[start:stop], size), rows), mask, start, stop)
+        yield Chunk(_rows(rows, start, stop, size), jnp.arange(size) < stop - start, start, stop)
 
 
 def row_count(rows: PyTree) -> int:
@@ -52,16 +51,18 @@ def rows_a_chunk(count: int, batch_size: int | None) -> int:
 
 def map_rows(function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None) -> PyTree:
     """`function` of all rows, computed in chunks: each leaf of what it gives has a row a row."""
-    parts = [
-        jax.tree.map(lambda leaf: leaf[: chunk.stop - chunk.start], function(chunk.rows))
-        for chunk in chunks(rows, batch_size)
-    ]
+    parts = [_rows(function(chunk.rows), 0, chunk.stop - chunk.start) for chunk in chunks(rows, batch_size)]
     return parts[0] if len(parts) == 1 else jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+
+
+def _rows(rows: PyTree, start: int, stop: int, size: int = 0) -> PyTree:
+    """Rows `start` to `stop`, the last one repeated until there are `size`."""
+    return jax.tree.map(lambda leaf: _padded(leaf[start:stop], size), rows)
 
 
 def _padded(leaf: Any, size: int) -> Any:
     missing = size - leaf.shape[0]
-    if not missing:
+    if missing <= 0:
         return leaf
     array = jnp if isinstance(leaf, jax.Array) else np
     return array.concatenate([leaf, array.repeat(leaf[-1:], missing, axis=0)])

@@ -1,4 +1,4 @@
-"""Recording what every part of a Flax model gives, with no edit of the model: the output of each module, and all it sows.
+"""Recording what every part of a Flax model gives, with no edit of it: the output of each module, and all that it sows.
 
 Nothing of a traced value leaves the trace by a side door: values travel in a collection of our own, so they come out of
 `remat` and `jit` as Flax's own variables do; only names travel by Python.
@@ -23,7 +23,7 @@ EVALUATION |= {"use_running_average": True}
 
 @dataclass
 class Recording:
-    """What one call of a model gave: `values` by name, and in `order` (names as first recorded), with each one's `kind`."""
+    """What one call of a model gave: `values` by name, in `order` (names as first recorded), with each one's `kind`."""
 
     output: PyTree
     values: dict[str, Array]
@@ -40,7 +40,7 @@ def record(model: Any, variables: Variables, images: Array, call: Mapping[str, A
         return model.record(variables, images, call)
     if not isinstance(model, nn.Module):
         raise InputError(
-            f"A model is a Flax Linen module, or an NNX module brought in by from_nnx; {type(model).__name__} is neither."
+            f"A model is a Flax Linen module, or an NNX one brought in by from_nnx; {type(model).__name__} is neither."
         )
     return _record_linen(model, variables, images, call)
 
@@ -62,7 +62,7 @@ def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named(found: Mapping[str, Any]) -> dict[str, Array]:
-    """Arrays by name; a tuple, which is one value a call, gives `name` or `name@0`, `name@1`, ...; the rest is left out."""
+    """Arrays by name; a tuple, which is one value a call, gives `name`, or `name@0`, `name@1`, ...; nothing else is."""
     values = {}
     for name, value in found.items():
         calls = value if isinstance(value, tuple) else (value,)
@@ -91,7 +91,9 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
             kinds[path] = type(module).__name__
         return output
 
-    kept = {name: tree for name, tree in variables.items() if name not in (COLLECTION, "intermediates", "perturbations")}
+    kept = {
+        name: tree for name, tree in variables.items() if name not in (COLLECTION, "intermediates", "perturbations")
+    }
     arguments = evaluation_call(model.__call__, call)
     with nn.intercept_methods(intercept):
         output, state = model.apply(kept, images, mutable=[COLLECTION, "intermediates"], **arguments)

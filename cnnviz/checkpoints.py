@@ -90,7 +90,9 @@ def _flat(tree: PyTree) -> dict[str, Any]:
 
 
 def _serialized(tree: PyTree) -> bytes:
-    return safetensors.numpy.save({path: np.asarray(leaf, order="C") for path, leaf in _flat(jax.device_get(tree)).items()})
+    return safetensors.numpy.save(
+        {path: np.asarray(leaf, order="C") for path, leaf in _flat(jax.device_get(tree)).items()}
+    )
 
 
 def _write(path: Path, data: bytes) -> str:

@@ -118,6 +118,10 @@ def _called(equation: JaxprEqn) -> ClosedJaxpr:
     return ClosedJaxpr(inner, ()) if isinstance(inner, Jaxpr) else inner
 
 
+def _like(aval: Any) -> Value:
+    return Value(aval.shape, aval.dtype)
+
+
 def _inline(closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], nodes: list[Node]) -> list[Value]:
     """Appends the nodes of `closed` to `nodes` and returns its outputs.
 
@@ -126,7 +130,7 @@ def _inline(closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...]
     constants = [Value(c.shape, c.dtype, c) for c in closed.consts]
     values = dict(zip(closed.jaxpr.constvars + closed.jaxpr.invars, [*constants, *inputs], strict=True))
 
-    def read(atom) -> Value:
+    def read(atom: Any) -> Value:
         return Value(atom.aval.shape, atom.aval.dtype, atom.val) if isinstance(atom, Literal) else values[atom]
 
     for equation in closed.jaxpr.eqns:
@@ -135,7 +139,7 @@ def _inline(closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...]
             name = equation.params.get("name", equation.primitive.name)
             outputs = _inline(_called(equation), arguments, (*calls, name), nodes)
         else:
-            outputs = [Value(v.aval.shape, v.aval.dtype) for v in equation.outvars]
+            outputs = [_like(v.aval) for v in equation.outvars]
             nodes.append(Node(equation, arguments, tuple(outputs), calls))
         values.update(zip(equation.outvars, outputs, strict=True))
     return [read(atom) for atom in closed.jaxpr.outvars]

@@ -28,7 +28,7 @@ class NNXModel:
 
     def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
         module = self.module(variables)
-        return module(images, **evaluation_call(module.__call__, call))
+        return _captured(module, images, evaluation_call(module.__call__, call))[0]
 
     def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
         """As `capture.record`. The copy's modules change class, the original's and everybody else's do not."""
@@ -40,7 +40,7 @@ class NNXModel:
         kinds = {name: type(part).__name__ for name, part in parts.items()}
         for name, part in parts.items():
             _watch(part, name, outputs, order)
-        output, sown = nnx.capture(lambda m, x: m(x, **arguments), nnx.Intermediate)(module, images)
+        output, sown = _captured(module, images, arguments)
         found = {_name(path): tuple(value) for path, value in nnx.to_flat_state(sown)}
         if not outputs and not found and is_array(output):  # a model of one layer
             found[type(module).__name__] = (output,)
@@ -58,6 +58,11 @@ def from_nnx(module: nnx.Module) -> tuple[NNXModel, dict[str, PyTree]]:
     return NNXModel(graphdef, named_states), variables
 
 
+def _captured(module: Any, images: Array, arguments: Mapping[str, Any]) -> tuple[PyTree, Any]:
+    """What the module gives, and what it sows meanwhile."""
+    return nnx.capture(lambda m, x: m(x, **arguments), nnx.Intermediate)(module, images)
+
+
 def _filled(state: Any, arrays: PyTree) -> Any:
     filled = nnx.clone(state)
     nnx.replace_by_pure_dict(filled, arrays)
@@ -68,20 +73,20 @@ def _name(path: tuple) -> str:
     return "/".join(map(str, path))
 
 
-def _watch(part: nnx.Module, name: str, outputs: dict[str, tuple], order: list[str]) -> None:
+def _watch(part: Any, name: str, outputs: dict[str, tuple], order: list[str]) -> None:
     """Gives this instance a class of its own, which notes what it returns and the names of what it sows."""
 
-    def noting_call(self, *args, **kwargs):
+    def noting_call(self: Any, *args, **kwargs):
         output = super(watched, self).__call__(*args, **kwargs)
         if name and is_array(output):
             outputs[name] = (*outputs.get(name, ()), output)
             order.append(name)
         return output
 
-    def noting_sow(self, variable_type, sown, value, **options):
+    def noting_sow(self: Any, variable_type, sown, value, **options):
         order.append(f"{name}/{sown}".strip("/"))
         return super(watched, self).sow(variable_type, sown, value, **options)
 
     methods = {"sow": noting_sow} | ({"__call__": noting_call} if callable(part) else {})
-    watched = type(type(part).__name__, (type(part),), methods)
+    watched: Any = type(type(part).__name__, (type(part),), methods)
     object.__setattr__(part, "__class__", watched)

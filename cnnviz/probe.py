@@ -134,7 +134,9 @@ def fold(
     names = _in_order(model, variables, images, layers, call)
     step = partial(_fold_chunk, Static(model), names, Static(call), Static(update))
     devices = jax.local_devices() if merge is not None else jax.local_devices()[:1]
-    homes = [jax.device_put((variables, init), device) for device in devices] if len(devices) > 1 else [(variables, init)]
+    homes = (
+        [jax.device_put((variables, init), device) for device in devices] if len(devices) > 1 else [(variables, init)]
+    )
     states = [state for _, state in homes]
     for i, chunk in enumerate(chunks((images, *rows), batch_size)):
         at = i % len(devices)
@@ -198,12 +200,14 @@ def _fold_chunk(
 
 
 def _as_offset(traced: Trace, name: str, offset: Array) -> Array:
-    """The offset with the layer's batch axis; one of another shape would broadcast in silence, so it is an InputError."""
+    """The offset with the layer's batch axis; another shape would broadcast in silence: an InputError."""
     axis = traced.axes.get(name, 0)
     shifted = jnp.expand_dims(offset, axis)
     if shifted.shape != traced.value(name).shape:
         shape = tuple(n for i, n in enumerate(traced.value(name).shape) if i != axis)
-        raise InputError(f"An offset has the shape of its layer; {name!r} has {shape}, the offset {tuple(offset.shape)}.")
+        raise InputError(
+            f"An offset has the shape of its layer; {name!r} has {shape}, the offset {tuple(offset.shape)}."
+        )
     return shifted
 
 

@@ -6,7 +6,7 @@ value that has lost the axis (after flattening or a mean) depends on the whole s
 gives the whole side too, so a receptive field is never reported too small.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor, prod
@@ -31,14 +31,14 @@ class Window:
 Windows = tuple[Window | None, ...]  # one for each side of the image; None is the whole side
 
 
-def receptive_fields(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value, tuple[int, ...]]:
+def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
     """Pixels along each side of the image (the axes `sides` of the input `image`) that a value can depend on.
 
     Values that do not depend on the image are left out.
     """
     windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
-    lengths = [image.shape[axis] for axis in sides]
-    return {value: tuple(map(_pixels, seen, lengths)) for value, seen in windows.items()}
+    h, w = (image.shape[axis] for axis in sides)
+    return {value: (_pixels(high, h), _pixels(wide, w)) for value, (high, wide) in windows.items()}
 
 
 def _pixels(window: Window | None, length: int) -> int:
@@ -55,9 +55,13 @@ def _propagate(graph: Graph, windows: dict[Value, Windows]) -> dict[Value, Windo
 
 def _outputs(node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
     if (body := node.body) is not None:
-        seen = {inside: windows[value] for inside, value in zip(body.inputs, node.inputs) if value in windows}
+        seen = {
+            inside: windows[value] for inside, value in zip(body.inputs, node.inputs, strict=True) if value in windows
+        }
         inner = _propagate(body, seen)
-        return {value: inner[inside] for value, inside in zip(node.outputs, body.outputs) if inside in inner}
+        return {
+            value: inner[inside] for value, inside in zip(node.outputs, body.outputs, strict=True) if inside in inner
+        }
     if node.name == "stop_gradient" or (node.name in ELEMENTWISE and _same_shape(node, windows)):
         rule = lambda node, operand, window: window
     else:
@@ -180,7 +184,7 @@ RULES: dict[str, Callable[[Node, int, Window], Window | None]] = {
 }
 
 ELEMENTWISE = set(
-    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos "
-    "cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min mul "
-    "ne neg not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh xor".split()
+    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p "
+    "cos cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max "
+    "min mul ne neg not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh xor".split()
 )

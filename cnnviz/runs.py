@@ -47,6 +47,11 @@ class Run:
     def variables(self) -> Variables:
         return self.members[0]
 
+    @property
+    def title(self) -> str:
+        """The name, with the data set that it was trained on where that is known."""
+        return f"{self.name} ({self.dataset})" if self.dataset else self.name
+
     @cached_property
     def layers(self) -> list[Layer]:
         return layers_of(self.model, self.variables, self.image_shape)
@@ -90,7 +95,8 @@ def load_state(path: Path) -> tuple[State, list[Record]]:
     config = load_config(path)
     folder = _folder(path, _steps(path)[-1])
     like = jax.eval_shape(lambda: _fresh(config))
-    return jax.tree.map(jnp.asarray, checkpoints.load(folder, "training", like)), checkpoints.manifest(folder)["history"]
+    state = checkpoints.load(folder, "training", like)
+    return jax.tree.map(jnp.asarray, state), checkpoints.manifest(folder)["history"]
 
 
 def load_run(path: str | os.PathLike) -> Run:
@@ -102,9 +108,17 @@ def load_run(path: str | os.PathLike) -> Run:
     at = lambda step: jax.tree.map(jnp.asarray, checkpoints.load(_folder(path, step), "model", like))
     kept = at(best(history)["step"] if history else _steps(path)[-1])
     data = config["data"]
-    shape = tuple(data["image_shape"])
     return Run(
-        path, path.name, build_model(config), [kept], at(0), config, history, tuple(data["classes"]), data["name"], shape
+        path,
+        path.name,
+        build_model(config),
+        [kept],
+        at(0),
+        config,
+        history,
+        tuple(data["classes"]),
+        data["title"],
+        tuple(data["image_shape"]),
     )
 
 
@@ -114,7 +128,8 @@ def load_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no run: it has no config.json; give a directory that train.py has made.")
     try:
         config = json.loads((path / "config.json").read_text())
-        config["data"]["image_shape"], config["data"]["classes"], config["model"], Recipe(**config["recipe"])
+        _ = [config["data"][key] for key in ("name", "title", "image_shape", "classes")], config["model"]
+        Recipe(**config["recipe"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path / 'config.json'} is damaged: {error}.") from error
     if not _steps(path):

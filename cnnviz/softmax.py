@@ -57,5 +57,6 @@ def _unshifted(graph: Graph, value: Value) -> Value:
     maximum = graph.maker(_through(graph, node.inputs[1]))
     while maximum is not None and maximum.name == "max":  # max(-inf, max z)
         maximum = next((m for v in maximum.inputs if (m := graph.maker(_through(graph, v))) is not None), None)
-    is_maximum = maximum is not None and maximum.name == "reduce_max"
-    return node.inputs[0] if is_maximum and maximum.inputs[0] is node.inputs[0] else value
+    if maximum is None or maximum.name != "reduce_max" or maximum.inputs[0] is not node.inputs[0]:
+        return value
+    return node.inputs[0]

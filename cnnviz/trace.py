@@ -60,7 +60,7 @@ class Trace:
 
 
 class Static:
-    """A value that a compilation depends on: equal values share one, and an unhashable value shares only with itself."""
+    """A value that a compilation depends on: equal values share one, an unhashable value shares with itself alone."""
 
     def __init__(self, value: Any):
         self.value = value
@@ -120,7 +120,7 @@ def _is_hashable(value: Any) -> bool:
 
 def _image_axis(shape: tuple[int, ...], with_one_image_more: tuple[int, ...]) -> int | None:
     """The axis that grows with the number of images; None for a value that has no row an image."""
-    grown = [axis for axis, (n, m) in enumerate(zip(shape, with_one_image_more)) if m == n + 1]
+    grown = [axis for axis, (n, m) in enumerate(zip(shape, with_one_image_more, strict=False)) if m == n + 1]
     return grown[0] if len(grown) == 1 and len(shape) == len(with_one_image_more) else None
 
 
@@ -136,7 +136,12 @@ def _in_order(graph: Graph, values: Mapping[str, Value], recorded: Sequence[str]
     return sorted(values, key=place)
 
 
-_FUNCTIONS = {"reduce_window_max": "max_pool", "reduce_window_sum": "avg_pool", "reduce_max": "max", "reduce_sum": "sum"}
+_FUNCTIONS = {
+    "reduce_window_max": "max_pool",
+    "reduce_window_sum": "avg_pool",
+    "reduce_max": "max",
+    "reduce_sum": "sum",
+}
 
 
 def _kind(graph: Graph, value: Value) -> str:
@@ -146,7 +151,11 @@ def _kind(graph: Graph, value: Value) -> str:
         return "input"
     if (body := node.body) is not None:
         return _kind(body, body.outputs[0])
-    if node.name == "div" and (summed := graph.maker(node.inputs[0])) and summed.name in ("reduce_window_sum", "reduce_sum"):
+    if (
+        node.name == "div"
+        and (summed := graph.maker(node.inputs[0]))
+        and summed.name in ("reduce_window_sum", "reduce_sum")
+    ):
         return "avg_pool" if summed.name == "reduce_window_sum" else "mean"
     if node.name == "max" and any(_is_zero(v) for v in node.inputs):
         return "relu"

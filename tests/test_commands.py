@@ -140,7 +140,9 @@ def test_ctrl_c_saves_and_resuming_ends_with_the_same_bits(data, folder, tmp_pat
 
 @pytest.mark.parametrize("script", ["train.py", "visualize.py"])
 def test_help_answers_without_jax(script):
-    code = f"import sys, runpy; sys.argv = ['{script}', '--help']\ntry: runpy.run_path('{script}', run_name='__main__')\n"
+    code = (
+        f"import sys, runpy; sys.argv = ['{script}', '--help']\ntry: runpy.run_path('{script}', run_name='__main__')\n"
+    )
     code += "finally: print('loaded:', *[m for m in ('jax', 'flax', 'matplotlib') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=os.environ)
     assert found.stdout.splitlines()[-1] == "loaded:"

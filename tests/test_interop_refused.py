@@ -209,7 +209,8 @@ def test_a_model_with_no_layers(h5):
 
 SUPPORTED = (
     "the layers that can be read are Conv2D, DepthwiseConv2D, Dense, BatchNormalization, MaxPooling2D, "
-    "AveragePooling2D, GlobalAveragePooling2D, Activation, ReLU, LeakyReLU, Softmax, Flatten, Dropout, ZeroPadding2D and InputLayer."
+    "AveragePooling2D, GlobalAveragePooling2D, Activation, ReLU, LeakyReLU, Softmax, Flatten, Dropout, "
+    "ZeroPadding2D and InputLayer."
 )
 
 
@@ -277,7 +278,7 @@ def test_a_field_that_is_not_as_it_should_be_is_named(h5, name, key, value, righ
         ("my_own", "my_own"),
         (
             {"class_name": "__lambda__", "config": {"code": "4wEAAAAAAA="}},
-            '{"class_name": "__lambda__", "config": {"code": "4wEAAAA...',
+            '{"class_name": "__lambda__", "config": {"code": "4wEAAAAA...',
         ),
         (
             {"module": "mine", "class_name": "function", "config": "relu"},

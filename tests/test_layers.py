@@ -9,7 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
-    {"errors", "registry"},
+    {"errors"},
+    {"registry"},
     {"types"},
     {"graph", "data", "models"},
     {"receptive_field", "softmax", "capture", "batching"},

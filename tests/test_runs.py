@@ -17,6 +17,7 @@ from cnnviz.training.step import initial_state
 SHAPE = [12, 12, 1]
 DATA = {
     "name": "toy",
+    "title": "toy",
     "fingerprint": "f",
     "image_shape": SHAPE,
     "classes": ["left", "right"],

@@ -1,4 +1,4 @@
-"""Training: it learns, every bit is decided by the key, a resumed run has the bits of one that went straight through."""
+"""Training: it learns, every bit is decided by the key, a resumed run has the bits of one that went through."""
 
 import itertools
 
@@ -27,11 +27,11 @@ def parts(toy):
 
 def run(model, parts, state=None, recipe=RECIPE, **how):
     """The last state, with the records, of a whole run."""
-    state = initial_state(model, recipe, (12, 12, 1), KEY) if state is None else state
+    last = initial_state(model, recipe, (12, 12, 1), KEY) if state is None else state
     records = []
-    for state, record in fit(model, state, *parts, recipe, prepare, KEY, **how):
+    for last, record in fit(model, last, parts[0], parts[1], recipe, prepare, KEY, **how):  # noqa: B007, B020
         records += [record] if record else []
-    return state, records
+    return last, records
 
 
 def equal(one, other):

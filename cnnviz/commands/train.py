@@ -90,12 +90,12 @@ def _new(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], Any]:
     dataset, line = data.first_available(options.dataset, options.data_dir)
     print(line)
     shape = [int(n) for n in dataset.train.images.shape[1:]]
-    described = {"name": dataset.name, "fingerprint": dataset.fingerprint, "image_shape": shape}
-    described |= {"classes": list(dataset.classes), "limit": options.limit}
+    described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
+    described |= {"image_shape": shape, "limit": options.limit}
     described |= {"dir": str(options.data_dir) if options.data_dir else None}
     config = {"format": 1, "model": options.model, "recipe": asdict(recipe), "data": described}
     config["prepare"] = "float32(pixel) / 255"
-    path = path or _free_name(options.runs, f"{Path(dataset.name).stem}-{options.model}")
+    path = path or _free_name(options.runs, f"{dataset.title}-{options.model}")
     state = initial_state(runs.build_model(config), recipe, tuple(shape), jax.random.key(recipe.seed))
     runs.create(path, config, environment(dataset.fingerprint))
     runs.save(path, state, [])
@@ -109,7 +109,9 @@ def _resumed(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], An
     path = options.runs / options.name if options.name else runs.latest(options.runs)
     config = runs.load_config(path)
     if recipe not in (Recipe(), Recipe(**config["recipe"])):
-        raise InputError(f"The run {path} was started with {Recipe(**config['recipe'])}; it goes on with no other recipe.")
+        raise InputError(
+            f"The run {path} was started with {Recipe(**config['recipe'])}; it goes on with no other recipe."
+        )
     dataset = data.load(config["data"]["name"], options.data_dir or config["data"]["dir"])
     if dataset.fingerprint != config["data"]["fingerprint"]:
         raise InputError(f"The run {path} was trained on other data than {dataset.source}; give its own by --data-dir.")
@@ -131,18 +133,19 @@ def _train(path: Path, config: dict[str, Any], dataset: Any) -> int:
     split_key, fit_key = jax.random.split(jax.random.fold_in(jax.random.key(recipe.seed), 1))
     training, validation = split(on_device(dataset.train), recipe.validation, split_key)
     model = runs.build_model(config)
-    state, history = runs.load_state(path)
+    reached, history = runs.load_state(path)
     with _progress() as on_step, _ctrl_c() as stopped:
         how = {"history": history, "stop": lambda: bool(stopped), "on_step": on_step}
-        for state, record in fit(model, state, training, validation, recipe, runs.prepare, fit_key, **how):
+        for state, record in fit(model, reached, training, validation, recipe, runs.prepare, fit_key, **how):
+            reached = state
             if record is None:
                 break
             history.append(record)
             runs.save(path, state, history)
             print(_line(record, recipe.epochs), flush=True)
         if stopped:
-            runs.save(path, state, history)
-            print(f"Stopped at step {int(state.step)} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
+            runs.save(path, reached, history)
+            print(f"Stopped at step {int(reached.step)} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
             return console.INTERRUPTED
     _conclude(path, model, on_device(dataset.test), history)
     return 0
@@ -161,10 +164,8 @@ def _conclude(path: Path, model: Any, test: Any, history: list[dict[str, Any]]) 
 
 
 def _line(record: dict[str, Any], epochs: int) -> str:
-    return (
-        f"epoch {record['epoch']:2d}/{epochs}  loss {record['train_loss']:.4f}  accuracy {record['train_accuracy']:.4f}  "
-        f"val_loss {record['val_loss']:.4f}  val_accuracy {record['val_accuracy']:.4f}  {record['seconds']:.1f} s"
-    )
+    numbers = [f"{name} {record[name]:.4f}" for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")]
+    return "  ".join([f"epoch {record['epoch']:2d}/{epochs}", *numbers, f"{record['seconds']:.1f} s"])
 
 
 def _free_name(folder: Path, stem: str) -> Path:

@@ -106,7 +106,9 @@ def _dataset(options: Options, run: Any) -> Any:
         print(line)
         if not _fits(dataset, run):
             shape = dataset.train.images.shape[1:]
-            raise InputError(f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit.")
+            raise InputError(
+                f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit."
+            )
         return dataset
     if run.path is None:
         return _first_fitting(options, run)

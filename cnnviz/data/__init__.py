@@ -64,8 +64,10 @@ def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
 
 
 def _folder(data_dir: str | Path | None) -> Path | None:
-    if data_dir is None or (path := Path(data_dir).expanduser()).is_dir():
-        return None if data_dir is None else path
+    if data_dir is None:
+        return None
+    if (path := Path(data_dir).expanduser()).is_dir():
+        return path
     raise InputError(f"There is no folder {data_dir}; --data-dir names one that exists.")
 
 

@@ -37,9 +37,8 @@ def stamp(files: Iterable[Path]) -> list[list[Any]]:
 
 def remembered(name: str, place: str, mark: list[Any], decode: Callable[[], Dataset]) -> Dataset:
     """The data set `name` of a place: from the cache if that is whole and has this mark, else decoded and kept."""
-    entry = (
-        folder() / "data" / f"{re.sub('[^A-Za-z0-9_.-]', '_', name)}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
-    )
+    shown = re.sub("[^A-Za-z0-9_.-]", "_", Path(name).name)
+    entry = folder() / "data" / f"{shown}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
     mark = [FORMAT, place, mark]
     try:
         return _load(entry, name, mark)

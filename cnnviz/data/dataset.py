@@ -1,8 +1,9 @@
-"""What every data set becomes: uint8 images and int32 labels in two splits, checked, with a fingerprint of every bit."""
+"""What every data set becomes: uint8 images and int32 labels in two splits, checked, and a fingerprint of them."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32, Shaped, UInt8
@@ -27,7 +28,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Two splits, the names of the classes, where they came from, and a SHA-256 of what a network can see of them."""
+    """Two splits, the names of the classes, where they came from, and a SHA-256 of what a network can see of them.
+
+    `name` is what `data.load` gives it for again: a data set's name, or an absolute path.
+    """
 
     name: str
     train: Split
@@ -35,6 +39,11 @@ class Dataset:
     classes: tuple[str, ...]
     fingerprint: str
     source: str
+
+    @property
+    def title(self) -> str:
+        """The name as a title has it: of a path, its last part."""
+        return Path(self.name).stem if Path(self.name).is_absolute() else self.name
 
 
 def assemble(
@@ -80,7 +89,8 @@ def hold_out(whole: Split, where: str) -> tuple[Split, Split]:
         raise InputError(
             f"{where} has fewer than six images in every class; that is too few to hold some out as a test."
         )
-    return tuple(Split(whole.images[chosen], whole.labels[chosen]) for chosen in (~held, held))
+    train, test = (Split(whole.images[chosen], whole.labels[chosen]) for chosen in (~held, held))
+    return train, test
 
 
 def fingerprint_of(train: Split, test: Split, classes: Sequence[str]) -> str:

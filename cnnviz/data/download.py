@@ -1,4 +1,4 @@
-"""Downloading the four files of a published data set: given up within seconds offline, whole and checked or not at all."""
+"""Downloading the four files of a published data set: given up within seconds offline, whole or not at all."""
 
 import os
 import socket

@@ -12,7 +12,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 
 
 def read(path: Path) -> Dataset:
-    """The data set in a folder of images; without `train` and `test`, every sixth image of each class is for testing."""
+    """The data set in a folder of images; without `train` and `test`, every sixth image of a class is for testing."""
     path = path.resolve()
     parts = [path / "train", path / "test"] if (path / "train").is_dir() and (path / "test").is_dir() else [path]
     classes = _classes(parts[0])
@@ -29,9 +29,9 @@ def read(path: Path) -> Dataset:
     def decode() -> Dataset:
         splits = [_split(part, entries) for part, entries in listed.items()]
         train, test = splits if splits[1:] else hold_out(splits[0], str(path))
-        return assemble(path.name, train, test, classes, str(path))
+        return assemble(str(path), train, test, classes, str(path))
 
-    return cache.remembered(path.name, str(path), mark, decode)
+    return cache.remembered(str(path), str(path), mark, decode)
 
 
 def _classes(part: Path) -> list[str]:

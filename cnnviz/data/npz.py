@@ -15,6 +15,7 @@ BOTH_PARTS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
 )
 ONE_PART = ("images", "labels")
+DAMAGE = (ValueError, EOFError, OSError, AttributeError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
@@ -24,12 +25,10 @@ def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = 
     if names is None:
         known = " or ".join(", ".join(names) for names in (*BOTH_PARTS, ONE_PART))
         raise InputError(f"{path} has arrays {', '.join(arrays) or 'none'}; needed are {known}.")
-    parts = [arrays[name] for name in names]
-    train = split(parts[0], parts[1], f"{names[0]} in {path}")
-    train, test = (
-        (train, split(parts[2], parts[3], f"{names[2]} in {path}")) if parts[2:] else hold_out(train, str(path))
-    )
-    return assemble(name or path.stem, train, test, classes, str(path))
+    pairs = zip(names[::2], names[1::2], strict=True)
+    splits = [split(arrays[images], arrays[labels], f"{images} in {path}") for images, labels in pairs]
+    train, test = splits if splits[1:] else hold_out(splits[0], str(path))
+    return assemble(name or str(path.resolve()), train, test, classes, str(path))
 
 
 def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
@@ -38,16 +37,7 @@ def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files if name in wanted}
-    except (
-        ValueError,
-        EOFError,
-        OSError,
-        AttributeError,
-        TypeError,
-        MemoryError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except DAMAGE as error:
         if "allow_pickle" in str(error):
             raise InputError(f"{path} holds pickled objects, which are never loaded; save plain arrays.") from error
         raise InputError(f"{path} is no readable .npz file ({error}).") from error

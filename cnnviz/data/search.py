@@ -1,4 +1,4 @@
-"""Finding a published data set: in each place in turn as prepared by TFDS, as IDX files or as `.npz`; then the network."""
+"""Finding a published data set: in each place as prepared by TFDS, as IDX files or as `.npz`; then the network."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ def _look(published: Published, place: Path, given: bool) -> tuple[Dataset | Non
     """The data set in one place, or what is to be said of why it is not there."""
     if prepared := tfds.directory(published.name, place):
         return tfds.read(published.name, prepared), ""
-    # Only in the folder that was given may files lie without a folder of their own: elsewhere they may be another set's.
+    # Only in the folder that was given may files lie without a folder of their own: elsewhere they may be another's.
     folders = [place / folder for folder in published.folders] + ([place] if given else [])
     found = {folder: _files(folder) for folder in folders}
     for folder in (folder for folder in folders if len(found[folder]) == len(FILES)):

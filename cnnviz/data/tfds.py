@@ -22,7 +22,7 @@ def root() -> Path:
 
 
 def directory(name: str, place: Path) -> Path | None:
-    """The folder of the newest prepared version of a data set in a TFDS directory; the first config, if none is named."""
+    """The folder of a data set's newest prepared version in a TFDS directory; of the first config, if none is named."""
     if not is_name(name):
         return None
     path, _, version = name.partition(":")
@@ -68,7 +68,7 @@ def _version(folder: Path) -> tuple[int, ...] | None:
 
 def _newest(folder: Path, version: str) -> Path | None:
     versions = [entry for entry in folder.glob(version or "*") if _version(entry) and (entry / INFO).is_file()]
-    return max(versions, key=_version, default=None)
+    return max(versions, key=lambda entry: _version(entry) or (), default=None)
 
 
 def _decode(name: str, path: Path) -> Dataset:
@@ -81,23 +81,22 @@ def _decode(name: str, path: Path) -> Dataset:
     parts = [part for part in ("train", "test", "validation") if part in builder.info.splits][:2]
     if parts[:1] != ["train"]:
         raise InputError(f"{path} has the splits {', '.join(builder.info.splits) or 'none'}; cnnviz needs train.")
-    image, label = _keys(builder.info.features, path)
+    features: Any = builder.info.features
+    image, label = _keys(features, path)
     splits = [_split(builder, part, image, label, path) for part in parts]
     train, test = splits if splits[1:] else hold_out(splits[0], str(path))
-    return assemble(name, train, test, builder.info.features[label].names, str(path))
+    return assemble(name, train, test, features[label].names, str(path))
 
 
 def _keys(features: Any, path: Path) -> tuple[str, str]:
     """Under which names each example has its image and its class."""
     import tensorflow_datasets as tfds
 
-    found = [
-        next((key for key, feature in features.items() if isinstance(feature, kind)), None)
-        for kind in (tfds.features.Image, tfds.features.ClassLabel)
-    ]
-    if None in found:
+    first = lambda kind: next((key for key, feature in features.items() if isinstance(feature, kind)), None)
+    image, label = first(tfds.features.Image), first(tfds.features.ClassLabel)
+    if image is None or label is None:
         raise InputError(f"{path} has the features {', '.join(features)}; needed are an Image and a ClassLabel.")
-    return found[0], found[1]
+    return image, label
 
 
 def _split(builder: Any, part: str, image: str, label: str, path: Path) -> Split:
@@ -128,7 +127,7 @@ def _examples(builder: Any, part: str, image: str) -> Iterator[dict[str, Any]]:
 
 
 def _records(file: Path) -> Iterator[bytes]:
-    """The records of a TFRECORD file: each has its length and a checksum of that before it, and a checksum behind it."""
+    """The records of a TFRECORD file: each has its length and that one's checksum before it, a checksum behind it."""
     with open(file, "rb") as stream:
         while head := stream.read(12):
             length = int.from_bytes(head[:8], "little")

@@ -8,8 +8,8 @@ byte of it is read.
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedReader, BytesIO
 from itertools import count, takewhile
-from typing import BinaryIO
 
 import h5py
 import h5py.h5l
@@ -20,7 +20,7 @@ from cnnviz.errors import InputError
 
 
 @contextmanager
-def open_hdf5(file: BinaryIO) -> Iterator[h5py.File]:
+def open_hdf5(file: BufferedReader | BytesIO) -> Iterator[h5py.File]:
     """The HDF5 file, open for reading; what h5py cannot read of it is an InputError.
 
     It is an open file and no path, since HDF5 cannot always close a damaged one, and would give it again for its path.

@@ -2,9 +2,8 @@
 
 import zipfile
 import zlib
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import h5py
 
@@ -68,7 +67,7 @@ def _without_config(file: h5py.File) -> str:
     return "it is an HDF5 file with no attribute model_config, so not a model that Keras saved."
 
 
-def _load_zip(file: BinaryIO) -> tuple[Sequential, Variables]:
+def _load_zip(file: BufferedReader) -> tuple[Sequential, Variables]:
     try:
         with zipfile.ZipFile(file) as archive:
             config = _member(archive, "config.json", LONGEST_CONFIG).decode()

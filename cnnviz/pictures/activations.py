@@ -25,12 +25,12 @@ def pictures(run: Run, view: View) -> list[Picture]:
     pixels, _, named = sample(run, view)
     candidates = [asked] if asked else spatial_layers(run)
     layers = spread(candidates, MOST_LAYERS)
-    title = f"{run.dataset}: {named}"
+    title = named
     caption = f"{size(pixels.shape)} values from 0 to 255" + ("." if pixels.shape[-1] == 3 else ", 255 in black.")
     found = [Picture("image", title, caption, {"image": pixels}, partial(image, pixels, title=title))]
     values = probe.activations(run.model, run.variables, run.prepare(pixels[None]), [layer.name for layer in layers])
     left_out = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
-    where = f"{run.name} on {named} of {run.dataset}"
+    where = f"{run.name} on {named}"
     return [*found, *(values_picture(where, name, np.asarray(v[0]), left_out) for name, v in values.items())]
 
 

@@ -25,7 +25,7 @@ def pictures(run: Run, view: View) -> list[Picture]:
     }
     panels = {measure: lines(measure) for measure in ("loss", "accuracy")}
     kept = best(run.history)
-    title = f"{run.name} ({run.dataset}): loss and accuracy over {len(records)} epoch{'s' * (len(records) > 1)}"
+    title = f"{run.title}: loss and accuracy over {len(records)} epoch{'s' * (len(records) > 1)}"
     caption = (
         f"The dotted line marks epoch {kept['epoch']}, whose validation loss, {kept['val_loss']:.4f}, is the least; "
         f"its validation accuracy is {kept['val_accuracy']:.4f}, and its weights are those kept."

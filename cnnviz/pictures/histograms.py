@@ -13,7 +13,7 @@ def pictures(run: Run, view: View) -> list[Picture]:
     layer = weighted_layer(run, view)
     weights = pair(run, layer)
     edges = bin_edges(weights)
-    title = f"{run.name} ({run.dataset}), {layer}: {weights['trained'].size:,} weights, trained and untrained"
+    title = f"{run.title}, {layer}: {weights['trained'].size:,} weights, trained and untrained"
     caption = f"{summary(weights).capitalize()}. Both on the same {len(edges) - 1} bins."
     found = counts(weights, edges)
     columns = {"from": edges[:-1], "to": edges[1:], **found}

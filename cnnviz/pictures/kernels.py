@@ -41,7 +41,7 @@ def statistics_picture(run: Run, names: list[str]) -> Picture:
     pairs = {name: pair(run, name) for name in names}
     panels = {name: {kind: moments(w) for kind, w in sets.items()} for name, sets in pairs.items()}
     shown = dict(list(panels.items())[:MOST_PANELS])
-    title = f"{run.name} ({run.dataset}): mean and standard deviation of every kernel, trained and untrained"
+    title = f"{run.title}: mean and standard deviation of every kernel, trained and untrained"
     said = ". ".join(f"{name}, all weights: {summary(sets)}" for name, sets in list(pairs.items())[:3])
     more = f" Drawn are the first {MOST_PANELS} of {len(panels)} layers." if len(panels) > MOST_PANELS else ""
     caption = f"One point a kernel (one output of a layer). {said}.{more}"
@@ -74,7 +74,7 @@ def kernels_picture(run: Run, layer: str) -> Picture:
     plans = {kind: arrange(w) for kind, w in filters.items()}
     panels, plan = {kind: plan.maps for kind, plan in plans.items()}, plans["trained"]
     scale = scale_for(weights["trained"], weights["untrained"])
-    title = f"{run.name} ({run.dataset}), {layer}: {plan.what}, trained and untrained"
+    title = f"{run.title}, {layer}: {plan.what}, trained and untrained"
     outside = ", ".join(f"{scale.outside(maps):,} of {maps.size:,} {kind}" for kind, maps in panels.items())
     caption = (
         f"Weights on the scale from {-scale.high:g} to {scale.high:g}; outside it, and drawn in the color of its end: "

@@ -18,7 +18,7 @@ def pictures(run: Run, view: View) -> list[Picture]:
     asked = asked_layer(run, view)
     layers = [asked] if asked else run.layers
     total = parameter_count(run.variables)
-    title = f"{run.name} ({run.dataset}): layers for images of {size(run.image_shape)}, {total:,} parameters"
+    title = f"{run.title}: layers for images of {size(run.image_shape)}, {total:,} parameters"
     caption = (
         "Output shape of one image as height x width x channels; the receptive field is the height x width of the "
         "pixels that one value can depend on."

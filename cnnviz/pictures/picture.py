@@ -78,7 +78,11 @@ def sample(run: Run, view: View) -> tuple[Pixels, int, str]:
         last = len(split.images) - 1
         raise InputError(f"There is no {view.split} image {view.image} in {dataset.name}; they go from 0 to {last}.")
     label = int(split.labels[view.image])
-    return split.images[view.image], label, f"{view.split} image {view.image} ({dataset.classes[label]})"
+    return (
+        split.images[view.image],
+        label,
+        f"{view.split} image {view.image} ({dataset.classes[label]}) of {dataset.title}",
+    )
 
 
 def size(shape: Sequence[int]) -> str:

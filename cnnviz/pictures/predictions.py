@@ -56,7 +56,7 @@ def sample_picture(run: Run, view: View, dataset: Dataset) -> Picture:
         raise InputError(f"{run.name} tells {len(p)} classes apart; {dataset.name} has {len(dataset.classes)}.")
     names = class_names(run, len(p))
     order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
-    title = f"{run.name} on {named} of {run.dataset}: {names[p.argmax()]}, {p.max():.1%}"
+    title = f"{run.name} on {named}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
     caption = f"Class probabilities; the true class, {names[label]}, has {p[label]:.4f}.{left_out}"
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
@@ -77,7 +77,7 @@ def confusion_picture(run: Run, dataset: Dataset, p: Probabilities) -> Picture:
     counts = np.bincount(labels * k + p.argmax(axis=1), minlength=k * k).reshape(k, k)
     accuracy = np.trace(counts) / len(labels)
     names = class_names(run, k)
-    title = f"{run.name} on {dataset.name}: confusion matrix, test accuracy {accuracy:.4f}"
+    title = f"{run.name} on {dataset.title}: confusion matrix, test accuracy {accuracy:.4f}"
     caption = f"{np.trace(counts):,} of {len(labels):,} test images are right. {worst(counts, names)}"
     numbers = {"classes": names, "accuracy": float(accuracy), "counts": counts.tolist()}
     return Picture("confusion", title, caption, numbers, partial(confusion, counts, names, title=title))
@@ -105,7 +105,7 @@ def mistakes_pictures(run: Run, dataset: Dataset, p: Probabilities) -> list[Pict
         {"image": int(i), "true": names[labels[i]], "predicted": names[said[i]], "probability": float(p[i, said[i]])}
         for i in first
     ]
-    title = f"{run.name} on {dataset.name}: the {len(first)} most confident of {len(wrong):,} mistakes"
+    title = f"{run.name} on {dataset.title}: the {len(first)} most confident of {len(wrong):,} mistakes"
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
     draw = partial(gallery, dataset.test.images[first], texts, title=title)

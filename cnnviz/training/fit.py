@@ -86,7 +86,12 @@ def fit(
         train_loss, train_accuracy = state.totals.means()
         val_loss, val_accuracy = evaluate(state.variables, validation)
         state = state.replace(totals=Totals.zero())
-        record = {"epoch": epoch + 1, "step": int(state.step), "train_loss": train_loss, "train_accuracy": train_accuracy}
+        record = {
+            "epoch": epoch + 1,
+            "step": int(state.step),
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+        }
         record |= {"val_loss": val_loss, "val_accuracy": val_accuracy, "seconds": time.perf_counter() - begun}
         if not math.isfinite(val_loss):
             raise NotFinite(f"The validation loss was {val_loss} after step {record['step']}.")

@@ -105,7 +105,9 @@ def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key
     return step
 
 
-def make_evaluate(model: Any, prepare: Callable[[Array], Array]) -> Callable[[Variables, Examples], tuple[float, float]]:
+def make_evaluate(
+    model: Any, prepare: Callable[[Array], Array]
+) -> Callable[[Variables, Examples], tuple[float, float]]:
     """`evaluate(variables, examples) -> (mean loss, accuracy)`, over all examples and in evaluation mode."""
 
     @jax.jit

@@ -35,7 +35,7 @@ DRAWINGS = (
 
 
 def garments(data_dir: Path | None = None) -> Dataset:
-    """60,000 images to train with and 10,000 to test with; drawn once and cached. No folder has anything to say here."""
+    """60,000 images to train with and 10,000 to test with; drawn once and cached; no folder has a say in it."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return cache.remembered("garments", f"key {KEY}", cache.stamp(files), _dataset)
 

@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from cnnviz.data.garments.canvas import Canvas, Draws, Field, between, both, ellipse, inside, stroke, union, without
+from cnnviz.data.garments.canvas import (
+    Amount,
+    Canvas,
+    Draws,
+    Field,
+    between,
+    both,
+    ellipse,
+    inside,
+    stroke,
+    union,
+    without,
+)
 from cnnviz.data.garments.tops import Drawn
 
 
@@ -65,26 +77,26 @@ def ankle_boot(c: Canvas, draw: Draws) -> Drawn:
     return union(foot, shaft, sole), 1 - sole * draw(-0.1, 0.5) - seam * draw(0.1, 0.5) - cuff * draw(-0.2, 0.4)
 
 
-def _rise(c: Canvas, heel: Field) -> Field:
-    """How much higher the foot stands above the ground than the toes do, from nothing at the ball to the heel's height."""
+def _rise(c: Canvas, heel: Amount) -> Field:
+    """How much higher the foot stands than the toes do, from nothing at the ball to the heel's height."""
     return heel * np.clip((c.u + 0.3) / 1.0, 0, 1)
 
 
-def _sole(c: Canvas, ground: Field, heel: Field, thick: Field) -> Field:
+def _sole(c: Canvas, ground: Amount, heel: Amount, thick: Amount) -> Field:
     """From the toe at the left, flat and then rising, to the heel, which stands on the ground."""
     blade = both(between(c.v + _rise(c, heel), ground - thick, ground), inside(0.88 - c.a))
     block = both(between(c.u, 0.6, 0.86), between(c.v, ground - heel - thick, ground))
     return union(blade, block)
 
 
-def _strap(c: Canvas, v: Field, at: Field, height: Field, radius: Field) -> Field:
+def _strap(c: Canvas, v: Field, at: Amount, height: Amount, radius: Amount) -> Field:
     """A band over the foot, bent backwards above its middle."""
     bend = (at + height * 0.25, -height * 0.6)
     lower = stroke(c.u, v, (at, 0.0), bend, radius)
     return union(lower, stroke(c.u, v, bend, (at + height * 0.8, -height), radius))
 
 
-def _upper(c: Canvas, ground: Field, collar: Field, tongue: Field, toe: Field, lift: Field | float = 0.0) -> Field:
+def _upper(c: Canvas, ground: Amount, collar: Amount, tongue: Amount, toe: Amount, lift: Field | float = 0.0) -> Field:
     """A shoe from the side: a round toe at the left, a slope up to the tongue, a level collar, an upright back."""
     v = c.v + lift
     slope = np.clip((c.u + 0.88) / (tongue + 0.88), 0, 1)
