@@ -118,8 +118,8 @@ def _called(equation: JaxprEqn) -> ClosedJaxpr:
     return ClosedJaxpr(inner, ()) if isinstance(inner, Jaxpr) else inner
 
 
-def _like(aval: Any) -> Value:
-    return Value(aval.shape, aval.dtype)
+def _like(aval: Any, *constant: Any) -> Value:
+    return Value(aval.shape, aval.dtype, *constant)
 
 
 def _inline(closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], nodes: list[Node]) -> list[Value]:
@@ -131,7 +131,7 @@ def _inline(closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...]
     values = dict(zip(closed.jaxpr.constvars + closed.jaxpr.invars, [*constants, *inputs], strict=True))
 
     def read(atom: Any) -> Value:
-        return Value(atom.aval.shape, atom.aval.dtype, atom.val) if isinstance(atom, Literal) else values[atom]
+        return _like(atom.aval, atom.val) if isinstance(atom, Literal) else values[atom]
 
     for equation in closed.jaxpr.eqns:
         arguments = tuple(map(read, equation.invars))

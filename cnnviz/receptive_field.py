@@ -185,6 +185,7 @@ RULES: dict[str, Callable[[Node, int, Window], Window | None]] = {
 
 ELEMENTWISE = set(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p "
-    "cos cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max "
-    "min mul ne neg not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh xor".split()
+    "cos cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt "
+    "max min mul ne neg not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh "
+    "xor".split()
 )

@@ -35,7 +35,7 @@ def _same(path: Path, dataset: Dataset) -> Path:
     info = path / "dataset_info.json"
     if info.is_file() and dataset.fingerprint in info.read_text():
         return path
-    raise InputError(f"{path} has another data set named {dataset.name}; choose another --data-dir.")
+    raise InputError(f"{path} has another data set named {dataset.title}; choose another --data-dir.")
 
 
 def version(name: str) -> str:
@@ -52,9 +52,9 @@ def _file_format() -> str:
 
 
 def _builder_class(dataset: Dataset) -> type[tfds.core.GeneratorBasedBuilder]:
-    if not dataset.name.isidentifier():
-        raise InputError(f"TFDS names are letters, digits and underscores; {dataset.name!r} is none.")
-    facts = {"name": dataset.name, "VERSION": tfds.core.Version(version(dataset.name)), "dataset": dataset}
+    if not dataset.title.isidentifier():
+        raise InputError(f"TFDS names are letters, digits and underscores; {dataset.title!r} is none.")
+    facts = {"name": dataset.title, "VERSION": tfds.core.Version(version(dataset.title)), "dataset": dataset}
     # Registered, it would clash with TFDS's own builder of that name.
     return type("Prepared", (_Builder,), facts, skip_registration=True)  # type: ignore[call-overload]
 
@@ -72,7 +72,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         }
         return tfds.core.DatasetInfo(
             builder=self,
-            description=f"{self.dataset.name} from {self.dataset.source}, SHA-256 {self.dataset.fingerprint}.",
+            description=f"{self.dataset.title} from {self.dataset.source}, SHA-256 {self.dataset.fingerprint}.",
             features=tfds.features.FeaturesDict(features),
             supervised_keys=("image", "label"),
             disable_shuffling=True,

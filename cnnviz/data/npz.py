@@ -24,7 +24,7 @@ def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = 
     names = next((names for names in (*BOTH_PARTS, ONE_PART) if set(names) <= arrays.keys()), None)
     if names is None:
         known = " or ".join(", ".join(names) for names in (*BOTH_PARTS, ONE_PART))
-        raise InputError(f"{path} has arrays {', '.join(arrays) or 'none'}; needed are {known}.")
+        raise InputError(f"{path} has arrays {', '.join(np.load(path).files) or 'none'}; needed are {known}.")
     pairs = zip(names[::2], names[1::2], strict=True)
     splits = [split(arrays[images], arrays[labels], f"{images} in {path}") for images, labels in pairs]
     train, test = splits if splits[1:] else hold_out(splits[0], str(path))
@@ -33,6 +33,8 @@ def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = 
 
 def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Every array of a file; a file that would run code when loaded is refused, as is a damaged one."""
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is no readable .npz file (it is no zip archive).")
     wanted = {name for names in (*BOTH_PARTS, ONE_PART) for name in names}
     try:
         with np.load(path, allow_pickle=False) as file:

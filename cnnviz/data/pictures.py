@@ -1,8 +1,8 @@
 """Encoded pictures (PNG, JPEG and whatever else Pillow reads) as one array of bytes."""
 
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,7 +13,7 @@ from cnnviz.errors import InputError
 Picture = UInt8[np.ndarray, "h w c"]
 
 
-def stack(pictures: Iterable[tuple[str, Path | IO[bytes]]]) -> UInt8[np.ndarray, "n h w c"]:
+def stack(pictures: Iterable[tuple[str, Path | BytesIO]]) -> UInt8[np.ndarray, "n h w c"]:
     """All pictures, each given with what to call it: gray if all are gray, else RGB; the first sets the size of all."""
     decoded: list[Picture] = []
     for name, file in pictures:
@@ -26,7 +26,7 @@ def stack(pictures: Iterable[tuple[str, Path | IO[bytes]]]) -> UInt8[np.ndarray,
     return np.stack([np.broadcast_to(picture, (*picture.shape[:2], channels)) for picture in decoded])
 
 
-def _pixels(name: str, file: Path | IO[bytes]) -> Picture:
+def _pixels(name: str, file: Path | BytesIO) -> Picture:
     try:
         with Image.open(file) as image:
             mode = image.mode

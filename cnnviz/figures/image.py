@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from cnnviz.figures.style import NARROWEST, page, shortened
 
@@ -27,6 +28,8 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
     figure = page(NARROWEST, 4.2 * h / max(h, w), title)
     ax = figure.subplots()
     draw_image(ax, pixels)
+    # the edge of the image, which a white background does not show
+    ax.add_patch(Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, color="0.8", clip_on=False))
     ax.set_anchor("W")
     return figure
 

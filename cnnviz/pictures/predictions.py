@@ -41,9 +41,10 @@ def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def class_names(run: Run, count: int) -> list[str]:
-    """The run's own names of its classes, or numbers if there is not one for each."""
-    return list(run.classes) if len(run.classes) == count else [str(number) for number in range(count)]
+def class_names(run: Run, dataset: Dataset, count: int) -> list[str]:
+    """The run's own names of its classes, else the data set's; numbers if neither has one for each."""
+    named = (list(names) for names in (run.classes, dataset.classes) if len(names) == count)
+    return next(named, [str(number) for number in range(count)])
 
 
 def sample_picture(run: Run, view: View, dataset: Dataset) -> Picture:
@@ -54,7 +55,7 @@ def sample_picture(run: Run, view: View, dataset: Dataset) -> Picture:
         raise Skipped(f"{run.name} has one output, so there are no classes to tell apart.")
     if len(p) < len(dataset.classes):
         raise InputError(f"{run.name} tells {len(p)} classes apart; {dataset.name} has {len(dataset.classes)}.")
-    names = class_names(run, len(p))
+    names = class_names(run, dataset, len(p))
     order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
     title = f"{run.name} on {named}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
@@ -76,7 +77,7 @@ def confusion_picture(run: Run, dataset: Dataset, p: Probabilities) -> Picture:
     labels, k = dataset.test.labels, p.shape[1]
     counts = np.bincount(labels * k + p.argmax(axis=1), minlength=k * k).reshape(k, k)
     accuracy = np.trace(counts) / len(labels)
-    names = class_names(run, k)
+    names = class_names(run, dataset, k)
     title = f"{run.name} on {dataset.title}: confusion matrix, test accuracy {accuracy:.4f}"
     caption = f"{np.trace(counts):,} of {len(labels):,} test images are right. {worst(counts, names)}"
     numbers = {"classes": names, "accuracy": float(accuracy), "counts": counts.tolist()}
@@ -100,7 +101,7 @@ def mistakes_pictures(run: Run, dataset: Dataset, p: Probabilities) -> list[Pict
     if not len(wrong):
         return []
     first = wrong[np.argsort(-p[wrong, said[wrong]], kind="stable")][:MOST_MISTAKES]
-    names = class_names(run, p.shape[1])
+    names = class_names(run, dataset, p.shape[1])
     records = [
         {"image": int(i), "true": names[labels[i]], "predicted": names[said[i]], "probability": float(p[i, said[i]])}
         for i in first

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 
 SIZE = 28
 Field = Float32[np.ndarray, "n h w"]  # one number a pixel
-Amount = Float32[np.ndarray, "n 1 1"] | float  # one number an image
+Amount = Float32[np.ndarray, "n 1 1"] | float | int  # one number an image
 
 
 class Draws:
@@ -62,7 +62,7 @@ def between(x: Field, low: Field | Amount, high: Field | Amount) -> Field:
 
 def ellipse(u: Field, v: Field, width: Amount, height: Amount) -> Field:
     """Centered at zero, with these half axes."""
-    return inside((1 - np.sqrt((u / width) ** 2 + (v / height) ** 2)) * np.minimum(width, height))
+    return inside((1 - np.sqrt((u / width) ** 2 + (v / height) ** 2)) * np.minimum(width, height, dtype=np.float32))
 
 
 def stroke(
