@@ -107,6 +107,26 @@ def test_what_cannot_be_drawn_is_said_in_one_line(folder, capsys, tmp_path, argu
     assert stderr.count("\n") == 1
 
 
+def test_without_its_data_a_run_s_weights_are_drawn_all_the_same(data, folder, tmp_path, capsys):
+    data.rename(data.with_suffix(".away"))
+    try:
+        assert visualize.main([str(folder / "toy"), "--out", str(tmp_path)]) == 2
+        assert visualize.main(["kernels", str(folder / "toy"), "--out", str(tmp_path)]) == 0
+    finally:
+        data.with_suffix(".away").rename(data)
+    assert (tmp_path / "kernels_conv1.png").exists()
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_a_data_set_that_cannot_be_had_is_one_line_among_all_pictures(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    arguments = [str(folder / "toy"), "--dataset", "cifar10", "--out", str(tmp_path / "out")]
+    assert visualize.main(arguments) == 0
+    assert "activations: skipped. cifar10 is known to TFDS and not prepared" in capsys.readouterr().out
+    assert visualize.main(["activations", *arguments]) == 2
+
+
 def test_debug_shows_where_an_error_comes_from(folder):
     with pytest.raises(ValueError, match="no layer named"):
         visualize.main(["activations", str(folder / "toy"), "--layer", "relu9", "--debug"])

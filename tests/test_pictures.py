@@ -57,7 +57,7 @@ def dense():
 
 
 DATASET = make_dataset()
-VIEW = View(DATASET)
+VIEW = View(lambda: DATASET)
 
 
 def names(pictures):
@@ -193,7 +193,7 @@ def test_a_code_is_drawn_as_bars(run, dense):
 
 
 def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
-    view = View(make_dataset((32, 32, 3)))
+    view = View(lambda: make_dataset((32, 32, 3)))
     found = activations.pictures(resnet, view)
     blocks = [f"activations_stage{stage}_block1/relu2" for stage in (1, 2, 3)]
     assert names(found) == ["image", "activations_relu1", *blocks]
@@ -201,7 +201,7 @@ def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
 
 
 def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
-    view = View(make_dataset((32, 32, 3)))
+    view = View(lambda: make_dataset((32, 32, 3)))
     found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture").pictures(resnet, view)]
     assert len([picture.draw() for picture in found]) == 13
     (path,) = files.write(found[7], tmp_path)
@@ -288,7 +288,7 @@ def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
         ({"image": 30}, r"There is no train image 30 in things; they go from 0 to 29\."),
         ({"image": -1}, r"There is no train image -1 in things"),
         ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
-        ({"dataset": make_dataset((32, 32, 3))}, r"a run takes images of 28x28x1; those of things are 32x32x3\."),
+        ({"find": lambda: make_dataset((32, 32, 3))}, r"a run takes images of 28x28x1; those of things are 32x32x3\."),
     ],
 )
 def test_a_view_of_what_is_not_there_is_an_error_of_one_sentence(kind, change, message, run):
@@ -304,7 +304,7 @@ def test_an_unknown_layer_is_an_error_in_every_kind_that_has_layers(kind, run):
 
 def test_more_classes_than_outputs_are_an_error(run):
     with pytest.raises(InputError, match=r"a run tells 10 classes apart; things has 12\."):
-        predictions.pictures(run, View(make_dataset(classes=12)))
+        predictions.pictures(run, View(lambda: make_dataset(classes=12)))
 
 
 @pytest.mark.parametrize("kind", ["activations", "predictions"])

@@ -11,6 +11,7 @@ import tyro
 
 from cnnviz.errors import InputError
 
+PAIRS_OFF = (tyro.conf.FlagCreatePairsOff,)  # --debug, and no --no-debug
 INPUT_ERROR, INTERRUPTED = 2, 130
 
 
@@ -33,7 +34,7 @@ def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], 
 
 def parse(options: type, arguments: Sequence[str], program: str) -> Any:
     """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
-    parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True)
+    parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=PAIRS_OFF)
     if left:
         known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
         nearest = get_close_matches(left[0].split("=")[0].replace("_", "-"), known, n=1, cutoff=0.5)

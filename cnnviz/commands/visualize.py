@@ -56,22 +56,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def visualize(options: Options, kinds: Sequence[str]) -> int:
     from cnnviz.pictures import files
-    from cnnviz.pictures.picture import Skipped, View
+    from cnnviz.pictures.picture import View
 
     console.use_compilation_cache()
     run = _run(options)
-    view = View(_dataset(options, run), options.layer, options.image, options.split)
+    view = View(lambda: _dataset(options, run), options.layer, options.image, options.split)
     folder = options.out or (run.path / "figures" if run.path else Path("figures") / run.name)
-    for kind in kinds:
-        try:
-            drawn = resolve(PICTURES, kind, "kind of picture").pictures(run, view)
-        except Skipped as reason:
-            print(f"{kind}: skipped. {reason}")
-            continue
-        for picture in drawn:
-            for path in files.write(picture, folder, options.format, options.data):
-                print(f"{kind}: {path}")
+    # All are made before the first is written, so that an error leaves no half of them.
+    found = [(kind, picture) for kind in kinds for picture in _pictures(kind, run, view, alone=len(kinds) == 1)]
+    for kind, picture in found:
+        for path in files.write(picture, folder, options.format, options.data):
+            print(f"{kind}: {path}")
     return 0
+
+
+def _pictures(kind: str, run: Any, view: Any, alone: bool) -> list[Any]:
+    """The pictures of a kind; where there is nothing to draw a line says why, or without its data an error if alone."""
+    from cnnviz.data import Unavailable
+    from cnnviz.pictures.picture import Skipped
+
+    try:
+        return resolve(PICTURES, kind, "kind of picture").pictures(run, view)
+    except (Skipped, Unavailable) as reason:
+        if alone and isinstance(reason, Unavailable):
+            raise
+        print(f"{kind}: skipped. {reason}")
+        return []
 
 
 def _run(options: Options) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -35,12 +36,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class View:
-    """What is asked for: a layer (None for the usual ones), and which image of which split of a data set."""
+    """What is asked for: a layer (None for the usual ones), and which image of which split of a data set.
 
-    dataset: Dataset | None = None
+    `find` gives the data set, or None where there is none; only pictures that need one call for it.
+    """
+
+    find: Callable[[], Dataset | None] = lambda: None
     layer: str | None = None
     image: int = 0
     split: str = "train"
+
+    @cached_property
+    def dataset(self) -> Dataset | None:
+        return self.find()
 
 
 def asked_layer(run: Run, view: View) -> Layer | None:
