@@ -7,22 +7,9 @@ import pytest
 
 from cnnviz import probe
 from cnnviz.errors import InputError
-from cnnviz.models.sequential import (
-    ACTIVATIONS,
-    Activation,
-    AveragePooling2D,
-    BatchNormalization,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Dropout,
-    Flatten,
-    Function,
-    MaxPooling2D,
-    Sequential,
-    Softmax,
-    relu,
-)
+from cnnviz.models.activations import ACTIVATIONS, Function, relu
+from cnnviz.models.sequential import Activation, BatchNormalization, Dense, Dropout, Flatten, Sequential, Softmax
+from cnnviz.models.spatial import AveragePooling2D, Conv2D, DepthwiseConv2D, MaxPooling2D
 
 KEY = jax.random.key(0)
 

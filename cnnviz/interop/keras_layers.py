@@ -7,8 +7,8 @@ import flax.linen as nn
 
 from cnnviz.errors import InputError
 from cnnviz.interop.keras_config import Described, Pair, is_kerass_own
-from cnnviz.models import sequential
-from cnnviz.models.sequential import ACTIVATIONS, Function
+from cnnviz.models import sequential, spatial
+from cnnviz.models.activations import ACTIVATIONS, Function
 
 
 def layer_of(described: Described) -> nn.Module:
@@ -25,14 +25,14 @@ def layer_of(described: Described) -> nn.Module:
 
 
 def _conv(d: Described) -> nn.Module:
-    return sequential.Conv2D(
+    return spatial.Conv2D(
         d.whole("filters"), d.pair("kernel_size"), groups=d.whole("groups", 1), **_window(d), **_linear(d)
     )
 
 
 def _depthwise_conv(d: Described) -> nn.Module:
     multiplier = d.whole("depth_multiplier", 1)
-    return sequential.DepthwiseConv2D(d.pair("kernel_size"), multiplier, **_window(d), **_linear(d))
+    return spatial.DepthwiseConv2D(d.pair("kernel_size"), multiplier, **_window(d), **_linear(d))
 
 
 def _dense(d: Described) -> nn.Module:
@@ -40,15 +40,15 @@ def _dense(d: Described) -> nn.Module:
 
 
 def _max_pooling(d: Described) -> nn.Module:
-    return sequential.MaxPooling2D(*_pool(d))
+    return spatial.MaxPooling2D(*_pool(d))
 
 
 def _average_pooling(d: Described) -> nn.Module:
-    return sequential.AveragePooling2D(*_pool(d))
+    return spatial.AveragePooling2D(*_pool(d))
 
 
 def _global_average_pooling(d: Described) -> nn.Module:
-    return sequential.GlobalAveragePooling2D(d.flag("keepdims", False))
+    return spatial.GlobalAveragePooling2D(d.flag("keepdims", False))
 
 
 def _batch_normalization(d: Described) -> nn.Module:
@@ -99,7 +99,7 @@ def _zero_padding(d: Described) -> nn.Module:
     if [len(side) for side in sides] != [2, 2] or not all(is_side(n) for side in sides for n in side):
         raise d.wrong("padding", value, "[[top, bottom], [left, right]]")
     (top, bottom), (left, right) = sides
-    return sequential.ZeroPadding2D(((top, bottom), (left, right)))
+    return spatial.ZeroPadding2D(((top, bottom), (left, right)))
 
 
 LAYERS: dict[str, Callable[[Described], nn.Module]] = {

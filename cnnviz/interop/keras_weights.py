@@ -12,7 +12,8 @@ import jax.numpy as jnp
 
 from cnnviz.errors import InputError
 from cnnviz.interop import hdf5
-from cnnviz.models.sequential import DepthwiseConv2D, Sequential
+from cnnviz.models.sequential import Sequential
+from cnnviz.models.spatial import DepthwiseConv2D
 from cnnviz.types import Variables
 
 Shape = tuple[int, ...]

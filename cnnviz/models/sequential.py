@@ -6,8 +6,6 @@ convolution comes after its activation. Called without `train`, the model is in 
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import flax.linen as nn
 import jax
@@ -16,11 +14,8 @@ from flax.linen.dtypes import promote_dtype
 from jaxtyping import Float
 
 from cnnviz.errors import InputError
-from cnnviz.types import Array, Images, Key
-
-Values = Float[Array, "n ..."]  # a layer's input or output
-Maps = Float[Array, "n i j k"]  # as Images, of another size
-Pair = tuple[int, int]
+from cnnviz.models.activations import Function, Values, relu
+from cnnviz.types import Array, Images
 
 glorot = nn.initializers.glorot_uniform()
 
@@ -39,100 +34,6 @@ class Sequential(nn.Module):
         return x
 
 
-def relu(x: Values, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Values:
-    """x above the threshold, cut off at `max_value`; below, the slope times the distance from the threshold."""
-    positive = jnp.where(x > threshold, x, 0) if threshold else jax.nn.relu(x)
-    if max_value is not None:
-        positive = jnp.minimum(positive, max_value)
-    return positive - negative_slope * jax.nn.relu(threshold - x) if negative_slope else positive
-
-
-def hard_sigmoid(x: Values, slope: float = 1 / 6) -> Values:
-    """A sigmoid of three straight lines; Keras 3 has the slope 1/6, earlier versions 0.2."""
-    return jnp.clip(slope * x + 0.5, 0, 1)
-
-
-ACTIVATIONS: dict[str, Callable[..., Values]] = {
-    "linear": lambda x: x,
-    "relu": relu,
-    "leaky_relu": lambda x, negative_slope=0.2: jax.nn.leaky_relu(x, negative_slope),
-    "relu6": jax.nn.relu6,
-    "softmax": jax.nn.softmax,
-    "log_softmax": jax.nn.log_softmax,
-    "sigmoid": jax.nn.sigmoid,
-    "hard_sigmoid": hard_sigmoid,
-    "tanh": jnp.tanh,
-    "elu": jax.nn.elu,
-    "selu": jax.nn.selu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "silu": jax.nn.silu,
-    "swish": jax.nn.silu,
-    "hard_silu": lambda x: x * hard_sigmoid(x),
-    "hard_swish": lambda x: x * hard_sigmoid(x),
-    "mish": lambda x: x * jnp.tanh(jax.nn.softplus(x)),
-    "softplus": jax.nn.softplus,
-    "softsign": jax.nn.soft_sign,
-    "exponential": jnp.exp,
-}
-
-
-@dataclass(frozen=True)
-class Function:
-    """A member of ACTIVATIONS with options of its own, such as `("negative_slope", 0.1)`."""
-
-    name: str = "linear"
-    options: tuple[tuple[str, float | None], ...] = ()
-
-    def __call__(self, x: Values) -> Values:
-        return ACTIVATIONS[self.name](x, **dict(self.options))
-
-
-class Conv2D(nn.Module):
-    """A convolution, its bias and its activation; the kernel is `[h, w, in / groups, out]`."""
-
-    filters: int
-    kernel_size: Pair
-    strides: Pair = (1, 1)
-    padding: str = "valid"
-    dilation: Pair = (1, 1)
-    groups: int = 1
-    use_bias: bool = True
-    activation: Function = Function()
-
-    @nn.compact
-    def __call__(self, x: Images, train: bool = False) -> Maps:
-        if x.shape[-1] % self.groups or self.filters % self.groups:
-            raise InputError(f"{self.groups} groups do not divide {x.shape[-1]} inputs and {self.filters} filters.")
-        shape = (*self.kernel_size, x.shape[-1] // self.groups, self.filters)
-        kernel = self.param("kernel", glorot, shape)
-        y = _convolve(x, kernel, self.strides, self.padding, self.dilation, self.groups)
-        return self.activation(_add_bias(self, y) if self.use_bias else y)
-
-
-class DepthwiseConv2D(nn.Module):
-    """A convolution of each channel by itself into `depth_multiplier` channels; the kernel is `[h, w, 1, out]`."""
-
-    kernel_size: Pair
-    depth_multiplier: int = 1
-    strides: Pair = (1, 1)
-    padding: str = "valid"
-    dilation: Pair = (1, 1)
-    use_bias: bool = True
-    activation: Function = Function()
-
-    @nn.compact
-    def __call__(self, x: Images, train: bool = False) -> Maps:
-        channels = x.shape[-1]
-
-        def init(key: Key, shape: tuple[int, ...]) -> Array:
-            """Glorot as Keras counts it, on the kernel [h, w, in, multiplier]."""
-            return glorot(key, (*self.kernel_size, channels, self.depth_multiplier)).reshape(shape)
-
-        kernel = self.param("kernel", init, (*self.kernel_size, 1, channels * self.depth_multiplier))
-        y = _convolve(x, kernel, self.strides, self.padding, self.dilation, groups=channels)
-        return self.activation(_add_bias(self, y) if self.use_bias else y)
-
-
 class Dense(nn.Module):
     """A linear map of the last axis, its bias and its activation; the kernel is `[in, out]`."""
 
@@ -144,7 +45,7 @@ class Dense(nn.Module):
     def __call__(self, x: Values, train: bool = False) -> Values:
         x, kernel = promote_dtype(x, self.param("kernel", glorot, (x.shape[-1], self.units)), dtype=None)
         y = x @ kernel
-        return self.activation(_add_bias(self, y) if self.use_bias else y)
+        return self.activation(add_bias(self, y) if self.use_bias else y)
 
 
 class BatchNormalization(nn.Module):
@@ -164,48 +65,7 @@ class BatchNormalization(nn.Module):
         y = (x - _as_channels(mean, x)) * _as_channels(jax.lax.rsqrt(var + self.epsilon), x)
         if self.scale:
             y = y * _as_channels(self.param("scale", nn.initializers.ones, x.shape[-1:]), x)
-        return _add_bias(self, y) if self.center else y
-
-
-class MaxPooling2D(nn.Module):
-    """The maximum over each window."""
-
-    pool_size: Pair = (2, 2)
-    strides: Pair = (2, 2)
-    padding: str = "valid"
-
-    def __call__(self, x: Images, train: bool = False) -> Maps:
-        return nn.max_pool(x, self.pool_size, self.strides, self.padding.upper())
-
-
-class AveragePooling2D(nn.Module):
-    """The mean over each window; what `same` pads is not counted."""
-
-    pool_size: Pair = (2, 2)
-    strides: Pair = (2, 2)
-    padding: str = "valid"
-
-    def __call__(self, x: Images, train: bool = False) -> Maps:
-        # with no padding both counts agree, and the division by a plain number is the simpler graph
-        return nn.avg_pool(x, self.pool_size, self.strides, self.padding.upper(), self.padding == "valid")
-
-
-class GlobalAveragePooling2D(nn.Module):
-    """The mean over the image, for each channel."""
-
-    keepdims: bool = False
-
-    def __call__(self, x: Images, train: bool = False) -> Values:
-        return x.mean(axis=(1, 2), keepdims=self.keepdims)
-
-
-class ZeroPadding2D(nn.Module):
-    """Zeros around the image: `((top, bottom), (left, right))`."""
-
-    padding: tuple[Pair, Pair]
-
-    def __call__(self, x: Images, train: bool = False) -> Maps:
-        return jnp.pad(x, ((0, 0), *self.padding, (0, 0)))
+        return add_bias(self, y) if self.center else y
 
 
 class Flatten(nn.Module):
@@ -266,15 +126,7 @@ class Softmax(nn.Module):
         return jax.nn.softmax(x, axis=self.axis)
 
 
-def _convolve(x: Images, kernel: Array, strides: Pair, padding: str, dilation: Pair, groups: int) -> Maps:
-    x, kernel = promote_dtype(x, kernel, dtype=None)
-    layout = ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(
-        x, kernel, strides, padding.upper(), None, dilation, layout, feature_group_count=groups
-    )
-
-
-def _add_bias(layer: nn.Module, y: Values) -> Values:
+def add_bias(layer: nn.Module, y: Values) -> Values:
     return y + _as_channels(layer.param("bias", nn.initializers.zeros, y.shape[-1:]), y)
 
 
