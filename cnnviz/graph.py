@@ -95,18 +95,22 @@ class Graph:
         return kept[::-1]
 
     def evaluate(
-        self, arrays: Sequence[Any], wanted: Sequence[Value], offsets: Mapping[Value, Any] | None = None
+        self,
+        arrays: Sequence[Any],
+        wanted: Sequence[Value],
+        offsets: Mapping[Value, Any] | None = None,
+        apply: Callable[..., Sequence[Any]] = Node.apply,
     ) -> list[Any]:
         """The wanted values for these inputs, each value in `offsets` shifted for all that comes after it.
 
-        Only the nodes that the wanted values need are computed.
+        Only the nodes that the wanted values need are computed, each by `apply(node, *arrays)`.
         """
         offsets = offsets or {}
         shifted = lambda value, array: array + offsets[value] if value in offsets else array
         known = {value: shifted(value, array) for value, array in zip(self.inputs, arrays, strict=True)}
         read = lambda value: known[value] if value.constant is None else value.constant
         for node in self.needed(wanted):
-            outputs = node.apply(*map(read, node.inputs))
+            outputs = apply(node, *map(read, node.inputs))
             known.update({value: shifted(value, array) for value, array in zip(node.outputs, outputs, strict=True)})
         return [read(value) for value in wanted]
 

@@ -13,7 +13,7 @@ FLOORS = [
     {"registry"},
     {"types"},
     {"graph", "data", "models"},
-    {"receptive_field", "softmax", "capture", "batching"},
+    {"receptive_field", "rewrite", "softmax", "capture", "batching"},
     {"nnx", "trace", "kernels"},
     {"probe", "environment", "checkpoints"},
     {"training", "interop"},

@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Int, UInt8
 
 from cnnviz.batching import chunks
+from cnnviz.rewrite import faster
 from cnnviz.training.recipe import Recipe
 from cnnviz.types import Array, Key, Labels, Logits, PyTree, Scalar, Variables
 
@@ -83,10 +84,13 @@ def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key
     """
     update = optimizer(recipe).update
 
+    @faster
+    def predict(variables, images, dropout_key):
+        return model.apply(variables, images, train=True, rngs={"dropout": dropout_key}, mutable=["batch_stats"])
+
     def loss_of(params, state: State, images, labels):
         variables = {"params": params, "batch_stats": state.batch_stats}
-        rngs = {"dropout": jax.random.fold_in(key, state.step)}
-        logits, changed = model.apply(variables, images, train=True, rngs=rngs, mutable=["batch_stats"])
+        logits, changed = predict(variables, images, jax.random.fold_in(key, state.step))
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
         return loss, (logits, changed.get("batch_stats", {}))
 

@@ -1,0 +1,59 @@
+"""A function with the same values and derivatives in a form that is faster on CPU, by one rewrite of its graph.
+
+XLA's CPU gradient of a max-pool takes longer than all convolutions of a small network together. As a maximum of
+strided slices, one for each place in the window, it takes a twentieth of that (`benchmarks/train_step.py`). On GPU and
+TPU the function stays as it is.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz.graph import Graph, Node
+from cnnviz.types import Array
+
+LARGEST_WINDOW = 16  # places; a maximum over many slices reads the image as many times
+
+
+def faster(function: Callable) -> Callable:
+    """`function`, equal in value and derivative, with `jvp`, `vjp` and `vmap` as before; itself where not on CPU."""
+    if jax.default_backend() != "cpu":
+        return function
+
+    def rewritten(*arguments: Any) -> Any:
+        graph, tree = Graph.of(function, *arguments)
+        outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=_apply)
+        return jax.tree.unflatten(tree, outputs)
+
+    return rewritten
+
+
+def _apply(node: Node, *arrays: Any) -> Sequence[Any]:
+    if node.name == "reduce_window_max" and _is_small(node):
+        return [_max_of_slices(arrays[0], node)]
+    return node.apply(*arrays)
+
+
+def _is_small(node: Node) -> bool:
+    """Whether the window is small, and nothing is inserted between the values that it goes over."""
+    return math.prod(node.params["window_dimensions"]) <= LARGEST_WINDOW and set(node.params["base_dilation"]) == {1}
+
+
+def _max_of_slices(x: Array, node: Node) -> Array:
+    """The maximum in each window; of equal ones the first has all the derivative, as in the primitive."""
+    params = node.params
+    low = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    x = jax.lax.pad(x, jnp.asarray(low, x.dtype), [(*sides, 0) for sides in params["padding"]])
+    dilation, strides, shape = params["window_dilation"], params["window_strides"], node.outputs[0].shape
+    ahead = [(n - 1) * stride + 1 for n, stride in zip(shape, strides, strict=True)]
+    best = jax.lax.slice(x, [0] * x.ndim, ahead, strides)
+    for place in list(product(*map(range, params["window_dimensions"])))[1:]:
+        start = [at * step for at, step in zip(place, dilation, strict=True)]
+        stop = [s + length for s, length in zip(start, ahead, strict=True)]
+        seen = jax.lax.slice(x, start, stop, strides)
+        best = jnp.where((seen > best) | (seen != seen), seen, best)  # a NaN stays
+    return best
