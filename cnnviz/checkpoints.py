@@ -60,9 +60,11 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
     A changed file, and every path that is missing, unexpected or different, is named in an InputError.
     """
     file = folder / f"{name}.safetensors"
-    data = file.read_bytes() if file.is_file() else b""
-    found = hashlib.sha256(data).hexdigest()
     wanted = manifest(folder)["files"].get(file.name)
+    if not file.is_file():
+        raise InputError(f"{file} is missing; the checkpoint cannot be used without it.")
+    data = file.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
     if found != wanted:
         raise InputError(f"{file} is damaged: its SHA-256 is {found[:12]}…, the manifest says {str(wanted)[:12]}….")
     try:

@@ -81,7 +81,11 @@ def save(path: Path, state: State, history: Sequence[Record]) -> None:
     step = int(state.step)
     facts = {"step": step, "history": list(history), "best": best(history) if history else None}
     trees = {"model": state.variables, "training": state}
-    checkpoints.save(_folder(path, step), trees, facts)
+    try:
+        checkpoints.save(_folder(path, step), trees, facts)
+    except OSError as error:
+        what = f"The checkpoint of step {step} cannot be written to {path}: {error.strerror or error}"
+        raise InputError(f"{what}; what was saved before is whole, and --resume goes on from it.") from error
     lines = "".join(json.dumps(record) + "\n" for record in history)
     _replace(path / "metrics.jsonl", lines)
     kept = {0, step} | ({best(history)["step"]} if history else set())
@@ -104,6 +108,8 @@ def load_run(path: str | os.PathLike) -> Run:
     path = Path(path)
     config = load_config(path)
     history = checkpoints.manifest(_folder(path, _steps(path)[-1]))["history"]
+    if _lacks_best(path, history):
+        raise InputError(f"The run {path} lacks the checkpoint of its best epoch; --resume trains it again.")
     like = jax.eval_shape(lambda: _fresh(config).variables)
     at = lambda step: jax.tree.map(jnp.asarray, checkpoints.load(_folder(path, step), "model", like))
     kept = at(best(history)["step"] if history else _steps(path)[-1])
@@ -165,6 +171,14 @@ def _folder(path: Path, step: int) -> Path:
 def _steps(path: Path) -> list[int]:
     """The steps of the checkpoints that are there, in order."""
     return sorted(int(folder.name.removeprefix("step_")) for folder in (path / "checkpoints").glob("step_????????"))
+
+
+def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
+    """Whether the checkpoint of the best epoch, or all after step 0, are gone."""
+    if history:
+        return best(history)["step"] not in _steps(path)
+    metrics = path / "metrics.jsonl"
+    return metrics.is_file() and metrics.stat().st_size > 0
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnviz import data as data_sets
 from cnnviz import runs
 from cnnviz.commands import train, visualize
 
@@ -77,6 +78,12 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--data-dir", "/nowhere"], "no folder /nowhere"),
         (["--name", "toy"], "toy exists; go on with it by --resume"),
         (["--limit", "0"], "limit must be at least 1"),
+        (["--epochs", "many"], "Error parsing --epochs: invalid literal for int() with base 10: 'many'"),
+        (
+            ["--resume", "--name", "toy", "--model", "dense", "--seed", "3"],
+            "--model dense (it has cnn), --seed 3 (it has 0)",
+        ),
+        (["--resume", "--name", "toy", "--dataset", "mnist,kmnist"], "--dataset mnist,kmnist (it has "),
     ],
 )
 def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, more, text):
@@ -95,6 +102,9 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
         (["{run}", "--image", "150"], "they go from 0 to 149"),
         (["{run}x"], "There is no run or file"),
         (["kernls"], "did you mean 'kernels'"),
+        (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),
+        (["{run}", "--split", "tset"], "did you mean 'test'?"),
+        (["{run}", "--image", "one"], "Error parsing --image: invalid literal"),
         (["--runs", "/nowhere"], "There is no run in /nowhere"),
         (["activations", "{run}", "--dataset", "garments"], "does not fit"),
     ],
@@ -121,10 +131,12 @@ def test_without_its_data_a_run_s_weights_are_drawn_all_the_same(data, folder, t
 def test_a_data_set_that_cannot_be_had_is_one_line_among_all_pictures(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    arguments = [str(folder / "toy"), "--dataset", "cifar10", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("cnnviz.commands.visualize._dataset", lambda *_: data_sets.load("cifar10"))
+    arguments = [str(folder / "toy"), "--out", str(tmp_path / "out")]
     assert visualize.main(arguments) == 0
     assert "activations: skipped. cifar10 is known to TFDS and not prepared" in capsys.readouterr().out
     assert visualize.main(["activations", *arguments]) == 2
+    assert visualize.main([*arguments, "--dataset", "cifar10"]) == 2
 
 
 def test_debug_shows_where_an_error_comes_from(folder):

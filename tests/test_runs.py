@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -108,7 +109,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_good(run, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", no_space)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match="No space left"):
         runs.save(run, state_at(40), [record(4, 0.1)])
     assert int(runs.load_state(run)[0].step) == 30
     assert not list((run / "checkpoints").glob(".*"))
@@ -138,3 +139,18 @@ def test_a_file_is_safetensors_that_others_can_read(run):
     assert set(safetensors.numpy.load(data)) == {
         f"params/{layer}/{leaf}" for layer in ("dense1", "logits") for leaf in ("kernel", "bias")
     }
+
+
+def test_a_run_without_its_best_checkpoint_is_not_taken_for_an_untrained_one(run):
+    folders = sorted((run / "checkpoints").iterdir())
+    for folder in folders[1:]:
+        shutil.rmtree(folder)
+    with pytest.raises(InputError, match="lacks the checkpoint of its best epoch"):
+        runs.load_run(run)
+
+
+def test_a_file_of_a_checkpoint_that_is_missing_is_named(run):
+    file = run / "checkpoints" / "step_00000020" / "model.safetensors"
+    file.unlink()
+    with pytest.raises(InputError, match=f"{file} is missing"):
+        runs.load_run(run)

@@ -3,8 +3,11 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import fields
 from difflib import get_close_matches
+from io import StringIO
+from itertools import takewhile
 from typing import Any
 
 import tyro
@@ -28,19 +31,41 @@ def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], 
     except (InputError, OSError) as error:
         if "--debug" in arguments:
             raise
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{program}: {' '.join(_sentence(error).split())}", file=sys.stderr)
         return INPUT_ERROR
 
 
 def parse(options: type, arguments: Sequence[str], program: str) -> Any:
     """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
-    parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=PAIRS_OFF)
+    with redirect_stderr(StringIO()) as said:
+        try:
+            parsed, left = tyro.cli(
+                options, args=list(arguments), prog=program, return_unknown_args=True, config=PAIRS_OFF
+            )
+        except SystemExit as end:
+            if not end.code:  # --help
+                raise
+            raise InputError(_unboxed(said.getvalue())) from end
     if left:
         known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
         nearest = get_close_matches(left[0].split("=")[0].replace("_", "-"), known, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]}?" if nearest else "--help lists what there is."
         raise InputError(f"There is no option {left[0]!r}; {hint}")
     return parsed
+
+
+def _unboxed(text: str) -> str:
+    """What tyro says in a box of several lines, as one: the box's title and the sentence in it."""
+    lines = [line.strip("╭╮╰╯│─ ") for line in text.splitlines()]
+    told = list(takewhile(lambda line: not line.startswith("For full helptext"), filter(None, lines)))
+    return f"{told[0]}: {' '.join(told[1:])}" if told else "The options cannot be read; --help lists what there is."
+
+
+def _sentence(error: Exception) -> str:
+    """The error for a person; of the operating system's, the file and the reason without its number."""
+    if isinstance(error, InputError) or not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename or 'A file'} cannot be read or written: {error.strerror}."
 
 
 def use_compilation_cache() -> None:

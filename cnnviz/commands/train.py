@@ -72,7 +72,7 @@ def train(options: Options) -> int:
         raise InputError(f"limit must be at least 1; it was {options.limit}.")
     resolve(MODELS, options.model, "model")
     console.use_compilation_cache()
-    path, config, dataset = _resumed(options, recipe) if options.resume else _new(options, recipe)
+    path, config, dataset = _resumed(options) if options.resume else _new(options, recipe)
     return _train(path, config, dataset)
 
 
@@ -102,21 +102,35 @@ def _new(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], Any]:
     return path, config, dataset
 
 
-def _resumed(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], Any]:
+def _resumed(options: Options) -> tuple[Path, dict[str, Any], Any]:
     """The directory of an earlier run, what it was asked for, and the same data again."""
     from cnnviz import data, runs
 
     path = options.runs / options.name if options.name else runs.latest(options.runs)
     config = runs.load_config(path)
-    if recipe not in (Recipe(), Recipe(**config["recipe"])):
-        raise InputError(
-            f"The run {path} was started with {Recipe(**config['recipe'])}; it goes on with no other recipe."
-        )
+    if others := _others(options, config):
+        raise InputError(f"The run {path} goes on only with what it was started with, not with {', '.join(others)}.")
     dataset = data.load(config["data"]["name"], options.data_dir or config["data"]["dir"])
     if dataset.fingerprint != config["data"]["fingerprint"]:
         raise InputError(f"The run {path} was trained on other data than {dataset.source}; give its own by --data-dir.")
     print(f"Going on with {path}.")
     return path, config, dataset
+
+
+def _others(options: Options, config: dict[str, Any]) -> list[str]:
+    """Options given that differ from those that a run was started with, each with both values."""
+    started = {**config["recipe"], "model": config["model"], "limit": config["data"]["limit"]}
+    asked = {name: getattr(options, name) for name in started if hasattr(options, name)}
+    differ = {name for name, value in asked.items() if value not in (getattr(Options(), name), started[name])}
+    others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in sorted(differ)]
+    name = config["data"]["name"]
+    same = options.dataset == Options().dataset or name in map(_address, options.dataset.split(","))
+    return others if same else [*others, f"--dataset {options.dataset} (it has {name})"]
+
+
+def _address(name: str) -> str:
+    """A data set's name as a run keeps it: of a path, the absolute one."""
+    return str(Path(name).resolve()) if Path(name).exists() else name.strip()
 
 
 def _train(path: Path, config: dict[str, Any], dataset: Any) -> int:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
@@ -13,6 +13,7 @@ from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
 
+SPLITS = ("train", "test")
 KERAS = (".h5", ".hdf5", ".keras")
 
 
@@ -27,10 +28,10 @@ class Options:
     """Draw this layer; by default those that the kind of picture is about."""
     image: int = 0
     """Which image of the split to show to the network."""
-    split: Literal["train", "test"] = "train"
-    """Which split the image is from."""
-    format: Literal["png", "svg", "pdf"] = "png"
-    """The pictures' file format."""
+    split: str = "train"
+    """Which split the image is from: train or test."""
+    format: str = "png"
+    """The pictures' file format: png, svg or pdf."""
     data: bool = False
     """Write the numbers behind each picture too (CSV, JSON or npz)."""
     out: Path | None = None
@@ -58,27 +59,31 @@ def visualize(options: Options, kinds: Sequence[str]) -> int:
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import View
 
+    for kind, given, known in (("format", options.format, files.FORMATS), ("split", options.split, SPLITS)):
+        if given not in known:
+            raise unknown(kind, given, known)
     console.use_compilation_cache()
     run = _run(options)
     view = View(lambda: _dataset(options, run), options.layer, options.image, options.split)
     folder = options.out or (run.path / "figures" if run.path else Path("figures") / run.name)
+    needed = len(kinds) == 1 or options.dataset is not None
     # All are made before the first is written, so that an error leaves no half of them.
-    found = [(kind, picture) for kind in kinds for picture in _pictures(kind, run, view, alone=len(kinds) == 1)]
+    found = [(kind, picture) for kind in kinds for picture in _pictures(kind, run, view, needed)]
     for kind, picture in found:
         for path in files.write(picture, folder, options.format, options.data):
             print(f"{kind}: {path}")
     return 0
 
 
-def _pictures(kind: str, run: Any, view: Any, alone: bool) -> list[Any]:
-    """The pictures of a kind; where there is nothing to draw a line says why, or without its data an error if alone."""
+def _pictures(kind: str, run: Any, view: Any, needed: bool) -> list[Any]:
+    """The pictures of a kind; a line says why there are none, but data that is `needed` and missing is an error."""
     from cnnviz.data import Unavailable
     from cnnviz.pictures.picture import Skipped
 
     try:
         return resolve(PICTURES, kind, "kind of picture").pictures(run, view)
     except (Skipped, Unavailable) as reason:
-        if alone and isinstance(reason, Unavailable):
+        if isinstance(reason, Unavailable) and needed:
             raise
         print(f"{kind}: skipped. {reason}")
         return []

@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.errors import unknown
+from cnnviz.errors import InputError, unknown
 from cnnviz.figures.style import add_caption
 from cnnviz.pictures.picture import Numbers, Picture
 
@@ -27,7 +27,10 @@ def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     stem = Path(folder) / _file_name(picture.name)
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{stem.parent} cannot be a folder for pictures: {error.strerror}.") from error
     figure = picture.draw()
     add_caption(figure, picture.caption)
     written = [_replace(stem, format, lambda path: _save(figure, path, format, picture.title))]
