@@ -16,6 +16,7 @@ from cnnviz.errors import InputError
 
 PAIRS_OFF = (tyro.conf.FlagCreatePairsOff,)  # --debug, and no --no-debug
 INPUT_ERROR, INTERRUPTED = 2, 130
+ENDS = ("For full helptext", "Argument helptext")  # what tyro adds to the sentence that says what is wrong
 
 
 def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], program: str) -> int:
@@ -57,7 +58,7 @@ def parse(options: type, arguments: Sequence[str], program: str) -> Any:
 def _unboxed(text: str) -> str:
     """What tyro says in a box of several lines, as one: the box's title and the sentence in it."""
     lines = [line.strip("╭╮╰╯│─ ") for line in text.splitlines()]
-    told = list(takewhile(lambda line: not line.startswith("For full helptext"), filter(None, lines)))
+    told = list(takewhile(lambda line: not line.startswith(ENDS), filter(None, lines)))
     return f"{told[0]}: {' '.join(told[1:])}" if told else "The options cannot be read; --help lists what there is."
 
 
