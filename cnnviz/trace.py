@@ -59,6 +59,13 @@ class Trace:
         return self.graph.evaluate([*jax.tree.leaves(variables), images], wanted, offsets)
 
 
+MISSING = (
+    flax.errors.ScopeCollectionNotFound,
+    flax.errors.ScopeParamNotFoundError,
+    flax.errors.ScopeVariableNotFoundError,
+)
+
+
 class Static:
     """A value that a compilation depends on: equal values share one, an unhashable value shares with itself alone."""
 
@@ -98,6 +105,8 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
         _, larger = jax.eval_shape(function, *leaves, more)
     except flax.errors.ScopeParamShapeError as error:
         raise InputError(f"Images of shape {images.shape[1:]} do not fit this model's weights: {error}") from error
+    except MISSING as error:
+        raise InputError(f"The variables are not those of this model: {error}") from error
     outputs, values = jax.tree.unflatten(tree, graph.outputs)
     axes = {name: _image_axis(value.shape, larger[name].shape) for name, value in values.items()}
     names = [name for name in _in_order(graph, values, recordings[0].order) if axes[name] is not None]

@@ -142,3 +142,11 @@ def test_a_missing_argument_is_named(images):
 def test_what_cannot_be_used_is_said(foreign, images, ask, text):
     with pytest.raises(InputError, match=text):
         ask(*foreign, images)
+
+
+def test_what_is_no_model_s_input_is_said(foreign, images):
+    model, variables = foreign
+    with pytest.raises(InputError, match="The variables are not those of this model"):
+        probe.activations(model, {"params": {}}, images)
+    with pytest.raises(InputError, match="There are no images; at least one is needed"):
+        probe.activations(model, variables, images[:0])
