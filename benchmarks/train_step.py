@@ -47,7 +47,7 @@ def by_hand(model, images, labels):
 
 def by_cnnviz(model, images, labels):
     recipe = Recipe(batch_size=BATCH)
-    step = make_step(model, recipe, prepare, jax.random.key(1))
+    step = make_step(model, recipe, prepare, jax.random.key(1), steps=1)
     held = [initial_state(model, recipe, (28, 28, 1), jax.random.key(0))]
     examples = Examples(images, labels)
 

@@ -74,6 +74,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--model", "resnt"], "no model named 'resnt'; did you mean 'resnet'"),
         (["--epoch", "3"], "no option '--epoch'; did you mean --epochs?"),
         (["--dataset", "garmets"], "no data set named 'garmets'; did you mean 'garments'"),
+        (["--recipe", "fats"], "no recipe named 'fats'; did you mean 'fast'?"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--data-dir", "/nowhere"], "no folder /nowhere"),
         (["--name", "toy"], "toy exists; go on with it by --resume"),

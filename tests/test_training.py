@@ -1,6 +1,7 @@
 """Training: it learns, every bit is decided by the key, a resumed run has the bits of one that went through."""
 
 import itertools
+from dataclasses import asdict, replace
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,8 @@ from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
 from cnnviz.runs import prepare
 from cnnviz.training.fit import NotFinite, best, fit, is_over, split
-from cnnviz.training.recipe import Recipe
-from cnnviz.training.step import Examples, initial_state, make_evaluate, make_step
+from cnnviz.training.recipe import RECIPES, Recipe
+from cnnviz.training.step import Examples, initial_state, make_evaluate, make_step, optimizer
 
 RECIPE = Recipe(epochs=3, batch_size=16, patience=3)
 KEY = jax.random.key(0)
@@ -52,17 +53,47 @@ def test_it_learns_and_repeats_itself_to_the_bit(model, parts):
     assert [record["step"] for record in records] == [10, 20, 30]
 
 
-@pytest.mark.parametrize("stop_at", [4, 11, 21])
-def test_resumed_anywhere_it_has_the_same_bits(parts, stop_at):
+ONE_CYCLE = replace(RECIPE, schedule="one_cycle", weight_decay=1e-4)
+
+
+@pytest.mark.parametrize(("stop_at", "recipe"), [(4, RECIPE), (11, RECIPE), (21, RECIPE), (14, ONE_CYCLE)])
+def test_resumed_anywhere_it_has_the_same_bits(parts, stop_at, recipe):
     model = CNN(classes=2)
-    whole, records = run(model, parts)
+    whole, records = run(model, parts, recipe=recipe)
     calls = itertools.count(1)
-    state, first = run(model, parts, stop=lambda: next(calls) == stop_at)
+    state, first = run(model, parts, recipe=recipe, stop=lambda: next(calls) == stop_at)
     assert int(state.step) == stop_at - 1
-    state, rest = run(model, parts, state, history=first)
-    state_of = lambda records: without_times(records)
+    state, rest = run(model, parts, state, recipe=recipe, history=first)
     assert equal(whole, state)
-    assert state_of(first + rest) == state_of(records) or state_of(rest) == state_of(records)[len(first) :]
+    assert without_times(first + rest) == without_times(records)
+
+
+def test_one_cycle_rises_from_a_tenth_to_the_learning_rate_and_falls():
+    """Of a constant gradient Adam's update is the learning rate, whatever the schedule makes of it."""
+    recipe = replace(RECIPE, schedule="one_cycle", learning_rate=1e-2)
+    update = optimizer(recipe, steps=50)
+    params = {"w": jnp.zeros(1)}
+    state, rates = update.init(params), []
+    for _ in range(50):
+        updates, state = update.update({"w": jnp.ones(1)}, state, params)
+        rates.append(-float(updates["w"][0]))
+    assert rates[0] == pytest.approx(1e-3, rel=1e-4)
+    assert max(rates) == pytest.approx(1e-2, rel=1e-4)
+    assert rates.index(max(rates)) == 10
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 1e-4
+
+
+def test_weight_decay_pulls_weights_to_zero_by_its_share():
+    params = {"w": jnp.ones(1)}
+    update = optimizer(replace(RECIPE, weight_decay=0.1), steps=1)
+    updates, _ = update.update({"w": jnp.zeros(1)}, update.init(params), params)
+    assert float(updates["w"][0]) == pytest.approx(-0.1 * RECIPE.learning_rate)
+
+
+def test_every_recipe_is_one_that_a_run_can_load_again():
+    assert all(Recipe(**asdict(recipe)) == recipe for recipe in RECIPES.values())
+    assert RECIPES["classic"] == Recipe()
 
 
 def test_another_seed_gives_another_split_and_no_image_is_lost(toy):
@@ -88,7 +119,7 @@ def test_one_step_is_adam_on_the_mean_cross_entropy(parts):
     value, gradient = jax.value_and_grad(loss)(state.params)
     updates, _ = adam.update(gradient, adam.init(state.params))
     expected = optax.apply_updates(state.params, updates)
-    state, health = make_step(model, RECIPE, prepare, KEY)(state, train, order)
+    state, health = make_step(model, RECIPE, prepare, KEY, steps=30)(state, train, order)
     assert float(health) == pytest.approx(float(value), rel=1e-5)
     # Adam's first update is the sign of the gradient, so a gradient at rounding error may go either way
     off = [np.mean(np.abs(a - b) > 1e-6) for a, b in zip(*map(jax.tree.leaves, (state.params, expected)), strict=True)]

@@ -1,6 +1,7 @@
 """What all commands share: options read from a dataclass, and errors as one line with an exit code."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
@@ -16,6 +17,7 @@ from cnnviz.errors import InputError
 
 PAIRS_OFF = (tyro.conf.FlagCreatePairsOff,)  # --debug, and no --no-debug
 INPUT_ERROR, INTERRUPTED = 2, 130
+FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # of a box, in Unicode or in ASCII
 ENDS = ("For full helptext", "Argument helptext")  # what tyro adds to the sentence that says what is wrong
 
 
@@ -57,8 +59,8 @@ def parse(options: type, arguments: Sequence[str], program: str) -> Any:
 
 def _unboxed(text: str) -> str:
     """What tyro says in a box of several lines, as one: the box's title and the sentence in it."""
-    lines = [line.strip("╭╮╰╯│─ ") for line in text.splitlines()]
-    told = list(takewhile(lambda line: not line.startswith(ENDS), filter(None, lines)))
+    lines = (FRAME.sub("", line) for line in text.splitlines())
+    told = list(takewhile(lambda line: not line.startswith(ENDS), (line for line in lines if line.strip("─- "))))
     return f"{told[0]}: {' '.join(told[1:])}" if told else "The options cannot be read; --help lists what there is."
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands import console
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, unknown
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
-from cnnviz.training.recipe import Recipe
+from cnnviz.training.recipe import RECIPES, Recipe
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,20 @@ class Options:
     """The network: cnn, resnet or dense."""
     limit: int | None = None
     """Train and test with only the first so many images of each split."""
-    epochs: int = 20
-    """Passes over the training images, at most."""
-    batch_size: int = 32
-    """Images a step."""
-    learning_rate: float = 1e-3
-    """Adam's learning rate."""
-    patience: int = 2
-    """Epochs without a smaller validation loss before training stops."""
-    validation: float = 0.2
-    """Share of the training images that is held out for validation."""
-    seed: int = 0
-    """Decides the initial weights, the split, the order of images and dropout."""
+    recipe: str | None = None
+    """The chapter's recipe (classic, the default), or fast; the next six options change a number of it."""
+    epochs: int | None = None
+    """Passes over the training images, at most (classic: 20)."""
+    batch_size: int | None = None
+    """Images a step (classic: 32)."""
+    learning_rate: float | None = None
+    """Adam's learning rate (classic: 0.001)."""
+    patience: int | None = None
+    """Epochs without a smaller validation loss before training stops (classic: 2)."""
+    validation: float | None = None
+    """Share of the training images that is held out for validation (classic: 0.2)."""
+    seed: int | None = None
+    """Decides the initial weights, the split, the order of images and dropout (classic: 0)."""
     runs: Path = Path("runs")
     """The folder of all runs."""
     name: str | None = None
@@ -51,13 +53,17 @@ class Options:
     """Show where an error comes from."""
 
     @property
-    def recipe(self) -> Recipe:
-        names = ("epochs", "batch_size", "learning_rate", "patience", "validation", "seed")
-        return Recipe(**{name: getattr(self, name) for name in names})
+    def numbers(self) -> dict[str, Any]:
+        """Those of the recipe's numbers that were given, by its name or one by one."""
+        if self.recipe is not None and self.recipe not in RECIPES:
+            raise unknown("recipe", self.recipe, RECIPES)
+        named = asdict(RECIPES[self.recipe]) if self.recipe else {}
+        alone = {name: getattr(self, name, None) for name in asdict(Recipe())}
+        return named | {name: value for name, value in alone.items() if value is not None}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and gives its exit code: 0, 2 for an input that cannot be used, 130 for Ctrl-C."""
+    """Runs the command and gives its exit code: 0, 2 for what cannot be used, 130 for Ctrl-C, 143 for SIGTERM."""
     return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, "train.py")
 
 
@@ -67,7 +73,7 @@ def train(options: Options) -> int:
     if options.prepare_data:
         print(f"Prepared: {data.prepare(options.dataset, options.data_dir)}")
         return 0
-    recipe = options.recipe
+    recipe = Recipe(**options.numbers)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"limit must be at least 1; it was {options.limit}.")
     resolve(MODELS, options.model, "model")
@@ -120,9 +126,10 @@ def _resumed(options: Options) -> tuple[Path, dict[str, Any], Any]:
 def _others(options: Options, config: dict[str, Any]) -> list[str]:
     """Options given that differ from those that a run was started with, each with both values."""
     started = {**config["recipe"], "model": config["model"], "limit": config["data"]["limit"]}
-    asked = {name: getattr(options, name) for name in started if hasattr(options, name)}
-    differ = {name for name, value in asked.items() if value not in (getattr(Options(), name), started[name])}
-    others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in sorted(differ)]
+    asked = options.numbers | {name: getattr(options, name) for name in ("model", "limit")}
+    usual = {name: getattr(Options(), name, None) for name in asked}
+    differ = [name for name, value in sorted(asked.items()) if value not in (usual[name], started[name])]
+    others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
     name = config["data"]["name"]
     same = options.dataset == Options().dataset or name in map(_address, options.dataset.split(","))
     return others if same else [*others, f"--dataset {options.dataset} (it has {name})"]
@@ -160,7 +167,7 @@ def _train(path: Path, config: dict[str, Any], dataset: Any) -> int:
         if stopped:
             runs.save(path, reached, history)
             print(f"Stopped at step {int(reached.step)} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
-            return console.INTERRUPTED
+            return 128 + stopped[0]  # 130 for Ctrl-C, 143 for SIGTERM
     _conclude(path, model, on_device(dataset.test), history)
     return 0
 

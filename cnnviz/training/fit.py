@@ -65,9 +65,10 @@ def fit(
     is not finite.
     """
     data_key, dropout_key = jax.random.split(key)
-    step, evaluate = make_step(model, recipe, prepare, dropout_key), make_evaluate(model, prepare)
     batch = min(recipe.batch_size, len(train.labels))
     steps = len(train.labels) // batch
+    step = make_step(model, recipe, prepare, dropout_key, recipe.epochs * steps)
+    evaluate = make_evaluate(model, prepare)
     history = list(history)
     while not is_over(history, recipe):
         begun, epoch, waiting = time.perf_counter(), len(history), deque()

@@ -1,8 +1,10 @@
-"""What a training run is told: the numbers that, with the data and the model, decide every bit of the result."""
+"""RECIPES: what a training run is told, the numbers that decide with data and model every bit of the result."""
 
 from dataclasses import dataclass
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, unknown
+
+SCHEDULES = ("constant", "one_cycle")
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class Recipe:
     patience: int = 2
     validation: float = 0.2
     seed: int = 0
+    schedule: str = "constant"  # one_cycle rises to the learning rate in a fifth of all steps, then falls by a cosine
+    weight_decay: float = 0.0  # AdamW's
 
     def __post_init__(self):
         for name in ("epochs", "batch_size", "patience"):
@@ -23,5 +27,13 @@ class Recipe:
                 raise InputError(f"{name} must be at least 1; it was {getattr(self, name)}.")
         if not 0 < self.validation < 1:
             raise InputError(f"validation is a share of the training images between 0 and 1; it was {self.validation}.")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate must be positive; it was {self.learning_rate}.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"learning_rate must be positive and finite; it was {self.learning_rate}.")
+        if self.schedule not in SCHEDULES:
+            raise unknown("schedule", self.schedule, SCHEDULES)
+
+
+RECIPES = {
+    "classic": Recipe(),
+    "fast": Recipe(epochs=6, batch_size=64, learning_rate=3e-3, patience=6, schedule="one_cycle", weight_decay=1e-4),
+}

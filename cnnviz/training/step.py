@@ -64,25 +64,31 @@ class State(flax.struct.PyTreeNode):
         return {"params": self.params} | ({"batch_stats": self.batch_stats} if self.batch_stats else {})
 
 
-def optimizer(recipe: Recipe) -> optax.GradientTransformation:
-    return optax.adam(recipe.learning_rate, eps=recipe.epsilon)
+def optimizer(recipe: Recipe, steps: int) -> optax.GradientTransformation:
+    """The recipe's optimizer for a training of so many steps; its state does not depend on their number."""
+    rate = recipe.learning_rate
+    if recipe.schedule == "one_cycle":  # Smith and Topin, "Super-convergence", 2018
+        rate = optax.cosine_onecycle_schedule(steps, rate, pct_start=0.2, div_factor=10, final_div_factor=100)
+    if recipe.weight_decay:
+        return optax.adamw(rate, eps=recipe.epsilon, weight_decay=recipe.weight_decay)
+    return optax.adam(rate, eps=recipe.epsilon)
 
 
 def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key: Key) -> State:
     """The state before the first step, its parameters drawn from the key."""
     variables = jax.jit(model.init)(key, jnp.zeros((1, *image_shape)))
     params = variables["params"]
-    opt_state = optimizer(recipe).init(params)
+    opt_state = optimizer(recipe, steps=1).init(params)
     return State(jnp.zeros((), jnp.int32), params, variables.get("batch_stats", {}), opt_state, Totals.zero())
 
 
-def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key: Key) -> Callable:
+def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key: Key, steps: int) -> Callable:
     """`step(state, examples, order) -> (state, health)`; the given state's memory is re-used.
 
-    `order` are the indices of one epoch's batches `[steps, batch]`; the state's step says which is next. `health` is
-    the batch's loss, or NaN where the loss or its gradient is not finite.
+    `steps` are all that the training has. `order` are the indices of one epoch's batches `[steps, batch]`; the state's
+    step says which is next. `health` is the batch's loss, or NaN where the loss or its gradient is not finite.
     """
-    update = optimizer(recipe).update
+    update = optimizer(recipe, steps).update
 
     @faster
     def predict(variables, images, dropout_key):
