@@ -79,7 +79,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--data-dir", "/nowhere"], "no folder /nowhere"),
         (["--name", "toy"], "toy exists; go on with it by --resume"),
         (["--limit", "0"], "limit must be at least 1"),
-        (["--epochs", "many"], "Error parsing --epochs: invalid literal for int() with base 10: 'many'"),
+        (["--epochs", "many"], "--epochs takes INT; it was 'many'."),
         (
             ["--resume", "--name", "toy", "--model", "dense", "--seed", "3"],
             "--model dense (it has cnn), --seed 3 (it has 0)",

@@ -15,7 +15,8 @@ import tyro
 
 from cnnviz.errors import InputError
 
-PAIRS_OFF = (tyro.conf.FlagCreatePairsOff,)  # --debug, and no --no-debug
+STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug, and no --no-debug; INT, and no {None}|INT
+UNREADABLE = re.compile(r"Error parsing (--\S+): no type matching (\S+) could be instantiated from \['(.*?)'\]")
 INPUT_ERROR, INTERRUPTED = 2, 130
 FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # of a box, in Unicode or in ASCII
 ENDS = ("For full helptext", "Argument helptext")  # what tyro adds to the sentence that says what is wrong
@@ -42,9 +43,7 @@ def parse(options: type, arguments: Sequence[str], program: str) -> Any:
     """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
     with redirect_stderr(StringIO()) as said:
         try:
-            parsed, left = tyro.cli(
-                options, args=list(arguments), prog=program, return_unknown_args=True, config=PAIRS_OFF
-            )
+            parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
         except SystemExit as end:
             if not end.code:  # --help
                 raise
@@ -59,9 +58,12 @@ def parse(options: type, arguments: Sequence[str], program: str) -> Any:
 
 def _unboxed(text: str) -> str:
     """What tyro says in a box of several lines, as one: the box's title and the sentence in it."""
-    lines = (FRAME.sub("", line) for line in text.splitlines())
-    told = list(takewhile(lambda line: not line.startswith(ENDS), (line for line in lines if line.strip("─- "))))
-    return f"{told[0]}: {' '.join(told[1:])}" if told else "The options cannot be read; --help lists what there is."
+    lines = (FRAME.sub("", line).strip() for line in text.splitlines())
+    title, *told = takewhile(lambda line: not line.startswith(ENDS), (line for line in lines if line.strip("─-")))
+    sentence = " ".join(told)
+    if wrong := UNREADABLE.search(sentence):
+        return "{} takes {}; it was {!r}.".format(*wrong.groups())
+    return f"{title}: {sentence}"
 
 
 def _sentence(error: Exception) -> str:
