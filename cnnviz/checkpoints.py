@@ -34,6 +34,7 @@ def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) ->
         content = {"format": FORMAT, **facts, "files": digests}
         _write(temporary / MANIFEST, json.dumps({**content, "digest": _digest(content)}, indent=1).encode())
         _sync(temporary)
+        temporary.chmod(folder.parent.stat().st_mode & 0o777)  # mkdtemp's is for its owner alone
         if folder.exists():
             shutil.rmtree(folder)
         temporary.rename(folder)
@@ -44,6 +45,8 @@ def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) ->
 
 def manifest(folder: Path) -> dict[str, Any]:
     """The facts of a checkpoint; one that was changed after it was written is an InputError."""
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder / MANIFEST} is missing; the checkpoint cannot be used without it.")
     try:
         content = json.loads((folder / MANIFEST).read_bytes())
         whole = content.pop("digest") == _digest(content)

@@ -7,6 +7,7 @@ from typing import Any
 from flax import nnx
 
 from cnnviz.capture import Recording, evaluation_call, is_array, named
+from cnnviz.errors import InputTypeError
 from cnnviz.types import Array, PyTree, Variables
 
 COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
@@ -52,6 +53,8 @@ def from_nnx(module: nnx.Module) -> tuple[NNXModel, dict[str, PyTree]]:
 
     Variables are nested dicts: "params", "batch_stats" and, for the rest of its state, "state".
     """
+    if not isinstance(module, nnx.Module):
+        raise InputTypeError(f"from_nnx takes an NNX module; {type(module).__name__} is none.")
     graphdef, *states = nnx.split(module, *COLLECTIONS.values(), ...)
     named_states = dict(zip([*COLLECTIONS, "state"], states, strict=True))
     variables = {name: nnx.to_pure_dict(state) for name, state in named_states.items() if nnx.to_flat_state(state)}

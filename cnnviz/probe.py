@@ -9,13 +9,14 @@ names (`train=False`, `deterministic=True`, ...) are filled in by the model's si
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cnnviz.batching import chunks, map_rows
 from cnnviz.errors import InputError, InputTypeError
@@ -27,7 +28,7 @@ from cnnviz.types import Activations, Array, Given, Image, Logits, PyTree, Scala
 
 Call = Mapping[str, Any]
 NOTHING: Call = MappingProxyType({})
-Target = int | Array | tuple[int, int] | Callable[[Array], Array]
+Target = int | np.integer | Array | tuple[int, int] | Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def layers(model: Any, variables: Variables, image_shape: Sequence[int], *, call
     A layer is a module's output, named by the module's path, or a value that the model sows; one that is called twice
     is `name@0` and `name@1`. All other functions give layers in this order.
     """
+    if len(image_shape) != 3:
+        raise InputError(f"An image has the shape (h, w, c); it was {tuple(image_shape)}.")
     images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
     traced = trace(model, variables, images, call)
     fields = receptive_fields(traced.graph, traced.image, sides=(1, 2))
@@ -61,6 +64,8 @@ def layers(model: Any, variables: Variables, image_shape: Sequence[int], *, call
         shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
         own = counts.pop(name.split("@")[0], 0)  # a second call brings no parameters of its own
         rows.append(Layer(name, traced.kinds[name], shape, own, fields.get(value)))
+    if len(rows) == 1:  # a model of one layer, whose parameters have no path
+        rows = [replace(rows[0], parameters=rows[0].parameters + sum(counts.values()))]
     return rows
 
 
@@ -160,6 +165,8 @@ def _in_order(
 
 
 def _check_images(images: Any) -> Any:
+    if not hasattr(images, "shape"):
+        raise InputTypeError(f"Images are an array; these are a {type(images).__name__}.")
     if images.ndim != 4:
         raise InputError(f"Images have the shape [n, h, w, c]; these have {tuple(images.shape)}.")
     if not jnp.issubdtype(images.dtype, jnp.floating):
@@ -217,6 +224,8 @@ def _pick(logits: Array, target: Target) -> Array:
         return target(logits)
     if isinstance(target, tuple):
         return _pick(logits, target[0]) - _pick(logits, target[1])
-    if isinstance(target, int) and not 0 <= target < logits.shape[-1]:
+    if logits.ndim != 1:
+        raise InputError(f"A class has one score; this model gives {tuple(logits.shape)} an image, so give a function.")
+    if isinstance(target, int | np.integer) and not 0 <= target < logits.shape[-1]:
         raise InputError(f"A target is a class from 0 to {logits.shape[-1] - 1}; it was {target}.")
     return logits[target]

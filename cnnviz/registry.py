@@ -12,6 +12,6 @@ def resolve(registry: Mapping[str, str], name: str, kind: str) -> Any:
 
     An unknown name is an InputError that suggests the nearest.
     """
-    if name not in registry:
-        raise unknown(kind, name, registry)
+    if not isinstance(name, str) or name not in registry:
+        raise unknown(kind, str(name), registry)
     return resolve_name(registry[name])

@@ -67,13 +67,26 @@ def prepare(images: Any) -> Array:
 
 
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-    """Makes the directory of a new run; one that exists is an InputError."""
+    """Makes the directory of a new run with its step 0; one that exists is an InputError, and a failure leaves none.
+
+    Images that the model cannot take are an InputError too.
+    """
+    shape = tuple(config["data"]["image_shape"])
+    try:
+        state = _fresh(config)
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise InputError(f"The model {config['model']} cannot take images of shape {shape}: {error}.") from error
     try:
         path.mkdir(parents=True)
     except FileExistsError:
         raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.") from None
-    _write_json(path / "environment.json", environment)
-    _write_json(path / "config.json", config)
+    try:
+        _write_json(path / "environment.json", environment)
+        _write_json(path / "config.json", config)
+        save(path, state, [])
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def save(path: Path, state: State, history: Sequence[Record]) -> None:
@@ -85,7 +98,8 @@ def save(path: Path, state: State, history: Sequence[Record]) -> None:
         checkpoints.save(_folder(path, step), trees, facts)
     except OSError as error:
         what = f"The checkpoint of step {step} cannot be written to {path}: {error.strerror or error}"
-        raise InputError(f"{what}; what was saved before is whole, and --resume goes on from it.") from error
+        after = "; what was saved before is whole, and --resume goes on from it." if step else ", so no run was made."
+        raise InputError(what + after) from error
     lines = "".join(json.dumps(record) + "\n" for record in history)
     _replace(path / "metrics.jsonl", lines)
     kept = {0, step} | ({best(history)["step"]} if history else set())
@@ -134,13 +148,30 @@ def load_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no run: it has no config.json; give a directory that train.py has made.")
     try:
         config = json.loads((path / "config.json").read_text())
-        _ = [config["data"][key] for key in ("name", "title", "image_shape", "classes")], config["model"]
+        _check(config["data"])
+        build_model(config)
         Recipe(**config["recipe"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path / 'config.json'} is damaged: {error}.") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / 'config.json'} is damaged ({type(error).__name__}: {error}).") from error
     if not _steps(path):
         raise InputError(f"The run {path} has no checkpoint; it stopped before the first was saved.")
     return config
+
+
+def _check(data: Mapping[str, Any]) -> None:
+    """A ValueError or KeyError unless a config says of its data what every command needs."""
+    whole = lambda number, least: isinstance(number, int) and number >= least
+    fits = {
+        "name title fingerprint": lambda value: isinstance(value, str),
+        "classes": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
+        "image_shape": lambda value: isinstance(value, list) and len(value) == 3 and all(whole(n, 1) for n in value),
+        "limit": lambda value: value is None or whole(value, 1),
+        "dir": lambda value: value is None or isinstance(value, str),
+    }
+    for names, is_right in fits.items():
+        for name in names.split():
+            if not is_right(data[name]):
+                raise ValueError(f"data.{name} is {data[name]!r}")
 
 
 def latest(folder: str | os.PathLike) -> Path:
@@ -170,7 +201,8 @@ def _folder(path: Path, step: int) -> Path:
 
 def _steps(path: Path) -> list[int]:
     """The steps of the checkpoints that are there, in order."""
-    return sorted(int(folder.name.removeprefix("step_")) for folder in (path / "checkpoints").glob("step_????????"))
+    digits = "[0-9]" * 8
+    return sorted(int(folder.name.removeprefix("step_")) for folder in (path / "checkpoints").glob(f"step_{digits}"))
 
 
 def _lacks_best(path: Path, history: Sequence[Record]) -> bool:

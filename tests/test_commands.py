@@ -79,6 +79,10 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--data-dir", "/nowhere"], "no folder /nowhere"),
         (["--name", "toy"], "toy exists; go on with it by --resume"),
         (["--limit", "0"], "limit must be at least 1"),
+        (["--limit", "2"], "Of 2 images a share of 0.2 leaves none on one side"),
+        (["--seed", "9" * 20], "A seed has 64 bits"),
+        (["--name", "a/../b"], "A run's name is that of a folder in --runs; it was 'a/../b'."),
+        (["toy"], "'toy' is one argument too many"),
         (["--epochs", "many"], "--epochs takes INT; it was 'many'."),
         (
             ["--resume", "--name", "toy", "--model", "dense", "--seed", "3"],
@@ -103,6 +107,11 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
         (["{run}", "--image", "150"], "they go from 0 to 149"),
         (["{run}x"], "There is no run or file"),
         (["kernls"], "did you mean 'kernels'"),
+        (["kernls", "{run}"], "no kind of picture named 'kernls'; did you mean 'kernels'?"),
+        (["--formt", "svg"], "There is no option '--formt'; did you mean --format?"),
+        (["curves", "{run}", "--layer", "relu9"], "no layer named 'relu9'"),
+        (["kernels", "{run}", "--layer", "pool1"], "The layer pool1 has no kernel"),
+        (["{run}", "activations"], "'activations' is one argument too many"),
         (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),
         (["{run}", "--split", "tset"], "did you mean 'test'?"),
         (["{run}", "--image", "one"], "Error parsing --image: invalid literal"),
@@ -147,7 +156,7 @@ def test_debug_shows_where_an_error_comes_from(folder):
 
 def test_nan_in_training_stops_and_keeps_the_last_good_checkpoint(data, folder, capsys):
     assert train.main(arguments(data, folder, "wild", "--learning-rate", "1e30")) == 2
-    assert "not finite at step" in capsys.readouterr().err
+    assert f"The last good checkpoint of {folder / 'wild'} is kept." in capsys.readouterr().err
     assert int(runs.load_state(folder / "wild")[0].step) == 0
 
 

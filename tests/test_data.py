@@ -1,6 +1,7 @@
 """Data sets by name and by path: lists of preference, folders of images, `.npz` files, and what is said of bad ones."""
 
 import gzip
+import zipfile
 
 import numpy as np
 import pytest
@@ -147,9 +148,33 @@ def test_folders_that_are_no_data_set(folder, tmp_path):
     Image.fromarray(IMAGES[0, :3]).save(folder / "empty" / "x.png")
     with pytest.raises(InputError, match="x.png has 3x5 pixels and the first 6x5; all images must have one size"):
         data.load(folder)
+    (folder / "empty" / "x.png").unlink()
+    (folder / "empty" / "x.png").symlink_to("nowhere")
+    with pytest.raises(InputError, match="empty has no images"):
+        data.load(folder)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(InputError, match="nothing has no sub-folders"):
         data.load(tmp_path / "nothing")
+
+
+def test_a_folder_with_train_alone_is_said_to_lack_test(folder, tmp_path):
+    (tmp_path / "part").mkdir()
+    folder.rename(tmp_path / "part" / "train")
+    with pytest.raises(InputError, match="part has train; a folder in parts has both train and test"):
+        data.load(tmp_path / "part")
+
+
+def test_a_path_may_have_a_comma(npz, tmp_path):
+    path = npz.rename(tmp_path / "a, b.npz")
+    assert data.first_available(str(path))[0].title == "a, b"
+
+
+def test_a_member_that_is_no_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
+        archive.writestr("images.npy", b"junk")
+        archive.writestr("labels.npy", b"junk")
+    with pytest.raises(InputError, match=r"is no readable .npz file \(images, labels is no array\)"):
+        data.load(tmp_path / "bad.npz")
 
 
 def test_train_and_test_need_the_same_classes(folder, tmp_path):

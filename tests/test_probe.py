@@ -150,3 +150,22 @@ def test_what_is_no_model_s_input_is_said(foreign, images):
         probe.activations(model, {"params": {}}, images)
     with pytest.raises(InputError, match="There are no images; at least one is needed"):
         probe.activations(model, variables, images[:0])
+    with pytest.raises(InputError, match=r"An image has the shape \(h, w, c\); it was \(8, 8\)"):
+        probe.layers(model, variables, (8, 8))
+    with pytest.raises(InputError, match="from_nnx takes an NNX module; Foreign is none"):
+        probe.from_nnx(model)
+
+
+@pytest.mark.parametrize("target", [3, -1, np.int64(3), np.int32(-5)])
+def test_a_class_that_is_not_there_is_said(foreign, images, target):
+    with pytest.raises(InputError, match="A target is a class from 0 to 2"):
+        probe.score_of(*foreign, target)(images[0], {})
+
+
+def test_a_model_without_one_logit_a_class_needs_a_function(images):
+    model = nn.Dense(3)
+    variables = model.init(jax.random.key(0), images)
+    with pytest.raises(InputError, match=r"this model gives \(8, 8, 3\) an image, so give a function"):
+        probe.score_of(model, variables, 1)(images[0], {})
+    assert probe.score_of(model, variables, lambda y: y.sum())(images[0], {})[0].shape == ()
+    assert [layer.parameters for layer in probe.layers(model, variables, (8, 8, 3))] == [12]

@@ -130,6 +130,7 @@ def test_what_is_no_run_is_said(tmp_path):
     with pytest.raises(InputError, match="There is no run in"):
         runs.latest(tmp_path)
     runs.create(tmp_path / "empty", config(), {})
+    shutil.rmtree(tmp_path / "empty" / "checkpoints")
     with pytest.raises(InputError, match="has no checkpoint"):
         runs.load_run(tmp_path / "empty")
 
@@ -154,3 +155,43 @@ def test_a_file_of_a_checkpoint_that_is_missing_is_named(run):
     file.unlink()
     with pytest.raises(InputError, match=f"{file} is missing"):
         runs.load_run(run)
+
+
+def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "save", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    with pytest.raises(InputError, match="No space left, so no run was made"):
+        runs.create(tmp_path / "run", config(), {})
+    assert list(tmp_path.iterdir()) == []
+    small = {**config("cnn"), "data": {**DATA, "image_shape": [3, 3, 1]}}
+    with pytest.raises(InputError, match=r"The model cnn cannot take images of shape \(3, 3, 1\)"):
+        runs.create(tmp_path / "run", small, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"model": 3}, ""),
+        ({"model": "cnm"}, "did you mean 'cnn'"),
+        ({"recipe": {"seed": "5"}}, "seed"),
+        ({"recipe": {"epochs": 2.5}}, "epochs"),
+        ({"recipe": {"speed": 1}}, "speed"),
+        ({"data": {**DATA, "image_shape": [12, 12]}}, r"data.image_shape is \[12, 12\]"),
+        ({"data": {**DATA, "classes": 3}}, "data.classes is 3"),
+        ({"data": {**DATA, "limit": "x"}}, "data.limit is 'x'"),
+        ({"data": {"name": "toy"}}, "KeyError: 'title'"),
+    ],
+)
+def test_a_damaged_config_is_named_with_its_fault(run, change, text):
+    (run / "config.json").write_text(json.dumps({**config(), **change}))
+    with pytest.raises(InputError, match=f"(?s)config.json is damaged .*{text}"):
+        runs.load_run(run)
+
+
+def test_other_folders_among_the_checkpoints_are_not_taken_for_one(run):
+    (run / "checkpoints" / "step_abcdefgh").mkdir()
+    assert int(runs.load_state(run)[0].step) == 30
+
+
+def test_a_checkpoint_can_be_read_by_whom_the_run_can(run):
+    modes = {folder.stat().st_mode for folder in (run / "checkpoints").iterdir()}
+    assert modes == {(run / "checkpoints").stat().st_mode}

@@ -41,6 +41,13 @@ def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], 
 
 def parse(options: type, arguments: Sequence[str], program: str) -> Any:
     """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
+    known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
+    for argument in arguments:
+        option = argument.split("=")[0].replace("_", "-")
+        if option.startswith("--") and option not in (*known, "--help"):
+            nearest = get_close_matches(option, known, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]}?" if nearest else "--help lists what there is."
+            raise InputError(f"There is no option {argument!r}; {hint}")
     with redirect_stderr(StringIO()) as said:
         try:
             parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
@@ -49,10 +56,7 @@ def parse(options: type, arguments: Sequence[str], program: str) -> Any:
                 raise
             raise InputError(_unboxed(said.getvalue())) from end
     if left:
-        known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
-        nearest = get_close_matches(left[0].split("=")[0].replace("_", "-"), known, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]}?" if nearest else "--help lists what there is."
-        raise InputError(f"There is no option {left[0]!r}; {hint}")
+        raise InputError(f"{left[0]!r} is one argument too many; --help lists what there is.")
     return parsed
 
 

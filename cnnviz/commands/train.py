@@ -1,14 +1,12 @@
 """`train.py`: train a network, one line an epoch, and keep the best checkpoint as a run that visualize.py reads."""
 
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnviz.commands import console
+from cnnviz.commands import console, terminal
 from cnnviz.errors import InputError, unknown
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
@@ -78,23 +76,25 @@ def train(options: Options) -> int:
         raise InputError(f"limit must be at least 1; it was {options.limit}.")
     resolve(MODELS, options.model, "model")
     console.use_compilation_cache()
-    path, config, dataset = _resumed(options) if options.resume else _new(options, recipe)
-    return _train(path, config, dataset)
+    with terminal.ctrl_c() as stopped:  # from here on, since what is interrupted inside an import of JAX may be lost
+        path, config, dataset = _resumed(options) if options.resume else _new(options, recipe)
+        return _train(path, config, dataset, stopped)
 
 
 def _new(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], Any]:
     """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
-    import jax
-
     from cnnviz import data, runs
     from cnnviz.environment import environment
-    from cnnviz.training.step import initial_state
+    from cnnviz.training.fit import held_out
 
+    if options.name is not None and (Path(options.name).name != options.name or options.name in ("", "..")):
+        raise InputError(f"A run's name is that of a folder in --runs; it was {options.name!r}.")
     path = options.runs / options.name if options.name else None
     if path is not None and path.exists():
         raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
     dataset, line = data.first_available(options.dataset, options.data_dir)
     print(line)
+    held_out(len(dataset.train.labels[: options.limit]), recipe.validation)
     shape = [int(n) for n in dataset.train.images.shape[1:]]
     described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
     described |= {"image_shape": shape, "limit": options.limit}
@@ -102,9 +102,7 @@ def _new(options: Options, recipe: Recipe) -> tuple[Path, dict[str, Any], Any]:
     config = {"format": 1, "model": options.model, "recipe": asdict(recipe), "data": described}
     config["prepare"] = "float32(pixel) / 255"
     path = path or _free_name(options.runs, f"{dataset.title}-{options.model}")
-    state = initial_state(runs.build_model(config), recipe, tuple(shape), jax.random.key(recipe.seed))
     runs.create(path, config, environment(dataset.fingerprint))
-    runs.save(path, state, [])
     return path, config, dataset
 
 
@@ -140,13 +138,13 @@ def _address(name: str) -> str:
     return str(Path(name).resolve()) if Path(name).exists() else name.strip()
 
 
-def _train(path: Path, config: dict[str, Any], dataset: Any) -> int:
+def _train(path: Path, config: dict[str, Any], dataset: Any, stopped: list[int]) -> int:
     """Trains from the run's latest checkpoint to its end, or to Ctrl-C."""
     import jax
     import jax.numpy as jnp
 
     from cnnviz import runs
-    from cnnviz.training.fit import fit, split
+    from cnnviz.training.fit import NotFinite, fit, split
     from cnnviz.training.step import Examples
 
     recipe, limit = Recipe(**config["recipe"]), config["data"]["limit"]
@@ -155,19 +153,22 @@ def _train(path: Path, config: dict[str, Any], dataset: Any) -> int:
     training, validation = split(on_device(dataset.train), recipe.validation, split_key)
     model = runs.build_model(config)
     reached, history = runs.load_state(path)
-    with _progress() as on_step, _ctrl_c() as stopped:
+    with terminal.progress() as on_step:
         how = {"history": history, "stop": lambda: bool(stopped), "on_step": on_step}
-        for state, record in fit(model, reached, training, validation, recipe, runs.prepare, fit_key, **how):
-            reached = state
-            if record is None:
-                break
-            history.append(record)
-            runs.save(path, state, history)
-            print(_line(record, recipe.epochs), flush=True)
-        if stopped:
-            runs.save(path, reached, history)
-            print(f"Stopped at step {int(reached.step)} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
-            return 128 + stopped[0]  # 130 for Ctrl-C, 143 for SIGTERM
+        try:
+            for state, record in fit(model, reached, training, validation, recipe, runs.prepare, fit_key, **how):
+                reached = state
+                if record is None:
+                    break
+                history.append(record)
+                runs.save(path, state, history)
+                print(_line(record, recipe.epochs), flush=True)
+        except NotFinite as error:
+            raise NotFinite(f"{error} The last good checkpoint of {path} is kept.") from error
+    if stopped:
+        runs.save(path, reached, history)
+        print(f"Stopped at step {int(reached.step)} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
+        return 128 + stopped[0]  # 130 for Ctrl-C, 143 for SIGTERM
     _conclude(path, model, on_device(dataset.test), history)
     return 0
 
@@ -199,35 +200,3 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 def _how_to_resume(path: Path) -> str:
     return f"python train.py --resume --runs {path.parent} --name {path.name}"
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[list[int]]:
-    """A list that is no longer empty after Ctrl-C or SIGTERM; a second one ends the program at once."""
-    received: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """`on_step(done, total)`, which moves a bar on a terminal and does nothing elsewhere."""
-    if not sys.stdout.isatty():
-        yield lambda done, total: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task("step")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

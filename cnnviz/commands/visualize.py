@@ -51,14 +51,22 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and gives its exit code: 0, or 2 for an input that cannot be used."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    kinds = [arguments.pop(0)] if arguments and arguments[0] in PICTURES else list(PICTURES)
+    kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
     return console.run(lambda options: visualize(options, kinds), Options, arguments, "visualize.py")
+
+
+def _is_kind(first: Sequence[str]) -> bool:
+    """Whether the first argument is a kind of picture, or stands where one must stand: before a run."""
+    alone = len(first) < 2 or any(argument.startswith("-") for argument in first)
+    return first[:1] != [] and (first[0] in PICTURES or not alone and not Path(first[0]).exists())
 
 
 def visualize(options: Options, kinds: Sequence[str]) -> int:
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import View
 
+    for kind in kinds:
+        resolve(PICTURES, kind, "kind of picture")
     for kind, given, known in (("format", options.format, files.FORMATS), ("split", options.split, SPLITS)):
         if given not in known:
             raise unknown(kind, given, known)
@@ -83,8 +91,8 @@ def _pictures(kind: str, run: Any, view: Any, needed: bool) -> list[Any]:
     try:
         return resolve(PICTURES, kind, "kind of picture").pictures(run, view)
     except (Skipped, Unavailable) as reason:
-        if isinstance(reason, Unavailable) and needed:
-            raise
+        if needed and (isinstance(reason, Unavailable) or view.layer is not None):
+            raise InputError(str(reason)) from reason
         print(f"{kind}: skipped. {reason}")
         return []
 
@@ -105,7 +113,9 @@ def _keras_run(path: Path, seed: int) -> Any:
 
     from cnnviz.interop import load_keras
     from cnnviz.runs import Run
+    from cnnviz.training.recipe import check_seed
 
+    check_seed(seed)
     model, variables = load_keras(path)
     print(f"untrained: a fresh Glorot draw from jax.random.key({seed})")
     untrained = model.init(jax.random.key(seed), jax.numpy.zeros((1, *model.image_shape)))

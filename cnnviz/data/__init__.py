@@ -34,7 +34,8 @@ def first_available(names: str | Sequence[str], data_dir: str | Path | None = No
 
     Only one that is Unavailable is passed over; a damaged file or an unknown name anywhere in the list is an error.
     """
-    listed = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    given = [names] if isinstance(names, str) and Path(names).exists() else names  # a path may have commas
+    listed = [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
     if not all(listed) or not listed:
         raise InputError(f"The data sets {names!r} lack a name; give one, or several with commas between them.")
     folder = _folder(data_dir)
@@ -83,6 +84,8 @@ def _loader(name: str, data_dir: Path | None) -> Callable[[], Dataset]:
     if prepared := next((found for place in places if (found := tfds.directory(name, place))), None):
         return lambda: tfds.read(name, prepared)
     if not tfds.is_registered(name):
+        if "/" in name:
+            raise InputError(f"{name} is no folder and no data set; give a folder of images by class, or a name.")
         raise unknown("data set", name, DATASETS)
     return lambda: tfds.missing(name, places)
 

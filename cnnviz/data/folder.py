@@ -8,6 +8,7 @@ from cnnviz.data import cache, pictures
 from cnnviz.data.dataset import Dataset, Split, assemble, hold_out, split
 from cnnviz.errors import InputError
 
+PARTS = {"train", "test", "val", "valid", "validation"}
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 
 
@@ -16,6 +17,8 @@ def read(path: Path) -> Dataset:
     path = path.resolve()
     parts = [path / "train", path / "test"] if (path / "train").is_dir() and (path / "test").is_dir() else [path]
     classes = _classes(parts[0])
+    if not parts[1:] and set(classes) <= PARTS:
+        raise InputError(f"{path} has {' and '.join(classes)}; a folder in parts has both train and test.")
     if parts[1:] and _classes(parts[1]) != classes:
         raise InputError(
             f"{parts[1]} has classes {_classes(parts[1])}, {parts[0]} has {classes}; they must be the same."
@@ -43,7 +46,9 @@ def _classes(part: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
+    files = sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "." and file.is_file()
+    )
     if not files:
         raise InputError(f"{folder} has no images; each class needs some ({', '.join(sorted(SUFFIXES))}).")
     return files

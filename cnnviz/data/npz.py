@@ -38,8 +38,11 @@ def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     wanted = {name for names in (*BOTH_PARTS, ONE_PART) for name in names}
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name in wanted}
+            arrays = {name: file[name] for name in file.files if name in wanted}
     except DAMAGE as error:
         if "allow_pickle" in str(error):
             raise InputError(f"{path} holds pickled objects, which are never loaded; save plain arrays.") from error
         raise InputError(f"{path} is no readable .npz file ({error}).") from error
+    if junk := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise InputError(f"{path} is no readable .npz file ({', '.join(junk)} is no array).")
+    return arrays

@@ -8,13 +8,14 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz.figures.curves import curves
-from cnnviz.pictures.picture import Picture, Skipped, View
+from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer
 from cnnviz.runs import Run
 from cnnviz.training.fit import best
 
 
 def pictures(run: Run, view: View) -> list[Picture]:
     """Loss and accuracy by epoch, on training and validation data, with the best epoch marked."""
+    asked_layer(run, view)  # an unknown layer is an error here too
     if not run.history:
         raise Skipped(f"{run.name} has no history of its training, so there are no curves to draw.")
     records = [dict(record) for record in run.history]

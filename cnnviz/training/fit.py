@@ -24,13 +24,18 @@ class NotFinite(InputError):
 
 def split(examples: Examples, share: float, key: Key) -> tuple[Examples, Examples]:
     """Training and validation examples; `share` of them, drawn by the key, are for validation."""
-    count = len(examples.labels)
-    held_out = round(count * share)
-    if not 0 < held_out < count:
-        raise InputError(f"Of {count} images a share of {share} leaves none on one side of the split.")
-    order = jax.random.permutation(key, count)
+    held = held_out(len(examples.labels), share)
+    order = jax.random.permutation(key, len(examples.labels))
     part = lambda rows: Examples(examples.images[rows], examples.labels[rows])
-    return part(order[held_out:]), part(order[:held_out])
+    return part(order[held:]), part(order[:held])
+
+
+def held_out(count: int, share: float) -> int:
+    """How many of `count` images are for validation; a share that leaves either side empty is an InputError."""
+    held = round(count * share)
+    if not 0 < held < count:
+        raise InputError(f"Of {count} images a share of {share} leaves none on one side of the split.")
+    return held
 
 
 def best(history: Sequence[Record]) -> Record:

@@ -7,6 +7,12 @@ from cnnviz.errors import InputError, unknown
 SCHEDULES = ("constant", "one_cycle")
 
 
+def check_seed(seed: int) -> None:
+    """An InputError for a seed that no JAX key is made of."""
+    if not -(2**63) <= seed < 2**63:
+        raise InputError(f"A seed has 64 bits, from -2^63 to 2^63 - 1; it was {seed}.")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The chapter's recipe: Adam at 1e-3, batches of 32, up to 20 epochs, patience 2 on a fifth held out."""
@@ -22,6 +28,11 @@ class Recipe:
     weight_decay: float = 0.0  # AdamW's
 
     def __post_init__(self):
+        for name, value in vars(self).items():
+            usual = type(getattr(Recipe, name))
+            if isinstance(value, bool) or not isinstance(value, (int, float) if usual is float else usual):
+                raise InputError(f"{name} is {value!r}; it must be of the kind {usual.__name__}.")
+        check_seed(self.seed)
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1; it was {getattr(self, name)}.")
