@@ -48,7 +48,7 @@ class NNXModel:
         return Recording(output, named(outputs | found), order, kinds)
 
 
-def from_nnx(module: nnx.Module) -> tuple[NNXModel, dict[str, PyTree]]:
+def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
     """The module as `(model, variables)`, for every function of cnnviz; the module itself is not changed.
 
     Variables are nested dicts: "params", "batch_stats" and, for the rest of its state, "state".
