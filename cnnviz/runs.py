@@ -12,12 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cnnviz import checkpoints
+from cnnviz import checkpoints, configs
+from cnnviz.configs import build_model
 from cnnviz.errors import InputError
-from cnnviz.models import MODELS
 from cnnviz.probe import Layer
 from cnnviz.probe import layers as layers_of
-from cnnviz.registry import resolve
 from cnnviz.training.fit import Record, best
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.step import State, initial_state
@@ -144,34 +143,10 @@ def load_run(path: str | os.PathLike) -> Run:
 
 def load_config(path: Path) -> dict[str, Any]:
     """What a run was asked for; a directory that is no run is an InputError."""
-    if not (path / "config.json").is_file():
-        raise InputError(f"{path} is no run: it has no config.json; give a directory that train.py has made.")
-    try:
-        config = json.loads((path / "config.json").read_text())
-        _check(config["data"])
-        build_model(config)
-        Recipe(**config["recipe"])
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path / 'config.json'} is damaged ({type(error).__name__}: {error}).") from error
+    config = configs.read(path)
     if not _steps(path):
-        raise InputError(f"The run {path} has no checkpoint; it stopped before the first was saved.")
+        raise InputError(f"The run {path} has no checkpoint, it stopped before the first was saved; start it again.")
     return config
-
-
-def _check(data: Mapping[str, Any]) -> None:
-    """A ValueError or KeyError unless a config says of its data what every command needs."""
-    whole = lambda number, least: isinstance(number, int) and number >= least
-    fits = {
-        "name title fingerprint": lambda value: isinstance(value, str),
-        "classes": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-        "image_shape": lambda value: isinstance(value, list) and len(value) == 3 and all(whole(n, 1) for n in value),
-        "limit": lambda value: value is None or whole(value, 1),
-        "dir": lambda value: value is None or isinstance(value, str),
-    }
-    for names, is_right in fits.items():
-        for name in names.split():
-            if not is_right(data[name]):
-                raise ValueError(f"data.{name} is {data[name]!r}")
 
 
 def latest(folder: str | os.PathLike) -> Path:
@@ -180,10 +155,6 @@ def latest(folder: str | os.PathLike) -> Path:
     if not runs:
         raise InputError(f"There is no run in {folder}; train one with train.py, or name one.")
     return max(runs, key=lambda run: (run / "metrics.jsonl").stat().st_mtime_ns)
-
-
-def build_model(config: Mapping[str, Any]) -> Any:
-    return resolve(MODELS, config["model"], "model")(classes=len(config["data"]["classes"]))
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ FLOORS = [
     {"nnx", "trace", "kernels"},
     {"probe", "environment", "checkpoints"},
     {"training", "interop"},
+    {"configs"},
     {"runs"},
     {"pictures"},
     {"commands"},
