@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cnnviz import checkpoints, configs
 from cnnviz.configs import build_model
@@ -73,6 +74,8 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
     shape = tuple(config["data"]["image_shape"])
     try:
         state = _fresh(config)
+        if not all(map(np.size, jax.tree.leaves(state.params))):
+            raise ValueError("its pooling leaves nothing of them")
     except (ValueError, TypeError, ZeroDivisionError) as error:
         raise InputError(f"The model {config['model']} cannot take images of shape {shape}: {error}.") from error
     try:
