@@ -22,6 +22,7 @@ from cnnviz.training.fit import Record, best
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.step import State, initial_state
 from cnnviz.types import Array, Variables
+from cnnviz.whole import whole
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def save(path: Path, state: State, history: Sequence[Record]) -> None:
         after = "; what was saved before is whole, and --resume goes on from it." if step else ", so no run was made."
         raise InputError(what + after) from error
     lines = "".join(json.dumps(record) + "\n" for record in history)
-    _replace(path / "metrics.jsonl", lines)
+    with whole(path / "metrics.jsonl") as file:
+        file.write_text(lines)
     kept = {0, step} | ({best(history)["step"]} if history else set())
     for other in _steps(path):
         if other not in kept:
@@ -188,14 +190,5 @@ def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    _replace(path, json.dumps(content, indent=1) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes the file whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as file:
+        file.write_text(json.dumps(content, indent=1) + "\n")

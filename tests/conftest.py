@@ -70,3 +70,14 @@ def toy():
     noise = jax.random.randint(jax.random.key(3), (200, 12, 12, 1), 0, 100)
     lit = (jnp.arange(12) >= 6)[None, :, None, None] == labels[:, None, None, None].astype(bool)
     return (noise + 120 * lit).astype(jnp.uint8), labels
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """No data set of this machine, no network, a cache of its own."""
+    monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
+    monkeypatch.setattr("cnnviz.data.search.SYSTEM", tmp_path / "system")
+    monkeypatch.chdir(tmp_path)

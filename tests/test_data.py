@@ -13,17 +13,7 @@ from cnnviz.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 6, 5), dtype=np.uint8)
 LABELS = np.arange(24) % 2
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
-    """No data set of this machine, no network, a cache of its own."""
-    monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
-    monkeypatch.setattr("cnnviz.data.search.SYSTEM", tmp_path / "system")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from cnnviz import data
-from cnnviz.data import download, search
+from cnnviz.data import download
 from cnnviz.data.published import FASHION_MNIST, FILES
 from cnnviz.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("alone")
 RANDOM = np.random.default_rng(0)
 ARRAYS = {
     name: RANDOM.integers(0, 256 if "images" in name else 10, (12, 4, 3) if "images" in name else 12).astype(np.uint8)
@@ -35,16 +36,6 @@ def published():
     """A little data set that is published as Fashion-MNIST is."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in PLAIN.items()}
     return dataclasses.replace(FASHION_MNIST, digests=digests)
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
-    monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
-    monkeypatch.setattr(search, "SYSTEM", tmp_path / "system")
-    monkeypatch.chdir(tmp_path)
 
 
 def put(folder, change=lambda name, content: (name, content)):

@@ -13,7 +13,6 @@ from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
 
-SPLITS = ("train", "test")
 KERAS = (".h5", ".hdf5", ".keras")
 
 
@@ -63,10 +62,9 @@ def _is_kind(first: Sequence[str]) -> bool:
 
 def visualize(options: Options, kinds: Sequence[str]) -> int:
     from cnnviz.pictures import files
-    from cnnviz.pictures.picture import View
+    from cnnviz.pictures.picture import SPLITS, View
 
-    for kind in kinds:
-        resolve(PICTURES, kind, "kind of picture")
+    modules = {kind: resolve(PICTURES, kind, "kind of picture") for kind in kinds}
     for kind, given, known in (("format", options.format, files.FORMATS), ("split", options.split, SPLITS)):
         if given not in known:
             raise unknown(kind, given, known)
@@ -76,20 +74,20 @@ def visualize(options: Options, kinds: Sequence[str]) -> int:
     folder = options.out or (run.path / "figures" if run.path else Path("figures") / run.name)
     needed = len(kinds) == 1 or options.dataset is not None
     # All are made before the first is written, so that an error leaves no half of them.
-    found = [(kind, picture) for kind in kinds for picture in _pictures(kind, run, view, needed)]
+    found = [(kind, picture) for kind in kinds for picture in _pictures(kind, modules[kind], run, view, needed)]
     for kind, picture in found:
         for path in files.write(picture, folder, options.format, options.data):
             print(f"{kind}: {path}")
     return 0
 
 
-def _pictures(kind: str, run: Any, view: Any, needed: bool) -> list[Any]:
+def _pictures(kind: str, module: Any, run: Any, view: Any, needed: bool) -> list[Any]:
     """The pictures of a kind; a line says why there are none, but data that is `needed` and missing is an error."""
     from cnnviz.data import Unavailable
     from cnnviz.pictures.picture import Skipped
 
     try:
-        return resolve(PICTURES, kind, "kind of picture").pictures(run, view)
+        return module.pictures(run, view)
     except (Skipped, Unavailable) as reason:
         if needed and (isinstance(reason, Unavailable) or view.layer is not None):
             raise InputError(str(reason)) from reason

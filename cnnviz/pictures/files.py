@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.style import add_caption
 from cnnviz.pictures.picture import Numbers, Picture
+from cnnviz.whole import whole
 
 DPI = 200
 DATES = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}
@@ -33,10 +34,14 @@ def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data
         raise InputError(f"{stem.parent} cannot be a folder for pictures: {error.strerror}.") from error
     figure = picture.draw()
     add_caption(figure, picture.caption)
-    written = [_replace(stem, format, lambda path: _save(figure, path, format, picture.title))]
+    written = [stem.with_name(f"{stem.name}.{format}")]
+    with whole(written[0]) as path:
+        _save(figure, path, format, picture.title)
     if data:
         kind = kind_of(picture.numbers)
-        written.append(_replace(stem, kind, lambda path: WRITERS[kind](path, picture.numbers)))
+        written.append(stem.with_name(f"{stem.name}.{kind}"))
+        with whole(written[1]) as path:
+            WRITERS[kind](path, picture.numbers)
     return written
 
 
@@ -57,18 +62,6 @@ def _save(figure: Figure, path: Path, format: str, title: str) -> None:
     metadata = {"Title": title, DATES[format]: None}
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(path, format=format, dpi=DPI, metadata=metadata)
-
-
-def _replace(stem: Path, suffix: str, write_to: Callable[[Path], Any]) -> Path:
-    """What `write_to` writes, under the name it is to have, only once it is whole."""
-    path = stem.with_name(f"{stem.name}.{suffix}")
-    temporary = stem.with_name(f".{stem.name}.{os.getpid()}.{suffix}")
-    try:
-        write_to(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def _write_npz(path: Path, numbers: Mapping[str, np.ndarray]) -> None:

@@ -13,6 +13,7 @@ from cnnviz.figures.image import Pixels
 from cnnviz.probe import Layer
 from cnnviz.runs import Run
 
+SPLITS = ("train", "test")
 Numbers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -73,8 +74,8 @@ def dataset_of(run: Run, view: View) -> Dataset:
 
 
 def split_of(dataset: Dataset, view: View) -> Split:
-    if view.split not in ("train", "test"):
-        raise unknown("split", view.split, ("train", "test"))
+    if view.split not in SPLITS:
+        raise unknown("split", view.split, SPLITS)
     return dataset.train if view.split == "train" else dataset.test
 
 
