@@ -57,6 +57,15 @@ def manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
+def damages(folder: Path) -> list[str]:
+    """Every file of a checkpoint that is not what was written, with what is wrong, one sentence each."""
+    try:
+        files = manifest(folder)["files"]
+    except InputError as error:
+        return [str(error)]
+    return [fault for name, digest in files.items() if (fault := _damage(folder / name, digest))]
+
+
 def load(folder: Path, name: str, like: PyTree) -> PyTree:
     """The tree `name` of a checkpoint, which must have exactly the paths, shapes and dtypes of `like`.
 
@@ -64,20 +73,26 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
     """
     file = folder / f"{name}.safetensors"
     wanted = manifest(folder)["files"].get(file.name)
-    if not file.is_file():
-        raise InputError(f"{file} is missing; the checkpoint cannot be used without it.")
-    data = file.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != wanted:
-        raise InputError(f"{file} is damaged: its SHA-256 is {found[:12]}…, the manifest says {str(wanted)[:12]}….")
+    if fault := _damage(file, wanted):
+        raise InputError(fault)
     try:
-        arrays = safetensors.numpy.load(data)
+        arrays = safetensors.numpy.load(file.read_bytes())
     except safetensors.SafetensorError as error:
         raise InputError(f"{file} is no safetensors file: {error}.") from error
     expected = _flat(like)
     if faults := _differences(arrays, expected):
         raise InputError(f"{file} does not fit the model: {'; '.join(faults)}.")
     return jax.tree.unflatten(jax.tree.structure(like), [arrays[path] for path in expected])
+
+
+def _damage(file: Path, wanted: str | None) -> str | None:
+    """What keeps the file from being the one whose SHA-256 is `wanted`."""
+    if not file.is_file():
+        return f"{file} is missing; the checkpoint cannot be used without it."
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != wanted:
+        return f"{file} is damaged: its SHA-256 is {found[:12]}…, the manifest says {str(wanted)[:12]}…."
+    return None
 
 
 def _differences(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from cnnviz.errors import InputError
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
+from cnnviz.training.keep import Keep
 from cnnviz.training.recipe import Recipe
 
 
@@ -21,6 +22,7 @@ def read(path: Path) -> dict[str, Any]:
         _check(config["data"])
         build_model(config)
         Recipe(**config["recipe"])
+        keep_of(config)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
     return config
@@ -29,6 +31,11 @@ def read(path: Path) -> dict[str, Any]:
 def build_model(config: Mapping[str, Any]) -> Any:
     """The network that a config names, with an output for each class."""
     return resolve(MODELS, config["model"], "model")(classes=len(config["data"]["classes"]))
+
+
+def keep_of(config: Mapping[str, Any]) -> Keep:
+    """Which checkpoints a config wants kept."""
+    return Keep(**config.get("keep", {}))
 
 
 def _check(data: Mapping[str, Any]) -> None:

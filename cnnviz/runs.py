@@ -1,5 +1,6 @@
 """A run is a directory: what was asked, where it ran, what was measured, and the checkpoints that are kept."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ from cnnviz.training.recipe import Recipe
 from cnnviz.training.step import State, initial_state
 from cnnviz.types import Array, Variables
 from cnnviz.whole import whole
+
+WITNESSED = ("config.json", "environment.json", "metrics.jsonl")
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
 
 
 def save(path: Path, state: State, history: Sequence[Record]) -> None:
-    """Adds a checkpoint, then drops those that are not the first, the best or this one; the records go on disk too."""
+    """Adds a checkpoint, then drops those that the run does not keep; the records go on disk too."""
     step = int(state.step)
     facts = {"step": step, "history": list(history), "best": best(history) if history else None}
     trees = {"model": state.variables, "training": state}
@@ -103,13 +106,20 @@ def save(path: Path, state: State, history: Sequence[Record]) -> None:
         what = f"The checkpoint of step {step} cannot be written to {path}: {error.strerror or error}"
         after = "; what was saved before is whole, and --resume goes on from it." if step else ", so no run was made."
         raise InputError(what + after) from error
-    lines = "".join(json.dumps(record) + "\n" for record in history)
-    with whole(path / "metrics.jsonl") as file:
-        file.write_text(lines)
-    kept = {0, step} | ({best(history)["step"]} if history else set())
-    for other in _steps(path):
-        if other not in kept:
-            shutil.rmtree(_folder(path, other))
+    mend_metrics(path, history)
+    steps = _steps(path)
+    for other in set(steps) - configs.keep_of(load_config(path)).of(steps, history):
+        shutil.rmtree(_folder(path, other))
+
+
+def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
+    """Makes metrics.jsonl the records of the latest checkpoint, one a line; whether it was anything else before."""
+    file, lines = path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in history)
+    if file.is_file() and file.read_bytes() == lines.encode():
+        return False
+    with whole(file) as temporary:
+        temporary.write_text(lines)
+    return True
 
 
 def load_state(path: Path) -> tuple[State, list[Record]]:
@@ -163,7 +173,37 @@ def latest(folder: str | os.PathLike) -> Path:
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    _write_json(path / "summary.json", summary)
+    """Writes what came out at the end, with the SHA-256 of the run's other files."""
+    _write_json(path / "summary.json", {**summary, "files": {name: _sha256(path / name) for name in WITNESSED}})
+
+
+def damages(path: Path) -> list[str]:
+    """Every file of the run that is not what was written, with what is wrong, one sentence each."""
+    found = []
+    for step in _steps(path):
+        found += checkpoints.damages(_folder(path, step))
+    for name, digest in (read_summary(path) or {}).get("files", {}).items():
+        if not (path / name).is_file():
+            found.append(f"{path / name} is missing.")
+        elif _sha256(path / name) != digest:
+            found.append(f"{path / name} was changed after the training's end.")
+    return found
+
+
+def read_summary(path: Path) -> dict[str, Any] | None:
+    """What came out at the end; None for a run that has not come to its end, and a damaged file is an InputError."""
+    file = path / "summary.json"
+    if not file.is_file():
+        return None
+    try:
+        summary = json.loads(file.read_text())
+        return {"test_loss": float(summary["test_loss"]), "test_accuracy": float(summary["test_accuracy"]), **summary}
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _fresh(config: Mapping[str, Any]) -> State:

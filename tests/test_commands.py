@@ -14,6 +14,7 @@ import pytest
 from cnnviz import data as data_sets
 from cnnviz import runs
 from cnnviz.commands import train, visualize
+from cnnviz.lock import locked
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,6 +38,7 @@ def folder(tmp_path_factory, data):
 
 def arguments(data, folder, name, *more):
     options = ["--dataset", str(data), "--runs", str(folder), "--name", name, "--epochs", "2", "--model", "cnn"]
+    options += ["--recipe", "classic"]
     return [*options, *map(str, more)]
 
 
@@ -78,6 +80,10 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--data-dir", "/nowhere"], "no folder /nowhere"),
         (["--name", "toy"], "toy exists; go on with it by --resume"),
+        (["--snapshots", "99"], "snapshots must be 1 to 6, the steps of the whole training; it was 99."),
+        (["--keep", "0"], "keep must be at least 1; it was 0."),
+        (["--resume", "--name", "toy", "--keep-every", "2"], "--keep-every 2 (it has None)"),
+        (["--verify", "/nowhere"], "/nowhere is no run"),
         (["--limit", "0"], "limit must be at least 1"),
         (["--limit", "2"], "Of 2 images a share of 0.2 leaves none on one side"),
         (["--seed", "9" * 20], "A seed has 64 bits"),
@@ -158,6 +164,68 @@ def test_nan_in_training_stops_and_keeps_the_last_good_checkpoint(data, folder, 
     assert train.main(arguments(data, folder, "wild", "--learning-rate", "1e30")) == 2
     assert f"The last good checkpoint of {folder / 'wild'} is kept." in capsys.readouterr().err
     assert int(runs.load_state(folder / "wild")[0].step) == 0
+    batches = json.loads((folder / "wild" / "not_finite.json").read_text())
+    assert [batch["step"] for batch in batches] == [2, 3]
+    assert all(0 <= row < 150 for batch in batches for row in batch["images"])
+
+
+def test_verify_measures_the_run_again_and_names_what_was_changed(data, folder, capsys):
+    assert train.main(arguments(data, folder, "sealed")) == 0
+    run = folder / "sealed"
+    capsys.readouterr()
+    assert train.main(["--verify", str(run)]) == 0
+    recorded = json.loads((run / "summary.json").read_text())["test_accuracy"]
+    assert f"Test accuracy {recorded:.4f}" in capsys.readouterr().out
+    summary = (run / "summary.json").read_text()
+    (run / "summary.json").write_text(summary.replace(f'"test_accuracy": {recorded}', '"test_accuracy": 0.123'))
+    assert train.main(["--verify", str(run)]) == 2
+    assert "0.123 and" in capsys.readouterr().err
+    (run / "summary.json").write_text(summary)
+    (run / "config.json").write_text((run / "config.json").read_text() + " ")
+    weights = run / "checkpoints" / "step_00000000" / "training.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert train.main(["--verify", str(run)]) == 2
+    stderr = capsys.readouterr().err
+    assert "config.json was changed after the training's end." in stderr
+    assert "training.safetensors is damaged" in stderr
+
+
+def test_a_run_that_another_process_trains_is_not_touched(data, folder, capsys):
+    with locked(folder / "toy"):
+        assert train.main(["--resume", "--runs", str(folder), "--name", "toy"]) == 2
+    assert f"Another process is writing to {folder / 'toy'}" in capsys.readouterr().err
+    assert train.main(["--resume", "--runs", str(folder), "--name", "toy"]) == 0
+
+
+def test_a_torn_line_of_the_metrics_is_mended_from_the_checkpoint(data, folder, capsys):
+    metrics = folder / "toy" / "metrics.jsonl"
+    whole = metrics.read_text()
+    metrics.write_text(whole[:-20])
+    assert train.main(["--resume", "--runs", str(folder), "--name", "toy"]) == 0
+    assert "metrics.jsonl was not whole" in capsys.readouterr().out
+    assert metrics.read_text() == whole
+
+
+def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):
+    more = ["--snapshots", 4, "--keep-every", 1]
+    assert train.main(arguments(data, folder, "film", *more)) == 0
+    steps = sorted(int(path.name[5:]) for path in (folder / "film" / "checkpoints").iterdir())
+    assert steps == [0, 1, 2, 3, 6]
+
+
+def test_a_checkpoint_that_cannot_be_written_in_the_background_is_told(data, folder, capsys, monkeypatch):
+    write, calls = runs.checkpoints.save, []
+
+    def full(*arguments):
+        calls.append(1)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(runs.checkpoints, "save", full)
+    assert train.main(arguments(data, folder, "full")) == 2
+    assert "No space left on device; what was saved before is whole" in capsys.readouterr().err
+    assert int(runs.load_state(folder / "full")[0].step) == 0
 
 
 def test_ctrl_c_saves_and_resuming_ends_with_the_same_bits(data, folder, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors"},
-    {"registry", "whole"},
+    {"registry", "whole", "lock", "background"},
     {"types"},
     {"graph", "data", "models"},
     {"receptive_field", "rewrite", "softmax", "capture", "batching"},

@@ -13,7 +13,8 @@ from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
 from cnnviz.runs import prepare
-from cnnviz.training.fit import NotFinite, best, fit, is_over, split
+from cnnviz.training.fit import REFUSALS, NotFinite, best, fit, is_over, split
+from cnnviz.training.keep import Keep, log_spaced
 from cnnviz.training.recipe import RECIPES, Recipe
 from cnnviz.training.step import Examples, initial_state, make_evaluate, make_step, optimizer
 
@@ -94,6 +95,7 @@ def test_weight_decay_pulls_weights_to_zero_by_its_share():
 def test_every_recipe_is_one_that_a_run_can_load_again():
     assert all(Recipe(**asdict(recipe)) == recipe for recipe in RECIPES.values())
     assert RECIPES["classic"] == Recipe()
+    assert RECIPES["fast"].schedule == "one_cycle"
 
 
 def test_another_seed_gives_another_split_and_no_image_is_lost(toy):
@@ -119,8 +121,9 @@ def test_one_step_is_adam_on_the_mean_cross_entropy(parts):
     value, gradient = jax.value_and_grad(loss)(state.params)
     updates, _ = adam.update(gradient, adam.init(state.params))
     expected = optax.apply_updates(state.params, updates)
-    state, health = make_step(model, RECIPE, prepare, KEY, steps=30)(state, train, order)
-    assert float(health) == pytest.approx(float(value), rel=1e-5)
+    state, refused = make_step(model, RECIPE, prepare, KEY, steps=30)(state, train, order)
+    assert float(state.totals.loss) / 16 == pytest.approx(float(value), rel=1e-5)
+    assert int(refused) == 0
     # Adam's first update is the sign of the gradient, so a gradient at rounding error may go either way
     off = [np.mean(np.abs(a - b) > 1e-6) for a, b in zip(*map(jax.tree.leaves, (state.params, expected)), strict=True)]
     assert max(off) < 0.02
@@ -140,13 +143,93 @@ def test_evaluation_counts_no_padding(parts):
     assert loss == pytest.approx(float(losses.mean()), rel=1e-5)
 
 
-def test_it_stops_at_the_step_that_is_not_finite(parts):
-    recipe = Recipe(epochs=1, batch_size=16)
+class Bad:
+    """A model whose loss is NaN for batches with a black image first."""
+
+    def __init__(self, model):
+        self.init, self.inner = model.init, model
+
+    def apply(self, variables, images, **how):
+        out = self.inner.apply(variables, images, **how)
+        if not how.get("train"):
+            return out
+        return jnp.where((images == 0).all(), jnp.nan, 1.0) * out[0], out[1]
+
+
+@pytest.fixture
+def spoiled(parts):
+    """Training images of which `count` batches of the first epoch are black, so that their updates are NaN."""
+
+    def spoil(batches):
+        data_key, _ = jax.random.split(KEY)
+        order = jax.random.permutation(jax.random.fold_in(data_key, 0), 160).reshape(10, 16)
+        rows = order[jnp.array(batches)].reshape(-1)
+        return Examples(parts[0].images.at[rows].set(0), parts[0].labels), np.asarray(order)
+
+    return spoil
+
+
+def test_an_update_that_is_not_finite_is_refused_and_counted(parts, spoiled):
+    train, _ = spoiled([2, 3, 7])
+    model = Bad(CNN(classes=2))
+    state, records = run(model, (train, parts[1]), recipe=replace(RECIPE, epochs=1))
+    assert records[0]["refused"] == 3
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((state.params, state.opt_state)))
+    assert int(state.opt_state[0].count) == 7
+    assert (int(state.step), int(state.refused)) == (10, 0)
+
+
+def test_three_refused_in_a_row_stop_the_training_with_their_images(parts, spoiled):
+    train, order = spoiled([4, 5, 6])
+    with pytest.raises(NotFinite, match=f"{REFUSALS} steps in a row, at last in step 7;") as raised:
+        run(Bad(CNN(classes=2)), (train, parts[1]))
+    assert {step: list(rows) for step, rows in raised.value.batches.items()} == {
+        step: order[step - 1].tolist() for step in (5, 6, 7)
+    }
+
+
+def test_parameters_that_are_infinite_already_stop_it_too(parts):
     model = CNN(classes=2)
-    state = initial_state(model, recipe, (12, 12, 1), KEY)
+    state = initial_state(model, RECIPE, (12, 12, 1), KEY)
     state = state.replace(params=jax.tree.map(lambda leaf: leaf * jnp.inf, state.params))
-    with pytest.raises(NotFinite, match="not finite at step 1;"):
-        run(model, parts, state, recipe)
+    with pytest.raises(NotFinite, match="in a row, at last in step 3;"):
+        run(model, parts, state)
+
+
+def test_states_asked_for_within_an_epoch_change_nothing(parts):
+    model = CNN(classes=2)
+    whole, records = run(model, parts)
+    start = initial_state(model, RECIPE, (12, 12, 1), KEY)
+    seen = [
+        (int(state.step), record is None)
+        for state, record in fit(model, start, *parts, RECIPE, prepare, KEY, save_at=[1, 10, 13])
+    ]
+    assert seen == [(1, True), (10, False), (13, True), (20, False), (30, False)]
+    again, same = run(model, parts, save_at=[1, 10, 13])
+    assert equal(whole, again)
+    assert without_times(records) == without_times(same)
+
+
+@pytest.mark.parametrize(("count", "total"), [(1, 1), (24, 24), (24, 100), (24, 7200), (5, 1000), (1, 9)])
+def test_log_spaced_steps_are_different_and_end_with_the_last(count, total):
+    steps = log_spaced(count, total)
+    assert len(steps) == len(set(steps)) == count
+    assert steps == sorted(steps)
+    assert steps[-1] == total
+    assert steps[0] >= 1
+
+
+def test_a_schedule_longer_than_the_run_is_refused():
+    with pytest.raises(InputError, match="snapshots must be 1 to 10, the steps of the whole training; it was 11"):
+        log_spaced(11, 10)
+
+
+def test_what_is_kept():
+    history = [{"epoch": n, "step": 10 * n, "val_loss": abs(n - 2)} for n in (1, 2, 3, 4, 5)]
+    steps = [0, 1, 3, 10, 20, 30, 40, 50]
+    assert Keep().of(steps, history) == {0, 20, 50}
+    assert Keep(last=2, every=3, snapshots=[1, 3, 4]).of(steps, history) == {0, 1, 3, 20, 30, 40, 50}
+    assert Keep().of([0], []) == {0}
 
 
 def test_patience_counts_epochs_since_the_best():

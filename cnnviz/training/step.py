@@ -13,7 +13,7 @@ from jaxtyping import Int, UInt8
 from cnnviz.batching import chunks
 from cnnviz.rewrite import faster
 from cnnviz.training.recipe import Recipe
-from cnnviz.types import Array, Key, Labels, Logits, PyTree, Scalar, Variables
+from cnnviz.types import Array, Key, Labels, Logits, PyTree, Variables
 
 EVALUATION_ROWS = 500
 
@@ -58,6 +58,7 @@ class State(flax.struct.PyTreeNode):
     batch_stats: PyTree  # empty for a model without BatchNorm
     opt_state: PyTree
     totals: PyTree  # Totals
+    refused: PyTree  # int32 [], updates in a row that were not finite
 
     @property
     def variables(self) -> dict[str, PyTree]:
@@ -79,14 +80,16 @@ def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key:
     variables = jax.jit(model.init)(key, jnp.zeros((1, *image_shape)))
     params = variables["params"]
     opt_state = optimizer(recipe, steps=1).init(params)
-    return State(jnp.zeros((), jnp.int32), params, variables.get("batch_stats", {}), opt_state, Totals.zero())
+    zero = lambda: jnp.zeros((), jnp.int32)  # an array each, since a step takes over the memory of both
+    return State(zero(), params, variables.get("batch_stats", {}), opt_state, Totals.zero(), zero())
 
 
 def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key: Key, steps: int) -> Callable:
-    """`step(state, examples, order) -> (state, health)`; the given state's memory is re-used.
+    """`step(state, examples, order) -> (state, refused)`; the given state's memory is re-used.
 
     `steps` are all that the training has. `order` are the indices of one epoch's batches `[steps, batch]`; the state's
-    step says which is next. `health` is the batch's loss, or NaN where the loss or its gradient is not finite.
+    step says which is next. An update that would bring a NaN or an infinity into the state is refused: only the step
+    moves on, and `refused` counts how many were in a row.
     """
     update = optimizer(recipe, steps).update
 
@@ -101,7 +104,7 @@ def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key
         return loss, (logits, changed.get("batch_stats", {}))
 
     @partial(jax.jit, donate_argnums=0)
-    def step(state: State, examples: Examples, order: Int[Array, "steps batch"]) -> tuple[State, Scalar]:
+    def step(state: State, examples: Examples, order: Int[Array, "steps batch"]) -> tuple[State, Array]:
         batch = order[state.step % len(order)]
         images, labels = prepare(examples.images[batch]), examples.labels[batch]
         gradient_of = jax.value_and_grad(loss_of, has_aux=True)
@@ -109,10 +112,18 @@ def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], key
         updates, opt_state = update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         totals = state.totals.add(logits, labels, jnp.ones(labels.shape, bool))
-        health = jnp.where(jnp.isfinite(optax.tree.norm(gradient)), loss, jnp.nan)
-        return State(state.step + 1, params, batch_stats, opt_state, totals), health
+        # A gradient with a finite norm has finite squares, so Adam's moments stay finite too.
+        finite = _all_finite((loss, optax.tree.norm(gradient), params, batch_stats))
+        changed = State(state.step, params, batch_stats, opt_state, totals, jnp.zeros_like(state.refused))
+        kept = state.replace(refused=state.refused + 1)
+        state = jax.tree.map(partial(jnp.where, finite), changed, kept)
+        return state.replace(step=state.step + 1), state.refused
 
     return step
+
+
+def _all_finite(tree: PyTree) -> Array:
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
 def make_evaluate(

@@ -1,0 +1,50 @@
+"""Going on with a run: only with what it was started with, and on the same data."""
+
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import InputError
+
+
+def resumed(options: Any) -> tuple[Path, dict[str, Any], Any]:
+    """The directory of an earlier run, what it was asked for, and the same data again."""
+    from cnnviz import runs
+
+    path = options.runs / options.name if options.name else runs.latest(options.runs)
+    config = runs.load_config(path)
+    if others := _others(options, config):
+        raise InputError(f"The run {path} goes on only with what it was started with, not with {', '.join(others)}.")
+    dataset = data_of(path, config, options.data_dir)
+    print(f"Going on with {path}.")
+    return path, config, dataset
+
+
+def data_of(path: Path, config: dict[str, Any], data_dir: Path | None) -> Any:
+    """The data that a run was trained on; other data of that name are an InputError."""
+    from cnnviz import data
+
+    dataset = data.load(config["data"]["name"], data_dir or config["data"]["dir"])
+    if dataset.fingerprint != config["data"]["fingerprint"]:
+        raise InputError(f"The run {path} was trained on other data than {dataset.source}; give its own by --data-dir.")
+    return dataset
+
+
+def _others(options: Any, config: dict[str, Any]) -> list[str]:
+    """Options given that differ from those that a run was started with, each with both values."""
+    from cnnviz.configs import keep_of
+
+    keep, default = keep_of(config), type(options)()
+    started = {**config["recipe"], "model": config["model"], "limit": config["data"]["limit"]}
+    started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
+    asked = options.numbers | {name: getattr(options, name) for name in started if name not in config["recipe"]}
+    usual = {name: getattr(default, name, None) for name in asked}
+    differ = [name for name, value in sorted(asked.items()) if value not in (usual[name], started[name])]
+    others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
+    name = config["data"]["name"]
+    same = options.dataset == default.dataset or name in map(_address, options.dataset.split(","))
+    return others if same else [*others, f"--dataset {options.dataset} (it has {name})"]
+
+
+def _address(name: str) -> str:
+    """A data set's name as a run keeps it: of a path, the absolute one."""
+    return str(Path(name).resolve()) if Path(name).exists() else name.strip()

@@ -1,0 +1,44 @@
+"""Which checkpoints of a run stay on disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnviz.errors import InputError
+from cnnviz.training.fit import Record, best
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The first, the best and the `last` ones always; that of every k-th epoch and those at `snapshots` if asked."""
+
+    last: int = 1
+    every: int | None = None  # epochs
+    snapshots: Sequence[int] = ()  # steps
+
+    def __post_init__(self):
+        for name, value in (("keep", self.last), ("keep_every", self.every)):
+            if value is not None and not (isinstance(value, int) and value >= 1):
+                raise InputError(f"{name} must be at least 1; it was {value}.")
+        if not all(isinstance(step, int) for step in self.snapshots):
+            raise InputError(f"snapshots are steps; they were {self.snapshots}.")
+
+    def of(self, steps: Sequence[int], history: Sequence[Record]) -> set[int]:
+        """Those of the steps, in order, whose checkpoints stay."""
+        whole = {record["step"] for record in history if self.every and record["epoch"] % self.every == 0}
+        kept = {best(history)["step"]} if history else set()
+        return set(steps) & ({0, *steps[-self.last :], *self.snapshots} | whole | kept)
+
+
+def log_spaced(count: int, total: int) -> list[int]:
+    """`count` different steps from the first to the `total`-th, each about as much further as the one before.
+
+    More steps than there are is an InputError.
+    """
+    if not 1 <= count <= total:
+        raise InputError(f"snapshots must be 1 to {total}, the steps of the whole training; it was {count}.")
+    steps: list[int] = []
+    for wanted in np.geomspace(1, total, count) if count > 1 else [total]:
+        steps.append(max(round(float(wanted)), steps[-1] + 1 if steps else 1))
+    return steps
