@@ -8,12 +8,18 @@ from statistics import median
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from cnnviz.models.cnn import CNN
 from cnnviz.runs import prepare
+from cnnviz.training.advance import in_turn
+from cnnviz.training.feed import feed_of
+from cnnviz.training.members import member
+from cnnviz.training.mesh import mesh_of
 from cnnviz.training.recipe import Recipe
-from cnnviz.training.step import Examples, initial_state, make_step
+from cnnviz.training.state import initial_state
+from cnnviz.training.step import make_step
 
 BATCH, STEPS, ROUNDS = 32, 40, 15
 
@@ -47,15 +53,15 @@ def by_hand(model, images, labels):
 
 def by_cnnviz(model, images, labels):
     recipe = Recipe(batch_size=BATCH)
-    step = make_step(model, recipe, prepare, jax.random.key(1), steps=1)
-    held = [initial_state(model, recipe, (28, 28, 1), jax.random.key(0))]
-    examples = Examples(images, labels)
+    one = member(0, len(labels), recipe)
+    advance = in_turn(make_step(model, recipe, prepare, steps=1), [one], feed_of(images, labels, mesh_of()))
+    held = [[initial_state(model, recipe, (28, 28, 1), jax.random.key(0))]]
 
     def run(order):
-        health = None
-        for _ in order:
-            held[0], health = step(held[0], examples, order)
-        jax.block_until_ready(health)
+        refused = None
+        for rows in order:
+            held[0], refused = advance(held[0], {0: rows[None]})
+        jax.block_until_ready(refused)
 
     return run
 
@@ -63,7 +69,7 @@ def by_cnnviz(model, images, labels):
 def main() -> None:
     pixels = jax.random.randint(jax.random.key(0), (8000, 28, 28, 1), 0, 256).astype(jnp.uint8)
     labels = jax.random.randint(jax.random.key(1), (8000,), 0, 10)
-    order = jax.random.permutation(jax.random.key(2), 8000)[: BATCH * STEPS].reshape(STEPS, BATCH)
+    order = np.random.default_rng(2).permutation(8000)[: BATCH * STEPS].reshape(STEPS, BATCH)
     model = CNN()
     ours, theirs = by_cnnviz(model, pixels, labels), by_hand(model, prepare(pixels), labels)
     times = []

@@ -9,7 +9,7 @@ from cnnviz.errors import InputError
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
 from cnnviz.training.keep import Keep
-from cnnviz.training.recipe import Recipe
+from cnnviz.training.recipe import Recipe, seeds_of
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def read(path: Path) -> dict[str, Any]:
         config = json.loads(file.read_text())
         _check(config["data"])
         build_model(config)
-        Recipe(**config["recipe"])
+        networks_of(config)
         keep_of(config)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
@@ -31,6 +31,11 @@ def read(path: Path) -> dict[str, Any]:
 def build_model(config: Mapping[str, Any]) -> Any:
     """The network that a config names, with an output for each class."""
     return resolve(MODELS, config["model"], "model")(classes=len(config["data"]["classes"]))
+
+
+def networks_of(config: Mapping[str, Any]) -> list[int]:
+    """The seeds of the networks that a config has trained, in order."""
+    return list(seeds_of(Recipe(**config["recipe"]), config.get("seeds", 1)))
 
 
 def keep_of(config: Mapping[str, Any]) -> Keep:

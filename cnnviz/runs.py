@@ -19,9 +19,9 @@ from cnnviz.configs import build_model
 from cnnviz.errors import InputError
 from cnnviz.probe import Layer
 from cnnviz.probe import layers as layers_of
-from cnnviz.training.fit import Record, best
+from cnnviz.training.members import Record, best, by_seed
 from cnnviz.training.recipe import Recipe
-from cnnviz.training.step import State, initial_state
+from cnnviz.training.state import State, initial_state
 from cnnviz.types import Array, Variables
 from cnnviz.whole import whole
 
@@ -77,8 +77,8 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
     """
     shape = tuple(config["data"]["image_shape"])
     try:
-        state = _fresh(config)
-        if not all(map(np.size, jax.tree.leaves(state.params))):
+        states = fresh(config)
+        if not all(map(np.size, jax.tree.leaves(states[0].params))):
             raise ValueError("its pooling leaves nothing of them")
     except (ValueError, TypeError, ZeroDivisionError) as error:
         raise InputError(f"The model {config['model']} cannot take images of shape {shape}: {error}.") from error
@@ -89,17 +89,20 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
     try:
         _write_json(path / "environment.json", environment)
         _write_json(path / "config.json", config)
-        save(path, state, [])
+        save(path, states, [])
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
 
 
-def save(path: Path, state: State, history: Sequence[Record]) -> None:
-    """Adds a checkpoint, then drops those that the run does not keep; the records go on disk too."""
-    step = int(state.step)
-    facts = {"step": step, "history": list(history), "best": best(history) if history else None}
-    trees = {"model": state.variables, "training": state}
+def save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None:
+    """Adds a checkpoint of all networks, then drops those that the run does not keep; the records go on disk too."""
+    config = load_config(path, begun=False)
+    step = max(int(state.step) for state in states)
+    facts = {"step": step, "history": list(history), "best": [best(own) for own in by_seed(history)]}
+    trees = {}
+    for name, state in zip(_suffixes(config), states, strict=True):
+        trees |= {f"model{name}": state.variables, f"training{name}": state}
     try:
         checkpoints.save(_folder(path, step), trees, facts)
     except OSError as error:
@@ -108,7 +111,7 @@ def save(path: Path, state: State, history: Sequence[Record]) -> None:
         raise InputError(what + after) from error
     mend_metrics(path, history)
     steps = _steps(path)
-    for other in set(steps) - configs.keep_of(load_config(path)).of(steps, history):
+    for other in set(steps) - configs.keep_of(config).of(steps, history):
         shutil.rmtree(_folder(path, other))
 
 
@@ -122,13 +125,13 @@ def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
     return True
 
 
-def load_state(path: Path) -> tuple[State, list[Record]]:
-    """The latest state of a run and its records so far, to go on from."""
+def load_states(path: Path) -> tuple[list[State], list[Record]]:
+    """The latest state of each of a run's networks and the records so far, to go on from."""
     config = load_config(path)
     folder = _folder(path, _steps(path)[-1])
-    like = jax.eval_shape(lambda: _fresh(config))
-    state = checkpoints.load(folder, "training", like)
-    return jax.tree.map(jnp.asarray, state), checkpoints.manifest(folder)["history"]
+    like = _like(config)
+    states = [checkpoints.load(folder, f"training{name}", like) for name in _suffixes(config)]
+    return states, checkpoints.manifest(folder)["history"]
 
 
 def load_run(path: str | os.PathLike) -> Run:
@@ -138,16 +141,15 @@ def load_run(path: str | os.PathLike) -> Run:
     history = checkpoints.manifest(_folder(path, _steps(path)[-1]))["history"]
     if _lacks_best(path, history):
         raise InputError(f"The run {path} lacks the checkpoint of its best epoch; --resume trains it again.")
-    like = jax.eval_shape(lambda: _fresh(config).variables)
-    at = lambda step: jax.tree.map(jnp.asarray, checkpoints.load(_folder(path, step), "model", like))
-    kept = at(best(history)["step"] if history else _steps(path)[-1])
-    data = config["data"]
+    like, names, data = _like(config).variables, _suffixes(config), config["data"]
+    at = lambda step, name: jax.tree.map(jnp.asarray, checkpoints.load(_folder(path, step), f"model{name}", like))
+    kept = [best(own)["step"] for own in by_seed(history)] or [_steps(path)[-1]] * len(names)
     return Run(
         path,
         path.name,
         build_model(config),
-        [kept],
-        at(0),
+        [at(step, name) for step, name in zip(kept, names, strict=True)],
+        at(0, names[0]),
         config,
         history,
         tuple(data["classes"]),
@@ -156,10 +158,10 @@ def load_run(path: str | os.PathLike) -> Run:
     )
 
 
-def load_config(path: Path) -> dict[str, Any]:
-    """What a run was asked for; a directory that is no run is an InputError."""
+def load_config(path: Path, *, begun: bool = True) -> dict[str, Any]:
+    """What a run was asked for; a directory that is no run, or has not `begun`, is an InputError."""
     config = configs.read(path)
-    if not _steps(path):
+    if begun and not _steps(path):
         raise InputError(f"The run {path} has no checkpoint, it stopped before the first was saved; start it again.")
     return config
 
@@ -206,9 +208,21 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _fresh(config: Mapping[str, Any]) -> State:
-    recipe, shape = Recipe(**config["recipe"]), tuple(config["data"]["image_shape"])
-    return initial_state(build_model(config), recipe, shape, jax.random.key(recipe.seed))
+def fresh(config: Mapping[str, Any]) -> list[State]:
+    """The states of a run's networks before the first step."""
+    model, recipe, shape = build_model(config), Recipe(**config["recipe"]), tuple(config["data"]["image_shape"])
+    return [initial_state(model, recipe, shape, jax.random.key(seed)) for seed in configs.networks_of(config)]
+
+
+def _like(config: Mapping[str, Any]) -> State:
+    """The shapes and dtypes of each network's state."""
+    return jax.eval_shape(lambda: fresh({**config, "seeds": 1})[0])
+
+
+def _suffixes(config: Mapping[str, Any]) -> list[str]:
+    """What the names of each network's files end in: nothing where there is one."""
+    seeds = configs.networks_of(config)
+    return [f"-seed{seed}" for seed in seeds] if len(seeds) > 1 else [""]
 
 
 def _folder(path: Path, step: int) -> Path:
@@ -224,7 +238,7 @@ def _steps(path: Path) -> list[int]:
 def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
     """Whether the checkpoint of the best epoch, or all after step 0, are gone."""
     if history:
-        return best(history)["step"] not in _steps(path)
+        return not {best(own)["step"] for own in by_seed(history)} <= set(_steps(path))
     metrics = path / "metrics.jsonl"
     return metrics.is_file() and metrics.stat().st_size > 0
 

@@ -83,6 +83,18 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--snapshots", "99"], "snapshots must be 1 to 6, the steps of the whole training; it was 99."),
         (["--keep", "0"], "keep must be at least 1; it was 0."),
         (["--resume", "--name", "toy", "--keep-every", "2"], "--keep-every 2 (it has None)"),
+        (["--resume", "--name", "toy", "--seeds", "2"], "--seeds 2 (it has 1)"),
+        (["--seeds", "0"], "seeds must be at least 1; it was 0."),
+        (["--devices", "99"], "as many as there are; it was 99."),
+        (["--images-on", "dvice"], "There is no place for the images named 'dvice'; did you mean 'device'?"),
+        (["--precision", "float16"], "did you mean 'bfloat16'?"),
+        (["--timeout", "0"], "timeout must be at least 1 second; it was 0."),
+        (["--distributed", "on"], 'distributed is "auto", "off" or "host:port,n,id"; it was \'on\'.'),
+        (["--distributed", "localhost:1,2,2"], "Of 2 processes the last is 1; 'localhost:1,2,2' says 2."),
+        (
+            ["--distributed", "localhost:1,2,1", "--timeout", "1"],
+            "The coordinator localhost:1 did not answer in 1 seconds",
+        ),
         (["--verify", "/nowhere"], "/nowhere is no run"),
         (["--limit", "0"], "limit must be at least 1"),
         (["--limit", "2"], "Of 2 images a share of 0.2 leaves none on one side"),
@@ -163,7 +175,7 @@ def test_debug_shows_where_an_error_comes_from(folder):
 def test_nan_in_training_stops_and_keeps_the_last_good_checkpoint(data, folder, capsys):
     assert train.main(arguments(data, folder, "wild", "--learning-rate", "1e30")) == 2
     assert f"The last good checkpoint of {folder / 'wild'} is kept." in capsys.readouterr().err
-    assert int(runs.load_state(folder / "wild")[0].step) == 0
+    assert int(runs.load_states(folder / "wild")[0][0].step) == 0
     batches = json.loads((folder / "wild" / "not_finite.json").read_text())
     assert [batch["step"] for batch in batches] == [2, 3]
     assert all(0 <= row < 150 for batch in batches for row in batch["images"])
@@ -225,7 +237,27 @@ def test_a_checkpoint_that_cannot_be_written_in_the_background_is_told(data, fol
     monkeypatch.setattr(runs.checkpoints, "save", full)
     assert train.main(arguments(data, folder, "full")) == 2
     assert "No space left on device; what was saved before is whole" in capsys.readouterr().err
-    assert int(runs.load_state(folder / "full")[0].step) == 0
+    assert int(runs.load_states(folder / "full")[0][0].step) == 0
+
+
+def test_several_seeds_are_one_run_with_a_line_an_epoch(data, folder, capsys):
+    assert train.main(arguments(data, folder, "seeds", "--seeds", 3, "--seed", 5)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [" ± " in line for line in lines if line.startswith("epoch")] == [True, True]
+    assert [line.split(":")[0] for line in lines if line.startswith("seed")] == ["seed 5", "seed 6", "seed 7"]
+    run = runs.load_run(folder / "seeds")
+    assert len(run.members) == 3
+    assert [(record["seed"], record["epoch"]) for record in run.history] == [(s, e) for e in (1, 2) for s in (5, 6, 7)]
+    summary = json.loads((folder / "seeds" / "summary.json").read_text())
+    accuracies = [row["test_accuracy"] for row in summary["networks"]]
+    assert summary["test_accuracy"] == pytest.approx(np.mean(accuracies))
+    assert summary["test_accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert train.main(arguments(data, folder, "six", "--seed", 6)) == 0
+    alone = runs.load_run(folder / "six")
+    assert runs.checkpoints._serialized(run.members[1]) == runs.checkpoints._serialized(alone.variables)
+    capsys.readouterr()
+    assert train.main(["--verify", str(folder / "seeds")]) == 0
+    assert capsys.readouterr().out.count("as recorded") == 3
 
 
 def test_ctrl_c_saves_and_resuming_ends_with_the_same_bits(data, folder, tmp_path):
@@ -241,7 +273,7 @@ def test_ctrl_c_saves_and_resuming_ends_with_the_same_bits(data, folder, tmp_pat
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "--resume" in stderr
-    stopped, history = runs.load_state(tmp_path / "stopped")
+    (stopped,), history = runs.load_states(tmp_path / "stopped")
     assert int(stopped.step) >= 2 * 3
     resumed = ["--resume", "--runs", str(tmp_path), "--name", "stopped"]
     assert train.main([*resumed, "--epochs", "3"]) == 2  # another recipe than it was started with

@@ -10,12 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors"},
-    {"registry", "whole", "lock", "background"},
+    {"registry", "whole", "lock", "background", "rendezvous"},
     {"types"},
     {"graph", "data", "models"},
     {"receptive_field", "rewrite", "softmax", "capture", "batching"},
     {"nnx", "trace", "kernels"},
-    {"probe", "environment", "checkpoints"},
+    {"probe", "environment", "checkpoints", "hosts"},
     {"training", "interop"},
     {"configs"},
     {"runs"},

@@ -13,7 +13,7 @@ import safetensors.numpy
 from cnnviz import checkpoints, runs
 from cnnviz.errors import InputError
 from cnnviz.training.recipe import Recipe
-from cnnviz.training.step import initial_state
+from cnnviz.training.state import initial_state
 
 SHAPE = [12, 12, 1]
 DATA = {
@@ -45,18 +45,18 @@ def run(tmp_path):
     """A run of three epochs, the second the best."""
     path = tmp_path / "runs" / "one"
     runs.create(path, config(), {"python": "3"})
-    runs.save(path, state_at(0), [])
+    runs.save(path, [state_at(0)], [])
     history = [record(1, 0.5), record(2, 0.3), record(3, 0.4)]
     for n in (1, 2, 3):
-        runs.save(path, state_at(10 * n), history[:n])
+        runs.save(path, [state_at(10 * n)], history[:n])
     return path
 
 
 @pytest.mark.parametrize("model", ["dense", "resnet"])
 def test_a_state_comes_back_to_the_bit(tmp_path, model):
     runs.create(tmp_path / "run", config(model), {})
-    runs.save(tmp_path / "run", state_at(7, model), [])
-    state, history = runs.load_state(tmp_path / "run")
+    runs.save(tmp_path / "run", [state_at(7, model)], [])
+    (state,), history = runs.load_states(tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, state, state_at(7, model))
     assert jax.tree.structure(state) == jax.tree.structure(state_at(7, model))
     assert history == []
@@ -110,17 +110,17 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_good(run, monkeypatch):
 
     monkeypatch.setattr("os.fsync", no_space)
     with pytest.raises(InputError, match="No space left"):
-        runs.save(run, state_at(40), [record(4, 0.1)])
-    assert int(runs.load_state(run)[0].step) == 30
+        runs.save(run, [state_at(40)], [record(4, 0.1)])
+    assert int(runs.load_states(run)[0][0].step) == 30
     assert not list((run / "checkpoints").glob(".*"))
 
 
 def test_the_latest_run_is_the_one_written_to_last(run):
     other = run.parent / "two"
     runs.create(other, config(), {})
-    runs.save(other, state_at(0), [])
+    runs.save(other, [state_at(0)], [])
     assert runs.latest(run.parent) == other
-    runs.save(run, state_at(40), [record(1, 0.1)])
+    runs.save(run, [state_at(40)], [record(1, 0.1)])
     assert runs.latest(run.parent) == run
 
 
@@ -179,6 +179,8 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
         ({"data": {**DATA, "classes": 3}}, "data.classes is 3"),
         ({"data": {**DATA, "limit": "x"}}, "data.limit is 'x'"),
         ({"data": {"name": "toy"}}, "KeyError: 'title'"),
+        ({"seeds": 0}, "seeds must be at least 1"),
+        ({"seeds": "3"}, "TypeError"),
     ],
 )
 def test_a_damaged_config_is_named_with_its_fault(run, change, text):
@@ -187,9 +189,30 @@ def test_a_damaged_config_is_named_with_its_fault(run, change, text):
         runs.load_run(run)
 
 
+def test_each_network_of_several_has_files_of_its_own_and_its_own_best(tmp_path):
+    path = tmp_path / "three"
+    runs.create(path, {**config(), "seeds": 3}, {})
+    losses = {0: (0.5, 0.3, 0.4), 1: (0.2, 0.3, 0.4), 2: (0.5, 0.4, 0.3)}
+    history = [{"seed": seed, **record(n, losses[seed][n - 1])} for n in (1, 2, 3) for seed in losses]
+    for n in (1, 2, 3):
+        states = [state_at(10 * n + 100 * seed).replace(step=jnp.int32(10 * n)) for seed in losses]
+        runs.save(path, states, history[: 3 * n])
+    loaded = runs.load_run(path)
+    for seed, step in enumerate((20, 10, 30)):
+        expected = state_at(step + 100 * seed).variables
+        jax.tree.map(np.testing.assert_array_equal, loaded.members[seed], expected)
+    jax.tree.map(np.testing.assert_array_equal, loaded.variables, loaded.members[0])
+    states, records = runs.load_states(path)
+    jax.tree.map(np.testing.assert_array_equal, states[2].params, state_at(230).params)
+    assert records == history
+    (path / "checkpoints" / "step_00000010" / "model-seed1.safetensors").unlink()
+    with pytest.raises(InputError, match="model-seed1.safetensors is missing"):
+        runs.load_run(path)
+
+
 def test_other_folders_among_the_checkpoints_are_not_taken_for_one(run):
     (run / "checkpoints" / "step_abcdefgh").mkdir()
-    assert int(runs.load_state(run)[0].step) == 30
+    assert int(runs.load_states(run)[0][0].step) == 30
 
 
 def test_a_checkpoint_can_be_read_by_whom_the_run_can(run):

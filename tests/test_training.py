@@ -13,27 +13,40 @@ from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
 from cnnviz.runs import prepare
-from cnnviz.training.fit import REFUSALS, NotFinite, best, fit, is_over, split
+from cnnviz.training.advance import at_once, in_turn
+from cnnviz.training.evaluate import make_evaluate
+from cnnviz.training.feed import feed_of
+from cnnviz.training.fit import REFUSALS, NotFinite, fit
 from cnnviz.training.keep import Keep, log_spaced
-from cnnviz.training.recipe import RECIPES, Recipe
-from cnnviz.training.step import Examples, initial_state, make_evaluate, make_step, optimizer
+from cnnviz.training.members import best, by_seed, is_over, member
+from cnnviz.training.mesh import check_batch, mesh_of
+from cnnviz.training.recipe import RECIPES, Recipe, seeds_of
+from cnnviz.training.state import initial_state, optimizer
+from cnnviz.training.step import make_step
 
 RECIPE = Recipe(epochs=3, batch_size=16, patience=3)
+VARIED = replace(RECIPE, shift=2, flip=True, erase=0.5, label_smoothing=0.1, average=0.9)
 KEY = jax.random.key(0)
 
 
 @pytest.fixture(scope="module")
-def parts(toy):
-    return split(Examples(*toy), 0.2, KEY)
+def data(toy):
+    return tuple(map(np.asarray, toy))
 
 
-def run(model, parts, state=None, recipe=RECIPE, **how):
-    """The last state, with the records, of a whole run."""
-    last = initial_state(model, recipe, (12, 12, 1), KEY) if state is None else state
+def run(model, data, states=None, recipe=RECIPE, seeds=(0,), images_on="device", **how):
+    """The last states, with the records, of a whole run."""
+    members = [member(seed, 200, recipe) for seed in seeds]
+    last = [start(model, recipe, seed) for seed in seeds] if states is None else states
     records = []
-    for last, record in fit(model, last, parts[0], parts[1], recipe, prepare, KEY, **how):  # noqa: B007, B020
-        records += [record] if record else []
+    feed = feed_of(*data, mesh_of(1), images_on)
+    for last, found in fit(model, last, feed, members, recipe, prepare, **how):  # noqa: B007, B020
+        records += found
     return last, records
+
+
+def start(model, recipe=RECIPE, seed=0):
+    return initial_state(model, recipe, (12, 12, 1), jax.random.key(seed))
 
 
 def equal(one, other):
@@ -44,12 +57,18 @@ def without_times(records):
     return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
 
 
+def furthest(one, other):
+    """The largest difference between two trees."""
+    apart = jax.tree.map(lambda a, b: np.abs(np.asarray(a, float) - np.asarray(b, float)).max(), one, other)
+    return max(jax.tree.leaves(apart))
+
+
 @pytest.mark.parametrize("model", [CNN(classes=2), ResNet(classes=2, channels=4)])
-def test_it_learns_and_repeats_itself_to_the_bit(model, parts):
-    state, records = run(model, parts)
-    again, same = run(model, parts)
+def test_it_learns_and_repeats_itself_to_the_bit(model, data):
+    states, records = run(model, data)
+    again, same = run(model, data)
     assert records[-1]["train_loss"] < 0.7 * records[0]["train_loss"]
-    assert equal(state, again)
+    assert equal(states, again)
     assert without_times(records) == without_times(same)
     assert [record["step"] for record in records] == [10, 20, 30]
 
@@ -57,15 +76,18 @@ def test_it_learns_and_repeats_itself_to_the_bit(model, parts):
 ONE_CYCLE = replace(RECIPE, schedule="one_cycle", weight_decay=1e-4)
 
 
-@pytest.mark.parametrize(("stop_at", "recipe"), [(4, RECIPE), (11, RECIPE), (21, RECIPE), (14, ONE_CYCLE)])
-def test_resumed_anywhere_it_has_the_same_bits(parts, stop_at, recipe):
+@pytest.mark.parametrize(
+    ("stop_at", "recipe", "seeds"),
+    [(4, RECIPE, [0]), (11, RECIPE, [0]), (21, RECIPE, [0]), (14, ONE_CYCLE, [0]), (14, VARIED, [0, 1])],
+)
+def test_resumed_anywhere_it_has_the_same_bits(data, stop_at, recipe, seeds):
     model = CNN(classes=2)
-    whole, records = run(model, parts, recipe=recipe)
+    whole, records = run(model, data, recipe=recipe, seeds=seeds)
     calls = itertools.count(1)
-    state, first = run(model, parts, recipe=recipe, stop=lambda: next(calls) == stop_at)
-    assert int(state.step) == stop_at - 1
-    state, rest = run(model, parts, state, recipe=recipe, history=first)
-    assert equal(whole, state)
+    states, first = run(model, data, recipe=recipe, seeds=seeds, stop=lambda: next(calls) == stop_at)
+    assert [int(state.step) for state in states] == [stop_at - 1] * len(seeds)
+    states, rest = run(model, data, states, recipe=recipe, seeds=seeds, history=first)
+    assert equal(whole, states)
     assert without_times(first + rest) == without_times(records)
 
 
@@ -98,30 +120,31 @@ def test_every_recipe_is_one_that_a_run_can_load_again():
     assert RECIPES["fast"].schedule == "one_cycle"
 
 
-def test_another_seed_gives_another_split_and_no_image_is_lost(toy):
-    train, validation = split(Examples(*toy), 0.2, KEY)
-    assert (len(train.labels), len(validation.labels)) == (160, 40)
-    total = np.asarray(train.images, int).sum() + np.asarray(validation.images, int).sum()
-    assert total == np.asarray(toy[0], int).sum()
-    assert not equal(validation, split(Examples(*toy), 0.2, jax.random.key(1))[1])
+def test_another_seed_gives_another_split_and_no_image_is_lost():
+    one, other = member(0, 200, RECIPE), member(1, 200, RECIPE)
+    assert (len(one.training), len(one.validation)) == (160, 40)
+    assert sorted([*one.training, *one.validation]) == list(range(200))
+    assert not equal(one.validation, other.validation)
+    assert not equal(one.order(0, 16), one.order(1, 16))
+    assert sorted(one.order(0, 16).reshape(-1)) == sorted(one.training)
+    assert one.order(0, 48).shape == (3, 48)
 
 
-def test_one_step_is_adam_on_the_mean_cross_entropy(parts):
+def test_one_step_is_adam_on_the_mean_cross_entropy(data):
     """An oracle with no code of the step: the chapter's optimizer by optax's own names, dropout switched off."""
     model = CNN(classes=2, dropout=0.0)
-    train, _ = parts
-    state = initial_state(model, RECIPE, (12, 12, 1), KEY)
-    order = jnp.arange(32).reshape(2, 16)
+    images, labels = (jnp.asarray(rows[:16]) for rows in data)
+    state = start(model)
 
     def loss(params):
-        logits = model.apply({"params": params}, train.images[:16].astype(jnp.float32) / 255)
-        return -jnp.take_along_axis(jax.nn.log_softmax(logits), train.labels[:16, None], 1).mean()
+        logits = model.apply({"params": params}, images.astype(jnp.float32) / 255)
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
 
     adam = optax.adam(1e-3, b1=0.9, b2=0.999, eps=1e-7)
     value, gradient = jax.value_and_grad(loss)(state.params)
     updates, _ = adam.update(gradient, adam.init(state.params))
     expected = optax.apply_updates(state.params, updates)
-    state, refused = make_step(model, RECIPE, prepare, KEY, steps=30)(state, train, order)
+    state, refused = jax.jit(make_step(model, RECIPE, prepare, steps=30))(state, KEY, images, labels)
     assert float(state.totals.loss) / 16 == pytest.approx(float(value), rel=1e-5)
     assert int(refused) == 0
     # Adam's first update is the sign of the gradient, so a gradient at rounding error may go either way
@@ -130,16 +153,55 @@ def test_one_step_is_adam_on_the_mean_cross_entropy(parts):
     assert int(state.totals.count) == 16
 
 
-def test_evaluation_counts_no_padding(parts):
+def test_smoothed_labels_spread_their_share_over_all_classes(data):
+    """The gradient's oracle: with a share s of smoothing the loss is (1 - s) times the label's and s times the mean."""
+    model = CNN(classes=2, dropout=0.0)
+    images, labels = (jnp.asarray(rows[:16]) for rows in data)
+
+    def loss(params):
+        logs = jax.nn.log_softmax(model.apply({"params": params}, images.astype(jnp.float32) / 255))
+        return -(0.7 * jnp.take_along_axis(logs, labels[:, None], 1) + 0.3 * logs.mean(1, keepdims=True)).mean()
+
+    expected = jax.grad(loss)(start(model).params)
+    smoothed = replace(RECIPE, label_smoothing=0.3)
+    state, _ = jax.jit(make_step(model, smoothed, prepare, steps=30))(start(model), KEY, images, labels)
+    moment = state.opt_state[0].mu  # a tenth of the first gradient
+    assert furthest(moment, jax.tree.map(lambda leaf: leaf / 10, expected)) < 1e-7
+
+
+def test_the_average_is_at_first_the_mean_of_all_and_then_decays(data):
+    model, recipe = CNN(classes=2), replace(RECIPE, average=0.6)
+    step = jax.jit(make_step(model, recipe, prepare, steps=30))
+    state, seen = start(model, recipe), []
+    for _ in range(4):
+        state, _ = step(state, KEY, data[0][:16], data[1][:16])
+        seen.append(jax.tree.leaves(state.latest)[0])
+    # the paces are 1, 1/2, 0.4, 0.4
+    mean = (seen[0] + seen[1]) / 2
+    for later in seen[2:]:
+        mean = 0.6 * mean + 0.4 * later
+    np.testing.assert_allclose(jax.tree.leaves(state.variables)[0], mean, rtol=1e-5, atol=1e-7)
+
+
+def test_in_bfloat16_it_learns_and_its_parameters_stay_float32(data):
+    states, records = run(CNN(classes=2), data, recipe=replace(RECIPE, precision="bfloat16"))
+    _, exact = run(CNN(classes=2), data)
+    assert {leaf.dtype for leaf in jax.tree.leaves(states[0].params)} == {jnp.dtype("float32")}
+    assert records[-1]["val_accuracy"] > 0.9
+    assert records[0]["train_loss"] != exact[0]["train_loss"]
+    assert records[0]["train_loss"] == pytest.approx(exact[0]["train_loss"], rel=0.05)
+
+
+def test_evaluation_counts_no_padding(data):
     model = CNN(classes=2)
-    variables = initial_state(model, RECIPE, (12, 12, 1), KEY).variables
-    whole = Examples(
-        *(jnp.tile(rows, (4, *[1] * (rows.ndim - 1))) for rows in parts[0])
-    )  # 640: a full chunk and a part
-    loss, accuracy = make_evaluate(model, prepare)(variables, whole)
-    logits = model.apply(variables, prepare(parts[0].images))
-    assert accuracy == pytest.approx(float((logits.argmax(-1) == parts[0].labels).mean()))
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, parts[0].labels)
+    variables = start(model).variables
+    feed = feed_of(*data, mesh_of(1))
+    rows = np.tile(np.arange(160), 4)  # 640: a full chunk and a part
+    loss, accuracy = make_evaluate(model, prepare)(variables, feed, rows)
+    images, labels = (jnp.asarray(rows[:160]) for rows in data)
+    logits = model.apply(variables, prepare(images))
+    assert accuracy == pytest.approx(float((logits.argmax(-1) == labels).mean()))
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     assert loss == pytest.approx(float(losses.mean()), rel=1e-5)
 
 
@@ -157,57 +219,94 @@ class Bad:
 
 
 @pytest.fixture
-def spoiled(parts):
-    """Training images of which `count` batches of the first epoch are black, so that their updates are NaN."""
+def spoiled(data):
+    """Images of which `batches` of the first epoch are black, so that their updates are NaN, and that epoch's rows."""
 
-    def spoil(batches):
-        data_key, _ = jax.random.split(KEY)
-        order = jax.random.permutation(jax.random.fold_in(data_key, 0), 160).reshape(10, 16)
-        rows = order[jnp.array(batches)].reshape(-1)
-        return Examples(parts[0].images.at[rows].set(0), parts[0].labels), np.asarray(order)
+    def spoil(batches, seed=0):
+        order = member(seed, 200, RECIPE).order(0, 16)
+        images = data[0].copy()
+        images[order[batches].reshape(-1)] = 0
+        return (images, data[1]), order
 
     return spoil
 
 
-def test_an_update_that_is_not_finite_is_refused_and_counted(parts, spoiled):
-    train, _ = spoiled([2, 3, 7])
-    model = Bad(CNN(classes=2))
-    state, records = run(model, (train, parts[1]), recipe=replace(RECIPE, epochs=1))
+def test_an_update_that_is_not_finite_is_refused_and_counted(spoiled):
+    images, _ = spoiled([2, 3, 7])
+    (state,), records = run(Bad(CNN(classes=2)), images, recipe=replace(RECIPE, epochs=1))
     assert records[0]["refused"] == 3
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((state.params, state.opt_state)))
     assert int(state.opt_state[0].count) == 7
     assert (int(state.step), int(state.refused)) == (10, 0)
 
 
-def test_three_refused_in_a_row_stop_the_training_with_their_images(parts, spoiled):
-    train, order = spoiled([4, 5, 6])
+@pytest.mark.parametrize("at_a_time", [in_turn, at_once])
+@pytest.mark.parametrize("seeds", [[0], [1, 0]])
+def test_three_refused_in_a_row_stop_the_training_with_their_images(spoiled, seeds, at_a_time):
+    images, order = spoiled([4, 5, 6])
     with pytest.raises(NotFinite, match=f"{REFUSALS} steps in a row, at last in step 7;") as raised:
-        run(Bad(CNN(classes=2)), (train, parts[1]))
+        run(Bad(CNN(classes=2)), images, seeds=seeds, at_a_time=at_a_time)
     assert {step: list(rows) for step, rows in raised.value.batches.items()} == {
         step: order[step - 1].tolist() for step in (5, 6, 7)
     }
 
 
-def test_parameters_that_are_infinite_already_stop_it_too(parts):
-    model = CNN(classes=2)
-    state = initial_state(model, RECIPE, (12, 12, 1), KEY)
+def test_parameters_that_are_infinite_already_stop_it_too(data):
+    state = start(CNN(classes=2))
     state = state.replace(params=jax.tree.map(lambda leaf: leaf * jnp.inf, state.params))
     with pytest.raises(NotFinite, match="in a row, at last in step 3;"):
-        run(model, parts, state)
+        run(CNN(classes=2), data, [state])
 
 
-def test_states_asked_for_within_an_epoch_change_nothing(parts):
+def test_states_asked_for_within_an_epoch_change_nothing(data):
     model = CNN(classes=2)
-    whole, records = run(model, parts)
-    start = initial_state(model, RECIPE, (12, 12, 1), KEY)
+    whole, records = run(model, data)
+    feed, one = feed_of(*data, mesh_of(1)), member(0, 200, RECIPE)
     seen = [
-        (int(state.step), record is None)
-        for state, record in fit(model, start, *parts, RECIPE, prepare, KEY, save_at=[1, 10, 13])
+        (int(states[0].step), not found)
+        for states, found in fit(model, [start(model)], feed, [one], RECIPE, prepare, save_at=[1, 10, 13])
     ]
     assert seen == [(1, True), (10, False), (13, True), (20, False), (30, False)]
-    again, same = run(model, parts, save_at=[1, 10, 13])
+    again, same = run(model, data, save_at=[1, 10, 13])
     assert equal(whole, again)
     assert without_times(records) == without_times(same)
+
+
+@pytest.mark.parametrize("model", [CNN(classes=2), ResNet(classes=2, channels=4)])
+def test_images_in_the_host_s_memory_give_the_same_bits(data, model):
+    whole, records = run(model, data, recipe=VARIED, seeds=[3, 4])
+    again, same = run(model, data, recipe=VARIED, seeds=[3, 4], images_on="host")
+    assert equal(whole, again)
+    assert without_times(records) == without_times(same)
+
+
+def test_a_network_among_several_has_the_bits_of_one_alone(data):
+    together, records = run(CNN(classes=2), data, seeds=[0, 1, 2])
+    alone, own = run(CNN(classes=2), data, seeds=[1])
+    assert equal(together[1], alone[0])
+    assert without_times(by_seed(records)[1]) == without_times([{"seed": 1, **record} for record in own])
+    assert not equal(together[0].params, together[1].params)
+
+
+@pytest.mark.parametrize("images_on", ["device", "host"])
+@pytest.mark.parametrize("recipe", [RECIPE, VARIED])
+def test_steps_taken_all_at_once_are_those_taken_in_turn(data, images_on, recipe):
+    how = {"recipe": recipe, "seeds": [0, 1], "save_at": [4]}
+    turns, records = run(CNN(classes=2), data, at_a_time=in_turn, **how)
+    once, same = run(CNN(classes=2), data, at_a_time=at_once, images_on=images_on, **how)
+    assert furthest(turns, once) < 2e-5
+    for one, other in zip(records, same, strict=True):
+        assert {**one, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=1e-4)
+
+
+@pytest.mark.parametrize("at_a_time", [in_turn, at_once])
+def test_a_network_that_stopped_early_stays_as_it_is(data, at_a_time):
+    recipe = replace(RECIPE, epochs=8, patience=2, learning_rate=0.02)
+    states, records = run(CNN(classes=2), data, recipe=recipe, seeds=[0, 1, 2, 3], at_a_time=at_a_time)
+    lengths = [len(own) for own in by_seed(records)]
+    assert len(set(lengths)) > 1  # else this shows nothing
+    assert [int(state.step) for state in states] == [10 * length for length in lengths]
+    assert all(is_over(own, recipe) for own in by_seed(records))
 
 
 @pytest.mark.parametrize(("count", "total"), [(1, 1), (24, 24), (24, 100), (24, 7200), (5, 1000), (1, 9)])
@@ -230,6 +329,10 @@ def test_what_is_kept():
     assert Keep().of(steps, history) == {0, 20, 50}
     assert Keep(last=2, every=3, snapshots=[1, 3, 4]).of(steps, history) == {0, 1, 3, 20, 30, 40, 50}
     assert Keep().of([0], []) == {0}
+    two = [
+        {"seed": seed, **record, "val_loss": abs(record["epoch"] - 2 - seed)} for record in history for seed in (0, 1)
+    ]
+    assert Keep().of(steps, two) == {0, 20, 30, 50}
 
 
 def test_patience_counts_epochs_since_the_best():
@@ -248,9 +351,27 @@ def test_patience_counts_epochs_since_the_best():
         ({"epochs": 0}, "epochs must be at least 1; it was 0"),
         ({"batch_size": -1}, "batch_size must be at least 1"),
         ({"validation": 1.0}, "between 0 and 1; it was 1.0"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it was nan"),
+        ({"erase": 1.0}, "erase must be at least 0 and less than 1; it was 1.0"),
+        ({"shift": -1}, "shift must be at least 0"),
+        ({"flip": 1}, "flip is 1; it must be of the kind bool"),
+        ({"epochs": True}, "epochs is True; it must be of the kind int"),
+        ({"schedule": "onecycle"}, "did you mean 'one_cycle'"),
+        ({"precision": "float16"}, "did you mean 'bfloat16'"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(options, text):
     with pytest.raises(InputError, match=text):
         Recipe(**options)
+
+
+def test_what_seeds_and_devices_there_cannot_be_is_said():
+    assert list(seeds_of(Recipe(seed=5), 3)) == [5, 6, 7]
+    with pytest.raises(InputError, match="seeds must be at least 1; it was 0"):
+        seeds_of(RECIPE, 0)
+    with pytest.raises(InputError, match="A seed has 64 bits"):
+        seeds_of(Recipe(seed=2**63 - 2), 3)
+    many = jax.device_count() + 1
+    with pytest.raises(InputError, match=f"devices must be 1 to {many - 1}, as many as there are; it was {many}"):
+        mesh_of(many)
+    check_batch(7, mesh_of(1))

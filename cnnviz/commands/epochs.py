@@ -2,78 +2,115 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from cnnviz import configs, runs
+from cnnviz import configs, hosts, runs
 from cnnviz.background import background
 from cnnviz.commands import terminal
 from cnnviz.errors import InputError
-from cnnviz.training.fit import NotFinite, best, fit, split, split_rows
+from cnnviz.training.evaluate import make_evaluate
+from cnnviz.training.feed import Feed, feed_of
+from cnnviz.training.fit import NotFinite, fit
+from cnnviz.training.members import Record, best, by_seed, member
+from cnnviz.training.mesh import here
 from cnnviz.training.recipe import Recipe
-from cnnviz.training.step import Examples, make_evaluate
 from cnnviz.whole import whole
 
 
-def train_on(path: Path, config: dict[str, Any], dataset: Any, stopped: list[int]) -> int:
-    """Trains from the run's latest checkpoint to its end, or to Ctrl-C."""
+def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.Stop, mesh: Mesh, images_on: str) -> int:
+    """Trains from the run's latest checkpoint to its end, or until `stop()` is a signal; its exit code."""
     recipe, limit = Recipe(**config["recipe"]), config["data"]["limit"]
-    split_key, fit_key = jax.random.split(jax.random.fold_in(jax.random.key(recipe.seed), 1))
-    rows, _ = split_rows(len(dataset.train.labels[:limit]), recipe.validation, split_key)
-    training, validation = split(on_device(dataset.train, limit), recipe.validation, split_key)
+    images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
+    members = [member(seed, len(labels), recipe) for seed in configs.networks_of(config)]
     model = runs.build_model(config)
-    begun, history = runs.load_state(path)
-    step = int(begun.step)
-    if runs.mend_metrics(path, history):
-        print("metrics.jsonl was not whole; it is written again from the checkpoint.")
+    history, step = hosts.told(lambda: _begun(path))
+    begun = hosts.of_first(runs.load_states(path)[0] if hosts.is_first() else runs.fresh(config))
+    feed = feed_of(images, labels, mesh, images_on)
     with terminal.progress() as on_step, background() as later:
-        how = {"save_at": configs.keep_of(config).snapshots, "stop": lambda: bool(stopped), "on_step": on_step}
-        how["history"] = tuple(history)
+        how = {"save_at": configs.keep_of(config).snapshots, "stop": lambda: bool(stop()), "on_step": on_step}
         try:
-            for state, record in fit(model, begun, training, validation, recipe, runs.prepare, fit_key, **how):
-                step, history = int(state.step), [*history, *([record] if record else [])]
-                later(runs.save, path, jax.tree.map(np.array, state), tuple(history))  # a copy: the step goes on
-                if record:
-                    print(_line(record, recipe.epochs), flush=True)
+            for states, records in fit(model, begun, feed, members, recipe, runs.prepare, history=history, **how):
+                step, history = max(int(state.step) for state in states), [*history, *records]
+                if hosts.is_first():  # a copy, since the steps go on
+                    later(runs.save, path, jax.tree.map(np.array, states), tuple(history))
+                if records:
+                    print(_line(records, recipe.epochs), flush=True)
         except NotFinite as error:
-            file = _write_batches(path, error, rows)
+            file = _write_batches(path, error)
             raise InputError(f"{error} {file} lists the images. The last good checkpoint of {path} is kept.") from error
-    if stopped:
+    if stop():
         print(f"Stopped at step {step} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
-        return 128 + stopped[0]  # 130 for Ctrl-C, 143 for SIGTERM
-    _conclude(path, model, on_device(dataset.test, limit), history)
+        return 128 + stop()  # 130 for Ctrl-C, 143 for SIGTERM
+    if hosts.is_first():
+        _conclude(path, model, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
+    hosts.wait_for_all("the end")
     return 0
 
 
-def on_device(part: Any, limit: int | None) -> Examples:
-    """The first `limit` images and labels of a split, or all."""
-    return Examples(jnp.asarray(part.images[:limit]), jnp.asarray(part.labels[:limit]))
+def _begun(path: Path) -> tuple[list[Record], int]:
+    """The records and the step of a run's latest checkpoint; metrics.jsonl is made to say the same."""
+    states, history = runs.load_states(path)
+    if runs.mend_metrics(path, history):
+        print("metrics.jsonl was not whole; it is written again from the checkpoint.")
+    return history, max(int(state.step) for state in states)
 
 
-def _write_batches(path: Path, error: NotFinite, rows: Any) -> Path:
+def measured(run: runs.Run, test: Feed) -> list[tuple[float, float]]:
+    """The loss and the accuracy of each of a run's networks on test images."""
+    evaluate = make_evaluate(run.model, run.prepare)
+    return [evaluate(variables, test, np.arange(len(test.labels))) for variables in run.members]
+
+
+def _write_batches(path: Path, error: NotFinite) -> Path:
     """Writes which training images, counted as the data set has them, were in the batches that were refused."""
-    file, rows = path / "not_finite.json", np.asarray(rows)
-    batches = [{"step": step, "images": rows[list(batch)].tolist()} for step, batch in error.batches.items()]
-    with whole(file) as temporary:
-        temporary.write_text(json.dumps(batches) + "\n")
+    file = path / "not_finite.json"
+    batches = [{"step": step, "images": list(batch)} for step, batch in error.batches.items()]
+    if hosts.is_first():
+        with whole(file) as temporary:
+            temporary.write_text(json.dumps(batches) + "\n")
     return file
 
 
-def _conclude(path: Path, model: Any, test: Any, history: list[dict[str, Any]]) -> None:
-    """Measures the kept checkpoint on the test images, once, and writes and prints what came out."""
-    loss, accuracy = make_evaluate(model, runs.prepare)(runs.load_run(path).variables, test)
-    kept = best(history)
-    runs.write_summary(path, {"best": kept, "test_loss": loss, "test_accuracy": accuracy, "epochs": len(history)})
-    print(f"Kept epoch {kept['epoch']}: test accuracy {accuracy:.4f}, test loss {loss:.4f}. Run: {path}")
+def _conclude(path: Path, model: Any, test: Feed, history: Sequence[Record]) -> None:
+    """Measures the kept checkpoints on the test images, once, and writes and prints what came out."""
+    bests = [best(own) for own in by_seed(history)]
+    losses, accuracies = zip(*measured(runs.load_run(path), test), strict=True)
+    rows = [
+        {"best": kept, "test_loss": loss, "test_accuracy": accuracy}
+        for kept, loss, accuracy in zip(bests, losses, accuracies, strict=True)
+    ]
+    summary = rows[0]
+    if len(rows) > 1:
+        summary = {"networks": rows, "test_loss": fmean(losses), "test_accuracy": fmean(accuracies)}
+        summary |= {"test_loss_sd": stdev(losses), "test_accuracy_sd": stdev(accuracies)}
+        for row in rows:
+            print(f"seed {row['best']['seed']}: kept epoch {row['best']['epoch']}, {_tested(row)}.")
+    epochs = max(record["epoch"] for record in history)
+    runs.write_summary(path, summary | {"epochs": epochs})
+    what = f"Kept epoch {bests[0]['epoch']}" if len(rows) == 1 else f"{len(rows)} networks"
+    print(f"{what}: test accuracy {_mean(accuracies)}, test loss {_mean(losses)}. Run: {path}")
 
 
-def _line(record: dict[str, Any], epochs: int) -> str:
-    numbers = [f"{name} {record[name]:.4f}" for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")]
-    return "  ".join([f"epoch {record['epoch']:2d}/{epochs}", *numbers, f"{record['seconds']:.1f} s"])
+def _tested(row: Record) -> str:
+    return f"test accuracy {row['test_accuracy']:.4f}, test loss {row['test_loss']:.4f}"
+
+
+def _line(records: Sequence[Record], epochs: int) -> str:
+    names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    numbers = [f"{name} {_mean([record[name] for record in records])}" for name in names]
+    return "  ".join([f"epoch {records[0]['epoch']:2d}/{epochs}", *numbers, f"{records[0]['seconds']:.1f} s"])
+
+
+def _mean(values: Sequence[float]) -> str:
+    """The mean, and of several the standard deviation."""
+    return f"{fmean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
 def _how_to_resume(path: Path) -> str:

@@ -31,11 +31,12 @@ def data_of(path: Path, config: dict[str, Any], data_dir: Path | None) -> Any:
 
 def _others(options: Any, config: dict[str, Any]) -> list[str]:
     """Options given that differ from those that a run was started with, each with both values."""
-    from cnnviz.configs import keep_of
+    from cnnviz.configs import keep_of, networks_of
 
     keep, default = keep_of(config), type(options)()
     started = {**config["recipe"], "model": config["model"], "limit": config["data"]["limit"]}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
+    started["seeds"] = len(networks_of(config))
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in config["recipe"]}
     usual = {name: getattr(default, name, None) for name in asked}
     differ = [name for name, value in sorted(asked.items()) if value not in (usual[name], started[name])]

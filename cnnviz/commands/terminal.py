@@ -1,15 +1,18 @@
 """What a long command has to do with its terminal: a progress bar, and an end at the next good moment on Ctrl-C."""
 
+import itertools
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+Stop = Callable[[], int]  # the signal after which to end; 0 while there was none
+
 
 @contextmanager
-def ctrl_c() -> Iterator[list[int]]:
-    """A list that is no longer empty after Ctrl-C or SIGTERM; a second one ends the program at once."""
+def ctrl_c() -> Iterator[Stop]:
+    """Which of Ctrl-C and SIGTERM has come; a second one ends the program at once."""
     received: list[int] = []
 
     def note(number: int, frame: Any) -> None:
@@ -19,10 +22,28 @@ def ctrl_c() -> Iterator[list[int]]:
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield received
+        yield lambda: received[0] if received else 0
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def any_process() -> Iterator[Stop]:
+    """Whether SIGTERM has come to any of several processes; all of them learn it at the same call.
+
+    JAX catches the signal itself: a handler of our own would keep it from telling the others.
+    """
+    from jax.experimental.multihost_utils import reached_preemption_sync_point
+
+    calls, received = itertools.count(), []
+
+    def stop() -> int:
+        if not received and reached_preemption_sync_point(next(calls)):
+            received.append(signal.SIGTERM)
+        return received[0] if received else 0
+
+    yield stop
 
 
 @contextmanager

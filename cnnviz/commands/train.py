@@ -1,17 +1,19 @@
 """`train.py`: train a network, one line an epoch, and keep the best checkpoint as a run that visualize.py reads."""
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnviz.commands import console, terminal
-from cnnviz.commands.resume import resumed
+from cnnviz.commands.resume import data_of, resumed
 from cnnviz.errors import InputError, unknown
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
-from cnnviz.training.recipe import RECIPES, Recipe
+from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
 
 DEFAULT = "fast"
 
@@ -31,7 +33,7 @@ class Options:
     limit: int | None = None
     """Train and test with only the first so many images of each split."""
     recipe: str | None = None
-    """fast (the default), or classic, the chapter's; the next six options change a number of it."""
+    """fast (the default), or classic, the chapter's; the next seven options change a number of it."""
     epochs: int | None = None
     """Passes over the training images, at most (fast: 6, classic: 20)."""
     batch_size: int | None = None
@@ -44,6 +46,10 @@ class Options:
     """Share of the training images that is held out for validation (0.2)."""
     seed: int | None = None
     """Decides the initial weights, the split, the order of images and dropout (0)."""
+    precision: str | None = None
+    """What is computed in: float32 or bfloat16 (float32)."""
+    seeds: int = 1
+    """How many networks to train side by side, alike in all but their seed: --seed and those after it."""
     keep: int = 1
     """How many of the latest checkpoints stay, besides the first and the best."""
     keep_every: int | None = None
@@ -58,6 +64,14 @@ class Options:
     """Go on with the run --name, or with the latest."""
     verify: Path | None = None
     """Train nothing: check a run's files, and that its network still has the recorded test accuracy."""
+    devices: int | None = None
+    """How many of the local devices share each batch; all by default."""
+    images_on: str = "auto"
+    """Where the images lie: device, host, or auto, on the device where they take up to a quarter of its memory."""
+    distributed: str = "off"
+    """Several processes as one: auto (Slurm, TPU pods, GKE), or "host:port,n,id" of process 0 and of this one."""
+    timeout: int = 60
+    """Seconds to wait for the other processes."""
     debug: bool = False
     """Show where an error comes from."""
 
@@ -78,9 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def train(options: Options) -> int:
     from cnnviz import data
-    from cnnviz.commands.epochs import train_on
     from cnnviz.commands.verify import verify
-    from cnnviz.lock import locked
     from cnnviz.training.keep import Keep
 
     if options.prepare_data:
@@ -92,20 +104,50 @@ def train(options: Options) -> int:
     keep = Keep(options.keep, options.keep_every)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"limit must be at least 1; it was {options.limit}.")
+    if options.timeout < 1:
+        raise InputError(f"timeout must be at least 1 second; it was {options.timeout}.")
+    if options.images_on not in IMAGES_ON:
+        raise unknown("place for the images", options.images_on, IMAGES_ON)
+    seeds_of(recipe, options.seeds)
     resolve(MODELS, options.model, "model")
     console.use_compilation_cache()
-    with terminal.ctrl_c() as stopped:  # from here on, since what is interrupted inside an import of JAX may be lost
-        path, config, dataset = resumed(options) if options.resume else _new(options, recipe, keep)
-        with locked(path):
-            return train_on(path, config, dataset, stopped)
+    with terminal.ctrl_c() if options.distributed == "off" else terminal.any_process() as stop:
+        return _in_this_process(options, recipe, keep, stop)
 
 
-def _new(options: Options, recipe: Recipe, keep: Any) -> tuple[Path, dict[str, Any], Any]:
+def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal.Stop) -> int:
+    """Trains as one of several processes, of which the first begins the run and writes it, or alone."""
+    from cnnviz import hosts
+    from cnnviz.commands.epochs import train_on
+    from cnnviz.lock import locked
+    from cnnviz.training.mesh import mesh_of
+
+    if said := hosts.join(options.distributed, options.timeout):
+        print(said, flush=True)
+    mesh, begun = mesh_of(options.devices), {}
+    with ExitStack() as held:
+        if not hosts.is_first():
+            held.enter_context(redirect_stdout(held.enter_context(open(os.devnull, "w"))))
+
+        def begin() -> tuple[str, dict[str, Any]]:
+            path, config, begun["dataset"] = resumed(options) if options.resume else _new(options, recipe, keep, mesh)
+            held.enter_context(locked(path))
+            return str(path), config
+
+        name, config = hosts.told(begin)
+        path = Path(name)
+        dataset = hosts.by_all(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
+        return train_on(path, config, dataset, stop, mesh, options.images_on)
+
+
+def _new(options: Options, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, dict[str, Any], Any]:
     """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
     from cnnviz import data, runs
     from cnnviz.environment import environment
-    from cnnviz.training.fit import held_out, steps_an_epoch
+    from cnnviz.training.fit import steps_an_epoch
     from cnnviz.training.keep import log_spaced
+    from cnnviz.training.members import held_out
+    from cnnviz.training.mesh import check_batch
 
     if options.name is not None and (Path(options.name).name != options.name or options.name in ("", "..")):
         raise InputError(f"A run's name is that of a folder in --runs; it was {options.name!r}.")
@@ -115,13 +157,15 @@ def _new(options: Options, recipe: Recipe, keep: Any) -> tuple[Path, dict[str, A
     dataset, line = data.first_available(options.dataset, options.data_dir)
     print(line)
     count = len(dataset.train.labels[: options.limit])
-    total = recipe.epochs * steps_an_epoch(count - held_out(count, recipe.validation), recipe)
+    count -= held_out(count, recipe.validation)
+    check_batch(min(recipe.batch_size, count), mesh)
+    total = recipe.epochs * steps_an_epoch(count, recipe)
     snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
     shape = [int(n) for n in dataset.train.images.shape[1:]]
     described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
     described |= {"image_shape": shape, "limit": options.limit}
     described |= {"dir": str(options.data_dir) if options.data_dir else None}
-    config = {"format": 1, "model": options.model, "recipe": asdict(recipe), "data": described}
+    config = {"format": 1, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds, "data": described}
     config["prepare"] = "float32(pixel) / 255"
     config["keep"] = asdict(keep) | {"snapshots": snapshots}
     path = path or _free_name(options.runs, f"{dataset.title}-{options.model}")

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from cnnviz.figures.curves import curves
 from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer
 from cnnviz.runs import Run
-from cnnviz.training.fit import best
+from cnnviz.training.members import best
 
 
 def pictures(run: Run, view: View) -> list[Picture]:

@@ -1,4 +1,4 @@
-"""The loop: epochs of steps, one record an epoch, early stopping, and the same bits wherever it is resumed."""
+"""The loop: epochs of steps, a record an epoch, early stopping, and the same bits wherever it is resumed."""
 
 import math
 import time
@@ -10,13 +10,15 @@ import jax
 import numpy as np
 
 from cnnviz.errors import InputError
+from cnnviz.training.advance import Advance, Rows, at_once, in_turn
+from cnnviz.training.evaluate import make_evaluate
+from cnnviz.training.feed import Feed
+from cnnviz.training.members import Member, Record, is_over
+from cnnviz.training.mesh import check_batch, in_flight, replicated
 from cnnviz.training.recipe import Recipe
-from cnnviz.training.step import Examples, State, Totals, make_evaluate, make_step
-from cnnviz.types import Array, Key
-
-Record = dict[str, float | int]
-IN_FLIGHT = 8  # steps handed to the device and not waited for; without a bound, several CPU devices can deadlock
-
+from cnnviz.training.state import State, Totals
+from cnnviz.training.step import make_step
+from cnnviz.types import Array
 
 REFUSALS = 3  # updates in a row that may be refused before training stops
 
@@ -29,124 +31,132 @@ class NotFinite(InputError):
         self.batches = batches
 
 
-def split(examples: Examples, share: float, key: Key) -> tuple[Examples, Examples]:
-    """Training and validation examples; `share` of them, drawn by the key, are for validation."""
-    part = lambda rows: Examples(examples.images[rows], examples.labels[rows])
-    training, validation = split_rows(len(examples.labels), share, key)
-    return part(training), part(validation)
-
-
-def split_rows(count: int, share: float, key: Key) -> tuple[Array, Array]:
-    """Which of `count` images are for training and which for validation."""
-    held = held_out(count, share)
-    order = jax.random.permutation(key, count)
-    return order[held:], order[:held]
-
-
-def held_out(count: int, share: float) -> int:
-    """How many of `count` images are for validation; a share that leaves either side empty is an InputError."""
-    held = round(count * share)
-    if not 0 < held < count:
-        raise InputError(f"Of {count} images a share of {share} leaves none on one side of the split.")
-    return held
-
-
 def steps_an_epoch(count: int, recipe: Recipe) -> int:
     """Steps in an epoch of `count` training images; those that fill no batch wait for another epoch."""
     return count // min(recipe.batch_size, count)
 
 
-def best(history: Sequence[Record]) -> Record:
-    """The record with the least validation loss, the first of equals."""
-    return min(history, key=lambda record: record["val_loss"])
-
-
-def is_over(history: Sequence[Record], recipe: Recipe) -> bool:
-    """Whether all epochs are done, or the last `patience` of them did not improve on the best before."""
-    stale = len(history) - 1 - history.index(best(history)) if history else 0
-    return len(history) >= recipe.epochs or stale >= recipe.patience
-
-
 def fit(
     model: Any,
-    state: State,
-    train: Examples,
-    validation: Examples,
+    states: Sequence[State],
+    feed: Feed,
+    members: Sequence[Member],
     recipe: Recipe,
     prepare: Callable[[Array], Array],
-    key: Key,
     *,
     history: Sequence[Record] = (),
     save_at: Collection[int] = (),
     stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[tuple[State, Record | None]]:
-    """Trains, and yields the state and the epoch's record after each epoch.
+    at_a_time: Callable[..., Advance] | None = None,
+) -> Iterator[tuple[list[State], list[Record]]]:
+    """Trains one or several networks side by side, and yields their states and the epoch's records after each epoch.
 
-    After the steps in `save_at` the state is yielded with None for a record. So it is after the step under way when
-    `stop()` turns true, and that is the end. From any yielded state and the records so far, `fit` goes on with the same
-    bits as if it had not stopped. The yielded state is valid until the next one is asked for. Raises NotFinite where
-    `REFUSALS` updates in a row, all of an epoch's, or the validation loss are not finite.
+    After the steps in `save_at` the states are yielded without records. So they are after the steps under way when
+    `stop()` turns true, and that is the end. From any yielded states and the records so far, `fit` goes on with the
+    same bits as if it had not stopped. The yielded states are valid until the next ones are asked for. A network that
+    has stopped early stays as it is. The records of several have their `seed`.
+
+    `at_a_time` is how steps are taken: `in_turn`, the default on CPU, or `at_once`. Raises NotFinite where `REFUSALS`
+    updates in a row, all of an epoch's, or the validation loss are not finite.
     """
-    data_key, dropout_key = jax.random.split(key)
-    batch, steps = min(recipe.batch_size, len(train.labels)), steps_an_epoch(len(train.labels), recipe)
-    step = make_step(model, recipe, prepare, dropout_key, recipe.epochs * steps)
-    evaluate = make_evaluate(model, prepare)
-    history, watch = list(history), _Watch()
-    while not is_over(history, recipe):
-        begun, epoch = time.perf_counter(), len(history)
-        order = jax.random.permutation(jax.random.fold_in(data_key, epoch), len(train.labels))
-        order = order[: steps * batch].reshape(steps, batch)
-        rows = np.asarray(order)
-        for at in range(int(state.step), (epoch + 1) * steps):
+    count = len(members[0].training)
+    batch, steps = min(recipe.batch_size, count), steps_an_epoch(count, recipe)
+    check_batch(batch, feed.mesh)
+    at_a_time = at_a_time or (in_turn if jax.default_backend() == "cpu" else at_once)
+    advance = at_a_time(make_step(model, recipe, prepare, recipe.epochs * steps), members, feed)
+    longest = 1 if at_a_time is in_turn else feed.steps_a_call
+    evaluate, watch = make_evaluate(model, prepare), _Watch(in_flight(feed.mesh))
+    states = [replicated(state, feed.mesh) for state in states]
+    histories = [_of(history, member) for member in members]
+    while active := [i for i, own in enumerate(histories) if not is_over(own, recipe)]:
+        begun, epoch = time.perf_counter(), len(histories[active[0]])
+        orders = {i: members[i].order(epoch, batch) for i in active}
+        calls = _calls(int(states[active[0]].step), (epoch + 1) * steps, longest, save_at)
+        for start, end in calls:
             if stop():
                 watch.wait(0)
-                yield state, None
+                yield states, []
                 return
-            state, refused = step(state, train, order)
-            watch.waiting.append((at + 1, rows[at % steps], refused))
-            watch.wait(IN_FLIGHT)
-            on_step(at + 1 - epoch * steps, steps)
-            if at + 1 in save_at and at + 1 < (epoch + 1) * steps:
+            rows = {i: order[start - epoch * steps : end - epoch * steps] for i, order in orders.items()}
+            states, refused = advance(states, rows)
+            watch.add(start, rows, refused)
+            on_step(end - epoch * steps, steps)
+            if end in save_at and end < (epoch + 1) * steps:
                 watch.wait(0)
-                yield state, None
+                yield states, []
         watch.wait(0)
-        done = int(state.totals.count) // batch
-        if not done:
-            raise NotFinite(f"No update of epoch {epoch + 1} was finite; try a smaller learning rate.", watch.refused)
-        train_loss, train_accuracy = state.totals.means()
-        val_loss, val_accuracy = evaluate(state.variables, validation)
-        state = state.replace(totals=Totals.zero())
-        record = {
-            "epoch": epoch + 1,
-            "step": int(state.step),
-            "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
-        }
-        record |= {"val_loss": val_loss, "val_accuracy": val_accuracy, "seconds": time.perf_counter() - begun}
-        if done < steps:
-            record["refused"] = steps - done
-        if not math.isfinite(val_loss):
-            raise NotFinite(f"The validation loss was {val_loss} after step {record['step']}.", watch.refused)
-        history.append(record)
-        yield state, record
+        for i in active:
+            record = _named(members[i], members) | {"epoch": epoch + 1} | _trained(states[i], steps, batch, watch.of(i))
+            record |= _validated(evaluate(states[i].variables, feed, members[i].validation), record, watch.of(i))
+            histories[i].append(record)
+            states[i] = states[i].replace(totals=replicated(Totals.zero(), feed.mesh))
+        seconds = time.perf_counter() - begun
+        yield states, [histories[i][-1] | {"seconds": seconds} for i in active]
+
+
+def _of(history: Sequence[Record], member: Member) -> list[Record]:
+    return [dict(record) for record in history if record.get("seed", member.seed) == member.seed]
+
+
+def _calls(at: int, last: int, longest: int, save_at: Collection[int]) -> Iterator[tuple[int, int]]:
+    """From which step to which each compiled call goes: none over a step in `save_at`, none too long."""
+    while at < last:
+        end = min([last, at + longest, *(step for step in save_at if step > at)])
+        yield at, end
+        at = end
+
+
+def _named(member: Member, members: Sequence[Member]) -> Record:
+    return {"seed": member.seed} if len(members) > 1 else {}
+
+
+def _trained(state: State, steps: int, batch: int, refused: Mapping[int, Sequence[int]]) -> Record:
+    """What an epoch's steps left in the totals; an epoch of which no update was finite is a NotFinite."""
+    done = int(state.totals.count) // batch
+    if not done:
+        text = f"No update of the epoch up to step {int(state.step)} was finite; try a smaller learning rate."
+        raise NotFinite(text, refused)
+    loss, accuracy = state.totals.means()
+    record = {"step": int(state.step), "train_loss": loss, "train_accuracy": accuracy}
+    return record if done == steps else record | {"refused": steps - done}
+
+
+def _validated(found: tuple[float, float], record: Record, refused: Mapping[int, Sequence[int]]) -> Record:
+    loss, accuracy = found
+    if not math.isfinite(loss):
+        raise NotFinite(f"The validation loss was {loss} after step {record['step']}.", refused)
+    return {"val_loss": loss, "val_accuracy": accuracy}
 
 
 class _Watch:
-    """Steps handed to the device and not waited for, and the batches of the updates last refused, by step."""
+    """Calls handed to the device and not waited for, and the batches last refused, by network and step."""
 
-    def __init__(self):
-        self.waiting: deque[tuple[int, np.ndarray, Array]] = deque()
-        self.refused: dict[int, list[int]] = {}
+    def __init__(self, allowed: int):
+        self.allowed = allowed
+        self.waiting: deque[tuple[int, Rows, Mapping[int, Array]]] = deque()
+        self.refused: dict[int, dict[int, list[int]]] = {}
+
+    def of(self, network: int) -> dict[int, list[int]]:
+        return self.refused.setdefault(network, {})
+
+    def add(self, start: int, rows: Rows, refused: Mapping[int, Array]) -> None:
+        self.waiting.append((start, rows, refused))
+        self.wait(self.allowed)
 
     def wait(self, allowed: int) -> None:
-        """Waits for the oldest steps until `allowed` are left; raises NotFinite at too many refusals in a row."""
+        """Waits for the oldest calls until `allowed` are left; raises NotFinite at too many refusals in a row."""
         while len(self.waiting) > allowed:
-            step, rows, in_a_row = self.waiting.popleft()
-            if not int(in_a_row):
-                self.refused.clear()
+            start, rows, refused = self.waiting.popleft()
+            for i, in_a_row in refused.items():
+                self._look(start, rows[i], np.asarray(in_a_row), self.of(i))
+
+    def _look(self, start: int, rows: np.ndarray, in_a_row: np.ndarray, refused: dict[int, list[int]]) -> None:
+        for step, (batch, count) in enumerate(zip(rows, in_a_row, strict=True), start + 1):
+            if not count:
+                refused.clear()
                 continue
-            self.refused[step] = rows.tolist()
-            if in_a_row >= REFUSALS:
+            refused[step] = batch.tolist()
+            if count >= REFUSALS:
                 what = f"The loss or its gradient was not finite in {REFUSALS} steps in a row, at last in step {step};"
-                raise NotFinite(f"{what} try a smaller learning rate.", self.refused)
+                raise NotFinite(f"{what} try a smaller learning rate.", refused)

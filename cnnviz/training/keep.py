@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.errors import InputError
-from cnnviz.training.fit import Record, best
+from cnnviz.training.members import Record, best, by_seed
 
 
 @dataclass(frozen=True)
 class Keep:
-    """The first, the best and the `last` ones always; that of every k-th epoch and those at `snapshots` if asked."""
+    """The first, the best of each network and the `last` ones always; every k-th epoch's and `snapshots` if asked."""
 
     last: int = 1
     every: int | None = None  # epochs
@@ -27,7 +27,7 @@ class Keep:
     def of(self, steps: Sequence[int], history: Sequence[Record]) -> set[int]:
         """Those of the steps, in order, whose checkpoints stay."""
         whole = {record["step"] for record in history if self.every and record["epoch"] % self.every == 0}
-        kept = {best(history)["step"]} if history else set()
+        kept = {best(own)["step"] for own in by_seed(history)}
         return set(steps) & ({0, *steps[-self.last :], *self.snapshots} | whole | kept)
 
 

@@ -1,10 +1,19 @@
 """RECIPES: what a training run is told, the numbers that decide with data and model every bit of the result."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from cnnviz.errors import InputError, unknown
 
 SCHEDULES = ("constant", "one_cycle")
+PRECISIONS = ("float32", "bfloat16")
+IMAGES_ON = ("auto", "device", "host")
+BOUNDS = {
+    "epochs batch_size patience": (lambda value: value >= 1, "at least 1"),
+    "learning_rate": (lambda value: 0 < value < float("inf"), "positive and finite"),
+    "shift weight_decay": (lambda value: 0 <= value < float("inf"), "at least 0 and finite"),
+    "erase label_smoothing average": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
+}
 
 
 def check_seed(seed: int) -> None:
@@ -26,22 +35,41 @@ class Recipe:
     seed: int = 0
     schedule: str = "constant"  # one_cycle rises to the learning rate in a fifth of all steps, then falls by a cosine
     weight_decay: float = 0.0  # AdamW's
+    shift: int = 0  # pixels up, down, left or right, at most
+    flip: bool = False  # half of the images, left for right
+    erase: float = 0.0  # probability that a rectangle of an image is erased
+    label_smoothing: float = 0.0  # share of a label's weight that is spread over all classes
+    average: float = 0.0  # decay of the average of the parameters that is evaluated and kept; 0 for none
+    precision: str = "float32"  # of what is computed; parameters are float32 always
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            usual = type(getattr(Recipe, name))
-            if isinstance(value, bool) or not isinstance(value, (int, float) if usual is float else usual):
-                raise InputError(f"{name} is {value!r}; it must be of the kind {usual.__name__}.")
+            _check_kind(name, value, type(getattr(Recipe, name)))
         check_seed(self.seed)
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1; it was {getattr(self, name)}.")
+        for names, (fits, what) in BOUNDS.items():
+            for name in names.split():
+                if not fits(getattr(self, name)):
+                    raise InputError(f"{name} must be {what}; it was {getattr(self, name)}.")
         if not 0 < self.validation < 1:
             raise InputError(f"validation is a share of the training images between 0 and 1; it was {self.validation}.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"learning_rate must be positive and finite; it was {self.learning_rate}.")
-        if self.schedule not in SCHEDULES:
-            raise unknown("schedule", self.schedule, SCHEDULES)
+        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise unknown(name, getattr(self, name), known)
+
+
+def _check_kind(name: str, value: Any, usual: type) -> None:
+    """An InputError for a number of another kind; a whole one will do where any is wanted, and True is no number."""
+    fits = isinstance(value, (int, float) if usual is float else usual)
+    if not fits or isinstance(value, bool) != (usual is bool):
+        raise InputError(f"{name} is {value!r}; it must be of the kind {usual.__name__}.")
+
+
+def seeds_of(recipe: Recipe, count: int) -> range:
+    """`count` seeds from the recipe's on; too few, or one too large, are an InputError."""
+    if count < 1:
+        raise InputError(f"seeds must be at least 1; it was {count}.")
+    check_seed(recipe.seed + count - 1)
+    return range(recipe.seed, recipe.seed + count)
 
 
 RECIPES = {

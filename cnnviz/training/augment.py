@@ -1,0 +1,56 @@
+"""Images varied at random while a network is trained: shifted, flipped, with a rectangle erased. Pure and jitted.
+
+Pixels that come in from outside, and erased ones, are 0: black.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Int, Shaped, UInt8
+
+from cnnviz.types import Array, Key
+
+AREA = (0.02, 0.33)  # share of the image that is erased
+ASPECT = (0.3, 1 / 0.3)  # height by width of the erased rectangle
+Pixels = UInt8[Array, "h w c"]
+
+
+def vary(images: Shaped[Array, "n h w c"], key: Key, *, shift: int, flip: bool, erase: float) -> Array:
+    """The images, each varied by draws of its own: shifted by up to `shift` pixels each way, flipped, a part erased."""
+    return jax.vmap(lambda image, own: _vary(image, own, shift, flip, erase))(
+        images, jax.random.split(key, len(images))
+    )
+
+
+def _vary(image: Pixels, key: Key, shift: int, flip: bool, erase: float) -> Pixels:
+    shift_key, flip_key, erase_key = jax.random.split(key, 3)
+    if shift:
+        image = shifted(image, jax.random.randint(shift_key, (2,), -shift, shift + 1), shift)
+    if flip:
+        image = jnp.where(jax.random.bernoulli(flip_key), image[:, ::-1], image)
+    return erased(image, erase_key, erase) if erase else image
+
+
+def shifted(image: Pixels, by: Int[Array, "2"], most: int) -> Pixels:
+    """The image moved down and right by so many pixels, neither more than `most` either way."""
+    padded = jnp.pad(image, ((most, most), (most, most), (0, 0)))
+    return jax.lax.dynamic_slice(padded, (most - by[0], most - by[1], 0), image.shape)
+
+
+def erased(image: Pixels, key: Key, probability: float) -> Pixels:
+    """With a probability, the image without a rectangle (Zhong et al., "Random Erasing Data Augmentation", 2017).
+
+    The rectangle has AREA and ASPECT, drawn as in algorithm 1 of the paper, and is cut off at the image's edge where
+    it is longer than the image.
+    """
+    height, width, _ = image.shape
+    whether, area, aspect, top, left = jax.random.uniform(key, (5,))
+    area = (AREA[0] + area * (AREA[1] - AREA[0])) * height * width
+    aspect = ASPECT[0] * (ASPECT[1] / ASPECT[0]) ** aspect
+    tall = jnp.minimum(jnp.sqrt(area * aspect), height)
+    wide = jnp.minimum(jnp.sqrt(area / aspect), width)
+    rows, columns = jnp.arange(height), jnp.arange(width)
+    first_row, first_column = top * (height - tall), left * (width - wide)
+    inside = ((rows >= first_row) & (rows < first_row + tall))[:, None] & (
+        (columns >= first_column) & (columns < first_column + wide)
+    )
+    return jnp.where(((whether < probability) & inside)[..., None], 0, image)

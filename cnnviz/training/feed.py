@@ -1,0 +1,80 @@
+"""Where batches come from: images that lie on the devices, or that are gathered in the host's memory, step by step.
+
+Either way images travel as uint8, and the same rows give the same bits.
+"""
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Int
+
+from cnnviz.training.mesh import replicated, shared
+from cnnviz.types import Array
+
+SHARE = 0.25  # of a device's memory that a data set may take; a larger one stays in the host's
+
+
+class Batches(NamedTuple):
+    """The batches of some steps: of all images the `rows` `[..., steps, batch]`, or without rows just these images."""
+
+    images: Any
+    labels: Any
+    rows: Any
+
+    def at(self, step: int | Array) -> tuple[Array, Array]:
+        """The images and labels of one step, uint8 `[batch, h, w, c]` and int `[batch]`."""
+        if self.rows is None:
+            return self.images[step], self.labels[step]
+        return self.images[self.rows[step]], self.labels[self.rows[step]]
+
+
+class Resident:
+    """All images on every device; a batch is gathered there, in the step that uses it."""
+
+    steps_a_call = 1000
+    axes = Batches(None, None, 0)  # which axis is the members'
+
+    def __init__(self, images: Any, labels: Any, mesh: Mesh):
+        self.mesh = mesh
+        self.images, self.labels = replicated((images, labels), mesh)
+
+    def __call__(self, rows: Int[np.ndarray, "..."]) -> Batches:
+        on_devices = rows if self.mesh.size == 1 else shared(rows.shape, rows.ndim - 1, rows.__getitem__, self.mesh)
+        return Batches(self.images, self.labels, on_devices)
+
+
+class OnHost:
+    """All images in the host's memory; each process gathers its own rows of a batch while the step before runs."""
+
+    steps_a_call = 1
+    axes = Batches(0, 0, None)
+
+    def __init__(self, images: Any, labels: Any, mesh: Mesh):
+        self.images, self.labels, self.mesh = images, labels, mesh
+
+    def __call__(self, rows: Int[np.ndarray, "..."]) -> Batches:
+        gathered = lambda all_rows: shared(
+            rows.shape + all_rows.shape[1:],
+            rows.ndim - 1,
+            lambda at: np.asarray(all_rows[rows[at[: rows.ndim]]]),
+            self.mesh,
+        )
+        return Batches(gathered(self.images), gathered(self.labels), None)
+
+
+Feed = Resident | OnHost
+
+
+def feed_of(images: Any, labels: Any, mesh: Mesh, where: str = "auto") -> Feed:
+    """The batches of these images, uint8 `[n, h, w, c]`: on the devices if they fit `SHARE` of the memory."""
+    if where == "auto":
+        where = "device" if images.nbytes <= SHARE * memory(mesh.local_devices[0]) else "host"
+    return (Resident if where == "device" else OnHost)(images, labels, mesh)
+
+
+def memory(device: Any) -> int:
+    """The memory of a JAX device in bytes; a CPU has the machine's."""
+    stats = device.memory_stats() or {}
+    return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
