@@ -12,7 +12,7 @@ from cnnviz.errors import InputError
 NUMBER = 4  # bytes in which a process says which it is
 
 
-def meet(host: str, port: int, count: int, number: int, timeout: float) -> None:
+def meet(host: str, port: int, count: int, number: int, timeout: int | float) -> None:
     """Returns when all of `count` processes are here; process 0 listens at the address and the others come to it."""
     until = time.monotonic() + timeout
     if number:
@@ -21,7 +21,7 @@ def meet(host: str, port: int, count: int, number: int, timeout: float) -> None:
         _wait(port, count, until, timeout)
 
 
-def _wait(port: int, count: int, until: float, timeout: float) -> None:
+def _wait(port: int, count: int, until: float, timeout: int | float) -> None:
     missing = set(range(1, count))
     with ExitStack() as open_sockets:
         server = open_sockets.enter_context(socket.create_server(("", port)))
@@ -43,7 +43,7 @@ def _wait(port: int, count: int, until: float, timeout: float) -> None:
             guest.recv(1)  # it closes first, so that the port is free again at once
 
 
-def _come(host: str, port: int, number: int, until: float, timeout: float) -> None:
+def _come(host: str, port: int, number: int, until: float, timeout: int | float) -> None:
     while True:
         left = until - time.monotonic()
         try:

@@ -60,8 +60,19 @@ def test_statistics_have_a_point_a_kernel_on_axes_that_hold_all():
     assert figure.axes[0].get_ylim()[1] > 0.6
 
 
+def test_curves_of_several_networks_are_their_mean_in_a_band_of_those_there_are():
+    values = np.array([[3.0, 2.0, np.nan], [1.0, 1.0, 0.5], [2.0, np.nan, np.nan]])
+    ax = curves({"loss": {"train": values}}, np.array([1, 2, 3])).axes[0]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.0, 1.5, 0.5])
+    (band,) = ax.collections
+    path = band.get_paths()[0].vertices
+    assert path[path[:, 0] == 1, 1].min() == pytest.approx(1.0)
+    assert path[path[:, 0] == 2, 1].max() == pytest.approx(1.5 + 0.5**0.5)
+    assert path[:, 0].max() == 2  # of one network there is no deviation
+
+
 def test_curves_mark_the_best_epoch():
-    lines = {"train": np.array([3.0, 2.0, 1.0]), "validation": np.array([3.0, 2.5, 2.7])}
+    lines = {"train": np.array([[3.0, 2.0, 1.0]]), "validation": np.array([[3.0, 2.5, 2.7]])}
     ax = curves({"loss": lines}, np.array([1, 2, 3]), best=2).axes[0]
     assert [line.get_label() for line in ax.lines] == ["best epoch: 2", "train", "validation"]
     assert list(ax.lines[0].get_xdata()) == [2, 2]
@@ -69,7 +80,7 @@ def test_curves_mark_the_best_epoch():
 
 
 def test_one_epoch_is_a_visible_point_at_a_whole_number():
-    figure = curves({"loss": {"train": np.array([0.5])}}, np.array([1]), best=1)
+    figure = curves({"loss": {"train": np.array([[0.5]])}}, np.array([1]), best=1)
     ax = figure.axes[0]
     figure.draw_without_rendering()
     assert ax.lines[1].get_markersize() > 0

@@ -94,7 +94,7 @@ def test_two_processes_agree_with_one_and_the_first_alone_writes(data, alone, tm
     where = f"127.0.0.1:{free_port()},2"
     codes, written = ended(*(begin(data, tmp_path, "--distributed", f"{where},{i}") for i in (0, 1)))
     assert codes == [0, 0], written
-    assert [text.count("epoch ") for text, _ in written] == [2, 0]
+    assert [text.count("epoch  ") for text, _ in written] == [2, 0]
     agree(runs.load_run(tmp_path / "toy"), alone)
     summary = json.loads((tmp_path / "toy" / "summary.json").read_text())
     assert summary["test_accuracy"] == pytest.approx(

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import asdict, replace
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +28,17 @@ from cnnviz.training.step import make_step
 RECIPE = Recipe(epochs=3, batch_size=16, patience=3)
 VARIED = replace(RECIPE, shift=2, flip=True, erase=0.5, label_smoothing=0.1, average=0.9)
 KEY = jax.random.key(0)
+
+
+class Tiny(nn.Module):
+    """A network that compiles in no time, with BatchNorm and dropout, for what does not depend on the network."""
+
+    classes: int = 2
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(nn.Dense(16)(x.reshape(len(x), -1))))
+        return nn.Dense(self.classes)(nn.Dropout(0.4)(x, deterministic=not train))
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +89,17 @@ ONE_CYCLE = replace(RECIPE, schedule="one_cycle", weight_decay=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("stop_at", "recipe", "seeds"),
-    [(4, RECIPE, [0]), (11, RECIPE, [0]), (21, RECIPE, [0]), (14, ONE_CYCLE, [0]), (14, VARIED, [0, 1])],
+    ("model", "stop_at", "recipe", "seeds"),
+    [
+        (CNN(classes=2), 14, VARIED, [0]),
+        (Tiny(), 4, RECIPE, [0]),
+        (Tiny(), 11, RECIPE, [0]),
+        (Tiny(), 21, RECIPE, [0]),
+        (Tiny(), 14, ONE_CYCLE, [0]),
+        (Tiny(), 14, VARIED, [0, 1]),
+    ],
 )
-def test_resumed_anywhere_it_has_the_same_bits(data, stop_at, recipe, seeds):
-    model = CNN(classes=2)
+def test_resumed_anywhere_it_has_the_same_bits(data, model, stop_at, recipe, seeds):
     whole, records = run(model, data, recipe=recipe, seeds=seeds)
     calls = itertools.count(1)
     states, first = run(model, data, recipe=recipe, seeds=seeds, stop=lambda: next(calls) == stop_at)
@@ -170,7 +188,7 @@ def test_smoothed_labels_spread_their_share_over_all_classes(data):
 
 
 def test_the_average_is_at_first_the_mean_of_all_and_then_decays(data):
-    model, recipe = CNN(classes=2), replace(RECIPE, average=0.6)
+    model, recipe = Tiny(), replace(RECIPE, average=0.6)
     step = jax.jit(make_step(model, recipe, prepare, steps=30))
     state, seen = start(model, recipe), []
     for _ in range(4):
@@ -193,7 +211,7 @@ def test_in_bfloat16_it_learns_and_its_parameters_stay_float32(data):
 
 
 def test_evaluation_counts_no_padding(data):
-    model = CNN(classes=2)
+    model = Tiny()
     variables = start(model).variables
     feed = feed_of(*data, mesh_of(1))
     rows = np.tile(np.arange(160), 4)  # 640: a full chunk and a part
@@ -233,7 +251,7 @@ def spoiled(data):
 
 def test_an_update_that_is_not_finite_is_refused_and_counted(spoiled):
     images, _ = spoiled([2, 3, 7])
-    (state,), records = run(Bad(CNN(classes=2)), images, recipe=replace(RECIPE, epochs=1))
+    (state,), records = run(Bad(Tiny()), images, recipe=replace(RECIPE, epochs=1))
     assert records[0]["refused"] == 3
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((state.params, state.opt_state)))
     assert int(state.opt_state[0].count) == 7
@@ -245,21 +263,21 @@ def test_an_update_that_is_not_finite_is_refused_and_counted(spoiled):
 def test_three_refused_in_a_row_stop_the_training_with_their_images(spoiled, seeds, at_a_time):
     images, order = spoiled([4, 5, 6])
     with pytest.raises(NotFinite, match=f"{REFUSALS} steps in a row, at last in step 7;") as raised:
-        run(Bad(CNN(classes=2)), images, seeds=seeds, at_a_time=at_a_time)
+        run(Bad(Tiny()), images, seeds=seeds, at_a_time=at_a_time)
     assert {step: list(rows) for step, rows in raised.value.batches.items()} == {
         step: order[step - 1].tolist() for step in (5, 6, 7)
     }
 
 
 def test_parameters_that_are_infinite_already_stop_it_too(data):
-    state = start(CNN(classes=2))
+    state = start(Tiny())
     state = state.replace(params=jax.tree.map(lambda leaf: leaf * jnp.inf, state.params))
     with pytest.raises(NotFinite, match="in a row, at last in step 3;"):
-        run(CNN(classes=2), data, [state])
+        run(Tiny(), data, [state])
 
 
 def test_states_asked_for_within_an_epoch_change_nothing(data):
-    model = CNN(classes=2)
+    model = Tiny()
     whole, records = run(model, data)
     feed, one = feed_of(*data, mesh_of(1)), member(0, 200, RECIPE)
     seen = [
@@ -272,28 +290,29 @@ def test_states_asked_for_within_an_epoch_change_nothing(data):
     assert without_times(records) == without_times(same)
 
 
-@pytest.mark.parametrize("model", [CNN(classes=2), ResNet(classes=2, channels=4)])
-def test_images_in_the_host_s_memory_give_the_same_bits(data, model):
-    whole, records = run(model, data, recipe=VARIED, seeds=[3, 4])
-    again, same = run(model, data, recipe=VARIED, seeds=[3, 4], images_on="host")
+def test_images_in_the_host_s_memory_give_the_same_bits(data):
+    whole, records = run(Tiny(), data, recipe=VARIED, seeds=[3, 4])
+    again, same = run(Tiny(), data, recipe=VARIED, seeds=[3, 4], images_on="host")
     assert equal(whole, again)
     assert without_times(records) == without_times(same)
 
 
 def test_a_network_among_several_has_the_bits_of_one_alone(data):
-    together, records = run(CNN(classes=2), data, seeds=[0, 1, 2])
-    alone, own = run(CNN(classes=2), data, seeds=[1])
+    together, records = run(Tiny(), data, seeds=[0, 1, 2])
+    alone, own = run(Tiny(), data, seeds=[1])
     assert equal(together[1], alone[0])
     assert without_times(by_seed(records)[1]) == without_times([{"seed": 1, **record} for record in own])
     assert not equal(together[0].params, together[1].params)
 
 
-@pytest.mark.parametrize("images_on", ["device", "host"])
-@pytest.mark.parametrize("recipe", [RECIPE, VARIED])
-def test_steps_taken_all_at_once_are_those_taken_in_turn(data, images_on, recipe):
-    how = {"recipe": recipe, "seeds": [0, 1], "save_at": [4]}
-    turns, records = run(CNN(classes=2), data, at_a_time=in_turn, **how)
-    once, same = run(CNN(classes=2), data, at_a_time=at_once, images_on=images_on, **how)
+@pytest.mark.parametrize(
+    ("model", "images_on", "seeds"),
+    [(CNN(classes=2), "device", [0, 1]), (Tiny(), "host", [0, 1]), (Tiny(), "device", [0])],
+)
+def test_steps_taken_all_at_once_are_those_taken_in_turn(data, model, images_on, seeds):
+    how = {"recipe": VARIED, "seeds": seeds, "save_at": [4]}
+    turns, records = run(model, data, at_a_time=in_turn, **how)
+    once, same = run(model, data, at_a_time=at_once, images_on=images_on, **how)
     assert furthest(turns, once) < 2e-5
     for one, other in zip(records, same, strict=True):
         assert {**one, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=1e-4)
@@ -301,12 +320,15 @@ def test_steps_taken_all_at_once_are_those_taken_in_turn(data, images_on, recipe
 
 @pytest.mark.parametrize("at_a_time", [in_turn, at_once])
 def test_a_network_that_stopped_early_stays_as_it_is(data, at_a_time):
-    recipe = replace(RECIPE, epochs=8, patience=2, learning_rate=0.02)
-    states, records = run(CNN(classes=2), data, recipe=recipe, seeds=[0, 1, 2, 3], at_a_time=at_a_time)
-    lengths = [len(own) for own in by_seed(records)]
-    assert len(set(lengths)) > 1  # else this shows nothing
-    assert [int(state.step) for state in states] == [10 * length for length in lengths]
-    assert all(is_over(own, recipe) for own in by_seed(records))
+    recipe, step = replace(RECIPE, epochs=3, patience=1), jnp.int32(20)
+    begun = [start(Tiny(), recipe, seed).replace(step=step + 0) for seed in (0, 1)]
+    losses = {0: (1.0, 2.0), 1: (2.0, 1.0)}  # the first has not improved in its second epoch
+    history = [{"seed": n, "epoch": epoch, "val_loss": losses[n][epoch - 1]} for epoch in (1, 2) for n in (0, 1)]
+    before = jax.tree.map(np.array, begun)
+    (stopped, moved), records = run(Tiny(), data, begun, recipe, (0, 1), history=history, at_a_time=at_a_time)
+    assert equal(stopped, before[0])
+    assert not equal(moved.params, before[1].params)
+    assert (int(moved.step), [(record["seed"], record["epoch"]) for record in records]) == (30, [(1, 3)])
 
 
 @pytest.mark.parametrize(("count", "total"), [(1, 1), (24, 24), (24, 100), (24, 7200), (5, 1000), (1, 9)])
@@ -354,8 +376,6 @@ def test_patience_counts_epochs_since_the_best():
         ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it was nan"),
         ({"erase": 1.0}, "erase must be at least 0 and less than 1; it was 1.0"),
         ({"shift": -1}, "shift must be at least 0"),
-        ({"flip": 1}, "flip is 1; it must be of the kind bool"),
-        ({"epochs": True}, "epochs is True; it must be of the kind int"),
         ({"schedule": "onecycle"}, "did you mean 'one_cycle'"),
         ({"precision": "float16"}, "did you mean 'bfloat16'"),
     ],

@@ -98,7 +98,7 @@ def _conclude(path: Path, model: Any, test: Feed, history: Sequence[Record]) -> 
     print(f"{what}: test accuracy {_mean(accuracies)}, test loss {_mean(losses)}. Run: {path}")
 
 
-def _tested(row: Record) -> str:
+def _tested(row: dict[str, Any]) -> str:
     return f"test accuracy {row['test_accuracy']:.4f}, test loss {row['test_loss']:.4f}"
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.style import BLUE, GRAY, VERMILLION, page, tidy
 
-Lines = Mapping[str, Float[np.ndarray, " epochs"]]
+Lines = Mapping[str, Float[np.ndarray, "networks epochs"]]
 STYLES: list[dict[str, Any]] = [{"color": BLUE, "marker": "o"}, {"color": VERMILLION, "marker": "s", "linestyle": "--"}]
 MARKED = 40  # with more epochs than this, markers hide the line
 
@@ -19,7 +19,11 @@ MARKED = 40  # with more epochs than this, markers hide the line
 def curves(
     panels: Mapping[str, Lines], epochs: Int[np.ndarray, " epochs"], *, best: int | None = None, title: str = ""
 ) -> Figure:
-    """For each measure its lines over the epochs; `best` is the epoch that a dotted line marks."""
+    """For each measure its lines over the epochs; `best` is the epoch that a dotted line marks.
+
+    Of several networks a line is their mean, in a band of one standard deviation; where a network has no number, NaN,
+    it is that of the others.
+    """
     figure = page(4.4 * len(panels), 3.5, title)
     for ax, (measure, lines) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True):
         _draw(tidy(ax), lines, epochs, best)
@@ -32,7 +36,11 @@ def _draw(ax: Axes, lines: Lines, epochs: Int[np.ndarray, " epochs"], best: int 
     if best is not None:
         ax.axvline(best, color=GRAY, linestyle=":", linewidth=1.4, label=f"best epoch: {best}")
     for (name, values), style in zip(lines.items(), STYLES, strict=False):
-        ax.plot(epochs, values, label=name, markersize=size, linewidth=1.6, **style)
+        there = (~np.isnan(values)).sum(0)
+        mean = np.nansum(values, 0) / np.where(there, there, np.nan)
+        ax.plot(epochs, mean, label=name, markersize=size, linewidth=1.6, **style)
+        apart = np.sqrt(np.nansum((values - mean) ** 2, 0) / np.where(there > 1, there - 1, np.nan))
+        ax.fill_between(epochs, mean - apart, mean + apart, color=style["color"], alpha=0.2, linewidth=0)
     pad = max(0.5 if len(epochs) == 1 else 0.0, 0.03 * (epochs[-1] - epochs[0]))
     ax.set_xlim(epochs[0] - pad, epochs[-1] + pad)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))

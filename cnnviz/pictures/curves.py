@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from statistics import fmean, stdev
 
 import numpy as np
 from jaxtyping import Float
@@ -10,34 +10,44 @@ from jaxtyping import Float
 from cnnviz.figures.curves import curves
 from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer
 from cnnviz.runs import Run
-from cnnviz.training.members import best
+from cnnviz.training.members import Record, best, by_seed
 
 
 def pictures(run: Run, view: View) -> list[Picture]:
-    """Loss and accuracy by epoch, on training and validation data, with the best epoch marked."""
+    """Loss and accuracy by epoch, on training and validation data: of one network with its best epoch marked."""
     asked_layer(run, view)  # an unknown layer is an error here too
     if not run.history:
         raise Skipped(f"{run.name} has no history of its training, so there are no curves to draw.")
-    records = [dict(record) for record in run.history]
-    epochs = np.array([record["epoch"] for record in records])
+    networks = by_seed([dict(record) for record in run.history])
+    epochs = np.arange(1, 1 + max(map(len, networks)))
     lines = lambda measure: {
-        "train": column(records, f"train_{measure}"),
-        "validation": column(records, f"val_{measure}"),
+        "train": column(networks, f"train_{measure}"),
+        "validation": column(networks, f"val_{measure}"),
     }
     panels = {measure: lines(measure) for measure in ("loss", "accuracy")}
-    kept = best(run.history)
-    title = f"{run.title}: loss and accuracy over {len(records)} epoch{'s' * (len(records) > 1)}"
-    caption = (
-        f"The dotted line marks epoch {kept['epoch']}, whose validation loss, {kept['val_loss']:.4f}, is the least; "
-        f"its validation accuracy is {kept['val_accuracy']:.4f}, and its weights are those kept."
-    )
-    return [
-        Picture(
-            "curves", title, caption, records, partial(curves, panels, epochs, best=int(kept["epoch"]), title=title)
+    marked = int(best(networks[0])["epoch"]) if len(networks) == 1 else None
+    title = f"{run.title}: loss and accuracy over {len(epochs)} epoch{'s' * (len(epochs) > 1)}"
+    draw = partial(curves, panels, epochs, best=marked, title=title)
+    return [Picture("curves", title, _caption([best(own) for own in networks]), [dict(r) for r in run.history], draw)]
+
+
+def _caption(kept: Sequence[Record]) -> str:
+    if len(kept) == 1:
+        return (
+            f"The dotted line marks epoch {kept[0]['epoch']}, whose validation loss, {kept[0]['val_loss']:.4f}, is the "
+            f"least; its validation accuracy is {kept[0]['val_accuracy']:.4f}, and its weights are those kept."
         )
-    ]
+    each = ", ".join(str(record["epoch"]) for record in kept)
+    accuracies = [record["val_accuracy"] for record in kept]
+    return (
+        f"Lines are means over {len(kept)} networks that differ in their seed, bands one standard deviation. The best "
+        f"epoch of each: {each}; their validation accuracy there: {fmean(accuracies):.4f} ± {stdev(accuracies):.4f}."
+    )
 
 
-def column(records: Sequence[dict[str, Any]], name: str) -> Float[np.ndarray, " epochs"]:
-    """One measure of every record; not a number where a record lacks it."""
-    return np.array([record.get(name, np.nan) for record in records], float)
+def column(networks: Sequence[Sequence[Record]], name: str) -> Float[np.ndarray, "networks epochs"]:
+    """One measure of every record, a row a network; not a number where there is none."""
+    found = np.full((len(networks), max(map(len, networks))), np.nan)
+    for row, own in zip(found, networks, strict=True):
+        row[: len(own)] = [record.get(name, np.nan) for record in own]
+    return found
