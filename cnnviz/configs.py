@@ -23,6 +23,8 @@ def read(path: Path) -> dict[str, Any]:
         build_model(config)
         networks_of(config)
         keep_of(config)
+        if not isinstance(config.get("track", []), list):
+            raise ValueError(f"track is {config['track']!r}")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
     return config

@@ -95,6 +95,8 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
             ["--distributed", "localhost:1,2,1", "--timeout", "1"],
             "The coordinator localhost:1 did not answer in 1 seconds",
         ),
+        (["--track", "tensorbord"], "no tracker named 'tensorbord'; did you mean 'tensorboard'?"),
+        (["--resume", "--name", "toy", "--track", "wandb"], "--track wandb (it has None)"),
         (["--verify", "/nowhere"], "/nowhere is no run"),
         (["--limit", "0"], "limit must be at least 1"),
         (["--limit", "2"], "Of 2 images a share of 0.2 leaves none on one side"),

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors"},
     {"registry", "whole", "lock", "background", "rendezvous"},
-    {"types"},
+    {"types", "tracking"},
     {"graph", "data", "models"},
     {"receptive_field", "rewrite", "softmax", "capture", "batching"},
     {"nnx", "trace", "kernels"},

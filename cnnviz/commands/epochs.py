@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from cnnviz import configs, hosts, runs
 from cnnviz.background import background
 from cnnviz.commands import terminal
+from cnnviz.commands.tracked import Tell, tracked
 from cnnviz.errors import InputError
 from cnnviz.training.evaluate import make_evaluate
 from cnnviz.training.feed import Feed, feed_of
@@ -21,6 +22,7 @@ from cnnviz.training.fit import NotFinite, fit
 from cnnviz.training.members import Record, best, by_seed, member
 from cnnviz.training.mesh import here
 from cnnviz.training.recipe import Recipe
+from cnnviz.training.state import State
 from cnnviz.whole import whole
 
 
@@ -32,14 +34,16 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
     model = runs.build_model(config)
     history, step = hosts.told(lambda: _begun(path))
     begun = hosts.of_first(runs.load_states(path)[0] if hosts.is_first() else runs.fresh(config))
-    feed = feed_of(images, labels, mesh, images_on)
-    with terminal.progress() as on_step, background() as later:
+    feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if hosts.is_first() else []
+    with tracked(trackers, path, config) as tell, terminal.progress() as on_step, background() as later:
+        tell(history, {})
         how = {"save_at": configs.keep_of(config).snapshots, "stop": lambda: bool(stop()), "on_step": on_step}
         try:
             for states, records in fit(model, begun, feed, members, recipe, runs.prepare, history=history, **how):
                 step, history = max(int(state.step) for state in states), [*history, *records]
-                if hosts.is_first():  # a copy, since the steps go on
-                    later(runs.save, path, jax.tree.map(np.array, states), tuple(history))
+                if hosts.is_first():
+                    copies = jax.tree.map(np.array, states)  # since the steps go on
+                    later(_keep, path, copies, tuple(history), tell if records else None)
                 if records:
                     print(_line(records, recipe.epochs), flush=True)
         except NotFinite as error:
@@ -60,6 +64,14 @@ def _begun(path: Path) -> tuple[list[Record], int]:
     if runs.mend_metrics(path, history):
         print("metrics.jsonl was not whole; it is written again from the checkpoint.")
     return history, max(int(state.step) for state in states)
+
+
+def _keep(path: Path, states: Sequence[State], history: Sequence[Record], tell: Tell | None) -> None:
+    """Saves the states, then tells the trackers of them: what they know is never more than what is saved."""
+    runs.save(path, states, history)
+    if tell:
+        seeds = [own[0].get("seed") for own in by_seed(history)]
+        tell(history, {seed: state.variables for seed, state in zip(seeds, states, strict=True)})
 
 
 def measured(run: runs.Run, test: Feed) -> list[tuple[float, float]]:

@@ -35,6 +35,7 @@ def _others(options: Any, config: dict[str, Any]) -> list[str]:
 
     keep, default = keep_of(config), type(options)()
     started = {**config["recipe"], "model": config["model"], "limit": config["data"]["limit"]}
+    started |= {"track": ",".join(config.get("track", [])) or None}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     started["seeds"] = len(networks_of(config))
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in config["recipe"]}

@@ -56,6 +56,8 @@ class Options:
     """Also keep the checkpoint of every so many epochs."""
     snapshots: int | None = None
     """Also keep so many checkpoints at log-spaced steps, for a film of the training."""
+    track: str | None = None
+    """Tell trackers of every epoch too: tensorboard, wandb, or both as "tensorboard,wandb"."""
     runs: Path = Path("runs")
     """The folder of all runs."""
     name: str | None = None
@@ -74,6 +76,10 @@ class Options:
     """Seconds to wait for the other processes."""
     debug: bool = False
     """Show where an error comes from."""
+
+    @property
+    def trackers(self) -> list[str]:
+        return [name.strip() for name in self.track.split(",")] if self.track is not None else []
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -142,7 +148,7 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
 
 def _new(options: Options, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, dict[str, Any], Any]:
     """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
-    from cnnviz import data, runs
+    from cnnviz import data, runs, tracking
     from cnnviz.environment import environment
     from cnnviz.training.fit import steps_an_epoch
     from cnnviz.training.keep import log_spaced
@@ -154,6 +160,7 @@ def _new(options: Options, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, 
     path = options.runs / options.name if options.name else None
     if path is not None and path.exists():
         raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    tracking.load(options.trackers)
     dataset, line = data.first_available(options.dataset, options.data_dir)
     print(line)
     count = len(dataset.train.labels[: options.limit])
@@ -168,6 +175,7 @@ def _new(options: Options, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, 
     config = {"format": 1, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds, "data": described}
     config["prepare"] = "float32(pixel) / 255"
     config["keep"] = asdict(keep) | {"snapshots": snapshots}
+    config["track"] = options.trackers
     path = path or _free_name(options.runs, f"{dataset.title}-{options.model}")
     runs.create(path, config, environment(dataset.fingerprint))
     return path, config, dataset

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.figure import Figure
 
 from cnnviz.figures.grids import grids
 from cnnviz.figures.montage import Maps, kernel_columns
@@ -80,12 +81,17 @@ def kernels_picture(run: Run, layer: str) -> Picture:
         f"Weights on the scale from {-scale.high:g} to {scale.high:g}; outside it, and drawn in the color of its end: "
         f"{outside}. All weights: {summary(weights)}."
     )
-    label = "weight" if plan.maps.ndim == 3 else "weight, as red, green, blue"
-    draw = partial(grids, panels, scale, title=title, label=label, columns=plan.columns, axes=plan.axes)
+    draw = partial(_draw, panels, plan, scale, title)
     return Picture(f"kernels_{layer}", title, caption, weights, draw)
 
 
-def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple[int, int, int]) -> Filters:
+def layer_figure(layer: str, weights: Float[np.ndarray, "..."], image_shape: tuple[int, ...], title: str) -> Figure:
+    """A layer's kernels alone, on the scale that fits them; Skipped where they are no picture."""
+    plan = arrange(as_filters(weights, layer, image_shape))
+    return _draw({"": plan.maps}, plan, scale_for(weights, weights), f"{title}: {plan.what}")
+
+
+def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple[int, ...]) -> Filters:
     """A convolution's kernel as it is; a dense layer's, if it is on the flattened image, in the image's shape."""
     if weights.ndim == 4:
         return weights
@@ -104,6 +110,11 @@ class Plan(NamedTuple):
     what: str
     columns: int
     axes: tuple[str, str] = ("", "")
+
+
+def _draw(panels: Mapping[str, Maps], plan: Plan, scale: Scale, title: str) -> Figure:
+    label = "weight" if plan.maps.ndim == 3 else "weight, as red, green, blue"
+    return grids(panels, scale, title=title, label=label, columns=plan.columns, axes=plan.axes)
 
 
 def arrange(filters: Filters) -> Plan:

@@ -1,0 +1,14 @@
+"""A figure as an array, for those who show images and not files."""
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+def pixels(figure: Figure, dpi: float = 100) -> UInt8[np.ndarray, "h w 3"]:
+    """What the figure looks like at so many pixels an inch."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,43 @@
+"""Weights & Biases: kept in the run's directory, sent only where WANDB_MODE says so or by `wandb sync`."""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wandb  # pyright: ignore[reportMissingImports]
+
+from cnnviz.tracking import BINS, Pictures, Scalars, Track, Weights
+
+
+@contextmanager
+def tracker(folder: Path, config: Mapping[str, Any]) -> Iterator[Track]:
+    """One run of Weights & Biases, by the id in `folder`, which a resumed training goes on with.
+
+    Its charts are over the training's own step: what is called step there only counts, and may not go back, as it does
+    from one seed to the next.
+    """
+    folder.mkdir(exist_ok=True)
+    about = {"project": "cnnviz", "name": folder.parent.name, "config": dict(config)}
+    where = {"dir": folder.parent, "id": _id(folder / "id"), "resume": "allow"}
+    mode: Any = os.environ.get("WANDB_MODE", "offline")
+    with wandb.init(**about, **where, mode=mode, settings=wandb.Settings(silent=True, console="off")) as run:
+        run.define_metric("*", step_metric="step")
+
+        def track(step: int, scalars: Scalars, pictures: Pictures, weights: Weights) -> None:
+            images = {f"kernels/{name}": wandb.Image(image) for name, image in pictures.items()}
+            counted = {name: np.histogram(values, BINS) for name, values in weights.items()}
+            counts = {f"weights/{name}": wandb.Histogram(np_histogram=found) for name, found in counted.items()}
+            run.log({"step": step, **scalars, **images, **counts})
+
+        yield track
+
+
+def _id(file: Path) -> str:
+    """The id that the run has had from its beginning."""
+    if not file.exists():
+        file.write_text(secrets.token_hex(4))
+    return file.read_text()
