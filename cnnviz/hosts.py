@@ -19,11 +19,9 @@ MANUAL = re.compile(r"(?P<host>.+):(?P<port>\d+),(?P<count>\d+),(?P<number>\d+)"
 def join(where: str, timeout: int) -> str:
     """Makes this process one of several, before JAX is used for anything else; a sentence that says which.
 
-    `where` is "off", "auto" (Slurm, a TPU pod, GKE, as JAX finds them), or "host:port,n,id": the address of process 0,
+    `where` is "auto" (Slurm, a TPU pod, GKE, as JAX finds them), or "host:port,n,id": the address of process 0,
     how many there are, and which this is. Processes that do not come in `timeout` seconds are an InputError.
     """
-    if where == "off":
-        return ""
     if where == "auto":
         return _join_found(timeout)
     given = MANUAL.fullmatch(where)
@@ -58,6 +56,10 @@ def _told() -> str:
     return f"Process {jax.process_index()} of {jax.process_count()}, with {devices}."
 
 
+def are_several() -> bool:
+    return jax.process_count() > 1
+
+
 def is_first() -> bool:
     """Whether this is the process that writes."""
     return jax.process_index() == 0
@@ -65,7 +67,7 @@ def is_first() -> bool:
 
 def told(find: Callable[[], Any]) -> Any:
     """What the first process finds (JSON), for all; the InputError that keeps it from that is raised in all."""
-    if jax.process_count() == 1:
+    if not are_several():
         return find()
     answer: dict[str, Any] = {}
     if is_first():
@@ -81,7 +83,7 @@ def told(find: Callable[[], Any]) -> Any:
 
 def by_all(find: Callable[[], Any]) -> Any:
     """What each process finds for itself; if one of them cannot, all end, each with an InputError."""
-    if jax.process_count() == 1:
+    if not are_several():
         return find()
     found, fault = None, None
     try:
@@ -98,12 +100,12 @@ def by_all(find: Callable[[], Any]) -> Any:
 
 def of_first(tree: PyTree) -> PyTree:
     """The first process's arrays, for all."""
-    return tree if jax.process_count() == 1 else multihost_utils.broadcast_one_to_all(tree)
+    return multihost_utils.broadcast_one_to_all(tree) if are_several() else tree
 
 
 def wait_for_all(name: str) -> None:
     """Returns when all processes have come here."""
-    if jax.process_count() > 1:
+    if are_several():
         multihost_utils.sync_global_devices(name)
 
 

@@ -139,6 +139,19 @@ def test_a_process_that_finds_other_data_ends_all(data, tmp_path, toy):
     assert "nowhere" in written[1][1]
 
 
+def test_where_no_cluster_is_found_a_process_trains_alone_and_can_be_stopped(data, tmp_path):
+    process = begin(data, tmp_path, "--distributed", "auto", "--epochs", 500, "--patience", 500)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("epoch  2"):
+            break
+    process.send_signal(signal.SIGTERM)
+    codes, written = ended(process)
+    assert codes == [143], written
+    assert lines[0] == "No cluster was found: this process trains alone.\n"
+
+
 def test_those_who_do_not_come_are_named_in_time():
     begun = time.monotonic()
     with pytest.raises(InputError, match=r"Of 3 processes 1, 2 did not come in 0.3 seconds."):
@@ -149,8 +162,8 @@ def test_those_who_do_not_come_are_named_in_time():
 
 
 def test_alone_everything_is_found_by_this_process():
-    assert hosts.join("off", 1) == ""
     assert hosts.is_first()
+    assert not hosts.are_several()
     assert hosts.told(lambda: {"a": 1}) == {"a": 1}
     assert hosts.by_all(lambda: 3) == 3
     assert hosts.of_first([1, 2]) == [1, 2]

@@ -117,8 +117,18 @@ def train(options: Options) -> int:
     seeds_of(recipe, options.seeds)
     resolve(MODELS, options.model, "model")
     console.use_compilation_cache()
-    with terminal.ctrl_c() if options.distributed == "off" else terminal.any_process() as stop:
+    with terminal.any_process() if _is_one_of_several(options) else terminal.ctrl_c() as stop:
         return _in_this_process(options, recipe, keep, stop)
+
+
+def _is_one_of_several(options: Options) -> bool:
+    """Joins the other processes, if there are any."""
+    if options.distributed == "off":
+        return False
+    from cnnviz import hosts
+
+    print(hosts.join(options.distributed, options.timeout), flush=True)
+    return hosts.are_several()
 
 
 def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal.Stop) -> int:
@@ -128,8 +138,6 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
     from cnnviz.lock import locked
     from cnnviz.training.mesh import mesh_of
 
-    if said := hosts.join(options.distributed, options.timeout):
-        print(said, flush=True)
     mesh, begun = mesh_of(options.devices), {}
     with ExitStack() as held:
         if not hosts.is_first():
