@@ -125,6 +125,12 @@ def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
     return True
 
 
+def clear_unfinished(path: Path) -> None:
+    """Removes what is left of checkpoints that were being written when their process was killed."""
+    for folder in (path / "checkpoints").glob(".step_*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def load_states(path: Path) -> tuple[list[State], list[Record]]:
     """The latest state of each of a run's networks and the records so far, to go on from."""
     config = load_config(path)

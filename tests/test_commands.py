@@ -215,9 +215,12 @@ def test_a_torn_line_of_the_metrics_is_mended_from_the_checkpoint(data, folder, 
     metrics = folder / "toy" / "metrics.jsonl"
     whole = metrics.read_text()
     metrics.write_text(whole[:-20])
+    unfinished = folder / "toy" / "checkpoints" / ".step_00000003-killed"
+    unfinished.mkdir()
     assert train.main(["--resume", "--runs", str(folder), "--name", "toy"]) == 0
     assert "metrics.jsonl was not whole" in capsys.readouterr().out
     assert metrics.read_text() == whole
+    assert not unfinished.exists()
 
 
 def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):

@@ -59,7 +59,8 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
 
 
 def _begun(path: Path) -> tuple[list[Record], int]:
-    """The records and the step of a run's latest checkpoint; metrics.jsonl is made to say the same."""
+    """The records and the step of a run's latest checkpoint, after what a killed process left half done is mended."""
+    runs.clear_unfinished(path)
     states, history = runs.load_states(path)
     if runs.mend_metrics(path, history):
         print("metrics.jsonl was not whole; it is written again from the checkpoint.")
