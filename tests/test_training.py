@@ -37,7 +37,8 @@ class Tiny(nn.Module):
 
     @nn.compact
     def __call__(self, x, *, train=False):
-        x = nn.relu(nn.BatchNorm(use_running_average=not train)(nn.Dense(16)(x.reshape(len(x), -1))))
+        x = nn.Dense(16, use_bias=False)(x.reshape(len(x), -1))  # a bias here would have no gradient but rounding
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
         return nn.Dense(self.classes)(nn.Dropout(0.4)(x, deterministic=not train))
 
 

@@ -60,39 +60,31 @@ def fit(
     `at_a_time` is how steps are taken: `in_turn`, the default on CPU, or `at_once`. Raises NotFinite where `REFUSALS`
     updates in a row, all of an epoch's, or the validation loss are not finite.
     """
-    count = len(members[0].training)
-    batch, steps = min(recipe.batch_size, count), steps_an_epoch(count, recipe)
-    check_batch(batch, feed.mesh)
-    at_a_time = at_a_time or (in_turn if jax.default_backend() == "cpu" else at_once)
-    advance = at_a_time(make_step(model, recipe, prepare, recipe.epochs * steps), members, feed)
-    longest = 1 if at_a_time is in_turn else feed.steps_a_call
-    evaluate, watch = make_evaluate(model, prepare), _Watch(in_flight(feed.mesh))
-    states = [replicated(state, feed.mesh) for state in states]
+    training = _Training(model, feed, members, recipe, prepare, at_a_time)
+    steps, watch = training.steps, training.watch
+    now: list[State] = [replicated(state, feed.mesh) for state in states]
     histories = [_of(history, member) for member in members]
     while active := [i for i, own in enumerate(histories) if not is_over(own, recipe)]:
         begun, epoch = time.perf_counter(), len(histories[active[0]])
-        orders = {i: members[i].order(epoch, batch) for i in active}
-        calls = _calls(int(states[active[0]].step), (epoch + 1) * steps, longest, save_at)
-        for start, end in calls:
+        orders = {i: members[i].order(epoch, training.batch) for i in active}
+        for start, end in _calls(int(now[active[0]].step), (epoch + 1) * steps, training.longest, save_at):
             if stop():
                 watch.wait(0)
-                yield states, []
+                yield now, []
                 return
             rows = {i: order[start - epoch * steps : end - epoch * steps] for i, order in orders.items()}
-            states, refused = advance(states, rows)
+            now, refused = training.advance(now, rows)
             watch.add(start, rows, refused)
             on_step(end - epoch * steps, steps)
             if end in save_at and end < (epoch + 1) * steps:
                 watch.wait(0)
-                yield states, []
+                yield now, []
         watch.wait(0)
         for i in active:
-            record = _named(members[i], members) | {"epoch": epoch + 1} | _trained(states[i], steps, batch, watch.of(i))
-            record |= _validated(evaluate(states[i].variables, feed, members[i].validation), record, watch.of(i))
-            histories[i].append(record)
-            states[i] = states[i].replace(totals=replicated(Totals.zero(), feed.mesh))
+            histories[i].append(training.record(i, now[i], epoch + 1))
+            now[i] = now[i].replace(totals=replicated(Totals.zero(), feed.mesh))
         seconds = time.perf_counter() - begun
-        yield states, [histories[i][-1] | {"seconds": seconds} for i in active]
+        yield now, [histories[i][-1] | {"seconds": seconds} for i in active]
 
 
 def _of(history: Sequence[Record], member: Member) -> list[Record]:
@@ -107,26 +99,32 @@ def _calls(at: int, last: int, longest: int, save_at: Collection[int]) -> Iterat
         at = end
 
 
-def _named(member: Member, members: Sequence[Member]) -> Record:
-    return {"seed": member.seed} if len(members) > 1 else {}
+class _Training:
+    """What stays as it is from the first step to the last: what is compiled, and how many steps an epoch has."""
 
+    def __init__(self, model: Any, feed: Feed, members: Sequence[Member], recipe: Recipe, prepare: Any, at_a_time: Any):
+        count = len(members[0].training)
+        self.batch, self.steps = min(recipe.batch_size, count), steps_an_epoch(count, recipe)
+        check_batch(self.batch, feed.mesh)
+        at_a_time = at_a_time or (in_turn if jax.default_backend() == "cpu" else at_once)
+        self.longest = 1 if at_a_time is in_turn else feed.steps_a_call
+        self.advance = at_a_time(make_step(model, recipe, prepare, recipe.epochs * self.steps), members, feed)
+        self.evaluate, self.feed, self.members = make_evaluate(model, prepare), feed, members
+        self.watch = _Watch(in_flight(feed.mesh))
 
-def _trained(state: State, steps: int, batch: int, refused: Mapping[int, Sequence[int]]) -> Record:
-    """What an epoch's steps left in the totals; an epoch of which no update was finite is a NotFinite."""
-    done = int(state.totals.count) // batch
-    if not done:
-        text = f"No update of the epoch up to step {int(state.step)} was finite; try a smaller learning rate."
-        raise NotFinite(text, refused)
-    loss, accuracy = state.totals.means()
-    record = {"step": int(state.step), "train_loss": loss, "train_accuracy": accuracy}
-    return record if done == steps else record | {"refused": steps - done}
-
-
-def _validated(found: tuple[float, float], record: Record, refused: Mapping[int, Sequence[int]]) -> Record:
-    loss, accuracy = found
-    if not math.isfinite(loss):
-        raise NotFinite(f"The validation loss was {loss} after step {record['step']}.", refused)
-    return {"val_loss": loss, "val_accuracy": accuracy}
+    def record(self, i: int, state: State, epoch: int) -> Record:
+        """What the epoch's steps left in the totals, and the validation; NotFinite where that is no number."""
+        member, refused, done = self.members[i], self.watch.of(i), int(state.totals.count) // self.batch
+        if not done:
+            raise NotFinite(f"No update of epoch {epoch} was finite; try a smaller learning rate.", refused)
+        loss, accuracy = state.totals.means()
+        record: Record = {"seed": member.seed} if len(self.members) > 1 else {}
+        record |= {"epoch": epoch, "step": int(state.step), "train_loss": loss, "train_accuracy": accuracy}
+        loss, accuracy = self.evaluate(state.variables, self.feed, member.validation)
+        if not math.isfinite(loss):
+            raise NotFinite(f"The validation loss was {loss} after step {record['step']}.", refused)
+        record |= {"val_loss": loss, "val_accuracy": accuracy}
+        return record if done == self.steps else record | {"refused": self.steps - done}
 
 
 class _Watch:
