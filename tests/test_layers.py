@@ -17,7 +17,7 @@ FLOORS = [
     {"nnx", "trace", "kernels"},
     {"probe", "environment", "checkpoints"},
     {"training", "interop"},
-    {"configs"},
+    {"configs", "attribution"},
     {"runs"},
     {"pictures"},
     {"commands"},
