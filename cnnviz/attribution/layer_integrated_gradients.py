@@ -19,7 +19,7 @@ class LayerIntegratedGradients(IntegratedGradients):
 
     The line is in the layer: an offset takes its value from A to A' + a (A - A'), while the image stays what it is.
     Each layer's values sum to S(x) less the score with the layer at A'. Options as of integrated gradients, `layers`
-    as in a CAM, dense ones too. Sundararajan et al. 2017, eq. 1 (arXiv:1703.01365), as LayerIntegratedGradients of Captum.
+    as in a CAM, dense ones too. Sundararajan et al. 2017, eq. 1 (arXiv:1703.01365).
     """
 
     layers: Layers = None
