@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +29,8 @@ from cnnviz import data
 from cnnviz.attribution import attribute
 from cnnviz.interop import load_keras
 from cnnviz.models.cnn import CNN
+
+MEMORY = {"gradient": {}, "integrated_gradients": {}, "smooth_grad": {}, "score_cam": {}, "guided_ig": {"steps": 50}}
 
 
 def main() -> None:
@@ -57,9 +60,8 @@ def compare(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray)
     print(f"{'method':30}{'library':18}{'ours':>9}{'theirs':>9}{'ratio':>7}{'compile':>9}{'difference':>12}")
     for peer in PEERS:
         given = (peer.name, model, variables, images, classes)
-        run = lambda given=given, options=peer.options: attribute(*given, key=jax.random.key(0), **options)
-        times = alternate({"ours": lambda: np.asarray(run()), "theirs": lambda p=peer: p.timed(network, x, y)})
-        first, ours, theirs = times["first"], times["ours"], times["theirs"]
+        run = partial(attribute, *given, key=jax.random.key(0), **peer.options)
+        first, ours, theirs = alternate(run, partial(peer.timed, network, x, y))
         apart = peer.difference(network, model, variables, images[:8], classes[:8])
         name = " ".join([peer.name, *map(str, peer.options.values())])
         print(
@@ -69,41 +71,30 @@ def compare(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray)
         )
 
 
-def alternate(runs: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """The median milliseconds of runs that take turns, and the first call of ours."""
-    start = time.perf_counter()
-    runs["ours"]()
-    first = time.perf_counter() - start
-    runs["theirs"]()
-    found: dict[str, list[float]] = {name: [] for name in runs}
+def alternate(ours: Callable[[], Any], theirs: Callable[[], Any]) -> tuple[float, float, float]:
+    """Our first call and the medians of both, which take turns for some seconds, in milliseconds."""
+    first, _ = timed(ours), timed(theirs)
+    pairs: list[tuple[float, float]] = []
     begun = time.perf_counter()
-    while len(found["ours"]) < 3 or time.perf_counter() - begun < 2 and len(found["ours"]) < 30:
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            found[name].append(time.perf_counter() - start)
-    return {"first": first * 1e3} | {name: median(times) * 1e3 for name, times in found.items()}
+    while len(pairs) < 3 or time.perf_counter() - begun < 2 and len(pairs) < 30:
+        pairs.append((timed(ours), timed(theirs)))
+    return first, median(a for a, _ in pairs), median(b for _, b in pairs)
+
+
+def timed(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    np.asarray(run())
+    return (time.perf_counter() - start) * 1e3
 
 
 def memory(model: Any, variables: Any, images: np.ndarray) -> None:
     """How far the peak of memory rises over 10,000 images, for a method of each shape."""
     many = np.asarray(np.resize(images, (10_000, *images.shape[1:])), np.float32) / 255
-    for method, options in {
-        "gradient": {},
-        "integrated_gradients": {},
-        "smooth_grad": {},
-        "guided_ig": {"steps": 50},
-    }.items():
-        few = lambda images, m=method, o=options: np.asarray(
-            attribute(m, model, variables, images, 3, key=jax.random.key(0), **o)
-        )
-        few(many[:300])
-        before, start = peak(), time.perf_counter()
-        few(many)
-        print(
-            f"{method:24}{peak() - before:7.0f} MB more for 10,000 images, {time.perf_counter() - start:6.0f} s",
-            flush=True,
-        )
+    for method, options in MEMORY.items():
+        run = partial(attribute, method, model, variables, key=jax.random.key(0), targets=3, **options)
+        np.asarray(run(images=many[:300]))
+        before, seconds = peak(), timed(partial(run, images=many)) / 1e3
+        print(f"{method:24}{peak() - before:7.0f} MB more for 10,000 images, {seconds:6.0f} s", flush=True)
 
 
 def peak() -> float:
