@@ -21,6 +21,7 @@ from cnnviz.pictures.predictions import class_names, softmax
 from cnnviz.runs import Run
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
+USUAL = "grad_cam,integrated_gradients,smooth_grad"
 MOST_COLUMNS, MOST_IMAGES, REFERENCES = 8, 64, 50
 
 
@@ -48,6 +49,8 @@ def pictures(run: Run, view: View) -> list[Picture]:
     targets = target_of(view.target, names)
     left_out: dict[str, str] = {}
     explained = explain(run, view, dataset, images, targets, split.labels[chosen], left_out)
+    if not explained:
+        raise Skipped(" ".join(left_out.values()))
     p = np.mean([softmax(values) for values in logits], 0)
     rows = row_titles(p, split.labels[chosen], chosen, names)
     return [
@@ -64,8 +67,9 @@ def members(run: Run) -> Sequence[Any]:
 def explain(
     run: Run, view: View, dataset: Dataset, images: Any, targets: Any, labels: Any, left_out: dict[str, str]
 ) -> dict[str, Explained]:
-    """Each method's maps for every member; of "all" methods those that this model cannot have are left out."""
-    names = list(METHODS) if view.methods == "all" else [name.strip() for name in view.methods.split(",")]
+    """Each method's maps for every member; of the usual or of all methods those that the model cannot have go out."""
+    asked = USUAL if view.methods is None else ",".join(METHODS) if view.methods == "all" else view.methods
+    names = [name.strip() for name in asked.split(",")]
     built = {name: built_for(name, run, view, dataset) for name in names}
     found = {}
     for name, method in built.items():
@@ -73,7 +77,7 @@ def explain(
         try:
             every = [ask(member, images, targets, labels=labels) for member in members(run)]
         except InputError as error:
-            if view.methods != "all":
+            if view.methods not in (None, "all"):
                 raise
             left_out[name] = str(error)
             continue
