@@ -17,7 +17,7 @@ FLOORS = [
     {"nnx", "trace", "kernels"},
     {"probe", "environment", "checkpoints", "hosts"},
     {"training", "interop"},
-    {"configs"},
+    {"configs", "attribution"},
     {"runs"},
     {"pictures"},
     {"commands"},

@@ -1,0 +1,59 @@
+"""The matrix of images and methods: where maps lie, which scale they are on, what is written beside them."""
+
+import numpy as np
+import pytest
+
+from cnnviz.figures.attributions import Column, attributions
+from cnnviz.figures.scales import Scale, scale_of
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (3, 8, 6, 1), np.uint8)
+SIGNED, POSITIVE = RNG.normal(size=(3, 8, 6)), RNG.uniform(size=(3, 8, 6))
+ROWS = ["boot, 98%\nis boot", "bag, 60%\nis coat", "bag, 99%\nis bag"]
+
+
+@pytest.fixture(scope="module")
+def figure():
+    columns = {
+        "integrated_gradients": Column(SIGNED, scale_of(SIGNED), ["gap +0.1", "gap −2", "gap 0"]),
+        "grad_cam\nat relu2": Column(POSITIVE, scale_of(POSITIVE)),
+    }
+    return attributions(IMAGES, ROWS, columns, title="a run")
+
+
+def test_each_map_is_drawn_under_the_last_on_its_column_s_scale(figure):
+    _, signed, _, positive, _ = figure.axes
+    for ax, maps in ((signed, SIGNED), (positive, POSITIVE)):
+        assert len(ax.images) == 3
+        tops = [shown.get_extent()[3] for shown in ax.images]
+        assert tops == sorted(tops)
+        for shown, values in zip(ax.images, maps, strict=True):
+            np.testing.assert_array_equal(shown.get_array(), values)
+            assert shown.norm.vmin == (-shown.norm.vmax if maps is SIGNED else 0)
+            assert shown.get_cmap().name == ("RdBu_r" if maps is SIGNED else "viridis")
+
+
+def test_names_notes_and_rows_are_written(figure):
+    image, signed, _, positive, _ = figure.axes
+    titles = [ax.get_title(loc="left") for ax in (image, signed, positive)]
+    assert titles == ["image", "integrated_gradients", "grad_cam\nat relu2"]
+    assert [text.get_text() for text in signed.texts] == ["gap +0.1", "gap −2", "gap 0"]
+    assert {*ROWS, "a run"} <= {text.get_text() for text in figure.texts}
+
+
+def test_the_ends_of_each_scale_are_printed(figure):
+    low, high = (label.get_text() for label in figure.axes[2].get_xticklabels())
+    assert low.startswith("−")
+    assert low[1:] == high
+
+
+def test_the_images_are_beside_their_maps(figure):
+    image, signed = figure.axes[:2]
+    for pixels, shown, other in zip(IMAGES, image.images, signed.images, strict=True):
+        np.testing.assert_array_equal(shown.get_array(), pixels[..., 0])
+        assert shown.get_extent() == other.get_extent()
+
+
+def test_one_image_and_one_method_are_a_matrix_too():
+    figure = attributions(IMAGES[:1], ["boot"], {"gradient": Column(SIGNED[:1], Scale(-1, 1))})
+    assert len(figure.axes) == 3
