@@ -93,7 +93,9 @@ def map_samples(
     return _joined(parts)
 
 
-def over_samples(function: Callable[[Array], PyTree], first: Array, size: int, samples: int, *, keep: bool) -> PyTree:
+def over_samples(
+    function: Callable[[Array], PyTree], first: Array | int, size: int, samples: int, *, keep: bool
+) -> PyTree:
     """The contributions of `size` samples of one row from `first` on: summed, those past the last left out; or kept."""
     index = first + jnp.arange(size)
     found = jax.vmap(function)(jnp.minimum(index, samples - 1))

@@ -294,3 +294,12 @@ def test_help_answers_without_jax(script):
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=os.environ)
     assert found.stdout.splitlines()[-1] == "loaded:"
     assert "--" in found.stdout
+
+
+def test_attributions_have_options_of_their_own(folder, tmp_path, capsys):
+    asked = ["attribute", str(folder / "toy"), "--methods", "gradient", "--images", "0:2", "--out", str(tmp_path)]
+    assert visualize.main([*asked, "--target", "label", "--data"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"attribute.png", "attribute.npz"}
+    assert visualize.main([*asked[:3], "gradcam"]) == 2
+    assert "no method named 'gradcam'" in capsys.readouterr().err
+    assert visualize.main(["kernels", str(folder / "toy"), "--methods", "gradient"]) == 2

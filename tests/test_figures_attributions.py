@@ -55,5 +55,5 @@ def test_the_images_are_beside_their_maps(figure):
 
 
 def test_one_image_and_one_method_are_a_matrix_too():
-    figure = attributions(IMAGES[:1], ["boot"], {"gradient": Column(SIGNED[:1], Scale(-1, 1))})
+    figure = attributions(IMAGES[:1], ["boot"], {"gradient": Column(SIGNED[:1], Scale(-1.0, 1.0))})
     assert len(figure.axes) == 3

@@ -17,7 +17,7 @@ from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
-from cnnviz.pictures import PICTURES, activations, curves, files, histograms, kernels, layers, predictions
+from cnnviz.pictures import PICTURES, activations, attribute, curves, files, histograms, kernels, layers, predictions
 from cnnviz.pictures.picture import Picture, Skipped, View
 from cnnviz.registry import resolve
 from cnnviz.runs import Run
@@ -374,3 +374,51 @@ def test_drawing_leaves_matplotlib_settings_as_they_are(drawn, tmp_path):
 def test_a_picture_is_drawn_with_dollars_as_they_are(drawn, tmp_path):
     files.write(replace(drawn, caption="cost $5 and $x_{"), tmp_path)
     assert isinstance(drawn, Picture)
+
+
+def test_attributions_are_a_matrix_with_its_raw_maps_and_a_manifest(run):
+    view = replace(VIEW, methods="gradient,layer_cam", images="1:3", target="thing 4, thing 2")
+    (picture,) = attribute.pictures(run, view)
+    assert "things" in picture.title
+    assert {name: values.shape for name, values in picture.numbers.items()} == {
+        "manifest": (), "images": (2, 28, 28, 1), "gradient": (1, 2, 28, 28), "layer_cam": (1, 2, 28, 28),
+        "layer_cam.relu2": (1, 2, 14, 14),
+    }  # fmt: skip
+    manifest = json.loads(str(picture.numbers["manifest"]))
+    assert (manifest["images"], manifest["target"]) == ([1, 2], "thing 4, thing 2")
+    assert manifest["methods"]["layer_cam"]["at"] == ["relu2"]
+
+
+def test_several_members_are_drawn_by_mean_and_deviation(run):
+    two = replace(run, members=[run.variables, run.untrained])
+    (picture,) = attribute.pictures(two, replace(VIEW, methods="gradient", images="0:2"))
+    maps = picture.numbers["gradient"]
+    assert maps.shape == (2, 2, 28, 28)
+    image, mean, _, deviation, _ = picture.draw().axes
+    assert deviation.get_title(loc="left") == "gradient\nsd of 2 seeds"
+    np.testing.assert_allclose(mean.images[0].get_array(), maps[:, 0].mean(0))
+    np.testing.assert_allclose(deviation.images[0].get_array(), maps[:, 0].std(0, ddof=1), atol=1e-6)
+
+
+def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
+    (picture,) = attribute.pictures(dense, replace(VIEW, images="0"))
+    assert "integrated_gradients" in picture.numbers
+    assert "grad_cam" not in picture.numbers
+    assert "Left out: grad_cam." in picture.caption
+    with pytest.raises(InputError, match="spatial extent"):
+        attribute.pictures(dense, replace(VIEW, images="0", methods="grad_cam"))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"images": "eight"}, "it was 'eight'"),
+        ({"images": "0,99"}, "There are 30 images, 0 to 29"),
+        ({"images": "9:9"}, "none of them"),
+        ({"target": "think 3"}, "no target named 'think 3'; did you mean 'thing 3'"),
+        ({"methods": "gradcam"}, "no method named 'gradcam'; did you mean 'grad_cam'"),
+    ],
+)
+def test_what_no_attribution_can_be_drawn_of_is_said(run, change, text):
+    with pytest.raises(InputError, match=text):
+        attribute.pictures(run, replace(VIEW, **change))
