@@ -26,14 +26,15 @@ def faster(function: Callable) -> Callable:
 
     def rewritten(*arguments: Any) -> Any:
         graph, tree = Graph.of(function, *arguments)
-        outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=_apply)
+        outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply)
         return jax.tree.unflatten(tree, outputs)
 
     return rewritten
 
 
-def _apply(node: Node, *arrays: Any) -> Sequence[Any]:
-    if node.name == "reduce_window_max" and _is_small(node):
+def apply(node: Node, *arrays: Any) -> Sequence[Any]:
+    """What the node gives, on CPU in the form that is faster there."""
+    if node.name == "reduce_window_max" and jax.default_backend() == "cpu" and _is_small(node):
         return [_max_of_slices(arrays[0], node)]
     return node.apply(*arrays)
 
