@@ -12,6 +12,8 @@ from cnnviz.receptive_field import ELEMENTWISE
 
 LINEAR = {"add", "sub", "add_any", "mul", "div", "neg", "convert_element_type", "copy", "reduce_precision", "select_n"}
 SUMS = {"add", "sub", "add_any"}
+KEEP_SIGN = {"add", "min", "reduce_window_max", "reduce_window_sum", "reduce_sum", "reduce_max", "reshape", "squeeze"}
+KEEP_SIGN |= {"broadcast_in_dim", "transpose", "slice", "pad", "concatenate", "rev", "copy", "expand_dims"}
 
 
 def is_function_of_each_value(body: Graph) -> bool:
@@ -70,3 +72,21 @@ def is_joint(node: Node, depends: Collection[Value], root: Value) -> bool:
     """Whether the node joins several functions of `root` into one activation; a sum with `root` itself stays a sum."""
     read = [value for value in node.inputs if value in depends]
     return len(read) > 1 and not (node.name in SUMS and root in read)
+
+
+def is_nonnegative(graph: Graph, value: Value) -> bool:
+    """Whether the graph says that the value is never negative: a maximum with zero, moved and pooled or not."""
+    node = graph.maker(value)
+    if node is None:
+        return False
+    if (body := node.body) is not None:
+        return is_nonnegative(body, body.outputs[0])
+    if node.name == "max":
+        return any(_is_zero(v) or is_nonnegative(graph, v) for v in node.inputs)
+    if node.name in ("exp", "logistic", "abs", "square"):
+        return True
+    return node.name in KEEP_SIGN and all(is_nonnegative(graph, v) or _is_zero(v) for v in node.inputs)
+
+
+def _is_zero(value: Value) -> bool:
+    return value.constant is not None and value.shape == () and bool(value.constant == 0)
