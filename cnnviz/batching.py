@@ -1,7 +1,8 @@
 """The one driver that chunks work: rows in, compiled chunks of one size, the last one padded and masked.
 
-On CPU the chunks are a Python loop over one compiled call: a convolution inside `lax.scan` or `lax.map` is 20 to 70
-times slower there.
+Work comes in three shapes: a function of each row (`map_rows`), a sum over samples of each row (`map_samples`), and
+steps that each row goes through (`map_steps`). On CPU the chunks are a Python loop over one compiled call: a
+convolution inside `lax.scan` or `lax.map` is 20 to 70 times slower there.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ from cnnviz.errors import InputError
 from cnnviz.types import Array, PyTree
 
 FORWARD_ROWS = 256  # rows of a forward pass in one chunk, where the caller names no batch size
+SAMPLED_ROWS = 50  # images x samples in one chunk on CPU, where more are slower: they leave the caches
+ACCELERATED_ROWS = 1024  # the same elsewhere
+
+Report = Callable[[int, int], None]  # called after a chunk with the chunks that are done and their number
 
 
 class Chunk(NamedTuple):
@@ -53,7 +58,95 @@ def rows_a_chunk(count: int, batch_size: int | None) -> int:
 
 def map_rows(function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None) -> PyTree:
     """`function` of all rows, computed in chunks: each leaf of what it gives has a row a row."""
-    parts = [_rows(function(chunk.rows), 0, chunk.stop - chunk.start) for chunk in chunks(rows, batch_size)]
+    return _joined([_rows(function(chunk.rows), 0, chunk.stop - chunk.start) for chunk in chunks(rows, batch_size)])
+
+
+def map_samples(
+    contribute: Callable[[PyTree, int, int], PyTree],
+    finish: Callable[[PyTree, PyTree], PyTree],
+    rows: PyTree,
+    samples: int,
+    batch_size: int | None = None,
+    *,
+    keep: bool = False,
+    report: Report | None = None,
+) -> PyTree:
+    """`finish(rows, total)` of all rows, where `total` is what their samples contribute.
+
+    `contribute(rows, first, size)` is what the samples from `first` on, `size` at a time, contribute to each row: their
+    sum, or with `keep` every one of them along the second axis (`over_samples` makes both). A chunk is about
+    `batch_size` pairs of a row and a sample: some samples of one row, or all samples of some rows.
+    """
+    most = sampled_rows() if batch_size is None else batch_size
+    size = rows_a_chunk(samples, most)
+    size = -(-samples // -(-samples // size))  # as many in the last chunk as in the others, or nearly
+    across, firsts = max(1, most // size), range(0, samples, size)
+    steps, parts = _Steps(-(-row_count(rows) // across) * len(firsts), report), []
+    for chunk in chunks(rows, across):
+        found: list[PyTree] = []
+        for first in firsts:
+            found.append(contribute(chunk.rows, first, size))
+            found = found if keep else [_sum(found)]
+            steps.done(found)
+        total = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1)[:, :samples], *found) if keep else found[0]
+        parts.append(_rows(finish(chunk.rows, total), 0, chunk.stop - chunk.start))
+    return _joined(parts)
+
+
+def over_samples(function: Callable[[Array], PyTree], first: Array, size: int, samples: int, *, keep: bool) -> PyTree:
+    """The contributions of `size` samples of one row from `first` on: summed, those past the last left out; or kept."""
+    index = first + jnp.arange(size)
+    found = jax.vmap(function)(jnp.minimum(index, samples - 1))
+    counts = lambda leaf: (index < samples).reshape(-1, *[1] * (leaf.ndim - 1))
+    return found if keep else jax.tree.map(lambda leaf: jnp.where(counts(leaf), leaf, 0).sum(0), found)
+
+
+def map_steps(
+    init: Callable[[PyTree], PyTree],
+    step: Callable[[PyTree, PyTree, int], PyTree],
+    finish: Callable[[PyTree, PyTree], PyTree],
+    rows: PyTree,
+    steps: int,
+    batch_size: int | None = None,
+    *,
+    report: Report | None = None,
+) -> PyTree:
+    """`finish(rows, state)` of all rows, after `state = step(rows, state, i)` for each i, from `init(rows)`."""
+    size = rows_a_chunk(row_count(rows), sampled_rows() if batch_size is None else batch_size)
+    parts: list[PyTree] = []
+    taken = _Steps(-(-row_count(rows) // size) * steps, report)
+    for chunk in chunks(rows, size):
+        state = init(chunk.rows)
+        for i in range(steps):
+            state = step(chunk.rows, state, i)
+            taken.done(state)
+        parts.append(_rows(finish(chunk.rows, state), 0, chunk.stop - chunk.start))
+    return _joined(parts)
+
+
+def sampled_rows() -> int:
+    """Rows of a chunk in which each row is looked at many times, where the caller names no batch size."""
+    return SAMPLED_ROWS if jax.default_backend() == "cpu" else ACCELERATED_ROWS
+
+
+class _Steps:
+    """Counts compiled calls, and tells a report of each when it is computed."""
+
+    def __init__(self, total: int, report: Report | None):
+        self.count, self.total, self.report = 0, total, report
+
+    def done(self, computed: PyTree) -> None:
+        self.count += 1
+        if self.report is not None:
+            jax.block_until_ready(computed)
+            self.report(self.count, self.total)
+
+
+def _sum(parts: list[PyTree]) -> PyTree:
+    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *parts)
+
+
+def _joined(parts: list[PyTree]) -> PyTree:
     return parts[0] if len(parts) == 1 else jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
 
 

@@ -91,8 +91,16 @@ def logits(
     model: Any, variables: Variables, images: Given, *, batch_size: int | None = None, call: Call = NOTHING
 ) -> Logits:
     """The model's outputs for each image, before any softmax that it ends in."""
-    _check_images(images)
+    check_images(images)
     return map_rows(partial(_read_logits, Static(model), Static(call), variables), images, batch_size)
+
+
+def output_shape(
+    model: Any, variables: Variables, image_shape: Sequence[int], *, call: Call = NOTHING
+) -> tuple[int, ...]:
+    """The shape of one image's logits; nothing is computed."""
+    traced = trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call)
+    return traced.logits.shape[1:]
 
 
 def score_of(model: Any, variables: Variables, target: Target, *, call: Call = NOTHING) -> Score:
@@ -100,17 +108,18 @@ def score_of(model: Any, variables: Variables, target: Target, *, call: Call = N
 
     `target` is a class index (it may be traced), a pair of them (the difference of their logits), or a function of the
     logits, which are those before any softmax that the model ends in. A missing offset means zero; the score's second
-    result is every layer's value, without a batch axis. Inside `jax.jit`, pass `variables` and `target` as arguments,
-    so that another checkpoint or class does not recompile.
+    result is every layer's value, without a batch axis, and the logits under "logits". Inside `jax.jit`, pass
+    `variables` and `target` as arguments, so that another checkpoint or class does not recompile.
     """
 
     def score(image: Image, offsets: Activations) -> tuple[Scalar, Activations]:
-        images = _check_images(image[None])
+        images = check_images(image[None])
         traced = trace(model, variables, images, call)
         shifts = {traced.value(name): _as_offset(traced, name, offset) for name, offset in offsets.items()}
         found, *values = traced.compute(variables, images, [traced.logits, *traced.values.values()], shifts)
         named = zip(traced.values, values, strict=True)
-        return _pick(found[0], target), {name: jnp.squeeze(value, traced.axes[name]) for name, value in named}
+        rows = {name: jnp.squeeze(value, traced.axes[name]) for name, value in named}
+        return _pick(found[0], target), {"logits": found[0], **rows}
 
     return score
 
@@ -157,14 +166,14 @@ def _in_order(
     model: Any, variables: Variables, images: Given, layers: Sequence[str] | str | None, call: Call
 ) -> tuple[str, ...]:
     """The asked names in order of execution; an unknown one is an InputError that lists the layers."""
-    traced = trace(model, variables, jax.ShapeDtypeStruct((2, *_check_images(images).shape[1:]), images.dtype), call)
+    traced = trace(model, variables, jax.ShapeDtypeStruct((2, *check_images(images).shape[1:]), images.dtype), call)
     asked = set(traced.values) if layers is None else {layers} if isinstance(layers, str) else set(layers)
     for name in asked:
         traced.value(name)
     return tuple(name for name in [*traced.values, "logits"] if name in asked and not asked.discard(name))
 
 
-def _check_images(images: Any) -> Any:
+def check_images(images: Any) -> Any:
     if not hasattr(images, "shape"):
         raise InputTypeError(f"Images are an array; these are a {type(images).__name__}.")
     if images.ndim != 4:

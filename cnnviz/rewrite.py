@@ -1,4 +1,4 @@
-"""A function with the same values and derivatives in a form that is faster on CPU, by one rewrite of its graph.
+"""A function with the same values and derivatives in a form that is faster, by a rewrite of its graph.
 
 XLA's CPU gradient of a max-pool takes longer than all convolutions of a small network together. As a maximum of
 strided slices, one for each place in the window, it takes a twentieth of that (`benchmarks/train_step.py`). On GPU and
@@ -6,12 +6,13 @@ TPU the function stays as it is.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cnnviz.graph import Graph, Node
 from cnnviz.types import Array
@@ -26,13 +27,45 @@ def faster(function: Callable) -> Callable:
 
     def rewritten(*arguments: Any) -> Any:
         graph, tree = Graph.of(function, *arguments)
-        outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply)
+        outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply_faster)
         return jax.tree.unflatten(tree, outputs)
 
     return rewritten
 
 
-def apply(node: Node, *arrays: Any) -> Sequence[Any]:
+def once(function: Callable) -> Callable:
+    """`function`, with what it computes twice (the same primitive of the same values) computed only once."""
+
+    def rewritten(*arguments: Any) -> Any:
+        graph, tree = Graph.of(function, *arguments)
+        known: dict[Any, tuple[Sequence[Any], Any]] = {}
+
+        def apply(node: Node, *arrays: Any) -> Sequence[Any]:
+            key = (node.equation.primitive, _identity(node.params), *map(_identity, arrays))
+            if key not in known:
+                known[key] = (node.apply(*arrays), arrays)  # held, so that no other array gets an identity of theirs
+            return known[key][0]
+
+        return jax.tree.unflatten(tree, graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply))
+
+    return rewritten
+
+
+def _identity(value: Any) -> Any:
+    """A key that two values share only if they are surely the same; arrays are by identity, single numbers by value."""
+    if isinstance(value, Mapping):
+        return tuple((name, _identity(value[name])) for name in sorted(value))
+    if isinstance(value, jax.Array):
+        return id(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return (value.dtype, value.item()) if value.ndim == 0 else id(value)
+    try:
+        return type(value), hash(value), value
+    except TypeError:
+        return id(value)
+
+
+def apply_faster(node: Node, *arrays: Any) -> Sequence[Any]:
     """What the node gives, on CPU in the form that is faster there."""
     if node.name == "reduce_window_max" and jax.default_backend() == "cpu" and _is_small(node):
         return [_max_of_slices(arrays[0], node)]

@@ -110,7 +110,7 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
     outputs, values = jax.tree.unflatten(tree, graph.outputs)
     axes = {name: _image_axis(value.shape, larger[name].shape) for name, value in values.items()}
     names = [name for name in _in_order(graph, values, recordings[0].order) if axes[name] is not None]
-    kinds = {name: recordings[0].kinds.get(name.split("@")[0]) or _kind(graph, values[name]) for name in names}
+    kinds = {name: recordings[0].kinds.get(name.split("@")[0]) or kind_of(graph, values[name]) for name in names}
     return Trace(graph, {name: values[name] for name in names}, {n: axes[n] or 0 for n in names}, kinds, outputs)
 
 
@@ -153,13 +153,13 @@ _FUNCTIONS = {
 }
 
 
-def _kind(graph: Graph, value: Value) -> str:
+def kind_of(graph: Graph, value: Value) -> str:
     """What a sown value is, as the function that made it is called: `relu`, `max_pool`, or the primitive's name."""
     node = graph.maker(value)
     if node is None:
         return "input"
     if (body := node.body) is not None:
-        return _kind(body, body.outputs[0])
+        return kind_of(body, body.outputs[0])
     if (
         node.name == "div"
         and (summed := graph.maker(node.inputs[0]))

@@ -24,7 +24,7 @@ from cnnviz.propagation.pointwise import (
     is_scaling,
     roots,
 )
-from cnnviz.rewrite import apply
+from cnnviz.rewrite import apply_faster as apply
 from cnnviz.types import Array, Image, Score
 
 WEIGHTED = {"conv_general_dilated", "dot_general"}

@@ -1,0 +1,77 @@
+"""Which layers a method looks at: those named, or the one that a picture of "where" is best taken from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz.errors import InputError, unknown
+from cnnviz.trace import kind_of, trace
+from cnnviz.types import Variables
+
+NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}
+NONLINEAR |= {"celu", "softplus", "mish", "hard_swish", "hard_silu", "max"}
+Layers = str | tuple[str, ...] | None
+
+
+class Place(NamedTuple):
+    """A layer as a place to look from: its name, one image's shape there, and what made the value."""
+
+    name: str
+    shape: tuple[int, ...]
+    nonlinear: bool
+    convolution: bool
+
+    @property
+    def spatial(self) -> bool:
+        return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
+
+
+def places(model: Any, variables: Variables, image_shape: Sequence[int], call: Mapping[str, Any]) -> list[Place]:
+    """The model's layers in order of execution."""
+    traced = trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call)
+    found = []
+    for name, value in traced.values.items():
+        shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
+        nonlinear = kind_of(traced.graph, value) in NONLINEAR
+        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower()))
+    return found
+
+
+def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
+    """The asked layers in order of execution; "all" are all that can be, and None is the usual one.
+
+    That is the last with a spatial extent after a non-linearity (`relu2`), else the last convolution's output, else the
+    last with a spatial extent. A name that is no layer, or with `spatial` one without an extent, is an InputError.
+    """
+    fit = [place for place in places if place.spatial or not spatial]
+    if asked is None:
+        return (usual(places),)
+    if asked == "all":
+        return tuple(place.name for place in fit)
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    known = {place.name: place for place in places}
+    listed = ", ".join(place.name for place in fit) or "none"
+    for name in names:
+        if name not in known:
+            raise unknown("layer", name, known)
+        if known[name] not in fit:
+            shape = known[name].shape
+            raise InputError(
+                f"The layer {name!r} has no spatial extent, its shape is {shape}; those that do: {listed}."
+            )
+    if not names:
+        raise InputError(
+            f"A method of layers needs at least one; layers was (). Those with a spatial extent: {listed}."
+        )
+    return tuple(place.name for place in places if place.name in names)
+
+
+def usual(places: Sequence[Place]) -> str:
+    """The layer that is looked at where none is named."""
+    maps = [place for place in places if place.spatial]
+    for fit in ([p for p in maps if p.nonlinear], [p for p in maps if p.convolution], maps):
+        if fit:
+            return fit[-1].name
+    raise InputError("No layer of this model has a spatial extent; a method of layers needs one that does.")

@@ -1,0 +1,54 @@
+"""Nodes and weights of integrals from 0 to 1, by name; the weights of each sum to 1."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz.errors import InputError, unknown
+
+Nodes = Float[np.ndarray, " n"]
+
+
+def gauss_legendre(n: int) -> tuple[Nodes, Nodes]:
+    """Exact for polynomials of degree 2n - 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    return (1 + nodes) / 2, weights / 2
+
+
+def midpoint(n: int) -> tuple[Nodes, Nodes]:
+    return (np.arange(n) + 0.5) / n, np.full(n, 1 / n)
+
+
+def trapezoid(n: int) -> tuple[Nodes, Nodes]:
+    """Both ends among the nodes, with half the weight of the others."""
+    if n < 2:
+        raise InputError(f"The trapezoid rule has at least two samples, the ends; samples was {n}.")
+    weights = np.full(n, 1 / (n - 1))
+    weights[[0, -1]] /= 2
+    return np.linspace(0, 1, n), weights
+
+
+def left(n: int) -> tuple[Nodes, Nodes]:
+    return np.arange(n) / n, np.full(n, 1 / n)
+
+
+def right(n: int) -> tuple[Nodes, Nodes]:
+    return np.arange(1, n + 1) / n, np.full(n, 1 / n)
+
+
+QUADRATURES: dict[str, Callable[[int], tuple[Nodes, Nodes]]] = {
+    "gauss_legendre": gauss_legendre,
+    "midpoint": midpoint,
+    "trapezoid": trapezoid,
+    "left": left,
+    "right": right,
+}
+
+
+def quadrature(name: str, n: int) -> tuple[Nodes, Nodes]:
+    """The nodes and weights, in float32, of the named rule."""
+    if name not in QUADRATURES:
+        raise unknown("quadrature", name, QUADRATURES)
+    nodes, weights = QUADRATURES[name](n)
+    return nodes.astype(np.float32), weights.astype(np.float32)

@@ -1,0 +1,96 @@
+"""What is explained: a class an image, the predicted or the true one, a pair of classes, a function, or a unit."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from cnnviz import probe
+from cnnviz.errors import InputError, InputTypeError
+from cnnviz.trace import Static
+from cnnviz.types import Activations, Array, Image, PyTree, Scalar, Score, Variables
+
+NAMED = ("predicted", "label")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One value of a layer as what is explained: `Unit("relu2", (3, 4, 17))`."""
+
+    layer: str
+    index: tuple[int, ...]
+
+
+Targets = int | str | tuple[Any, Any] | Array | np.ndarray | Callable[[Array], Array] | Unit
+
+
+def resolve_targets(
+    targets: Any, model: Any, variables: Variables, images: Any, labels: Any, call: Mapping[str, Any]
+) -> tuple[Static, PyTree]:
+    """A target's kind, which a compilation depends on, and its numbers, a row an image, which it does not."""
+    if callable(targets) or isinstance(targets, Unit):
+        return Static(targets), ()
+    if isinstance(targets, tuple):
+        if len(targets) != 2:
+            raise InputError(f"A pair of targets is (why this, and not that); this tuple has {len(targets)}.")
+        found = [resolve_targets(t, model, variables, images, labels, call)[1] for t in targets]
+        return Static("pair"), tuple(found)
+    if isinstance(targets, str):
+        targets = _named(targets, model, variables, images, labels, call)
+    return Static("class"), _classes(targets, model, variables, images, call)
+
+
+def score_for(kind: Static, target: PyTree, model: Any, variables: Variables, call: Mapping[str, Any]) -> Score:
+    """The score that a target, as `resolve_targets` gives it, stands for; `target` is one row."""
+    if isinstance(kind.value, Unit):
+        return _unit_score(probe.score_of(model, variables, lambda logits: jnp.sum(logits), call=call), kind.value)
+    chosen: Any = kind.value if callable(kind.value) else target
+    return probe.score_of(model, variables, chosen, call=call)
+
+
+def _unit_score(score: Score, unit: Unit) -> Score:
+    def unit_score(image: Image, offsets: Activations) -> tuple[Scalar, Activations]:
+        values = score(image, offsets)[1]
+        layer = values[unit.layer]
+        if len(unit.index) != layer.ndim or not all(0 <= i < n for i, n in zip(unit.index, layer.shape, strict=True)):
+            raise InputError(f"A unit of {unit.layer!r} is an index into {layer.shape}; it was {unit.index}.")
+        return layer[unit.index], values
+
+    return unit_score
+
+
+def _named(name: str, model: Any, variables: Variables, images: Any, labels: Any, call: Mapping[str, Any]) -> Any:
+    if name not in NAMED:
+        raise InputError(f'A target by name is "predicted" or "label"; it was {name!r}.')
+    if name == "label" and labels is None:
+        raise InputError('The target "label" needs the labels of the images; give them as labels=...')
+    return labels if name == "label" else jnp.argmax(probe.logits(model, variables, images, call=call), -1)
+
+
+def _classes(targets: Any, model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> Any:
+    """A class index for each image; one that the model does not have is an InputError."""
+    count = len(images)
+    given = targets if isinstance(targets, jax.Array) else np.asarray(targets)
+    if not jnp.issubdtype(given.dtype, jnp.integer):
+        raise InputTypeError(f"Targets are class indices, so whole numbers; these are {given.dtype}.")
+    if given.shape not in ((), (count,)):
+        raise InputError(f"There is one target for all images or one for each of {count}; targets had {given.shape}.")
+    if not isinstance(given, Tracer):
+        outputs = _output_count(model, variables, images, call)
+        wrong = np.asarray(given)[(np.asarray(given) < 0) | (np.asarray(given) >= outputs)]
+        if wrong.size:
+            raise InputError(f"A target is a class from 0 to {outputs - 1}; it was {wrong.flat[0]}.")
+        given = np.asarray(given, np.int32)
+        return np.broadcast_to(given, (count,))
+    return jnp.broadcast_to(given, (count,))
+
+
+def _output_count(model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> int:
+    shape = probe.output_shape(model, variables, images.shape[1:], call=call)
+    if len(shape) != 1:
+        raise InputError(f"A class has one score; this model gives {shape} an image, so give a function as the target.")
+    return shape[0]
