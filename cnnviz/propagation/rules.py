@@ -48,20 +48,22 @@ RULES: dict[str, Rule] = {
 def backward(reading: Reading, rules: Rules, given: Array) -> Array:
     """What `rules` attribute to the image, where `given` is attributed to the score.
 
+    What is attributed has the shape of the value, or where `given` has axes of its own, these before it.
     Where the score does not depend on the image that is zero everywhere, with a warning. A step that the table has no
     rule for is an InputError that names it and its place in the model.
     """
     held: dict[Value, Array] = {reading.score: given}
+    zeros = lambda value: jnp.zeros((*given.shape, *value.shape), value.dtype)
     if not reading.steps and reading.score is not reading.image:
         warnings.warn("The score does not depend on the image: its map is zero everywhere.", stacklevel=2)
-        return jnp.zeros(reading.image.shape, reading.image.dtype)
+        return zeros(reading.image)
     for step in reversed(reading.steps):
         if any(value in held for value in step.outputs):
-            outputs = tuple(held[v] if v in held else jnp.zeros(v.shape, v.dtype) for v in step.outputs)
+            outputs = tuple(held[v] if v in held else zeros(v) for v in step.outputs)
             for value, found in zip(step.inputs, _rule(rules, step)(step, outputs), strict=True):
                 if found is not None:
                     held[value] = held[value] + found if value in held else found
-    return held.get(reading.image, jnp.zeros(reading.image.shape, reading.image.dtype))
+    return held.get(reading.image, zeros(reading.image))
 
 
 def _rule(rules: Rules, step: Step) -> Rule:

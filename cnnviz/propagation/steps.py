@@ -183,6 +183,6 @@ def _name(nodes: Sequence[Node], inputs: Sequence[Value], depends: set[Value]) -
     node = nodes[-1] if nodes[0].name not in WEIGHTED else nodes[0]
     if node.name in PRODUCTS and len(inputs) > 1:
         return "product"
-    if len(inputs) > 1 or node.name in WEIGHTED or not is_pointwise(node, depends):
-        return node.name
-    return "scale" if is_scaling(node, depends) else "activation"
+    if len(inputs) == 1 and node.name not in WEIGHTED and is_scaling(node, depends):
+        return "scale"
+    return "activation" if len(inputs) == 1 and is_pointwise(node, depends) else node.name
