@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import jax.numpy as jnp
+
 from cnnviz.attribution.method import Direct, Raw, method
 from cnnviz.propagation.composites import rules_of
 from cnnviz.propagation.rules import backward
@@ -28,7 +30,7 @@ class LRP(Direct):
 
     def __call__(self, score: Score, image: Image) -> Raw:
         reading = read(score, image)
-        return backward(reading, rules_of(self.composite, reading), reading.values[reading.score])
+        return backward(reading, rules_of(self.composite, reading), jnp.asarray(reading.array(reading.score)))
 
 
 @method

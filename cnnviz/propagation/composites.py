@@ -95,11 +95,11 @@ def rules_of(composite: str | Composite, reading: Reading) -> Rules:
     def chosen(step: Step) -> Rule | None:
         return next((rule for holds, rule in entries if holds(step)), None)
 
-    steps = [step for step in reading.steps if linear(step)]
-    if steps and not any(chosen(step) for step in steps):
+    layers = [step for step in reading.steps if layer(step)]
+    if layers and not any(chosen(step) for step in reading.steps if linear(step)):
         raise InputError(
-            f"No entry of the composite holds for any of the score's {len(steps)} linear steps "
-            f"({', '.join(sorted({step.name for step in steps}))})."
+            f"No entry of the composite holds for any of the score's layers, which are "
+            f"{', '.join(f'{step.place} ({step.name})' for step in layers)}."
         )
 
     def by_composite(step: Step, given: Given) -> Sequence[Array | None]:

@@ -71,7 +71,7 @@ def _rule(rules: Rules, step: Step) -> Rule:
     rule = rules.get(step.name)
     if rule is None:
         primitive = step.nodes[-1].name
-        what = f"{primitive!r}" if step.name == primitive else f"a {step.name} ({primitive!r})"
+        what = repr(primitive) if step.name == primitive else f"{step.name} ({primitive!r})"
         raise InputError(
             f"There is no rule for {what} in {step.place}, which depends on the image; register one by "
             f"cnnviz.propagation.rules.RULES[{step.name!r}] = rule, where rule(step, given) returns what each of "
