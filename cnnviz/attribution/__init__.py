@@ -15,10 +15,25 @@ if TYPE_CHECKING:
 
 METHODS = {
     "gradient": "cnnviz.attribution.gradient:Gradient",
+    "input_x_gradient": "cnnviz.attribution.input_x_gradient:InputXGradient",
     "smooth_grad": "cnnviz.attribution.smooth_grad:SmoothGrad",
+    "square_grad": "cnnviz.attribution.square_grad:SquareGrad",
+    "var_grad": "cnnviz.attribution.var_grad:VarGrad",
     "integrated_gradients": "cnnviz.attribution.integrated_gradients:IntegratedGradients",
+    "expected_gradients": "cnnviz.attribution.expected_gradients:ExpectedGradients",
+    "blur_ig": "cnnviz.attribution.blur_ig:BlurIG",
     "guided_ig": "cnnviz.attribution.guided_ig:GuidedIG",
+    "cam": "cnnviz.attribution.cam:CAM",
     "grad_cam": "cnnviz.attribution.grad_cam:GradCAM",
+    "grad_cam_pp": "cnnviz.attribution.grad_cam_pp:GradCAMPP",
+    "hires_cam": "cnnviz.attribution.hires_cam:HiResCAM",
+    "xgrad_cam": "cnnviz.attribution.xgrad_cam:XGradCAM",
+    "layer_cam": "cnnviz.attribution.layer_cam:LayerCAM",
+    "elementwise_cam": "cnnviz.attribution.elementwise_cam:ElementwiseCAM",
+    "score_cam": "cnnviz.attribution.score_cam:ScoreCAM",
+    "ablation_cam": "cnnviz.attribution.ablation_cam:AblationCAM",
+    "eigen_cam": "cnnviz.attribution.eigen_cam:EigenCAM",
+    "eigen_grad_cam": "cnnviz.attribution.eigen_grad_cam:EigenGradCAM",
     "guided_backprop": "cnnviz.attribution.guided_backprop:GuidedBackprop",
     "deconvnet": "cnnviz.attribution.deconvnet:Deconvnet",
     "guided_grad_cam": "cnnviz.attribution.guided_grad_cam:GuidedGradCAM",
@@ -34,6 +49,11 @@ METHODS = {
     "deep_lift_shap": "cnnviz.attribution.deep_lift_shap:DeepLIFTSHAP",
     "excitation_backprop": "cnnviz.attribution.excitation_backprop:ExcitationBackprop",
     "full_grad": "cnnviz.attribution.full_grad:FullGrad",
+    "layer_gradient_x_activation": "cnnviz.attribution.layer_gradient_x_activation:LayerGradientXActivation",
+    "layer_integrated_gradients": "cnnviz.attribution.layer_integrated_gradients:LayerIntegratedGradients",
+    "layer_conductance": "cnnviz.attribution.layer_conductance:LayerConductance",
+    "internal_influence": "cnnviz.attribution.internal_influence:InternalInfluence",
+    "neuron_gradient": "cnnviz.attribution.neuron_gradient:NeuronGradient",
 }
 
 _HOMES = {"Attribution": "explain", "attribute": "explain", "build": "explain", "suite": "explain", "Unit": "targets"}

@@ -38,9 +38,9 @@ class Attribution(NamedTuple):
 class Row(NamedTuple):
     """One image, what is explained of it, its number, and by method the fields that hold a row an image."""
 
-    image: Array
+    image: Any
     target: PyTree
-    index: Array
+    number: Any
     inputs: Mapping[str, Mapping[str, Array]]
 
     def method(self, name: str, method: Method) -> Method:
@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
     def key(self, key: Key | None) -> Key:
         """The image's own key; where none is needed any will do."""
-        return jax.random.fold_in(jax.random.key(0) if key is None else key, self.index)
+        return jax.random.fold_in(jax.random.key(0) if key is None else key, self.number)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """Which layers a method looks at: those named, or the one that a picture of "where" is best taken from."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.linearity import PIECEWISE_LINEAR, between, unlike
 from cnnviz.errors import InputError, unknown
-from cnnviz.trace import kind_of, trace
+from cnnviz.trace import Trace, kind_of, trace
 from cnnviz.types import Variables
 
 NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}
@@ -22,6 +24,7 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
     nonlinear: bool
     convolution: bool
+    bends: tuple[str, ...] = ()  # the primitives between it and the logits that are not piecewise linear
 
     @property
     def spatial(self) -> bool:
@@ -30,26 +33,32 @@ class Place(NamedTuple):
 
 def places(model: Any, variables: Variables, image_shape: Sequence[int], call: Mapping[str, Any]) -> list[Place]:
     """The model's layers in order of execution."""
-    traced = trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call)
+    return _places(trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call))
+
+
+@lru_cache(maxsize=64)
+def _places(traced: Trace) -> list[Place]:
     found = []
     for name, value in traced.values.items():
         shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
         nonlinear = kind_of(traced.graph, value) in NONLINEAR
-        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower()))
+        bends = unlike(between(traced.graph, value, traced.logits), PIECEWISE_LINEAR)
+        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), bends))
     return found
 
 
 def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
-    """The asked layers in order of execution; "all" are all that can be, and None is the usual one.
+    """The asked layers in order of execution; "all" are those with a spatial extent, None is the usual one.
 
-    That is the last with a spatial extent after a non-linearity (`relu2`), else the last convolution's output, else the
-    last with a spatial extent. A name that is no layer, or with `spatial` one without an extent, is an InputError.
+    The usual one is the last with a spatial extent after a non-linearity (`relu2`), else the last convolution's output,
+    else the last with a spatial extent. A name that is no layer, or with `spatial` one without an extent, is an
+    InputError.
     """
     fit = [place for place in places if place.spatial or not spatial]
     if asked is None:
         return (usual(places),)
     if asked == "all":
-        return tuple(place.name for place in fit)
+        return tuple(place.name for place in places if place.spatial) or (usual(places),)
     names = (asked,) if isinstance(asked, str) else tuple(asked)
     known = {place.name: place for place in places}
     listed = ", ".join(place.name for place in fit) or "none"

@@ -27,7 +27,8 @@ def present(
         return CHANNELS[channels](raw), {}
     side = image_shape[0], image_shape[1]
     maps = {name: CHANNELS[channels](values) if values.ndim == 3 else values for name, values in raw.items()}
-    return fused([upsampled(values, side, upsampling) for values in maps.values()]), maps
+    brought = [upsampled(values if len(maps) == 1 else scaled(values), side, upsampling) for values in maps.values()]
+    return fused(brought), maps
 
 
 def upsampled(values: Array, side: tuple[int, int], how: str | None) -> Array:
@@ -46,19 +47,15 @@ def upsampled(values: Array, side: tuple[int, int], how: str | None) -> Array:
 
 
 def fused(maps: list[Array]) -> Array:
-    """One map of several: their mean, each first brought to 0 to 1 from its least to its greatest value.
-
-    A single map stays as it is, and a constant one counts as zeros.
-    """
-    if len(maps) == 1:
-        return maps[0]
+    """One map of several, each scaled: their mean."""
     if len({values.shape for values in maps}) > 1:
         shapes = ", ".join(str(values.shape) for values in maps)
         raise InputError(f"Layers of different shapes, {shapes}, make no one map: name one, or give upsampling=...")
-    return jnp.stack([scaled(values) for values in maps]).mean(0)
+    return maps[0] if len(maps) == 1 else jnp.stack(maps).mean(0)
 
 
 def scaled(values: Array) -> Array:
+    """The values from 0, the least, to 1, the greatest; zeros where all are equal."""
     span = values.max() - values.min()
     return jnp.where(span > 0, (values - values.min()) / jnp.where(span > 0, span, 1), 0)
 

@@ -52,12 +52,17 @@ def score_for(kind: Static, target: PyTree, model: Any, variables: Variables, ca
     return probe.score_of(model, variables, chosen, call=call)
 
 
+def check_unit(layer: str, index: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """An index that is not into the layer's shape is an InputError."""
+    if len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):
+        raise InputError(f"A unit of {layer!r} is an index into {tuple(shape)}; it was {tuple(index)}.")
+
+
 def _unit_score(score: Score, unit: Unit) -> Score:
     def unit_score(image: Image, offsets: Activations) -> tuple[Scalar, Activations]:
         values = score(image, offsets)[1]
         layer = values[unit.layer]
-        if len(unit.index) != layer.ndim or not all(0 <= i < n for i, n in zip(unit.index, layer.shape, strict=True)):
-            raise InputError(f"A unit of {unit.layer!r} is an index into {layer.shape}; it was {unit.index}.")
+        check_unit(unit.layer, unit.index, layer.shape)
         return layer[unit.index], values
 
     return unit_score
