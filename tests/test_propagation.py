@@ -41,11 +41,11 @@ def with_activation(activation):
 
 
 def values(name, score, image=IMAGE, **options):
-    return evaluate(build(name, **options), score, image, KEY)
+    return jax.jit(lambda image: evaluate(build(name, **options), score, image, KEY))(image)
 
 
 def gradient(score, image=IMAGE):
-    return jax.grad(lambda image: score(image, {})[0])(image)
+    return jax.jit(jax.grad(lambda image: score(image, {})[0]))(image)
 
 
 def names(score, image=IMAGE):

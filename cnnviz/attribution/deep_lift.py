@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cnnviz.attribution.method import Direct, Raw, method, per_image, value
-from cnnviz.errors import unknown
+from cnnviz.errors import InputError, unknown
 from cnnviz.propagation.rescale import rescale
 from cnnviz.propagation.reveal_cancel import reveal_cancel
 from cnnviz.types import Image, Scalar, Score
@@ -32,8 +32,12 @@ class DeepLIFT(Direct):
             raise unknown("rule of deep_lift", self.rule, RULES)
 
     def __call__(self, score: Score, image: Image) -> Raw:
-        baseline = jnp.broadcast_to(jnp.asarray(self.baseline, image.dtype), image.shape)
-        return RULES[self.rule](score, image, baseline)
+        baseline = jnp.asarray(self.baseline, image.dtype)
+        if baseline.shape not in ((), image.shape):
+            raise InputError(
+                f"A baseline is one number or has the image's shape, {image.shape}; it has {baseline.shape}."
+            )
+        return RULES[self.rule](score, image, jnp.broadcast_to(baseline, image.shape))
 
     def sums_to(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))
