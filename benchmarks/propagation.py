@@ -172,12 +172,9 @@ def _drawn(model: Any, images: Any) -> tuple[Any, Any]:
     variables = jax.jit(model.init)(jax.random.key(0), images[:1])
     leaves, structure = jax.tree.flatten(variables)
     keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [a * (1 + 0.3 * jax.random.uniform(k, a.shape)) + 0.02 * jax.random.normal(k, a.shape) for a, k in zip(leaves, keys, strict=True)]
+    noise = [jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    moved = [leaf * (1 + 0.1 * jnp.abs(n)) + 0.02 * n for leaf, n in zip(leaves, noise, strict=True)]
     return model, jax.tree.unflatten(structure, moved)
-
-
-def baselines_of(name: str, images: Any) -> Any:
-    return images[-4:] * 0.5
 
 
 def maps(name: str, network: tuple[Any, Any, Any, Any]) -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -186,7 +183,7 @@ def maps(name: str, network: tuple[Any, Any, Any, Any]) -> tuple[Callable[[], An
     model, variables, torch_network, images = network
     targets = jnp.arange(len(images)) % 10
     if method == "deep_lift_shap":
-        options = {"baselines": baselines_of(name, images)}
+        options = {"baselines": images[-4:] / 2}
         peer = partial(peer, baselines=_in_torch(options["baselines"]))
     x, classes = _in_torch(images), torch.arange(len(images)) % 10
 
@@ -223,7 +220,9 @@ def main() -> None:
             pairs = [(_timed(ours), _timed(theirs)) for _ in range(ROUNDS)]
             one, other = (median(column) for column in zip(*pairs, strict=True))
             ratio = median(theirs / ours for ours, theirs in pairs)
-            print(f"{name:34s}  {gap:9.1e}  {one:6.1f} ms  {other:6.1f} ms  {ratio:5.1f}  {compiled:6.1f} s", flush=True)
+            print(
+                f"{name:34s}  {gap:9.1e}  {one:6.1f} ms  {other:6.1f} ms  {ratio:5.1f}  {compiled:6.1f} s", flush=True
+            )
 
 
 def _timed(function: Callable[[], Any]) -> float:

@@ -71,7 +71,9 @@ def _features(node: Node, given: int) -> Axes:
         image, kernel, output = node.params["dimension_numbers"]
         return [(kernel[0], output[1])] if given == 0 else [(image[0], output[0])]
     contracted, batched = node.params["dimension_numbers"]
-    free = [[a for a in range(len(v.shape)) if a not in (*contracted[i], *batched[i])] for i, v in enumerate(node.inputs)]
+    free = [
+        [a for a in range(len(v.shape)) if a not in (*contracted[i], *batched[i])] for i, v in enumerate(node.inputs)
+    ]
     first = len(batched[0]) + (len(free[0]) if given == 0 else 0)
     return [(axis, i) for i, axis in enumerate(batched[1 - given])] + [
         (axis, first + i) for i, axis in enumerate(free[1 - given])

@@ -7,6 +7,8 @@ are one function of it: an activation, whoever spelled it.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from jax.core import Tracer
+
 from cnnviz.graph import Graph, Node, Value
 from cnnviz.receptive_field import ELEMENTWISE
 
@@ -20,8 +22,9 @@ def is_function_of_each_value(body: Graph) -> bool:
     """Whether a custom call works value by value, as ReLU's does and softmax's does not."""
     shape = body.outputs[0].shape
     fits = lambda value: value.shape in ((), shape)
-    known = lambda node: node.name in ELEMENTWISE | {"broadcast_in_dim"} or (
-        node.body is not None and is_function_of_each_value(node.body)
+    known = lambda node: (
+        node.name in ELEMENTWISE | {"broadcast_in_dim"}
+        or (node.body is not None and is_function_of_each_value(node.body))
     )
     return len(body.outputs) == 1 and all(known(node) and all(map(fits, node.inputs)) for node in body.nodes)
 
@@ -78,15 +81,17 @@ def is_nonnegative(graph: Graph, value: Value) -> bool:
     """Whether the graph says that the value is never negative: a maximum with zero, moved and pooled or not."""
     node = graph.maker(value)
     if node is None:
-        return False
+        return _is_number_from_zero(value)
     if (body := node.body) is not None:
         return is_nonnegative(body, body.outputs[0])
     if node.name == "max":
-        return any(_is_zero(v) or is_nonnegative(graph, v) for v in node.inputs)
+        return any(is_nonnegative(graph, v) for v in node.inputs)
     if node.name in ("exp", "logistic", "abs", "square"):
         return True
-    return node.name in KEEP_SIGN and all(is_nonnegative(graph, v) or _is_zero(v) for v in node.inputs)
+    return node.name in KEEP_SIGN and all(is_nonnegative(graph, v) for v in node.inputs)
 
 
-def _is_zero(value: Value) -> bool:
-    return value.constant is not None and value.shape == () and bool(value.constant == 0)
+def _is_number_from_zero(value: Value) -> bool:
+    """Whether the value is a number written in the graph, and not negative."""
+    known = value.constant is not None and value.shape == () and not isinstance(value.constant, Tracer)
+    return known and bool(value.constant >= 0)

@@ -37,7 +37,17 @@ MOVES = tuple(  # each value of the output is one of the input's, or a constant
     "scatter concatenate split copy_p optimization_barrier sort".split()
 )
 MAXIMA = ("reduce_window_max", "reduce_window_min", "reduce_max", "reduce_min", "max", "min")
-JOINT = ("product", "div", "pow", "select_n", "atan2", "reduce_prod", "scatter_mul", "custom_jvp_call", "custom_vjp_call")
+JOINT = (
+    "product",
+    "div",
+    "pow",
+    "select_n",
+    "atan2",
+    "reduce_prod",
+    "scatter_mul",
+    "custom_jvp_call",
+    "custom_vjp_call",
+)
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys((*LAYERS, "scale", *SUMS, *MOVES, *MAXIMA, "activation", *JOINT), derivative),
@@ -48,29 +58,29 @@ RULES: dict[str, Rule] = {
 def backward(reading: Reading, rules: Rules, given: Array) -> Array:
     """What `rules` attribute to the image, where `given` is attributed to the score.
 
-    What is attributed has the shape of the value, or where `given` has axes of its own, these before it.
-    Where the score does not depend on the image that is zero everywhere, with a warning. A step that the table has no
-    rule for is an InputError that names it and its place in the model.
+    What is attributed has the shape of the value, or where `given` has axes of its own, these before it. A step that
+    the table has no rule for is an InputError that names it and its place in the model. Where nothing comes back to
+    the image, since the score does not depend on it, that is zero everywhere, with a warning.
     """
     held: dict[Value, Array] = {reading.score: given}
     zeros = lambda value: jnp.zeros((*given.shape, *value.shape), value.dtype)
-    if not reading.steps and reading.score is not reading.image:
-        warnings.warn("The score does not depend on the image: its map is zero everywhere.", stacklevel=2)
-        return zeros(reading.image)
     for step in reversed(reading.steps):
         if any(value in held for value in step.outputs):
             outputs = tuple(held[v] if v in held else zeros(v) for v in step.outputs)
             for value, found in zip(step.inputs, _rule(rules, step)(step, outputs), strict=True):
                 if found is not None:
                     held[value] = held[value] + found if value in held else found
+    if reading.image not in held:
+        warnings.warn("The score does not depend on the image: its map is zero everywhere.", stacklevel=2)
     return held.get(reading.image, zeros(reading.image))
 
 
 def _rule(rules: Rules, step: Step) -> Rule:
-    """The table's rule for this step."""
-    rule = rules.get(step.name)
+    """The table's rule for this step; an activation of one primitive may have a rule under the primitive's name."""
+    primitive = step.nodes[-1].name
+    own = step.name == "activation" and len(step.nodes) == 1 and primitive not in (*MAXIMA, *JOINT)
+    rule = rules.get(primitive) if own and primitive in rules else rules.get(step.name)
     if rule is None:
-        primitive = step.nodes[-1].name
         what = repr(primitive) if step.name == primitive else f"{step.name} ({primitive!r})"
         raise InputError(
             f"There is no rule for {what} in {step.place}, which depends on the image; register one by "
