@@ -1,4 +1,4 @@
-"""cnnviz's ResNet in PyTorch with the same weights, each ReLU and residual sum a module of its own, as hooks need it."""
+"""cnnviz's ResNet in PyTorch with the same weights; each ReLU and each sum is a module of its own, as hooks need it."""
 
 from typing import Any
 

@@ -1,6 +1,5 @@
 """LRP: each rule against its formula on the layers' dense matrices, its laws, and composites."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,8 +13,7 @@ from cnnviz.attribution.method import evaluate
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.propagation import lrp
-from cnnviz.propagation.composites import COMPOSITES, epsilon_gamma_box, first, layer, rules_of
-from cnnviz.propagation.steps import read
+from cnnviz.propagation.composites import COMPOSITES, epsilon_gamma_box, first, layer
 
 KEY = jax.random.key(0)
 

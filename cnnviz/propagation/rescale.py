@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from cnnviz.graph import Value
 from cnnviz.propagation.rules import JOINT, RULES, Rules, backward, derivative
-from cnnviz.propagation.steps import Reading, Step, evaluate, read
+from cnnviz.propagation.steps import Step, evaluate, read
 from cnnviz.types import Array, Image, Score
 
 SMALL = 1e-10  # differences below it have no quotient: the derivative stands in

@@ -88,7 +88,7 @@ def _push(step: Step, i: int, difference: Array) -> Array:
 
 
 def _layer(step: Step, given: Given, reference: Mapping[Value, Array]) -> Sequence[Array]:
-    """A difference of one sign reaches the positive part through weights of its own sign, the negative by the others."""
+    """A difference reaches the positive part through weights of its own sign, and the negative one by the others."""
     (x,), layer, (above, below) = step.x, step.layer, given[0]
     up, down = positive(layer.kernel), negative(layer.kernel)
     grown = layer.back(x, up, above) + layer.back(x, down, below)

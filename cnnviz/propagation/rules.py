@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from cnnviz.errors import InputError
 from cnnviz.graph import Value
 from cnnviz.propagation.steps import Reading, Step
-from cnnviz.types import Array, Image
+from cnnviz.types import Array
 
 Rule = Callable[[Step, tuple[Array, ...]], Sequence[Array | None]]  # None: nothing goes to that input
 Rules = Mapping[str, Rule | None]
