@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ class BlurIG(Sampled):
         if self.max_sigma is not None and not self.max_sigma > 0:
             raise InputError(f"max_sigma is a width in pixels, so positive; it was {self.max_sigma}.")
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Self:
+    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return self if self.max_sigma else replace(self, max_sigma=SIGMA * max(image_shape[:2]))
 
     @property

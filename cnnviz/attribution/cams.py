@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any
 
 import jax
 
@@ -24,7 +24,7 @@ class CAM(Direct):
     layers: Layers = None
     relu: bool = True
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Self:
+    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places))
 
     def __call__(self, score: Score, image: Image) -> Raw:

@@ -1,7 +1,7 @@
 """Integrated gradients averaged over baselines that are drawn from a data set (GradientSHAP)."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ class ExpectedGradients(Sampled):
 
     random = True
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Self:
+    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         if self.references is not None and (self.references.ndim != 4 or self.references.shape[1:] != image_shape):
             shape = tuple(self.references.shape)
             raise InputError(f"References are images [m, {', '.join(map(str, image_shape))}]; these have {shape}.")

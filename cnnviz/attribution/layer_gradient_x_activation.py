@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any
 
 from cnnviz.attribution.layers import Layers, Place, choose
 from cnnviz.attribution.method import Direct, Raw, at_layers, method
@@ -19,7 +19,7 @@ class LayerGradientXActivation(Direct):
 
     layers: Layers = None
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Self:
+    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places, spatial=False))
 
     def __call__(self, score: Score, image: Image) -> Raw:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ class LayerIntegratedGradients(IntegratedGradients):
 
     layers: Layers = None
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Self:
+    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places, spatial=False))
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:

@@ -9,7 +9,7 @@ dict from a layer's name to an array in the layer's shape, or to a map `[h w]` o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +52,7 @@ class Method:
     random: ClassVar[bool] = False
     rewritten: ClassVar[bool] = True
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Self:
+    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         """The method with what its options leave to the model filled in: layers, and sizes that follow the image."""
         return self
 

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from cnnviz.commands import console
+from cnnviz.commands import console, terminal
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
@@ -19,7 +19,7 @@ KERAS = (".h5", ".hdf5", ".keras")
 @dataclass(frozen=True)
 class Options:
     """Draw a network. Put a kind of picture first to draw that one alone: layers, kernels, histograms, activations,
-    curves or predictions."""
+    attribute, curves or predictions."""
 
     run: Annotated[Path | None, tyro.conf.Positional] = None
     """A run's directory or a Keras .h5 or .keras file; by default the latest run."""
@@ -47,11 +47,27 @@ class Options:
     """Show where an error comes from."""
 
 
+@dataclass(frozen=True)
+class AttributeOptions(Options):
+    """Draw what in each image the network's answer rests on: a row an image, a column a method."""
+
+    methods: str = "grad_cam,integrated_gradients,smooth_grad"
+    """Methods with commas between, or all."""
+    images: str = "0:8"
+    """Which images of the split: a range 0:8, one, or several with commas."""
+    target: str = "predicted"
+    """What is explained: predicted, label, a class by name or number, or two with a comma (why this and not that)."""
+
+
+OPTIONS = {"attribute": AttributeOptions}  # kinds of picture with options of their own
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and gives its exit code: 0, or 2 for an input that cannot be used."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
-    return console.run(lambda options: visualize(options, kinds), Options, arguments, "visualize.py")
+    options = OPTIONS.get(kinds[0], Options) if len(kinds) == 1 else Options
+    return console.run(lambda options: visualize(options, kinds), options, arguments, "visualize.py")
 
 
 def _is_kind(first: Sequence[str]) -> bool:
@@ -70,11 +86,15 @@ def visualize(options: Options, kinds: Sequence[str]) -> int:
             raise unknown(kind, given, known)
     console.use_compilation_cache()
     run = _run(options)
-    view = View(lambda: _dataset(options, run), options.layer, options.image, options.split)
+    view = View(lambda: _dataset(options, run), options.layer, options.image, options.split, seed=options.seed)
+    if isinstance(options, AttributeOptions):
+        view = replace(view, methods=options.methods, images=options.images, target=options.target)
     folder = options.out or (run.path / "figures" if run.path else Path("figures") / run.name)
     needed = len(kinds) == 1 or options.dataset is not None
     # All are made before the first is written, so that an error leaves no half of them.
-    found = [(kind, picture) for kind in kinds for picture in _pictures(kind, modules[kind], run, view, needed)]
+    with terminal.progress() as report:
+        view = replace(view, report=report)
+        found = [(kind, picture) for kind in kinds for picture in _pictures(kind, modules[kind], run, view, needed)]
     for kind, picture in found:
         for path in files.write(picture, folder, options.format, options.data):
             print(f"{kind}: {path}")

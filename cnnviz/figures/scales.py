@@ -58,11 +58,28 @@ def _rounded_up(value: float) -> float:
     return round(math.ceil(round(value * 10.0**digits, 6)) / 10.0**digits, digits)
 
 
-def print_scale(ax: Axes, scale: Scale, label: str, *, colormap: Colormap | None = None, beyond: bool = False) -> None:
-    """Fills the axes with the scale as a color bar, pointed where values lie `beyond` it."""
+def print_scale(
+    ax: Axes,
+    scale: Scale,
+    label: str,
+    *,
+    colormap: Colormap | None = None,
+    beyond: bool = False,
+    lying: bool = False,
+) -> None:
+    """Fills the axes with the scale as a color bar, pointed where values lie `beyond` it.
+
+    One that is `lying` is short: only its ends are numbered.
+    """
     pointed = ("both" if scale.low < 0 else "max") if beyond else "neither"
-    bar = Colorbar(ax, ScalarMappable(scale.norm, colormap or scale.colormap), extend=pointed, extendfrac=0.05)
-    ticks = np.linspace(scale.low, scale.high, 5)  # both ends among them
+    mappable = ScalarMappable(scale.norm, colormap or scale.colormap)
+    how = "horizontal" if lying else "vertical"
+    bar = Colorbar(ax, mappable, orientation=how, extend=pointed, extendfrac=0.05)
+    ticks = np.linspace(scale.low, scale.high, 2 if lying else 5)  # both ends among them
     bar.set_ticks(list(ticks), labels=[f"{tick:.3g}".replace("-", "−") for tick in ticks])
     bar.set_label(label, fontsize=8)
     ax.tick_params(labelsize=8, length=2)
+    if lying:  # within the bar's own width, so that two side by side do not run into each other
+        first, last = ax.get_xticklabels()
+        first.set_ha("left")
+        last.set_ha("right")

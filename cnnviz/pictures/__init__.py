@@ -5,6 +5,7 @@ PICTURES = {
     "kernels": "cnnviz.pictures.kernels",
     "histograms": "cnnviz.pictures.histograms",
     "activations": "cnnviz.pictures.activations",
+    "attribute": "cnnviz.pictures.attribute",
     "curves": "cnnviz.pictures.curves",
     "predictions": "cnnviz.pictures.predictions",
 }

@@ -39,13 +39,20 @@ class Picture:
 class View:
     """What is asked for: a layer (None for the usual ones), and which image of which split of a data set.
 
-    `find` gives the data set, or None where there is none; only pictures that need one call for it.
+    `find` gives the data set, or None where there is none; only pictures that need one call for it. Attributions are of
+    several `images` ("0:8", "3" or "1,5,9"), by `methods` (names, or "all"), of a `target`; `seed` is their key, and
+    `report(done, total)` is called as they go on.
     """
 
     find: Callable[[], Dataset | None] = lambda: None
     layer: str | None = None
     image: int = 0
     split: str = "train"
+    methods: str = "grad_cam,integrated_gradients,smooth_grad"
+    images: str = "0:8"
+    target: str = "predicted"
+    seed: int = 0
+    report: Callable[[int, int], None] | None = None
 
     @cached_property
     def dataset(self) -> Dataset | None:

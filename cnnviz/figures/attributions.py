@@ -1,0 +1,102 @@
+"""Maps of what an answer rests on: images down, methods across, one printed scale a column."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnviz.figures.image import draw_image
+from cnnviz.figures.scales import Scale, print_scale
+from cnnviz.figures.style import MARGIN, page, place, shortened
+
+CELL, GAP, LINE = 1.15, 0.12, 0.16  # inches: a map, the space after it, a line of text
+WORDS, HEAD, BAR, FOOT = 1.75, 0.36, 0.09, 0.3  # inches: a row's title, a column's, its scale, and the scale's numbers
+
+
+class Column(NamedTuple):
+    """A method's maps, on one scale; `notes` is a line under each map, or empty."""
+
+    maps: Float[np.ndarray, "n h w"]
+    scale: Scale
+    notes: Sequence[str] = ()
+
+
+def attributions(
+    images: UInt8[np.ndarray, "n h w c"], rows: Sequence[str], columns: Mapping[str, Column], *, title: str = ""
+) -> Figure:
+    """A row an image, with its title of some lines, the image and each method's map of it.
+
+    Above a column is its name, in one or two lines, and under it the scale of all its maps.
+    """
+    count, (h, w) = len(images), images.shape[1:3]
+    cell = CELL * h / max(h, w)
+    noted = any(any(column.notes) for column in columns.values())
+    step = cell + GAP + (LINE if noted else 0)
+    height = HEAD + count * step + BAR + FOOT
+    across = CELL * w / max(h, w) + GAP
+    figure = page(WORDS + (len(columns) + 1) * across + MARGIN, height, title, arranged=False)
+    tops = [height - HEAD - i * step for i in range(count)]
+    _write_rows(figure, rows, tops)
+    ax = _column(figure, WORDS, across - GAP, tops, cell, "image")
+    for i, pixels in enumerate(images):
+        draw_image(ax, pixels, _extent(i, step, cell, across - GAP))
+    _frame(ax, tops, cell, across - GAP)
+    for k, (name, column) in enumerate(columns.items(), 1):
+        left = WORDS + k * across
+        ax = _column(figure, left, across - GAP, tops, cell, name)
+        _draw_maps(ax, column, step, cell, across - GAP)
+        _frame(ax, tops, cell, across - GAP)
+        bar = place(figure, left, FOOT, across - GAP, BAR)
+        _print_scale(bar, column)
+    return figure
+
+
+def _column(figure: Figure, left: float, width: float, tops: Sequence[float], cell: float, name: str) -> Axes:
+    """Axes in inches that hold a column's cells, under its name."""
+    bottom = tops[-1] - cell
+    ax = place(figure, left, bottom, width, tops[0] - bottom)
+    lines = "\n".join(shortened(line, 22) for line in name.split("\n"))
+    ax.set_title(lines, fontsize=7.5, loc="left", pad=3, linespacing=1.1, parse_math=False)
+    return ax
+
+
+def _extent(i: int, step: float, cell: float, width: float) -> tuple[float, float, float, float]:
+    """Where the i-th cell of a column lies, in inches downward from the first one's top."""
+    return 0.0, width, i * step + cell, i * step
+
+
+def _draw_maps(ax: Axes, column: Column, step: float, cell: float, width: float) -> None:
+    for i, values in enumerate(column.maps):
+        extent = _extent(i, step, cell, width)
+        ax.imshow(values, cmap=column.scale.colormap, norm=column.scale.norm, extent=extent, interpolation="none")
+    for i, note in enumerate(column.notes):
+        ax.text(0, i * step + cell + 0.02, note, fontsize=6.5, va="top", color="0.35", parse_math=False)
+    ax.set_axis_off()
+
+
+def _frame(ax: Axes, tops: Sequence[float], cell: float, width: float) -> None:
+    """The axes' limits, and a thin edge around each cell, which a white background does not show."""
+    ax.set_xlim(0, width)
+    ax.set_ylim(tops[0] - tops[-1] + cell, 0)
+    ax.set_aspect("auto")
+    for top in tops:
+        y = tops[0] - top
+        ax.plot([0, width, width, 0, 0], [y, y, y + cell, y + cell, y], color="0.8", linewidth=0.6, clip_on=False)
+
+
+def _write_rows(figure: Figure, rows: Sequence[str], tops: Sequence[float]) -> None:
+    across, up = figure.get_size_inches()
+    for words, top in zip(rows, tops, strict=True):
+        lines = "\n".join(shortened(line, 26) for line in words.split("\n"))
+        place = MARGIN / across, (top - 0.02) / up
+        figure.text(*place, lines, va="top", fontsize=8, linespacing=1.25, parse_math=False)
+
+
+def _print_scale(ax: Axes, column: Column) -> None:
+    """The scale lying under its column, pointed where maps go beyond it."""
+    scale = column.scale
+    print_scale(ax, scale, "", beyond=scale.outside(column.maps) > 0, lying=True)
+    ax.tick_params(labelsize=6.5, length=2, pad=1)

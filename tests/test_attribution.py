@@ -1,0 +1,319 @@
+"""What every method of METHODS keeps: one finite map an image, from that image alone, however it is computed."""
+
+from dataclasses import fields
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz import probe
+from cnnviz.attribution import METHODS, Unit, attribute, build, explain, suite
+from cnnviz.attribution.method import Direct
+from cnnviz.errors import InputError, InputTypeError
+from cnnviz.registry import resolve
+
+KEY = jax.random.key(7)
+FEW = {"samples": 3, "steps": 3}  # enough for what holds for any number
+
+# Of a constant score these give a map of their own, for they do not look at how the score changes.
+LOOKS_AWAY = {
+    "eigen_cam": "it is of the activations alone",
+    "neuron_gradient": "it is of a unit, not of the score",
+    "score_cam": "the softmax of equal scores is uniform",
+}
+
+
+class Tiny(nn.Module):
+    """A network that every method can explain: a mean over places before its one dense layer."""
+
+    scale: float = 1.0
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.max_pool(nn.relu(nn.Conv(4, (3, 3), name="conv1")(x)), (2, 2), strides=(2, 2))
+        x = nn.relu(nn.Conv(5, (3, 3), name="conv2")(x))
+        self.sow("intermediates", "relu2", x)
+        return self.scale * nn.Dense(3, name="logits")(x.mean((1, 2)))
+
+
+def fit(name):
+    """The options that make a method quick."""
+    known = {field.name for field in fields(resolve(METHODS, name, "method"))}
+    return {option: value for option, value in FEW.items() if option in known}
+
+
+def draw(model, images, seed=0):
+    """Variables by NumPy: to compile a draw takes longer than all that is tested with it."""
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(model.init, KEY, images)["params"]
+    return {"params": jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0, 0.4, leaf.shape), jnp.float32), shapes)}
+
+
+@pytest.fixture(scope="module")
+def tiny(images):
+    return Tiny(), draw(Tiny(), images)
+
+
+@pytest.fixture(scope="module")
+def run(tiny, images):
+    """A method's maps of the shared images, with some arguments other than usual."""
+
+    def run(name, images=images, targets=(0, 2, 1, 1, 0), variables=tiny[1], key=KEY, **options):
+        targets = targets if callable(targets) else np.array(targets)
+        return np.asarray(attribute(name, tiny[0], variables, images, targets, key=key, **fit(name), **options))
+
+    return run
+
+
+def close(found, expected, tolerance=1e-5):
+    np.testing.assert_allclose(found, expected, atol=tolerance * max(np.abs(expected).max(), 1e-30))
+
+
+each = pytest.mark.parametrize("name", METHODS)
+
+
+@each
+def test_one_finite_map_an_image(name, run, images):
+    maps = run(name)
+    assert maps.shape == images.shape[:3]
+    assert maps.dtype == np.float32
+    assert np.isfinite(maps).all()
+    assert np.abs(maps).max() > 0
+
+
+@each
+def test_a_map_depends_on_its_own_image_alone(name, run, images):
+    others = jnp.roll(images, 1, 0).at[2].set(images[2])
+    close(run(name, others)[2], run(name)[2])
+
+
+@each
+def test_the_batch_size_is_only_a_matter_of_memory(name, run):
+    close(run(name, batch_size=2), run(name))
+
+
+@each
+def test_another_checkpoint_class_or_image_compiles_nothing(name, run, tiny, images):
+    count = lambda: sum(getattr(explain, step)._cache_size() for step in COMPILED)
+    run(name)
+    before = count()
+    other = run(name, 1 - images, (1, 1, 1, 0, 2), draw(tiny[0], images, 1))
+    assert count() == before
+    assert np.abs(other - run(name)).max() > 0
+
+
+COMPILED = ("_direct", "_contribute", "_finish", "_init", "_step")
+
+
+@each
+def test_a_constant_score_is_explained_by_zeros(name, run):
+    maps = run(name, targets=lambda logits: 3.0 + 0 * logits.sum())
+    assert np.isfinite(maps).all()
+    assert name in LOOKS_AWAY or not maps.any()
+
+
+@each
+def test_a_jitted_call_gives_what_a_plain_one_gives(name, run, tiny, images):
+    model, variables = tiny
+    targets = jnp.array([0, 2, 1, 1, 0])
+    jitted = jax.jit(lambda v, x, t, key: attribute(name, model, v, x, t, key=key, **fit(name)))
+    close(jitted(variables, images, targets, KEY), run(name))
+
+
+@pytest.mark.parametrize("channels", [1, 7])
+def test_images_of_one_and_of_seven_channels_have_maps_of_every_method(channels):
+    images = jax.random.uniform(KEY, (2, 8, 8, channels))
+    methods = {name: build(name, **fit(name)) for name in METHODS}
+    for maps in suite(methods, Tiny(), draw(Tiny(), images), images, 1, key=KEY).values():
+        assert maps.shape == (2, 8, 8)
+        assert jnp.isfinite(maps).all()
+
+
+@pytest.mark.parametrize("name", ["gradient", "smooth_grad", "guided_ig", "grad_cam"])
+def test_an_nnx_module_and_a_foreign_one_are_explained(name, small_nnx, foreign, images):
+    for model, variables in (probe.from_nnx(small_nnx), foreign):
+        maps = attribute(name, model, variables, images, "predicted", key=KEY, **fit(name))
+        assert maps.shape == images.shape[:3]
+        assert jnp.isfinite(maps).all()
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name.endswith(("cam", "cam_pp"))])
+def test_a_scaled_logit_gives_the_same_normalized_cam(name, tiny, images):
+    if name == "score_cam":
+        pytest.skip("its weights are a softmax of the scores")
+    if name == "grad_cam_pp":
+        pytest.skip("its alpha depends on the scale by its formula; a test of its own has its limit")
+    plain, small = (
+        np.asarray(attribute(name, Tiny(scale), tiny[1], images, 1, key=KEY, **fit(name))) for scale in (1.0, 1e-4)
+    )
+    for one, other in zip(plain, small, strict=True):
+        close(other / max(np.abs(other).max(), 1e-30), one / max(np.abs(one).max(), 1e-30), 1e-4)
+
+
+def test_random_draws_are_those_of_the_key_and_of_the_image(run):
+    once, again, other = (run("smooth_grad", key=jax.random.key(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(once, again)
+    assert np.abs(once - other).max() > 0
+
+
+def test_a_suite_gives_what_each_method_gives_and_computes_what_they_share_once(tiny, images):
+    model, variables = tiny
+    names = ["grad_cam", "hires_cam", "layer_cam"]
+    found = suite(names, model, variables, images, 1)
+    for name in names:
+        close(found[name], attribute(name, model, variables, images, 1))
+
+    def convolutions(methods):
+        lowered = jax.jit(lambda v, x: suite(methods, model, v, x, 1)).lower(variables, images)
+        return lowered.as_text().count("stablehlo.convolution")
+
+    assert convolutions(names) == convolutions(["grad_cam"]) == 2
+    assert convolutions([*names, "gradient"]) == 4  # two forward, and two for the pixels
+
+
+def test_a_suite_takes_methods_with_options_and_every_shape(tiny, images):
+    methods = {"early": build("grad_cam", layers="conv1"), "late": "grad_cam", "path": build("guided_ig", steps=2)}
+    methods["noisy"] = build("smooth_grad", samples=2, base=build("grad_cam"))
+    found = suite(methods, *tiny, images, "predicted", key=KEY, details=True)
+    assert list(found) == list(methods)
+    assert {name: list(one.layers) for name, one in found.items()} == {
+        "early": ["conv1"], "late": ["relu2"], "path": [], "noisy": ["relu2"]
+    }  # fmt: skip
+    assert found["path"].gap.shape == (5,)
+    assert found["late"].gap is None
+
+
+def test_targets_are_a_class_a_name_a_pair_a_function_or_a_unit(tiny, images):
+    model, variables = tiny
+    gradient = lambda targets, **options: attribute("gradient", model, variables, images, targets, **options)
+    logits = probe.logits(model, variables, images)
+    close(gradient("predicted"), gradient(np.asarray(logits).argmax(1)))
+    close(gradient("label", labels=[0, 1, 2, 0, 1]), gradient([0, 1, 2, 0, 1]))
+    close(gradient((2, 0)), gradient(2) - gradient(0))
+    close(gradient(("predicted", 1)), gradient("predicted") - gradient(1))
+    close(gradient(lambda logits: logits[0] + 2 * logits[2]), gradient(0) + 2 * gradient(2))
+    unit = attribute("neuron_gradient", model, variables, images, 0, layers="relu2", unit=(1, 2, 3))
+    close(gradient(Unit("relu2", (1, 2, 3))), unit)
+
+
+def test_layers_are_the_usual_one_those_named_or_all(tiny, images):
+    model, variables = tiny
+    ask = lambda **options: attribute("layer_cam", model, variables, images, 1, details=True, **options)
+    assert list(ask().layers) == ["relu2"]
+    both = ask(layers=("relu2", "conv1"))
+    assert {name: values.shape[1:] for name, values in both.layers.items()} == {"conv1": (8, 8), "relu2": (4, 4)}
+    assert list(ask(layers="all").layers) == ["conv1", "conv2", "relu2"]
+    assert ask(upsampling=None).maps.shape == (5, 4, 4)
+    scaled = lambda maps: (maps - maps.min((1, 2), keepdims=True)) / np.ptp(maps, (1, 2), keepdims=True)
+    early, late = (np.asarray(both.layers[name]) for name in ("conv1", "relu2"))
+    late = jax.image.resize(scaled(late), early.shape, "bilinear")
+    close(both.maps, (scaled(early) + late) / 2)
+
+
+def test_a_default_layer_without_sown_values_is_the_last_convolution(small_nnx, foreign, images):
+    found = [
+        attribute("grad_cam", m, v, images, 0, details=True).layers for m, v in (probe.from_nnx(small_nnx), foreign)
+    ]
+    assert [list(layers) for layers in found] == [["relu"], ["block/a"]]
+
+
+def test_channels_are_reduced_by_name_or_kept(tiny, images):
+    ask = lambda how: np.asarray(attribute("gradient", *tiny, images, 1, channels=how))
+    raw = ask("keep")
+    assert raw.shape == images.shape
+    for how, expected in {"sum": raw.sum(-1), "mean": raw.mean(-1), "max_abs": np.abs(raw).max(-1)}.items():
+        close(ask(how), expected)
+    close(ask("l2"), np.sqrt((raw**2).sum(-1)))
+
+
+def test_a_report_counts_the_chunks(tiny, images):
+    told = []
+    attribute("smooth_grad", *tiny, images, 1, key=KEY, samples=4, batch_size=2, report=lambda *now: told.append(now))
+    assert told == [(i + 1, 10) for i in range(10)]
+
+
+def test_a_method_of_ones_own_needs_no_registration(tiny, images):
+    class Brightness(Direct):
+        def __call__(self, score, image):
+            return image * score(image, {})[0]
+
+    maps = attribute(Brightness(), *tiny, images, 1)
+    close(maps, images.sum(-1) * np.asarray(probe.logits(*tiny, images))[:, 1, None, None])
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (dict(method="grad_cma"), "no method named 'grad_cma'; did you mean 'grad_cam'"),
+        (dict(layer="relu2"), "no option of grad_cam named 'layer'; did you mean 'layers'"),
+        (dict(layers="relu3"), "no layer named 'relu3'; did you mean 'relu2'"),
+        (dict(layers="logits"), r"no spatial extent, its shape is \(3,\); those that do: conv1, conv2, relu2"),
+        (dict(layers=()), "needs at least one"),
+        (dict(targets=3), "class from 0 to 2; it was 3"),
+        (dict(targets=[0, 1, 2, -1, 0]), "class from 0 to 2; it was -1"),
+        (dict(targets=[0, 1]), r"one target for all images or one for each of 5; targets had \(2,\)"),
+        (dict(targets=1.5), "whole numbers; these are float"),
+        (dict(targets="likely"), "it was 'likely'"),
+        (dict(targets="label"), "needs the labels"),
+        (dict(targets=(0, 1, 2)), "this tuple has 3"),
+        (dict(targets=Unit("relu2", (9, 0, 0))), r"index into \(4, 4, 5\); it was \(9, 0, 0\)"),
+        (dict(targets=Unit("relu9", (0, 0, 0))), "no layer named 'relu9'"),
+        (dict(images=np.zeros((2, 9, 8, 2), np.float32)), "do not fit this model's weights"),
+        (dict(images=np.zeros((2, 8, 8, 3), np.uint8)), "as the run's `prepare` makes them; these are uint8"),
+        (dict(images=np.full((2, 8, 8, 3), np.nan, np.float32)), "Image 0 holds NaN"),
+        (dict(images=np.zeros((0, 8, 8, 3), np.float32)), "There are no images"),
+        (dict(channels="max"), "no way to reduce channels named 'max'; did you mean 'max_abs'"),
+        (dict(upsampling="linear"), "no upsampling named 'linear'; did you mean 'bilinear'"),
+        (dict(method="integrated_gradients", baseline=np.zeros((8, 8))), r"an image, \(8, 8, 3\); it was \(8, 8\)"),
+        (dict(method="integrated_gradients", quadrature="simpson"), "no quadrature named 'simpson'"),
+        (dict(method="integrated_gradients", samples=0), "at least one sample; samples was 0"),
+        (dict(method="integrated_gradients", quadrature="trapezoid", samples=1), "at least two samples"),
+        (dict(method="smooth_grad"), "SmoothGrad draws at random; give it a key"),
+        (dict(method="smooth_grad", noise=-1.0), "not negative; it was -1"),
+        (dict(method="smooth_grad", base="gradient"), "The base is a method, as build"),
+        (dict(method="smooth_grad", base=build("guided_ig")), "goes step by step and cannot be smoothed"),
+        (dict(method="expected_gradients", references=np.zeros((2, 4, 4, 3))), r"images \[m, 8, 8, 3\]"),
+        (dict(method="guided_ig", fraction=2.0), "fraction is a share"),
+        (dict(method="guided_ig", steps=0), "at least one step"),
+        (dict(method="blur_ig", max_sigma=0.0), "so positive; it was 0"),
+        (dict(method="neuron_gradient", unit=(0, 0)), "A unit of 'relu2' is an index"),
+        (dict(method="neuron_gradient", layers="all"), "A unit lies in one layer; there were 3"),
+        (dict(method="grad_cam_pp", variant="eq11"), "no variant of grad_cam_pp named 'eq11'"),
+        (dict(method="grad_cam_pp", variant="eq10", of="logit"), "are zero; ask for of="),
+        (dict(method="grad_cam_pp", variant="eq10", targets=jnp.prod), "this target bends it by reduce_prod"),
+        (dict(layers="all", upsampling=None), "make no one map"),
+        (dict(batch_size=0), "batch_size was 0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_said(tiny, images, ask, text):
+    ask = {"method": "grad_cam", "images": images, "targets": 1} | ask
+    with pytest.raises(InputError, match=text):
+        attribute(ask.pop("method"), *tiny, ask.pop("images"), ask.pop("targets"), **ask)
+
+
+def test_a_fault_of_type_is_a_type_error_too(tiny, images):
+    with pytest.raises(TypeError, match="give it a key"):
+        attribute("smooth_grad", *tiny, images, 1)
+    with pytest.raises(InputTypeError, match="prepare"):
+        attribute("gradient", *tiny, np.zeros((2, 8, 8, 3), int), 1)
+
+
+def test_cam_says_what_stands_between_the_layer_and_the_logits(foreign, images):
+    with pytest.raises(InputError, match=r"through the mean over places to one dense layer; here .* comes between"):
+        attribute("cam", *foreign, images, 1)
+
+
+def test_a_missing_argument_of_the_model_is_named(images):
+    class Wants(nn.Module):
+        @nn.compact
+        def __call__(self, x, temperature):
+            return nn.Dense(2)(nn.Conv(2, (3, 3))(x).mean((1, 2))) / temperature
+
+    model = Wants()
+    variables = model.init(KEY, images, 1.0)
+    with pytest.raises(InputError, match="needs an argument 'temperature'"):
+        attribute("gradient", model, variables, images, 1)
+    cold, warm = (attribute("gradient", model, variables, images, 1, call={"temperature": t}) for t in (1.0, 2.0))
+    close(cold, 2 * warm)
