@@ -42,7 +42,7 @@ W = jax.random.normal(KEY, (3, 4))
 JOINT = {
     "softmax": lambda x: jax.nn.softmax(W @ x)[1],
     "attention": lambda x: (jax.nn.softmax(jnp.outer(x, W @ x)) @ (W @ x)).sum(),
-    "layer norm": lambda x: ((x - x.mean()) * jax.lax.rsqrt(x.var() + 1e-3)) @ W[0],
+    "layer norm": lambda x: ((x - x.mean()) * jax.lax.rsqrt(x.var() + 1)) @ W[0],
     "maximum of two": lambda x: jnp.maximum(W @ x, -2 * W[::-1] @ x).sum(),
     "minimum of two": lambda x: jnp.minimum(W @ x, W[::-1] @ x).sum(),
     "global maximum": lambda x: (W * x).max(-1).sum(),
@@ -90,7 +90,8 @@ def test_reveal_cancel_is_its_formulas_on_dense_matrices():
         f = np.tanh
         above = (f(z0 + up) - f(z0) + f(z0 + up + down) - f(z0 + down)) / 2
         below = (f(z0 + down) - f(z0) + f(z0 + up + down) - f(z0 + up)) / 2
-        return above / up, below / down, f(x @ w + b), f(z0)
+        ratio = lambda of, to: np.divide(of, to, out=np.zeros_like(of), where=to != 0)  # no part, no multiplier
+        return ratio(above, up), ratio(below, down), f(x @ w + b), f(z0)
 
     def back(w, x, x0, m_up, m_down):
         rising = (x - x0)[:, None] * w

@@ -16,7 +16,7 @@ from collections import ChainMap
 from collections.abc import Callable, Sequence
 
 from cnnviz.errors import InputError, unknown
-from cnnviz.propagation.lrp import AlphaBeta, Epsilon, Flat, Gamma, Given, ZBox, ZPlus, keep
+from cnnviz.propagation.lrp import AlphaBeta, Epsilon, Flat, Gamma, Given, ZBox, ZPlus, keep, keep_scaled
 from cnnviz.propagation.rules import JOINT, LAYERS, RULES, SUMS, Rule, Rules
 from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
@@ -72,7 +72,8 @@ DEFAULTS: Rules = ChainMap(
     {
         **dict.fromkeys(LAYERS, Epsilon(0)),
         **dict.fromkeys(SUMS, Epsilon()),
-        **dict.fromkeys(["scale", "activation"], keep),
+        "scale": keep_scaled,
+        "activation": keep,
         **dict.fromkeys(JOINT, None),
     },
     RULES,

@@ -36,9 +36,16 @@ def negative(array: Array) -> Array:
 
 
 def keep(step: Step, given: Given) -> Sequence[Array]:
-    """Relevance goes through a step that works value by value as it is; any other shares it out."""
-    same = step.x[0].shape == step.y[0].shape
-    return given if same else Epsilon()(step, given)
+    """Relevance goes through a step that works value by value as it is."""
+    return given
+
+
+def keep_scaled(step: Step, given: Given) -> Sequence[Array]:
+    """The same through a scaling, but for what is multiplied by zero; one that broadcasts shares out."""
+    if step.x[0].shape != step.y[0].shape:
+        return Epsilon()(step, given)
+    (slope,) = derivative(step, (jnp.ones_like(step.y[0]),))
+    return [jnp.where(slope == 0, 0, given[0])]
 
 
 @dataclass(frozen=True)
