@@ -16,7 +16,7 @@ from collections import ChainMap
 from collections.abc import Callable, Sequence
 
 from cnnviz.errors import InputError, unknown
-from cnnviz.propagation.lrp import AlphaBeta, Epsilon, Flat, Gamma, Given, ZBox, ZPlus, keep, keep_scaled
+from cnnviz.propagation.lrp import AlphaBeta, Bound, Epsilon, Flat, Gamma, Given, Number, ZBox, ZPlus, keep, keep_scaled
 from cnnviz.propagation.rules import JOINT, LAYERS, RULES, SUMS, Rule, Rules
 from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
@@ -50,7 +50,7 @@ def linear(step: Step) -> bool:
     return layer(step) or step.name in SUMS or step.name == "scale"
 
 
-def epsilon_gamma_box(low: float = 0.0, high: float = 1.0, gamma: float = 0.25, epsilon: float = 1e-6) -> Composite:
+def epsilon_gamma_box(low: Bound = 0.0, high: Bound = 1.0, gamma: Number = 0.25, epsilon: Number = 1e-6) -> Composite:
     """Box rule for first convolutions, gamma for the others, epsilon for dense layers."""
     return ((first_convolution, ZBox(low, high)), (convolution, Gamma(gamma)), (dense, Epsilon(epsilon)))
 

@@ -19,9 +19,11 @@ from cnnviz.propagation.steps import Step
 from cnnviz.types import Array
 
 Given = tuple[Array, ...]
+Number = float | int
+Bound = Number | tuple[Number, ...]
 
 
-def divided(relevance: Array, z: Array, epsilon: float) -> Array:
+def divided(relevance: Array, z: Array, epsilon: Number) -> Array:
     """R / (z + epsilon sign(z)), where the sign of zero is 1; zero where that denominator is zero."""
     denominator = z + jnp.where(z < 0, -epsilon, epsilon)
     return jnp.where(denominator == 0, 0, relevance / jnp.where(denominator == 0, 1, denominator))
@@ -55,7 +57,7 @@ class Epsilon:
     It holds for any linear step, with weights or without.
     """
 
-    epsilon: float = 1e-6
+    epsilon: Number = 1e-6
 
     def __call__(self, step: Step, given: Given) -> Sequence[Array]:
         shares = tuple(divided(r, z, self.epsilon) for r, z in zip(given, step.y, strict=True))
@@ -69,9 +71,9 @@ class AlphaBeta:
     Positive contributions are x+ w+, x- w- and b+, negative ones x+ w-, x- w+ and b-. Alpha less beta is 1.
     """
 
-    alpha: float = 2.0
-    beta: float = 1.0
-    epsilon: float = 1e-6
+    alpha: Number = 2.0
+    beta: Number = 1.0
+    epsilon: Number = 1e-6
 
     def __post_init__(self):
         if self.alpha < 0 or self.beta < 0 or abs(self.alpha - self.beta - 1) > 1e-6:
@@ -105,7 +107,7 @@ class ZPlus:
     Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017.
     """
 
-    epsilon: float = 1e-6
+    epsilon: Number = 1e-6
 
     def __call__(self, step: Step, given: Given) -> Sequence[Array]:
         return AlphaBeta(1.0, 0.0, self.epsilon)(step, given)
@@ -120,8 +122,8 @@ class Gamma:
     minimization", 2021.
     """
 
-    gamma: float = 0.25
-    epsilon: float = 1e-6
+    gamma: Number = 0.25
+    epsilon: Number = 1e-6
 
     def __call__(self, step: Step, given: Given) -> Sequence[Array]:
         layer, (x,), (z,) = step.layer, step.x, step.y
@@ -149,9 +151,9 @@ class ZBox:
     Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017.
     """
 
-    low: float | tuple[float, ...] = 0.0
-    high: float | tuple[float, ...] = 1.0
-    epsilon: float = 1e-6
+    low: Bound = 0.0
+    high: Bound = 1.0
+    epsilon: Number = 1e-6
 
     def __call__(self, step: Step, given: Given) -> Sequence[Array]:
         layer, (x,) = step.layer, step.x
@@ -164,7 +166,7 @@ class ZBox:
         return [sum(sign * part * layer.back(part, kernel, share) for part, kernel, sign in terms)]
 
     @staticmethod
-    def _filled(step: Step, bound: float | tuple[float, ...]) -> Array:
+    def _filled(step: Step, bound: Bound) -> Array:
         image = step.reading.image
         return jnp.broadcast_to(jnp.asarray(bound, image.dtype), image.shape)
 
@@ -173,7 +175,7 @@ class ZBox:
 class WSquare:
     """LRP-w^2, shares by the squared weights, whatever the input: for a first layer whose input has no bounds."""
 
-    epsilon: float = 1e-6
+    epsilon: Number = 1e-6
 
     def __call__(self, step: Step, given: Given) -> Sequence[Array]:
         layer, (x,) = step.layer, step.x
@@ -189,7 +191,7 @@ class Flat:
     Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what machines really learn", 2019.
     """
 
-    epsilon: float = 1e-6
+    epsilon: Number = 1e-6
 
     def __call__(self, step: Step, given: Given) -> Sequence[Array]:
         layer, (x,) = step.layer, step.x
