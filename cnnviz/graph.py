@@ -6,6 +6,7 @@ read through `Node.body`. Loops and branches (`scan`, `while`, `cond`) stay one 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"}
 CUSTOM_CALLS = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
+Whole = Callable[["Graph"], bool]  # whether a custom call of this body stays one node
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,7 @@ class Node:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     calls: tuple[str, ...]
+    scope: str = ""  # the modules around it, as Flax names them: "CNN/conv1"
 
     @property
     def name(self) -> str:
@@ -50,7 +53,7 @@ class Node:
     def apply(self, *arrays: Any) -> Sequence[Any]:
         """What the primitive gives for these inputs, its own derivative rules kept."""
         primitive = self.equation.primitive
-        with self.equation.ctx.manager:
+        with self.equation.ctx.manager, jax.named_scope(self.scope) if self.scope else nullcontext():
             outputs = primitive.bind(*arrays, **primitive.get_bind_params(self.equation.params))
         return outputs if primitive.multiple_results else [outputs]
 
@@ -69,16 +72,19 @@ class Graph:
         object.__setattr__(self, "made_by", made_by)
 
     @classmethod
-    def of(cls, function: Callable, *arguments: Any) -> "tuple[Graph, Any]":
-        """The graph of `function` at arguments of these shapes (nothing is computed), and its output's tree."""
+    def of(cls, function: Callable, *arguments: Any, whole: Whole = lambda body: True) -> "tuple[Graph, Any]":
+        """The graph of `function` at arguments of these shapes (nothing is computed), and its output's tree.
+
+        A custom_jvp or custom_vjp call is one node where `whole(its body)`, and is inlined where not.
+        """
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        return cls.of_jaxpr(closed), jax.tree.structure(shapes)
+        return cls.of_jaxpr(closed, whole), jax.tree.structure(shapes)
 
     @classmethod
-    def of_jaxpr(cls, closed: ClosedJaxpr) -> "Graph":
+    def of_jaxpr(cls, closed: ClosedJaxpr, whole: Whole = lambda body: True) -> "Graph":
         inputs = tuple(Value(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars)
         nodes: list[Node] = []
-        outputs = _inline(closed, inputs, (), nodes)
+        outputs = _inline(closed, inputs, (), "", whole, nodes)
         return cls(inputs, tuple(outputs), tuple(nodes))
 
     def maker(self, value: Value) -> Node | None:
@@ -126,7 +132,9 @@ def _like(aval: Any, *constant: Any) -> Value:
     return Value(aval.shape, aval.dtype, *constant)
 
 
-def _inline(closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], nodes: list[Node]) -> list[Value]:
+def _inline(
+    closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], scope: str, whole: Whole, nodes: list[Node]
+) -> list[Value]:
     """Appends the nodes of `closed` to `nodes` and returns its outputs.
 
     Values are made anew at every inlining: one cached jaxpr may be called twice.
@@ -139,11 +147,17 @@ def _inline(closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...]
 
     for equation in closed.jaxpr.eqns:
         arguments = tuple(map(read, equation.invars))
-        if equation.primitive.name in CALLS:
+        here = "/".join(filter(None, (scope, str(equation.source_info.name_stack))))
+        if _is_inlined(equation, whole):
             name = equation.params.get("name", equation.primitive.name)
-            outputs = _inline(_called(equation), arguments, (*calls, name), nodes)
+            outputs = _inline(_called(equation), arguments, (*calls, name), here, whole, nodes)
         else:
             outputs = [_like(v.aval) for v in equation.outvars]
-            nodes.append(Node(equation, arguments, tuple(outputs), calls))
+            nodes.append(Node(equation, arguments, tuple(outputs), calls, here))
         values.update(zip(equation.outvars, outputs, strict=True))
     return [read(atom) for atom in closed.jaxpr.outvars]
+
+
+def _is_inlined(equation: JaxprEqn, whole: Whole) -> bool:
+    name = equation.primitive.name
+    return name in CALLS or (name in CUSTOM_CALLS and not whole(Graph.of_jaxpr(_called(equation))))

@@ -41,6 +41,13 @@ def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict
     return {value: (_pixels(high, h), _pixels(wide, w)) for value, (high, wide) in windows.items()}
 
 
+def side_axes(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int | None, int | None]]:
+    """The axes of each value that lie along the sides of the image; None for a side that it has lost."""
+    windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
+    axis = lambda window: None if window is None else window.axis
+    return {value: (axis(high), axis(wide)) for value, (high, wide) in windows.items()}
+
+
 def _pixels(window: Window | None, length: int) -> int:
     return length if window is None else min(length, int(floor(window.high - window.low)) + 1)
 

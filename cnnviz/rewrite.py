@@ -27,7 +27,7 @@ def faster(function: Callable) -> Callable:
 
     def rewritten(*arguments: Any) -> Any:
         graph, tree = Graph.of(function, *arguments)
-        outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=_apply)
+        outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply_faster)
         return jax.tree.unflatten(tree, outputs)
 
     return rewritten
@@ -65,8 +65,9 @@ def _identity(value: Any) -> Any:
         return id(value)
 
 
-def _apply(node: Node, *arrays: Any) -> Sequence[Any]:
-    if node.name == "reduce_window_max" and _is_small(node):
+def apply_faster(node: Node, *arrays: Any) -> Sequence[Any]:
+    """What the node gives, on CPU in the form that is faster there."""
+    if node.name == "reduce_window_max" and jax.default_backend() == "cpu" and _is_small(node):
         return [_max_of_slices(arrays[0], node)]
     return node.apply(*arrays)
 

@@ -16,7 +16,7 @@ FLOORS = [
     {"receptive_field", "rewrite", "softmax", "capture", "batching"},
     {"nnx", "trace", "kernels"},
     {"probe", "environment", "checkpoints", "hosts"},
-    {"training", "interop"},
+    {"training", "interop", "propagation"},
     {"configs", "attribution"},
     {"runs"},
     {"pictures"},

@@ -1,0 +1,34 @@
+"""Guided backpropagation where Grad-CAM looks."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+
+from cnnviz.attribution.grad_cam import GradCAM
+from cnnviz.attribution.guided_backprop import GuidedBackprop
+from cnnviz.attribution.layers import Layers
+from cnnviz.attribution.method import Direct, Raw, method
+from cnnviz.attribution.present import fused, upsampled
+from cnnviz.types import Image, Score
+
+
+@method
+class GuidedGradCAM(Direct):
+    """Guided backpropagation times Grad-CAM of `layers`, brought to the image's size by bilinear interpolation.
+
+    Where Grad-CAM is zero, so is this. Selvaraju et al. 2017, Grad-CAM: visual explanations from deep networks,
+    section 3.2 (arXiv:1610.02391).
+    """
+
+    layers: Layers = None
+
+    rewritten = False
+
+    def resolved(self, places, image_shape):
+        return replace(self, layers=GradCAM(layers=self.layers).resolved(places, image_shape).layers)
+
+    def __call__(self, score: Score, image: Image) -> Raw:
+        maps = GradCAM(layers=self.layers)(score, image)
+        side = image.shape[:2]
+        cam = fused([upsampled(found, side, "bilinear") for found in maps.values()])
+        return GuidedBackprop()(score, image) * jnp.expand_dims(cam, -1)

@@ -1,0 +1,101 @@
+"""A convolution or dense layer together with the bias or BatchNorm that follows it: one kernel and one bias.
+
+In evaluation mode BatchNorm subtracts, multiplies and adds constants. Each of them that differs only from one output
+feature to the next goes into the kernel: (x * w - m) * s + b is x * (s w) + (b - s m).
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz.graph import Graph, Node, Value
+from cnnviz.propagation.pointwise import is_pointwise, is_scaling
+from cnnviz.receptive_field import ELEMENTWISE
+from cnnviz.types import Array
+
+Axes = list[tuple[int, int]]  # (axis of the kernel, the same axis of the output)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """y = multiply(x, kernel) + bias, where `multiply` is linear in both."""
+
+    multiply: Callable[[Array, Array], Array]
+    kernel: Array
+    bias: Array  # of y's shape
+
+    def back(self, x: Array, kernel: Array, y: Array) -> Array:
+        """The transpose of x -> multiply(x, kernel), at `y`; of `x` only the shape is used."""
+        return jax.vjp(lambda x: self.multiply(x, kernel), x)[1](y)[0]
+
+
+def following(graph: Graph, node: Node, depends: Collection[Value], readers: Mapping[Value, int]) -> list[Node]:
+    """The nodes after a weighted one that can be merged into it: scalings of what nothing else reads."""
+    given = next(i for i, value in enumerate(node.inputs) if value in depends)
+    features = {axis for _, axis in _features(node, given)}
+    reader = {value: each for each in graph.nodes for value in each.inputs if value in depends}
+    found = [node]
+    while readers[found[-1].outputs[0]] == 1 and (then := reader.get(found[-1].outputs[0])) is not None:
+        scales = [v for v in then.inputs if v not in depends] if then.name in ("mul", "div", "select_n") else []
+        fits = is_pointwise(then, depends) and is_scaling(then, depends)
+        if not fits or any(_varies(graph, value) - features for value in scales):
+            break
+        found.append(then)
+    return found[1:]
+
+
+def merged(nodes: Sequence[Node], x: Value, array: Callable[[Value], Any]) -> Affine:
+    """The kernel and bias of a weighted node that reads `x`, and of the nodes that follow it."""
+    node, *after = nodes
+    given = node.inputs.index(x)
+    y = jnp.zeros(node.outputs[0].shape, node.outputs[0].dtype)
+
+    def scalings(y: Array) -> Array:
+        known = {node.outputs[0]: y}
+        for each in after:
+            known[each.outputs[0]] = each.apply(*(known[v] if v in known else array(v) for v in each.inputs))[0]
+        return known[nodes[-1].outputs[0]]
+
+    bias, slope = jax.jvp(scalings, (y,), (jnp.ones_like(y),))
+    multiply = lambda x, kernel: node.apply(*((x, kernel) if given == 0 else (kernel, x)))[0]
+    kernel = array(node.inputs[1 - given])
+    return Affine(multiply, kernel * _along(slope, _features(node, given), kernel.ndim), bias)
+
+
+def _features(node: Node, given: int) -> Axes:
+    """The axes of the constant operand that are axes of the output too; operand number `given` is the other one."""
+    if node.name == "conv_general_dilated":
+        image, kernel, output = node.params["dimension_numbers"]
+        return [(kernel[0], output[1])] if given == 0 else [(image[0], output[0])]
+    contracted, batched = node.params["dimension_numbers"]
+    free = [
+        [a for a in range(len(v.shape)) if a not in (*contracted[i], *batched[i])] for i, v in enumerate(node.inputs)
+    ]
+    first = len(batched[0]) + (len(free[0]) if given == 0 else 0)
+    return [(axis, i) for i, axis in enumerate(batched[1 - given])] + [
+        (axis, first + i) for i, axis in enumerate(free[1 - given])
+    ]
+
+
+def _along(slope: Array, axes: Axes, ndim: int) -> Array:
+    """The output's slope, the same everywhere but along these axes, as a factor of the kernel."""
+    kept = sorted(axis for _, axis in axes)
+    found = slope[tuple(slice(None) if axis in kept else 0 for axis in range(slope.ndim))]
+    found = found.transpose([kept.index(axis) for _, axis in sorted(axes)])
+    lengths = {axis: n for (axis, _), n in zip(sorted(axes), found.shape, strict=True)}
+    return found.reshape([lengths.get(axis, 1) for axis in range(ndim)])
+
+
+def _varies(graph: Graph, value: Value) -> set[int]:
+    """The axes along which a constant may differ; those of length 1 and those it was broadcast along are not."""
+    node = graph.maker(value)
+    if node is not None and node.name == "broadcast_in_dim":
+        axes = node.params["broadcast_dimensions"]
+        return {axes[axis] for axis in _varies(graph, node.inputs[0])}
+    long = {axis for axis, n in enumerate(value.shape) if n > 1}
+    if node is not None and node.name in ELEMENTWISE:
+        return long & set().union(*(_varies(graph, v) for v in node.inputs))
+    return long

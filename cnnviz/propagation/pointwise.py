@@ -1,0 +1,97 @@
+"""Which nodes of a graph work value by value, and which of them together are one activation function.
+
+`x * sigmoid(x)` is two nodes in which x is read twice; taken one by one, its product would be of two values that depend
+on the image. Where all that a node reads are functions, value by value, of one earlier value, the nodes from there on
+are one function of it: an activation, whoever spelled it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from jax.core import Tracer
+
+from cnnviz.graph import Graph, Node, Value
+from cnnviz.receptive_field import ELEMENTWISE
+
+LINEAR = {"add", "sub", "add_any", "mul", "div", "neg", "convert_element_type", "copy", "reduce_precision", "select_n"}
+SUMS = {"add", "sub", "add_any"}
+KEEP_SIGN = {"add", "min", "reduce_window_max", "reduce_window_sum", "reduce_sum", "reduce_max", "reshape", "squeeze"}
+KEEP_SIGN |= {"broadcast_in_dim", "transpose", "slice", "pad", "concatenate", "rev", "copy", "expand_dims"}
+
+
+def is_function_of_each_value(body: Graph) -> bool:
+    """Whether a custom call works value by value, as ReLU's does and softmax's does not."""
+    shape = body.outputs[0].shape
+    fits = lambda value: value.shape in ((), shape)
+    known = lambda node: (
+        node.name in ELEMENTWISE | {"broadcast_in_dim"}
+        or (node.body is not None and is_function_of_each_value(node.body))
+    )
+    return len(body.outputs) == 1 and all(known(node) and all(map(fits, node.inputs)) for node in body.nodes)
+
+
+def is_pointwise(node: Node, depends: Collection[Value]) -> bool:
+    """Whether each value of the output comes from those at the same place in the inputs that depend on the image."""
+    body = node.body
+    known = node.name in ELEMENTWISE if body is None else is_function_of_each_value(body)
+    return known and all(value.shape == node.outputs[0].shape for value in node.inputs if value in depends)
+
+
+def is_scaling(node: Node, depends: Collection[Value]) -> bool:
+    """Whether a pointwise node only scales and shifts its one input that depends on the image."""
+    places = [i for i, value in enumerate(node.inputs) if value in depends]
+    if node.name not in LINEAR or len(places) != 1:
+        return False
+    return {"div": places == [0], "select_n": places != [0]}.get(node.name, True)
+
+
+def roots(nodes: Iterable[Node], depends: Collection[Value]) -> Mapping[Value, Sequence[Value]]:
+    """For each value, those that it is a function of, value by value, with nothing else read: the nearest first."""
+    found: dict[Value, list[Value]] = {}
+    for node in nodes:
+        read = [value for value in node.inputs if value in depends]
+        shared = common(found, read) if read and is_pointwise(node, depends) else []
+        found.update({value: [value, *shared] for value in node.outputs if value in depends})
+    return found
+
+
+def common(found: Mapping[Value, Sequence[Value]], values: Sequence[Value]) -> list[Value]:
+    """The roots that all these values have, the nearest first."""
+    first, *others = (found.get(value, [value]) for value in values)
+    return [root for root in first if all(root in other for other in others)]
+
+
+def between(graph: Graph, root: Value, node: Node, depends: Collection[Value]) -> list[Node]:
+    """The nodes by which `node` is a function of `root`, in order."""
+    kept, wanted = {node}, [value for value in node.inputs if value in depends and value is not root]
+    while wanted:
+        maker = graph.maker(wanted.pop())
+        if maker is not None and maker not in kept:
+            kept.add(maker)
+            wanted += [value for value in maker.inputs if value in depends and value is not root]
+    return [each for each in graph.nodes if each in kept]
+
+
+def is_joint(node: Node, depends: Collection[Value], root: Value) -> bool:
+    """Whether the node joins several functions of `root` into one activation; a sum with `root` itself stays a sum."""
+    read = [value for value in node.inputs if value in depends]
+    return len(read) > 1 and not (node.name in SUMS and root in read)
+
+
+def is_nonnegative(graph: Graph, value: Value) -> bool:
+    """Whether the graph says that the value is never negative: a maximum with zero, moved and pooled or not."""
+    node = graph.maker(value)
+    if node is None:
+        return _is_number_from_zero(value)
+    if (body := node.body) is not None:
+        return is_nonnegative(body, body.outputs[0])
+    if node.name == "max":
+        return any(is_nonnegative(graph, v) for v in node.inputs)
+    if node.name in ("exp", "logistic", "abs", "square"):
+        return True
+    return node.name in KEEP_SIGN and all(is_nonnegative(graph, v) for v in node.inputs)
+
+
+def _is_number_from_zero(value: Value) -> bool:
+    """Whether the value is a number written in the graph, and not negative."""
+    known = value.constant is not None and value.shape == () and not isinstance(value.constant, Tracer)
+    return known and bool(value.constant >= 0)

@@ -1,0 +1,188 @@
+"""A score at one image as steps: what is done to the values that depend on the image, everything else held constant.
+
+A step is one node of the score's graph, or several that mean one thing: an activation function spelled in several
+primitives, and a convolution or dense layer with the bias, or the BatchNorm in evaluation mode, that follows it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax.numpy as jnp
+
+from cnnviz.graph import Graph, Node, Value
+from cnnviz.propagation.affine import Affine, following, merged
+from cnnviz.propagation.pointwise import (
+    between,
+    common,
+    is_function_of_each_value,
+    is_joint,
+    is_nonnegative,
+    is_pointwise,
+    is_scaling,
+    roots,
+)
+from cnnviz.rewrite import apply_faster as apply
+from cnnviz.types import Array, Image, Score
+
+WEIGHTED = {"conv_general_dilated", "dot_general"}
+PRODUCTS = {"mul", *WEIGHTED}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operation on values that depend on the image; rules are looked up by its `name`.
+
+    The name is the primitive's, except for an "activation" (a function of each value), a "scale" (each value scaled and
+    shifted by constants) and a "product" (of several values that depend on the image). `layer` holds the weights of a
+    convolution or dense layer, and `depth` counts the layers before it, on the longest path from the image.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    inputs: tuple[Value, ...]
+    reading: "Reading"
+    depth: int
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        return self.nodes[-1].outputs
+
+    @property
+    def x(self) -> tuple[Array, ...]:
+        return tuple(self.reading.values[value] for value in self.inputs)
+
+    @property
+    def y(self) -> tuple[Array, ...]:
+        return tuple(self.reading.values[value] for value in self.outputs)
+
+    @property
+    def place(self) -> str:
+        """Where in the model this is: the modules around it, and the functions that were called there."""
+        node = self.nodes[0]
+        return "/".join(filter(None, (node.scope, *node.calls))) or "the model"
+
+    @property
+    def is_nonnegative(self) -> bool:
+        """Whether the first input cannot be negative, as after a ReLU."""
+        return is_nonnegative(self.reading.graph, self.inputs[0])
+
+    @cached_property
+    def layer(self) -> Affine:
+        return merged(self.nodes, self.inputs[0], self.reading.array)
+
+    def function(self, *arrays: Array) -> tuple[Array, ...]:
+        """The outputs for other inputs."""
+        if len(self.nodes) == 1:  # by place, since one value may be read twice
+            given = iter(arrays)
+            read = [next(given) if v in self.reading.depends else self.reading.array(v) for v in self.nodes[0].inputs]
+            return tuple(apply(self.nodes[0], *read))
+        known = dict(zip(self.inputs, arrays, strict=True))
+        for node in self.nodes:
+            read = [known[v] if v in known else self.reading.array(v) for v in node.inputs]
+            known.update(zip(node.outputs, apply(node, *read), strict=True))
+        return tuple(known[value] for value in self.outputs)
+
+    def inputs_at(self, image: Image) -> list[Array]:
+        """What this step reads when the model is shown another image."""
+        return self.reading.graph.evaluate([image], self.inputs, apply=apply)
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The graph of a score, all its values at one image, and its steps in order of execution."""
+
+    graph: Graph
+    values: Mapping[Value, Array]
+    depends: frozenset[Value]  # the floating-point values that depend on the image
+    steps: list[Step]
+
+    @property
+    def score(self) -> Value:
+        return self.graph.outputs[0]
+
+    @property
+    def image(self) -> Value:
+        return self.graph.inputs[0]
+
+    def array(self, value: Value) -> Any:
+        return self.values[value] if value.constant is None else value.constant
+
+
+def read(score: Score, image: Image) -> Reading:
+    """The reading of `score` at `image`; under `jax.jit` and `jax.vmap` as well."""
+    whole, _ = Graph.of(lambda image: score(image, {})[0], image, whole=is_function_of_each_value)
+    graph = Graph(whole.inputs, whole.outputs, tuple(whole.needed(whole.outputs)))
+    depends = _depends(graph)
+    reading = Reading(graph, evaluate(graph, image), frozenset(v for v in depends if _is_float(v)), [])
+    reading.steps.extend(_steps(reading, [node for node in graph.nodes if depends.intersection(node.outputs)], depends))
+    return reading
+
+
+def evaluate(graph: Graph, image: Image) -> dict[Value, Array]:
+    """Every value of the graph at this image."""
+    wanted = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
+    return dict(zip(wanted, graph.evaluate([image], wanted, apply=apply), strict=True))
+
+
+def _depends(graph: Graph) -> set[Value]:
+    """The values that depend on the image; what comes after `stop_gradient` does too."""
+    depends = set(graph.inputs)
+    for node in graph.nodes:
+        if depends.intersection(node.inputs):
+            depends.update(node.outputs)
+    return depends
+
+
+def _is_float(value: Value) -> bool:
+    return jnp.issubdtype(value.dtype, jnp.floating)
+
+
+def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list[Step]:
+    """One step for each node whose output is a float, or fewer where nodes belong together."""
+    known_roots = roots(nodes, depends)
+    readers = Counter(value for node in nodes for value in node.inputs) + Counter(reading.graph.outputs)
+    depths: dict[Value, int] = {}
+    merged_nodes: set[Node] = set()
+    steps = []
+    for node in nodes:
+        if node in merged_nodes or not reading.depends.intersection(node.outputs):
+            continue
+        parts, inputs = _parts(reading, node, depends, known_roots, readers)
+        name = _name(parts, inputs, depends)
+        if name in WEIGHTED:
+            merged_nodes.update(parts)
+        depth = max((depths.get(value, 0) for value in inputs), default=0)
+        steps.append(Step(name, parts, inputs, reading, depth))
+        depths.update(dict.fromkeys(parts[-1].outputs, depth + (name in WEIGHTED)))
+    return steps
+
+
+def _parts(
+    reading: Reading,
+    node: Node,
+    depends: set[Value],
+    known_roots: Mapping[Value, Sequence[Value]],
+    readers: Mapping[Value, int],
+) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
+    """The nodes that are one step with this one, which comes first or last, and the floats that the step reads."""
+    read = [value for value in node.inputs if value in depends]
+    inputs = tuple(value for value in node.inputs if value in reading.depends)
+    if is_pointwise(node, depends) and len(read) > 1:
+        root = next((value for value in common(known_roots, read) if value in reading.depends), None)
+        if root is not None and is_joint(node, depends, root):
+            return tuple(between(reading.graph, root, node, depends)), (root,)
+    if node.name in WEIGHTED and len(inputs) == 1:
+        return (node, *following(reading.graph, node, depends, readers)), inputs
+    return (node,), inputs
+
+
+def _name(nodes: Sequence[Node], inputs: Sequence[Value], depends: set[Value]) -> str:
+    node = nodes[-1] if nodes[0].name not in WEIGHTED else nodes[0]
+    if node.name in PRODUCTS and len(inputs) > 1:
+        return "product"
+    if len(inputs) == 1 and node.name not in WEIGHTED and is_scaling(node, depends):
+        return "scale"
+    return "activation" if len(inputs) == 1 and is_pointwise(node, depends) else node.name

@@ -1,0 +1,74 @@
+"""FullGrad: the image's and the biases' contributions sum to the score; the map is the paper's sum of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz import probe
+from cnnviz.attribution import build
+from cnnviz.attribution.full_grad import full_gradient
+from cnnviz.attribution.method import evaluate
+from cnnviz.models.resnet import ResNet
+
+KEY = jax.random.key(0)
+
+
+def contributions(score, image):
+    """The image's contributions and those of the biases, by the place of their step."""
+    places = []
+
+    def of(image):
+        found = full_gradient(score, image)
+        places.extend(step.place for step in found.biases)
+        return found.image, list(found.biases.values())
+
+    pixels, biases = jax.jit(of)(image)
+    return pixels, dict(zip(places, biases, strict=True))
+
+
+@pytest.fixture(scope="module")
+def moved():
+    """A residual network whose biases and BatchNorm statistics are not zero."""
+    image = jax.random.uniform(KEY, (8, 8, 1))
+    variables = jax.jit(ResNet(3, channels=4).init)(KEY, image[None])
+    return jax.tree.map(lambda a: a + 0.05 * jax.random.uniform(KEY, a.shape), variables), image
+
+
+def test_the_contributions_sum_to_the_score(moved):
+    variables, image = moved
+    score = probe.score_of(ResNet(3, channels=4), variables, 1)
+    pixels, biases = contributions(score, image)
+    total = pixels.sum() + sum(bias.sum() for bias in biases.values())
+    assert np.isclose(total, score(image, {})[0], rtol=1e-4)
+    assert not np.isclose(pixels.sum(), total, rtol=0.01)
+    assert {"ResNet/conv1", "ResNet/stage2_block1/shortcut", "ResNet/logits"} <= set(biases)
+
+
+@pytest.mark.parametrize("activation", [jnp.tanh, jax.nn.gelu, lambda x: x * x[:, ::-1]])
+def test_implicit_biases_of_activations_count(activation):
+    w = jax.random.normal(KEY, (4, 5))
+    score = lambda image, _: (activation(image.reshape(1, -1) @ w + 0.3).sum(), {})
+    pixels, biases = contributions(score, jnp.array([1.0, -0.5, 0.2, 2.0]).reshape(2, 2, 1))
+    total = pixels.sum() + sum(bias.sum() for bias in biases.values())
+    assert np.isclose(total, score(jnp.array([1.0, -0.5, 0.2, 2.0]).reshape(2, 2, 1), {})[0], rtol=1e-4)
+
+
+def test_the_map_is_the_papers_sum():
+    """A convolution of one pixel, so that everything can be written down; its map has the image's size."""
+    kernel, bias = jnp.array([[[[1.0, -2.0]]]]), jnp.array([0.5, -1.0])
+    image = jax.random.uniform(KEY, (3, 4, 1))
+
+    def score(image, _):
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        z = jax.lax.conv_general_dilated(image[None], kernel, (1, 1), "VALID", dimension_numbers=dimensions) + bias
+        return (jnp.tanh(z) * jnp.arange(12.0).reshape(3, 4, 1)).sum(), {}
+
+    z = image * kernel[0, 0, 0] + bias
+    slope = (1 - jnp.tanh(z) ** 2) * jnp.arange(12.0).reshape(3, 4, 1)
+    terms = [image * (slope @ kernel[0, 0, 0])[..., None], slope * bias]
+    terms.append((jnp.tanh(z) * jnp.arange(12.0).reshape(3, 4, 1)) - slope * z)
+    due = sum(((abs(t) - abs(t).min()) / (abs(t).max() - abs(t).min())).sum(-1) for t in terms)
+    found = evaluate(build("full_grad"), score, image, KEY)
+    assert found.shape == (3, 4, 1)
+    np.testing.assert_allclose(found[..., 0], due, rtol=1e-4)
