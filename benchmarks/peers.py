@@ -4,6 +4,8 @@ A reference is `(network, images, classes) -> array`, with what cnnviz must be a
 method draws at random, the reference's draws are handed to ours.
 """
 
+# pyright: reportMissingImports=false
+
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field

@@ -6,13 +6,15 @@ the peer, compiling apart; and their ratio. It needs PyTorch, captum and zennit.
 python benchmarks/propagation.py [KERAS_FILE]
 """
 
+# pyright: reportMissingImports=false
+
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import captum.attr
 import jax
@@ -156,7 +158,7 @@ METHODS: dict[str, tuple[Any, dict[str, Any], Peer]] = {
 }
 
 
-def networks(file: str | None) -> dict[str, tuple[Any, Any, Any, Any]]:
+def networks(file: str | None) -> dict[str, tuple[Any, ...]]:
     """By name: a model, its variables, the same in PyTorch, and images."""
     images = jax.random.uniform(jax.random.key(0), (IMAGES, 28, 28, 1))
     plain = load_keras(file) if file else _drawn(CNN(), images)
@@ -177,14 +179,14 @@ def _drawn(model: Any, images: Any) -> tuple[Any, Any]:
     return model, jax.tree.unflatten(structure, moved)
 
 
-def maps(name: str, network: tuple[Any, Any, Any, Any]) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def maps(name: str, network: tuple[Any, ...]) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """The method's maps of the network's images, by cnnviz and by the peer, each as a function to be timed."""
     method, options, peer = METHODS[name]
     model, variables, torch_network, images = network
     targets = jnp.arange(len(images)) % 10
     if method == "deep_lift_shap":
         options = {"baselines": images[-4:] / 2}
-        peer = partial(peer, baselines=_in_torch(options["baselines"]))
+        peer = partial(cast(Any, peer), baselines=_in_torch(options["baselines"]))
     x, classes = _in_torch(images), torch.arange(len(images)) % 10
 
     def ours() -> Any:

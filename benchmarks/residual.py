@@ -1,5 +1,7 @@
 """cnnviz's ResNet in PyTorch with the same weights; each ReLU and each sum is a module of its own, as hooks need it."""
 
+# pyright: reportMissingImports=false
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The default network in PyTorch with the same weights, which the benchmark and the comparison with others run."""
 
+# pyright: reportMissingImports=false
+
 from typing import Any
 
 import numpy as np

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.method import Direct, Raw, method
 from cnnviz.attribution.present import scaled, upsampled
-from cnnviz.propagation.rules import JOINT, LAYERS, RULES, backward, derivative
+from cnnviz.propagation.rules import JOINT, LAYERS, RULES, Rules, backward, derivative
 from cnnviz.propagation.steps import Reading, Step, read
 from cnnviz.receptive_field import side_axes
 from cnnviz.types import Array, Image, Score
@@ -36,7 +36,7 @@ def full_gradient(score: Score, image: Image) -> FullGradient:
         biases[step] = given[0] * bias_of(step)
         return derivative(step, given)
 
-    rules = ChainMap(dict.fromkeys([*LAYERS, "scale", "activation", *JOINT], noting), RULES)
+    rules: Rules = ChainMap(dict.fromkeys([*LAYERS, "scale", "activation", *JOINT], noting), RULES)
     gradient = backward(reading, rules, jnp.ones((), reading.score.dtype))
     return FullGradient(reading, gradient * image, biases)
 
@@ -65,5 +65,5 @@ class FullGrad(Direct):
             high, wide = axes[step.outputs[0]]
             if high is not None and wide is not None:
                 planes = jnp.moveaxis(bias, (high, wide), (0, 1)).reshape(bias.shape[high], bias.shape[wide], -1)
-                total += upsampled(scaled(jnp.abs(planes)), image.shape[:2], "bilinear").sum(-1)
+                total += upsampled(scaled(jnp.abs(planes)), (image.shape[0], image.shape[1]), "bilinear").sum(-1)
         return total[..., None]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.grad_cam import GradCAM
@@ -28,7 +29,6 @@ class GuidedGradCAM(Direct):
         return replace(self, layers=GradCAM(layers=self.layers).resolved(places, image_shape).layers)
 
     def __call__(self, score: Score, image: Image) -> Raw:
-        maps = GradCAM(layers=self.layers)(score, image)
-        side = image.shape[:2]
-        cam = fused([upsampled(found, side, "bilinear") for found in maps.values()])
-        return GuidedBackprop()(score, image) * jnp.expand_dims(cam, -1)
+        maps, side = GradCAM(layers=self.layers)(score, image), (image.shape[0], image.shape[1])
+        cam = fused([upsampled(found, side, "bilinear") for found in jax.tree.leaves(maps)])
+        return jnp.asarray(GuidedBackprop()(score, image)) * jnp.expand_dims(cam, -1)

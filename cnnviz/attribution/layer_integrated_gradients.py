@@ -39,7 +39,7 @@ class LayerIntegratedGradients(IntegratedGradients):
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return {name: span * total[name] for name, span in self._spans(score, image).items()}
 
-    def sums_to(self, score: Score, image: Image) -> Scalar:
+    def sums_to(self, score: Score, image: Image) -> Scalar | None:
         spans = self._spans(score, image)
         due = [score(image, {})[0] - score(image, {name: -span})[0] for name, span in spans.items()]
         return jnp.stack(due).sum()

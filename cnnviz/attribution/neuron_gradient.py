@@ -33,8 +33,10 @@ class NeuronGradient(Direct):
         return replace(self, layers=layers)
 
     def __call__(self, score: Score, image: Image) -> Raw:
+        name = tuple(self.layers or ())[0]
+
         def activity(x: Image) -> jax.Array:
-            layer = score(x, {})[1][(self.layers or ())[0]]
+            layer = score(x, {})[1][name]
             return layer.max() if self.unit is None else layer[self.unit]
 
         return jax.grad(activity)(image)

@@ -81,5 +81,5 @@ def print_scale(
     ax.tick_params(labelsize=8, length=2)
     if lying:  # within the bar's own width, so that two side by side do not run into each other
         first, last = ax.get_xticklabels()
-        first.set_ha("left")
-        last.set_ha("right")
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")

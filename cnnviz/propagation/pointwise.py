@@ -93,5 +93,6 @@ def is_nonnegative(graph: Graph, value: Value) -> bool:
 
 def _is_number_from_zero(value: Value) -> bool:
     """Whether the value is a number written in the graph, and not negative."""
-    known = value.constant is not None and value.shape == () and not isinstance(value.constant, Tracer)
-    return known and bool(value.constant >= 0)
+    if value.constant is None or value.shape != () or isinstance(value.constant, Tracer):
+        return False
+    return bool(value.constant >= 0)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from cnnviz.graph import Value
 from cnnviz.propagation.lrp import negative, positive
 from cnnviz.propagation.rescale import quotient, rules_from
-from cnnviz.propagation.rules import LAYERS, MOVES, SUMS, Rule, backward, derivative
+from cnnviz.propagation.rules import LAYERS, MOVES, SUMS, Rule, Rules, backward, derivative
 from cnnviz.propagation.steps import Reading, Step, evaluate, read
 from cnnviz.types import Array, Image, Score
 
@@ -30,13 +30,13 @@ def reveal_cancel(score: Score, image: Image, baseline: Image) -> Image:
     parts = _parts(reading, reference)
     layers = lambda step, given: _layer(step, given, reference)
     activations = lambda step, given: _activation(step, given, parts)
-    own: dict[str, Rule] = {
+    own: Rules = {
         **dict.fromkeys(LAYERS, layers),
         **dict.fromkeys(LINEAR, _linear),
         "activation": activations,
     }
     rules = rules_from(reference)
-    others = {name: rule and _collapsed(rule, reference) for name, rule in rules.items() if name not in own}
+    others: Rules = {name: rule and _collapsed(rule, reference) for name, rule in rules.items() if name not in own}
     above, below = backward(reading, ChainMap(own, others), jnp.ones(2, reading.score.dtype))
     difference = image - baseline
     return jnp.where(difference > 0, above, below) * difference
@@ -77,8 +77,8 @@ def _activation_parts(step: Step, reference: Mapping[Value, Array], up: Array, d
 def _linear_parts(step: Step, parts: Sequence[Parts]) -> Parts:
     """The sums of what the inputs' parts become, by sign."""
     pushes = [_push(step, i, part) for i, both in enumerate(parts) for part in both]
-    above, below = zip(*((positive(push), negative(push)) for push in pushes), strict=True)
-    return sum(above[1:], above[0]), sum(below[1:], below[0])
+    zero = jnp.zeros(())
+    return sum(map(positive, pushes), zero), sum(map(negative, pushes), zero)
 
 
 def _push(step: Step, i: int, difference: Array) -> Array:

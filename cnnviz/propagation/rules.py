@@ -7,7 +7,7 @@ nothing is ever skipped.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
 
 Rule = Callable[[Step, tuple[Array, ...]], Sequence[Array | None]]  # None: nothing goes to that input
-Rules = Mapping[str, Rule | None]
+Rules = MutableMapping[str, Rule | None]
 
 
 def derivative(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
@@ -49,7 +49,7 @@ JOINT = (
     "custom_vjp_call",
 )
 
-RULES: dict[str, Rule] = {
+RULES: Rules = {
     **dict.fromkeys((*LAYERS, "scale", *SUMS, *MOVES, *MAXIMA, "activation", *JOINT), derivative),
     "stop_gradient": nothing,
 }
