@@ -1,89 +1,74 @@
-"""A training step of cnnviz against one written by hand in plain Flax and optax, in one run: milliseconds and a ratio.
+"""Training the chapter's network with cnnviz and with what one would use instead: images per second, and ratios.
 
-python benchmarks/train_step.py
+python benchmarks/train_step.py [--python PATH]
+
+PATH is the interpreter of an environment with torch, keras, tensorflow and jax; what it lacks is said and skipped. Each
+contender has a process of its own, and they take turns; a ratio is that of the medians, ours over theirs.
 """
 
-import time
+import argparse
+import subprocess
+import sys
+from pathlib import Path
 from statistics import median
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
+from contenders import CONTENDERS
 
-from cnnviz.models.cnn import CNN
-from cnnviz.runs import prepare
-from cnnviz.training.advance import in_turn
-from cnnviz.training.feed import feed_of
-from cnnviz.training.members import member
-from cnnviz.training.mesh import mesh_of
-from cnnviz.training.recipe import Recipe
-from cnnviz.training.state import initial_state
-from cnnviz.training.step import make_step
-
-BATCH, STEPS, ROUNDS = 32, 40, 15
+OURS = ("cnnviz", "Flax by hand")  # with this interpreter, all others with that of --python
 
 
-def by_hand(model, images, labels):
-    """What a user would write: float images in memory, batches taken by index, the state updated in place."""
-    optimizer = optax.adam(1e-3, eps=1e-7)
+class Contender:
+    """A process that trains when it is told to; one that `lacks` something has no version."""
 
-    @jax.jit
-    def step(params, opt_state, x, y, key):
-        def loss_of(params):
-            logits = model.apply({"params": params}, x, train=True, rngs={"dropout": key})
-            return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+    def __init__(self, name: str, batch: int, python: str):
+        command = [python, str(Path(__file__).with_name("contenders.py")), name, str(batch)]
+        self.process = subprocess.Popen(
+            command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.name, self.rates = name, []
+        self.version = self.answer()
+        self.lacks = "" if self.version else self.said()
 
-        loss, gradient = jax.value_and_grad(loss_of)(params)
-        updates, opt_state = optimizer.update(gradient, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, loss
+    def answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
 
-    params = model.init(jax.random.key(0), images[:1])["params"]
-    held = [params, optimizer.init(params)]
-    key = jax.random.key(1)
+    def said(self) -> str:
+        """The last line on stderr of a process that has ended."""
+        return (self.process.communicate()[1].strip().splitlines() or ["it ended"])[-1]
 
-    def run(order):
-        loss = None
-        for i, rows in enumerate(order):
-            *held[:], loss = step(*held, images[rows], labels[rows], jax.random.fold_in(key, i))
-        jax.block_until_ready(loss)
-
-    return run
+    def train(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("again\n")
+        self.process.stdin.flush()
+        self.rates.append(float(self.answer()))
 
 
-def by_cnnviz(model, images, labels):
-    recipe = Recipe(batch_size=BATCH)
-    one = member(0, len(labels), recipe)
-    advance = in_turn(make_step(model, recipe, prepare, steps=1), [one], feed_of(images, labels, mesh_of()))
-    held = [[initial_state(model, recipe, (28, 28, 1), jax.random.key(0))]]
-
-    def run(order):
-        refused = None
-        for rows in order:
-            held[0], refused = advance(held[0], {0: rows[None]})
-        jax.block_until_ready(refused)
-
-    return run
+def compare(batch: int, python: str, rounds: int) -> None:
+    contenders = [Contender(name, batch, sys.executable if name in OURS else python) for name in CONTENDERS]
+    racing = [contender for contender in contenders if contender.version]
+    for _ in range(rounds):
+        for contender in racing:
+            contender.train()
+    ours = median(racing[0].rates)
+    print(f"batch {batch}")
+    for contender in contenders:
+        if contender.version:
+            rate = median(contender.rates)
+            print(f"  {contender.name:20s} {rate:7.0f} images/s   {ours / rate:5.2f}   {contender.version}")
+            contender.process.communicate()
+        else:
+            print(f"  {contender.name:20s} skipped: {contender.lacks}")
 
 
 def main() -> None:
-    pixels = jax.random.randint(jax.random.key(0), (8000, 28, 28, 1), 0, 256).astype(jnp.uint8)
-    labels = jax.random.randint(jax.random.key(1), (8000,), 0, 10)
-    order = np.random.default_rng(2).permutation(8000)[: BATCH * STEPS].reshape(STEPS, BATCH)
-    model = CNN()
-    ours, theirs = by_cnnviz(model, pixels, labels), by_hand(model, prepare(pixels), labels)
-    times = []
-    for _ in range(ROUNDS + 1):  # the first compiles
-        pair = []
-        for run in (ours, theirs):
-            begun = time.perf_counter()
-            run(order)
-            pair.append((time.perf_counter() - begun) / STEPS * 1e3)
-        times.append(pair)
-    ratios = [one / other for one, other in times[1:]]
-    for name, column in (("cnnviz", 0), ("by hand", 1)):
-        print(f"{name:8s} {median(pair[column] for pair in times[1:]):6.2f} ms a step")
-    print(f"ratio    {median(ratios):6.3f} (median of {ROUNDS} rounds)")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that has the others")
+    parser.add_argument("--batches", type=int, nargs="+", default=[32, 256])
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    for batch in options.batches:
+        compare(batch, options.python, options.rounds)
 
 
 if __name__ == "__main__":

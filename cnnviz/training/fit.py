@@ -107,8 +107,9 @@ class _Training:
         self.batch, self.steps = min(recipe.batch_size, count), steps_an_epoch(count, recipe)
         check_batch(self.batch, feed.mesh)
         at_a_time = at_a_time or (in_turn if jax.default_backend() == "cpu" else at_once)
+        total = recipe.epochs * self.steps
         self.longest = 1 if at_a_time is in_turn else feed.steps_a_call
-        self.advance = at_a_time(make_step(model, recipe, prepare, recipe.epochs * self.steps), members, feed)
+        self.advance = at_a_time(make_step(model, recipe, prepare, total, divided=feed.mesh.size > 1), members, feed)
         self.evaluate, self.feed, self.members = make_evaluate(model, prepare), feed, members
         self.watch = _Watch(in_flight(feed.mesh))
 

@@ -18,16 +18,18 @@ from cnnviz.types import Array, Key, Labels, PyTree
 VARY = 2**32 - 1  # folded into a step's key for the draws that vary its images; dropout's has the number of the step
 
 
-def make_step(model: Any, recipe: Recipe, prepare: Callable[[Array], Array], steps: int) -> Callable:
+def make_step(
+    model: Any, recipe: Recipe, prepare: Callable[[Array], Array], steps: int, *, divided: bool = False
+) -> Callable:
     """`step(state, key, images, labels) -> (state, refused)`, to be compiled; `steps` are all that the training has.
 
     The images are uint8, as they were read. The key is the training's, and the state's step is folded into it. An
     update that would bring a NaN or an infinity into the state is refused: only the step moves on, and `refused` counts
-    how many were in a row.
+    how many were in a row. On CPU a batch goes through the model in pieces, unless it is `divided` among devices.
     """
     update = optimizer(recipe, steps).update
 
-    @faster
+    @partial(faster, images=None if divided else 1)
     def predict(variables, images, dropout_key):
         return model.apply(variables, images, train=True, rngs={"dropout": dropout_key}, mutable=["batch_stats"])
 
