@@ -82,7 +82,7 @@ def test_a_model_s_training_step_is_the_same_in_pieces(name, foreign):
 def test_a_kernel_s_gradient_is_a_sum_over_chunks(count, groups):
     x, kernel = jax.random.normal(KEY, (count, 6, 6, 2)), KERNEL[:, :, : 2 // groups]
     plain = lambda x, kernel: convolved(x, kernel, feature_group_count=groups)
-    quick = faster(plain)
+    quick, pieces = faster(plain, images=0), pieces_for(count)
     loss = lambda function: lambda x, kernel: jnp.cos(function(x, kernel)).sum()
     derivatives = {
         "images": lambda f: jax.grad(loss(f), 0)(x, kernel),
@@ -95,5 +95,5 @@ def test_a_kernel_s_gradient_is_a_sum_over_chunks(count, groups):
         found, wanted = (jax.jit(lambda f=f, of=derivative: of(f))() for f in (quick, plain))
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
     chunks = -(-count // 8)
-    assert convolutions(jax.grad(loss(quick), 1), x, kernel) == 1 + chunks  # the value, and a gradient for each chunk
-    assert convolutions(jax.grad(loss(quick), 0), x, kernel) == 2  # the value, and the images' gradient at once
+    assert convolutions(jax.grad(loss(quick), 1), x, kernel) == pieces + chunks  # values, and a gradient for each chunk
+    assert convolutions(jax.grad(loss(quick), 0), x, kernel) == 2 * pieces  # values, and the images' gradients
