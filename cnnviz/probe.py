@@ -28,7 +28,8 @@ from cnnviz.types import Activations, Array, Given, Image, Logits, PyTree, Scala
 
 Call = Mapping[str, Any]
 NOTHING: Call = MappingProxyType({})
-Target = int | np.integer | Array | tuple[int, int] | Callable[[Array], Array]
+Class = int | np.integer | Array
+Target = Class | tuple[Class, Class] | Callable[[Array], Array]
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,18 @@ def upsampled(values: Array, side: tuple[int, int], how: str | None) -> Array:
     shape = (*side, *values.shape[2:])
     if how != "bilinear_corners":
         return jax.image.resize(values, shape, {"bicubic": "cubic"}.get(how, how), antialias=False)
-    ratio = jnp.array([(n - 1) / max(m - 1, 1) for n, m in zip(side, values.shape, strict=False)])
-    return jax.image.scale_and_translate(values, shape, (0, 1), ratio, 0.5 - ratio / 2, "linear", antialias=False)
+    ratio, shift = zip(*map(_corner_to_corner, values.shape[:2], side), strict=True)
+    return jax.image.scale_and_translate(
+        values, shape, (0, 1), jnp.array(ratio), jnp.array(shift), "linear", antialias=False
+    )
+
+
+def _corner_to_corner(length: int, wanted: int) -> tuple[float, float]:
+    """The scale and the shift that lay first on first and last on last; of a single pixel there is only the first."""
+    if length == 1 or wanted == 1:
+        return (float(wanted), 0.0) if length == 1 else (1.0, 0.0)
+    ratio = (wanted - 1) / (length - 1)
+    return ratio, 0.5 - ratio / 2
 
 
 def fused(maps: list[Array]) -> Array:
