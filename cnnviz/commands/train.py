@@ -33,7 +33,7 @@ class Options:
     limit: int | None = None
     """Train and test with only the first so many images of each split."""
     recipe: str | None = None
-    """fast (the default), classic, the chapter's, or best, the longest; the next seven options change a number of it."""
+    """fast (the default), classic (the chapter's) or best; the next seven options change a number of it."""
     epochs: int | None = None
     """Passes over the training images, at most (fast: 6, classic: 20, best: 30)."""
     batch_size: int | None = None
