@@ -151,6 +151,8 @@ def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list
         if node in merged_nodes or not reading.depends.intersection(node.outputs):
             continue
         parts, inputs = _parts(reading, node, depends, known_roots, readers)
+        if not inputs:  # it reads integers alone, such as an index, through which nothing comes back
+            continue
         name = _name(parts, inputs, depends)
         if name in WEIGHTED:
             merged_nodes.update(parts)
