@@ -16,11 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
+from jax.extend.core import ClosedJaxpr
 
 from cnnviz.graph import Graph, Node
 from cnnviz.pieces import in_pieces, joined, pieces_for
 from cnnviz.types import Array
 
+DERIVATIVES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd")  # what a custom call says of its derivative, not its value
 LARGEST_WINDOW = 16  # places; a maximum over many slices reads the image as many times
 FEW, MOST_CHUNKS = 8, 16  # images in a chunk of a kernel's gradient, at least; chunks, at most
 
@@ -43,14 +45,18 @@ def faster(function: Callable, images: int | None = None) -> Callable:
 
 
 def once(function: Callable) -> Callable:
-    """`function`, with what it computes twice (the same primitive of the same values) computed only once."""
+    """`function`, with what it computes twice (the same primitive of the same values) computed only once.
+
+    It is for what is not differentiated any more: of two equal values the first one's derivative would count.
+    """
 
     def rewritten(*arguments: Any) -> Any:
         graph, tree = Graph.of(function, *arguments)
         known: dict[Any, tuple[Sequence[Any], Any]] = {}
 
         def apply(node: Node, *arrays: Any) -> Sequence[Any]:
-            key = (node.equation.primitive, _identity(node.params), *map(_identity, arrays))
+            said = {name: value for name, value in node.params.items() if name not in DERIVATIVES}
+            key = (node.equation.primitive, _identity(said), *map(_identity, arrays))
             if key not in known:
                 known[key] = (node.apply(*arrays), arrays)  # held, so that no other array gets an identity of theirs
             return known[key][0]
@@ -64,6 +70,8 @@ def _identity(value: Any) -> Any:
     """A key that two values share only if they are surely the same; arrays are by identity, single numbers by value."""
     if isinstance(value, Mapping):
         return tuple((name, _identity(value[name])) for name in sorted(value))
+    if isinstance(value, ClosedJaxpr):  # made anew at each trace; as text it says all but its constants
+        return str(value.jaxpr), tuple(map(id, value.consts))
     if isinstance(value, jax.Array):
         return id(value)
     if isinstance(value, np.ndarray | np.generic):

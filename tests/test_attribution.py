@@ -10,7 +10,7 @@ import pytest
 
 from cnnviz import probe
 from cnnviz.attribution import METHODS, Unit, attribute, build, explain, suite
-from cnnviz.attribution.method import Direct
+from cnnviz.attribution.method import Direct, method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.registry import resolve
 
@@ -216,7 +216,7 @@ def test_a_default_layer_without_sown_values_is_the_last_convolution(small_nnx, 
     found = [
         attribute("grad_cam", m, v, images, 0, details=True).layers for m, v in (probe.from_nnx(small_nnx), foreign)
     ]
-    assert [list(layers) for layers in found] == [["relu"], ["block/a"]]
+    assert [list(layers) for layers in found] == [["relu"], ["block/y"]]
 
 
 def test_channels_are_reduced_by_name_or_kept(tiny, images):
@@ -235,6 +235,7 @@ def test_a_report_counts_the_chunks(tiny, images):
 
 
 def test_a_method_of_ones_own_needs_no_registration(tiny, images):
+    @method
     class Brightness(Direct):
         def __call__(self, score, image):
             return image * score(image, {})[0]

@@ -33,6 +33,8 @@ class CAM(Base):
 
 def check_head(layer: str, parts: list[Part]) -> None:
     """An InputError where what follows the layer is not a mean over its places and then linear."""
+    if not parts:
+        raise InputError(f"Nothing of the score comes from {layer!r}; cam needs the layer before the mean over places.")
     wrong = unlike(parts, LINEAR)
     for part in parts:
         if part.node.name in ("reduce_sum", "reduce_window_sum"):

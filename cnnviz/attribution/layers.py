@@ -24,6 +24,7 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
     nonlinear: bool
     convolution: bool
+    leads: bool = True  # whether the logits depend on it
     bends: tuple[str, ...] = ()  # the primitives between it and the logits that are not piecewise linear
 
     @property
@@ -42,17 +43,18 @@ def _places(traced: Trace) -> list[Place]:
     for name, value in traced.values.items():
         shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
         nonlinear = kind_of(traced.graph, value) in NONLINEAR
-        bends = unlike(between(traced.graph, value, traced.logits), PIECEWISE_LINEAR)
-        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), bends))
+        parts = between(traced.graph, value, traced.logits)
+        leads, bends = bool(parts) or value is traced.logits, unlike(parts, PIECEWISE_LINEAR)
+        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), leads, bends))
     return found
 
 
 def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
     """The asked layers in order of execution; "all" are those with a spatial extent, None is the usual one.
 
-    The usual one is the last with a spatial extent after a non-linearity (`relu2`), else the last convolution's output,
-    else the last with a spatial extent. A name that is no layer, or with `spatial` one without an extent, is an
-    InputError.
+    The usual one is, of those the logits depend on, the last with a spatial extent after a non-linearity (`relu2`),
+    else the last convolution's output, else the last with a spatial extent. A name that is no layer, or with `spatial`
+    one without an extent, is an InputError.
     """
     fit = [place for place in places if place.spatial or not spatial]
     if asked is None:
@@ -79,7 +81,7 @@ def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> t
 
 def usual(places: Sequence[Place]) -> str:
     """The layer that is looked at where none is named."""
-    maps = [place for place in places if place.spatial]
+    maps = [place for place in places if place.spatial and place.leads]
     for fit in ([p for p in maps if p.nonlinear], [p for p in maps if p.convolution], maps):
         if fit:
             return fit[-1].name

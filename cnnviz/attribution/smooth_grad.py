@@ -1,11 +1,12 @@
 """A map averaged over noisy copies of the image."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 
 from cnnviz.attribution.gradient import Gradient
-from cnnviz.attribution.method import Method, Raw, Sampled, Stepwise, arrays, evaluate, method
+from cnnviz.attribution.method import Raw, Sampled, Stepwise, arrays, evaluate, method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.types import Array, Image, Key, PyTree, Score
 
@@ -20,7 +21,7 @@ class SmoothGrad(Sampled):
     """
 
     noise: float = 0.15
-    base: Method = arrays(default=Gradient())
+    base: Any = arrays(default=Gradient())
 
     random = True
 

@@ -1,6 +1,6 @@
 """What is explained: a class an image, the predicted or the true one, a pair of classes, a function, or a unit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from jax.core import Tracer
 from cnnviz import probe
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.trace import Static
-from cnnviz.types import Activations, Array, Image, PyTree, Scalar, Score, Variables
+from cnnviz.types import Activations, Image, PyTree, Scalar, Score, Variables
 
 NAMED = ("predicted", "label")
 
@@ -25,7 +25,7 @@ class Unit:
     index: tuple[int, ...]
 
 
-Targets = int | str | tuple[Any, Any] | Array | np.ndarray | Callable[[Array], Array] | Unit
+Targets = Any  # a class, one for each image, a name of NAMED, a pair of those, a function of the logits, or a Unit
 
 
 def resolve_targets(
