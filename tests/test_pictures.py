@@ -203,7 +203,7 @@ def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
 def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     view = View(lambda: make_dataset((32, 32, 3)))
     found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture").pictures(resnet, view)]
-    assert len([picture.draw() for picture in found]) == 13
+    assert len([picture.draw() for picture in found]) == 14
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2.png"
 
