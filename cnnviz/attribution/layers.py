@@ -52,7 +52,7 @@ def _places(traced: Trace) -> list[Place]:
 def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
     """The asked layers in order of execution; "all" are those with a spatial extent, None is the usual one.
 
-    The usual one is, of those that the logits depend on, the last with a spatial extent after a non-linearity (`relu2`),
+    The usual one, of those the logits depend on, is the last with a spatial extent after a non-linearity (`relu2`),
     else the last convolution's output, else the last with a spatial extent. A name that is no layer, or with `spatial`
     one without an extent, is an InputError.
     """
