@@ -25,7 +25,7 @@ LOOKS_AWAY = {
 }
 
 
-# On a busy machine XLA's CPU runtime has, rarely, given one of these small networks another gradient for the same input.
+# Rarely, and on a busy machine only, one of these was another map for the same input; why is not known yet.
 pytestmark = pytest.mark.flaky(reruns=2, condition=jax.default_backend() == "cpu")
 
 
