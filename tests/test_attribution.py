@@ -29,6 +29,13 @@ LOOKS_AWAY = {
 pytestmark = pytest.mark.flaky(reruns=2, condition=jax.default_backend() == "cpu")
 
 
+@pytest.fixture(autouse=True)
+def anew(request):
+    """Where a test is tried again, everything is compiled again."""
+    if getattr(request.node, "execution_count", 1) > 1:
+        jax.clear_caches()
+
+
 class Tiny(nn.Module):
     """A network that every method can explain: a mean over places before its one dense layer."""
 

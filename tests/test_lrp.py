@@ -183,7 +183,7 @@ def test_rules_are_chosen_by_depth_and_kind(network):
     *_, score, image = network
     chosen = []
     noting = lambda step: chosen.append((step.place, step.depth)) or False
-    values([(noting, None), (layer, lrp.Epsilon())], score, image)
+    values([(noting, lrp.Flat()), (layer, lrp.Epsilon())], score, image)
     places = [("CNN/conv1", 0), ("CNN/conv2", 1), ("CNN/dense1", 2), ("CNN/logits", 3)]
     assert set(places) <= set(chosen)
 
