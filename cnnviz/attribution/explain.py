@@ -63,7 +63,6 @@ class Setting:
     channels: str | None
     upsampling: str | None
     details: bool
-    methods: tuple[type, ...] = ()  # a compilation is theirs alone
 
     def score(self, method: Method, variables: Variables, row: Row) -> Score:
         score = score_for(self.target, row.target, self.model.value, variables, self.call.value)
@@ -196,7 +195,6 @@ def _run(
         raise InputTypeError(f"{type(method).__name__} draws at random; give it a key, as key=jax.random.key(0).")
     bare, inputs = _split(method, rows.image)
     rows = rows._replace(inputs={"": inputs})
-    setting = replace(setting, methods=(type(method),))
     finish = partial(_finish, setting, bare, variables)
     if isinstance(method, Sampled):
         most = max(1, (sampled_rows() if batch_size is None else batch_size) // method.cost)
@@ -215,7 +213,6 @@ def _run_direct(
     split = {name: _split(method, rows.image) for name, method in methods.items()}
     rows = rows._replace(inputs={name: inputs for name, (_, inputs) in split.items()})
     bare = {name: method for name, (method, _) in split.items()}
-    setting = replace(setting, methods=tuple(map(type, bare.values())))
     return map_rows(partial(_direct, setting, bare, variables), rows, batch_size)
 
 

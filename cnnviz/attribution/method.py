@@ -33,10 +33,24 @@ def arrays(*, default: Any = None) -> Any:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, arrays))
 def method(cls: type) -> type:
-    """Makes the class a frozen dataclass and a pytree, whose leaves are its fields of arrays."""
+    """Makes the class a frozen dataclass and a pytree, whose leaves are its fields of arrays.
+
+    JAX's `register_dataclass` would not do: it takes the trees of two classes with the same fields for equal, so that
+    one method could be given what was compiled for another. Here the class is part of the tree.
+    """
     made = dataclass(frozen=True, eq=False)(cls)
     data = [f.name for f in fields(made) if "array" in f.metadata]
-    return jax.tree_util.register_dataclass(made, data, [f.name for f in fields(made) if f.name not in data])
+    plain = [f.name for f in fields(made) if f.name not in data]
+
+    def flatten(one: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        leaves = [(jax.tree_util.GetAttrKey(name), getattr(one, name)) for name in data]
+        return leaves, (made, *(getattr(one, name) for name in plain))
+
+    def unflatten(said: tuple[Any, ...], leaves: Sequence[Any]) -> Any:
+        return made(**dict(zip(plain, said[1:], strict=True)), **dict(zip(data, leaves, strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(made, flatten, unflatten)
+    return made
 
 
 @method
