@@ -15,6 +15,12 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"}
 CUSTOM_CALLS = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
+ELEMENTWISE = set(  # each value of the output is made of those at its place in the inputs
+    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p "
+    "cos cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt "
+    "max min mul ne neg not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh "
+    "xor".split()
+)
 Whole = Callable[["Graph"], bool]  # whether a custom call of this body stays one node
 
 

@@ -9,13 +9,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph import ELEMENTWISE, Graph, Node, Value
 
 MOST, SMALLEST = 4, 16  # pieces, and images in one
-ELEMENTWISE = set(
-    """abs add and convert_element_type copy div eq erf exp ge gt integer_pow is_finite le log log1p logistic lt max min
-    mul ne neg not or pow rsqrt select_n sign sqrt square sub tanh""".split()
-)
 Apply = Callable[..., Sequence[Any]]  # (node, *arrays) -> its outputs
 
 

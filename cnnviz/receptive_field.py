@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor, prod
 
-from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph import ELEMENTWISE, Graph, Node, Value
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,3 @@ RULES: dict[str, Callable[[Node, int, Window], Window | None]] = {
     "pad": _padding,
     "slice": _slice,
 }
-
-ELEMENTWISE = set(
-    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p "
-    "cos cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt "
-    "max min mul ne neg not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh "
-    "xor".split()
-)

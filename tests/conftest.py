@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import nnx
 
@@ -70,6 +71,15 @@ def toy():
     noise = jax.random.randint(jax.random.key(3), (200, 12, 12, 1), 0, 100)
     lit = (jnp.arange(12) >= 6)[None, :, None, None] == labels[:, None, None, None].astype(bool)
     return (noise + 120 * lit).astype(jnp.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, toy):
+    """The toy images as an .npz file of 150 and 50, a module's own."""
+    path = tmp_path_factory.mktemp("data") / "toy.npz"
+    images, labels = map(np.asarray, toy)
+    np.savez(path, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
+    return path
 
 
 @pytest.fixture

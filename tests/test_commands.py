@@ -20,15 +20,6 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, toy):
-    """The toy images as an .npz file of 150 and 50."""
-    path = tmp_path_factory.mktemp("data") / "toy.npz"
-    images, labels = map(np.asarray, toy)
-    np.savez(path, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
-    return path
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory, data):
     """A folder of runs with one finished run, "toy"."""
     folder = tmp_path_factory.mktemp("runs")

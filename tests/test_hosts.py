@@ -21,14 +21,6 @@ ROOT, LIMIT = Path(__file__).parent.parent, 240  # seconds, after which a test o
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, toy):
-    path = tmp_path_factory.mktemp("data") / "toy.npz"
-    images, labels = map(np.asarray, toy)
-    np.savez(path, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
-    return path
-
-
-@pytest.fixture(scope="module")
 def alone(tmp_path_factory, data):
     """The run of one process on one device, and what the others are compared with."""
     folder = tmp_path_factory.mktemp("alone")

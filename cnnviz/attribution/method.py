@@ -7,7 +7,7 @@ What a method gives for an image is raw: an array `[h w c]` in the image's shape
 dict from a layer's name to an array in the layer's shape, or to a map `[h w]` of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, dataclass_transform
 
@@ -46,7 +46,7 @@ def method(cls: type) -> type:
         leaves = [(jax.tree_util.GetAttrKey(name), getattr(one, name)) for name in data]
         return leaves, (made, *(getattr(one, name) for name in plain))
 
-    def unflatten(said: tuple[Any, ...], leaves: Sequence[Any]) -> Any:
+    def unflatten(said: tuple[Any, ...], leaves: Iterable[Any]) -> Any:
         return made(**dict(zip(plain, said[1:], strict=True)), **dict(zip(data, leaves, strict=True)))
 
     jax.tree_util.register_pytree_with_keys(made, flatten, unflatten)

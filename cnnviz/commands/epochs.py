@@ -32,15 +32,17 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
     images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
     members = [member(seed, len(labels), recipe) for seed in configs.networks_of(config)]
     model = runs.build_model(config)
-    history, step = hosts.told(lambda: _begun(path))
-    begun = hosts.of_first(runs.load_states(path)[0] if hosts.is_first() else runs.fresh(config))
+    own: list[State] = [] if hosts.is_first() else runs.fresh(config)
+    history = hosts.told(lambda: _begin(path, own))
+    begun = hosts.of_first(own)
+    step = _furthest(begun)
     feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if hosts.is_first() else []
     with tracked(trackers, path, config) as tell, terminal.progress() as on_step, background() as later:
         tell(history, {})
         how = {"save_at": configs.keep_of(config).snapshots, "stop": lambda: bool(stop()), "on_step": on_step}
         try:
             for states, records in fit(model, begun, feed, members, recipe, runs.prepare, history=history, **how):
-                step, history = max(int(state.step) for state in states), [*history, *records]
+                step, history = _furthest(states), [*history, *records]
                 if hosts.is_first():
                     copies = jax.tree.map(np.array, states)  # since the steps go on
                     later(_keep, path, copies, tuple(history), tell if records else None)
@@ -53,18 +55,23 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
         print(f"Stopped at step {step} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
         return 128 + stop()  # 130 for Ctrl-C, 143 for SIGTERM
     if hosts.is_first():
-        _conclude(path, model, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
+        _conclude(path, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
     hosts.wait_for_all("the end")
     return 0
 
 
-def _begun(path: Path) -> tuple[list[Record], int]:
-    """The records and the step of a run's latest checkpoint, after what a killed process left half done is mended."""
+def _begin(path: Path, states: list[State]) -> list[Record]:
+    """Fills in the states of a run's latest checkpoint and gives its records; what a killed process left is mended."""
     runs.clear_unfinished(path)
-    states, history = runs.load_states(path)
+    states[:], history = runs.load_states(path)
     if runs.mend_metrics(path, history):
         print("metrics.jsonl was not whole; it is written again from the checkpoint.")
-    return history, max(int(state.step) for state in states)
+    return history
+
+
+def _furthest(states: Sequence[State]) -> int:
+    """The step of a run whose networks are there; one that stopped early is behind."""
+    return max(int(state.step) for state in states)
 
 
 def _keep(path: Path, states: Sequence[State], history: Sequence[Record], tell: Tell | None) -> None:
@@ -91,7 +98,7 @@ def _write_batches(path: Path, error: NotFinite) -> Path:
     return file
 
 
-def _conclude(path: Path, model: Any, test: Feed, history: Sequence[Record]) -> None:
+def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     """Measures the kept checkpoints on the test images, once, and writes and prints what came out."""
     bests = [best(own) for own in by_seed(history)]
     losses, accuracies = zip(*measured(runs.load_run(path), test), strict=True)

@@ -11,9 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph import ELEMENTWISE, Graph, Node, Value
 from cnnviz.propagation.pointwise import is_pointwise, is_scaling
-from cnnviz.receptive_field import ELEMENTWISE
 from cnnviz.types import Array
 
 Axes = list[tuple[int, int]]  # (axis of the kernel, the same axis of the output)
