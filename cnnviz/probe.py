@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.batching import chunks, map_rows
+from cnnviz.compiled import compiled
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.kernels import parameter_counts
 from cnnviz.nnx import from_nnx as from_nnx
@@ -189,18 +190,18 @@ def _values(traced: Trace, variables: Variables, images: Array, names: Sequence[
     return [jnp.moveaxis(value, traced.axes.get(name, 0), 0) for name, value in zip(names, values, strict=True)]
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(compiled, static_argnums=(0, 1, 2))
 def _read(model: Static, names: tuple[str, ...], call: Static, variables: Variables, images: Array) -> list[Array]:
     return _values(trace(model.value, variables, images, call.value), variables, images, names)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(compiled, static_argnums=(0, 1))
 def _read_logits(model: Static, call: Static, variables: Variables, images: Array) -> Array:
     traced = trace(model.value, variables, images, call.value)
     return traced.compute(variables, images, [traced.logits])[0]
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(compiled, static_argnums=(0, 1, 2, 3))
 def _fold_chunk(
     model: Static,
     names: tuple[str, ...],

@@ -3,28 +3,23 @@
 XLA's CPU gradient of a max-pool takes longer than all convolutions of a small network together. As a maximum of
 strided slices, one for each place in the window, it takes a twentieth of that. The gradient of a convolution's kernel
 takes a third of the time as a sum over a few images at a time, and what is done image by image is faster in a few
-pieces (`benchmarks/train_step.py`). On GPU and TPU the function stays as it is.
+pieces (`benchmarks/train_step.py`). A convolution of images of one channel is a sum of products with single weights,
+and its derivative a matrix product, which attribution gains by; training does not. On GPU and TPU the function stays as
+it is.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, reduce
-from itertools import product
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import ClosedJaxpr
 
 from cnnviz.graph import Graph, Node
 from cnnviz.pieces import in_pieces, joined, pieces_for
-from cnnviz.types import Array
+from cnnviz.windows import chunk, has_one_channel, in_chunks, is_small, max_of_slices, of_one_channel
 
 DERIVATIVES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd")  # what a custom call says of its derivative, not its value
-LARGEST_WINDOW = 16  # places; a maximum over many slices reads the image as many times
-FEW, MOST_CHUNKS = 8, 16  # images in a chunk of a kernel's gradient, at least; chunks, at most
 
 
 def faster(function: Callable, images: int | None = None) -> Callable:
@@ -84,8 +79,14 @@ def _identity(value: Any) -> Any:
 
 def apply_faster(node: Node, *arrays: Any) -> Sequence[Any]:
     """What the node gives, on CPU in the form that is faster there."""
-    if node.name == "reduce_window_max" and jax.default_backend() == "cpu" and _is_small(node):
-        return [_max_of_slices(arrays[0], node)]
+    if node.name == "conv_general_dilated" and jax.default_backend() == "cpu" and has_one_channel(node):
+        return [of_one_channel(node)(*arrays)]
+    return _pooled(node, *arrays)
+
+
+def _pooled(node: Node, *arrays: Any) -> Sequence[Any]:
+    if node.name == "reduce_window_max" and jax.default_backend() == "cpu" and is_small(node):
+        return [max_of_slices(arrays[0], node)]
     return node.apply(*arrays)
 
 
@@ -99,51 +100,6 @@ def _apply_in_pieces(function: Callable, graph: Graph, arguments: Sequence[Any],
 
 
 def _apply_to_many(node: Node, *arrays: Any) -> Sequence[Any]:
-    if node.name == "conv_general_dilated" and _chunk(node) < node.inputs[0].shape[0]:
-        return [_convolution(node)(*arrays)]
-    return apply_faster(node, *arrays)
-
-
-def _chunk(node: Node) -> int:
-    """Images in a chunk of the kernel's gradient; all of them where the images are not on the first axis."""
-    layout, count = node.params["dimension_numbers"], node.inputs[0].shape[0]
-    first = layout.lhs_spec[0] == layout.out_spec[0] == 0 and node.params["batch_group_count"] == 1
-    return max(FEW, math.ceil(count / MOST_CHUNKS)) if first else count
-
-
-def _convolution(node: Node) -> Callable[[Array, Array], Array]:
-    """The convolution, its derivative with respect to the kernel a chunk of images after the other."""
-    plain = lambda x, kernel: node.apply(x, kernel)[0]
-    convolve, size = jax.custom_jvp(plain), _chunk(node)
-
-    @partial(convolve.defjvp, symbolic_zeros=True)
-    def derivative(primals: Sequence[Array], tangents: Sequence[Any]) -> tuple[Array, Array]:
-        (x, kernel), (dx, dkernel) = primals, tangents
-        terms = [] if isinstance(dx, SymbolicZero) else [plain(dx, kernel)]
-        if not isinstance(dkernel, SymbolicZero):
-            starts = range(0, len(x), size)
-            terms.append(jnp.concatenate([plain(x[start : start + size], dkernel) for start in starts]))
-        return convolve(x, kernel), reduce(jnp.add, terms)
-
-    return convolve
-
-
-def _is_small(node: Node) -> bool:
-    """Whether the window is small, and nothing is inserted between the values that it goes over."""
-    return math.prod(node.params["window_dimensions"]) <= LARGEST_WINDOW and set(node.params["base_dilation"]) == {1}
-
-
-def _max_of_slices(x: Array, node: Node) -> Array:
-    """The maximum in each window; of equal ones the first has all the derivative, as in the primitive."""
-    params = node.params
-    low = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
-    x = jax.lax.pad(x, jnp.asarray(low, x.dtype), [(*sides, 0) for sides in params["padding"]])
-    dilation, strides, shape = params["window_dilation"], params["window_strides"], node.outputs[0].shape
-    ahead = [(n - 1) * stride + 1 for n, stride in zip(shape, strides, strict=True)]
-    best = jax.lax.slice(x, [0] * x.ndim, ahead, strides)
-    for place in list(product(*map(range, params["window_dimensions"])))[1:]:
-        start = [at * step for at, step in zip(place, dilation, strict=True)]
-        stop = [s + length for s, length in zip(start, ahead, strict=True)]
-        seen = jax.lax.slice(x, start, stop, strides)
-        best = jnp.where((seen > best) | (seen != seen), seen, best)  # a NaN stays
-    return best
+    if node.name == "conv_general_dilated" and chunk(node) < node.inputs[0].shape[0]:
+        return [in_chunks(node)(*arrays)]
+    return _pooled(node, *arrays)

@@ -102,7 +102,7 @@ def test_the_batch_size_is_only_a_matter_of_memory(name, run):
 
 @each
 def test_another_checkpoint_class_or_image_compiles_nothing(name, run, tiny, images):
-    count = lambda: sum(getattr(explain, step)._cache_size() for step in COMPILED)
+    count = lambda: sum(getattr(explain, step).cache_size() for step in COMPILED)
     run(name)
     before = count()
     other = run(name, 1 - images, (1, 1, 1, 0, 2), draw(tiny[0], images, 1))

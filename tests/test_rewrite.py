@@ -42,6 +42,40 @@ def test_forward_derivatives_and_maps_over_a_batch_stay(x, options):
     np.testing.assert_array_equal(mapped(faster(plain)), mapped(plain))
 
 
+CONVOLUTIONS = [{}, {"strides": (2, 3)}, {"padding": "VALID"}, {"padding": ((2, 0), (-1, 3))}, {"kernel_dilation": 2}]
+
+
+@pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
+def test_a_convolution_of_one_channel_has_the_same_derivatives(options):
+    layer = nn.Conv(5, (3, 2), **options)
+    x = jax.random.normal(KEY, (3, 9, 8, 1))
+    variables = layer.init(KEY, x)
+    plain = lambda x, variables: jnp.sin(layer.apply(variables, x)).sum()
+    close = lambda a, b: jax.tree.map(lambda p, q: np.testing.assert_allclose(p, q, rtol=2e-5, atol=2e-5), a, b)
+    assert "conv_general_dilated" not in str(jax.make_jaxpr(faster(plain))(x, variables))
+    for of in (
+        lambda function: function(x, variables),
+        lambda function: jax.grad(function, argnums=(0, 1))(x, variables),
+        lambda function: jax.jvp(lambda x: jax.grad(function)(x, variables), (x,), (jnp.cos(x),)),
+        lambda function: jax.vmap(jax.grad(lambda one: function(one[None], variables)))(x),
+    ):
+        close(of(faster(plain)), of(plain))
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [((3, 9, 8, 2), {}), ((3, 9, 8, 1), {"kernel_size": (7, 7)}), ((3, 9, 8, 1), {"dtype": jnp.bfloat16})],
+    ids=["two channels", "a large kernel", "few bits"],
+)
+def test_other_convolutions_stay(shape, options):
+    layer = nn.Conv(**{"features": 5, "kernel_size": (3, 3), **options})
+    x = jax.random.normal(KEY, shape)
+    variables = layer.init(KEY, x)
+    plain = lambda x: layer.apply(variables, x)
+    assert "conv_general_dilated" in str(jax.make_jaxpr(faster(plain))(x))
+    np.testing.assert_array_equal(faster(plain)(x), plain(x))
+
+
 def test_a_nan_stays_a_nan():
     x = jnp.array([1.0, jnp.nan, jnp.nan, 2.0, -jnp.inf, -jnp.inf]).reshape(1, 1, 6, 1)
     np.testing.assert_array_equal(faster(pooled((1, 2), (1, 2), "VALID"))(x).ravel(), [np.nan, np.nan, -np.inf])

@@ -16,6 +16,7 @@ from cnnviz.attribution.method import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.present import check, present
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
 from cnnviz.batching import Report, map_rows, map_samples, map_steps, over_samples, sampled_rows
+from cnnviz.compiled import compiled
 from cnnviz.errors import InputError, InputTypeError, unknown
 from cnnviz.probe import NOTHING, Call, check_images
 from cnnviz.registry import resolve
@@ -235,7 +236,7 @@ def _per_image(name: str, given: Any, images: Any) -> Any:
     return (np if isinstance(array, np.ndarray) else jnp).broadcast_to(array, (len(images), *array.shape))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def _direct(setting: Setting, methods: dict[str, Method], variables: Variables, rows: Row) -> dict[str, Attribution]:
     def one(row: Row) -> dict[str, Attribution]:
         return {name: explained(row.method(name, method), row) for name, method in methods.items()}
@@ -248,7 +249,7 @@ def _direct(setting: Setting, methods: dict[str, Method], variables: Variables, 
     return once(every)(rows) if len(methods) > 1 else every(rows)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(compiled, static_argnums=(0, 1))
 def _contribute(
     setting: Setting, size: int, method: Sampled, variables: Variables, key: Key | None, rows: Row, first: Array
 ) -> PyTree:
@@ -261,7 +262,7 @@ def _contribute(
     return jax.vmap(one)(rows)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def _finish(setting: Setting, method: Method, variables: Variables, rows: Row, state: PyTree) -> Attribution:
     def one(row: Row, state: PyTree) -> Attribution:
         own: Any = row.method("", method)
@@ -271,7 +272,7 @@ def _finish(setting: Setting, method: Method, variables: Variables, rows: Row, s
     return jax.vmap(one)(rows, state)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def _init(setting: Setting, method: Stepwise, variables: Variables, key: Key | None, rows: Row) -> PyTree:
     def one(row: Row) -> PyTree:
         own: Any = row.method("", method)
@@ -280,7 +281,7 @@ def _init(setting: Setting, method: Stepwise, variables: Variables, key: Key | N
     return jax.vmap(one)(rows)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def _step(setting: Setting, method: Stepwise, variables: Variables, rows: Row, state: PyTree, i: Array) -> PyTree:
     def one(row: Row, state: PyTree) -> PyTree:
         own: Any = row.method("", method)

@@ -1,0 +1,52 @@
+"""`compiled`: `jax.jit` whose convolutions are those that are fast on CPU.
+
+jaxlib 0.10 hands convolutions to YNNPACK, which takes twice as long for them as Eigen, to whom jaxlib 0.12 gives them
+again (`benchmarks/attribution.py`). An option of the compilation leaves YNNPACK matrix products alone. Training does
+without it: a kernel's gradient is what YNNPACK is better at.
+"""
+
+from collections.abc import Callable
+from functools import cache, update_wrapper
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jaxlib.version
+from jax.core import Tracer
+
+PRODUCTS_ALONE = {"xla_cpu_experimental_ynn_fusion_type": "1"}  # XLA's number for a matrix product
+
+
+@cache
+def options() -> dict[str, str]:
+    """What a compilation is told on this machine; asked for at the first call, since it starts JAX's backend."""
+    slow = jaxlib.version.__version__.startswith("0.10.") and jax.default_backend() == "cpu"
+    return PRODUCTS_ALONE if slow and _are_known(PRODUCTS_ALONE) else {}
+
+
+def _are_known(given: dict[str, str]) -> bool:
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=given)(0.0)
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+class compiled:
+    """The function compiled with `jax.jit`, whose settings it takes, and with `options` where it is the outermost."""
+
+    def __init__(self, function: Callable[..., Any], **settings: Any):
+        self.plain = jax.jit(function, **settings)
+        self.tuned = cache(
+            lambda: jax.jit(function, **settings, compiler_options=options()) if options() else self.plain
+        )
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        seen = [jnp.empty(()), *jax.tree.leaves((arguments, named))]  # inside `jax.jit` the first one is traced
+        inner = any(isinstance(value, Tracer) for value in seen)  # where JAX refuses options
+        return (self.plain if inner else self.tuned())(*arguments, **named)
+
+    def cache_size(self) -> int:
+        """How many compilations there are."""
+        return sum(function._cache_size() for function in {self.plain, self.tuned()})  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,47 @@
+"""A compilation with options: the same result, one compilation, and inside another as plain `jax.jit`."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz import compiled as module
+from cnnviz.compiled import compiled, options
+
+OPTIONS = [{}, {"xla_cpu_prefer_vector_width": "256"}]
+
+
+@pytest.fixture(params=OPTIONS, ids=["no options", "an option"])
+def scaled(request, monkeypatch):
+    monkeypatch.setattr(module, "options", lambda: request.param)
+
+    @partial(compiled, static_argnums=0)
+    def scaled(factor, x):
+        return factor * x
+
+    return scaled
+
+
+def test_it_compiles_once(scaled):
+    np.testing.assert_array_equal(scaled(3, jnp.arange(4.0)), 3 * np.arange(4.0))
+    scaled(3, jnp.ones(4))
+    assert scaled.cache_size() == 1
+    scaled(2, jnp.ones(4))
+    assert scaled.cache_size() == 2
+
+
+def test_it_goes_inside_other_transforms(scaled):
+    whole, fixed = jax.jit(lambda x: scaled(3, x)), jax.jit(lambda x: x + scaled(3, np.ones(2)))
+    assert whole(2.0) == 6
+    assert list(fixed(2.0)) == [5, 5]
+    assert jax.grad(lambda x: scaled(3, x))(2.0) == 3
+    assert list(jax.vmap(lambda x: scaled(3, x))(jnp.ones(2))) == [3, 3]
+
+
+def test_an_option_that_this_jaxlib_does_not_have_is_left_out(monkeypatch):
+    monkeypatch.setattr(module, "PRODUCTS_ALONE", {"xla_cpu_no_such_option": "1"})
+    options.cache_clear()
+    assert options() == {}
+    options.cache_clear()
