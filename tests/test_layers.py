@@ -10,10 +10,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors"},
-    {"registry", "whole", "lock", "background", "rendezvous"},
+    {"registry", "whole", "lock", "background", "rendezvous", "compiled"},
     {"types", "tracking"},
     {"graph", "data", "models"},
-    {"receptive_field", "pieces", "softmax", "capture", "batching"},
+    {"receptive_field", "pieces", "windows", "softmax", "capture", "batching"},
     {"rewrite", "nnx", "trace", "kernels"},
     {"probe", "environment", "checkpoints", "hosts"},
     {"training", "interop", "propagation"},
