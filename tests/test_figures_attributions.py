@@ -41,6 +41,19 @@ def test_names_notes_and_rows_are_written(figure):
     assert {*ROWS, "a run"} <= {text.get_text() for text in figure.texts}
 
 
+def test_a_long_name_is_folded_after_underscores_so_that_it_differs_from_its_like():
+    names = [
+        "lrp_epsilon_alpha2_beta1",
+        "lrp_epsilon_alpha2_beta1_flat",
+        "layer_gradient_x_activation\nat relu2",
+        "a" * 30,
+    ]
+    figure = attributions(IMAGES, ROWS, {name: Column(SIGNED, scale_of(SIGNED)) for name in names})
+    titles = [ax.get_title(loc="left") for ax in figure.axes[1::2]]
+    assert titles[:2] == ["lrp_epsilon_alpha2_\nbeta1", "lrp_epsilon_alpha2_\nbeta1_flat"]
+    assert titles[2:] == ["layer_gradient_x_\nactivation\nat relu2", "a" * 21 + "…"]
+
+
 def test_the_ends_of_each_scale_are_printed(figure):
     low, high = (label.get_text() for label in figure.axes[2].get_xticklabels())
     assert low.startswith("−")

@@ -1,5 +1,6 @@
 """Maps of what an answer rests on: images down, methods across, one printed scale a column."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import MARGIN, page, place, shortened
 
 CELL, GAP, LINE = 1.15, 0.12, 0.16  # inches: a map, the space after it, a line of text
-WORDS, HEAD, BAR, FOOT = 1.75, 0.36, 0.09, 0.3  # inches: a row's title, a column's, its scale, and the scale's numbers
+WORDS, HEAD, BAR, FOOT = 1.75, 0.46, 0.09, 0.3  # inches: a row's title, a column's, its scale, and the scale's numbers
 
 
 class Column(NamedTuple):
@@ -29,7 +30,7 @@ def attributions(
 ) -> Figure:
     """A row an image, with its title of some lines, the image and each method's map of it.
 
-    Above a column is its name, in one or two lines, and under it the scale of all its maps.
+    Above a column is its name, in up to three lines, and under it the scale of all its maps.
     """
     count, (h, w) = len(images), images.shape[1:3]
     cell = CELL * h / max(h, w)
@@ -58,9 +59,17 @@ def _column(figure: Figure, left: float, width: float, tops: Sequence[float], ce
     """Axes in inches that hold a column's cells, under its name."""
     bottom = tops[-1] - cell
     ax = place(figure, left, bottom, width, tops[0] - bottom)
-    lines = "\n".join(shortened(line, 22) for line in name.split("\n"))
-    ax.set_title(lines, fontsize=7.5, loc="left", pad=3, linespacing=1.1, parse_math=False)
+    lines = [shortened(part, 22) for line in name.split("\n") for part in _folded(line, 20)]
+    ax.set_title("\n".join(lines), fontsize=7.5, loc="left", pad=3, linespacing=1.1, parse_math=False)
     return ax
+
+
+def _folded(line: str, length: int) -> list[str]:
+    """The line in several, each as long as `length` allows, broken after underscores."""
+    parts = [""]
+    for word in re.findall("[^_]*_|[^_]+", line):
+        parts = [*parts[:-1], parts[-1] + word] if len(parts[-1] + word) <= length else [*parts, word]
+    return [part for part in parts if part]
 
 
 def _extent(i: int, step: float, cell: float, width: float) -> tuple[float, float, float, float]:
