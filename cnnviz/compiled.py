@@ -1,8 +1,9 @@
 """`compiled`: `jax.jit` whose convolutions are those that are fast on CPU.
 
 jaxlib 0.10 hands convolutions to YNNPACK, which takes twice as long for them as Eigen, to whom jaxlib 0.12 gives them
-again (`benchmarks/attribution.py`). An option of the compilation leaves YNNPACK matrix products alone. Training does
-without it: a kernel's gradient is what YNNPACK is better at.
+again (`benchmarks/attribution.py`). An option leaves YNNPACK what else it has by default, products of matrices one by
+one; with fused ones (`LIBRARY_FUSION_TYPE_DOT`) results were wrong. Training does without the option: a kernel's
+gradient is what YNNPACK is better at.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import jaxlib.version
 from jax.core import Tracer
 
-PRODUCTS_ALONE = {"xla_cpu_experimental_ynn_fusion_type": "1"}  # XLA's number for a matrix product
+PRODUCTS_ALONE = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 
 
 @cache
