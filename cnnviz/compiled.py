@@ -33,6 +33,11 @@ def _are_known(given: dict[str, str]) -> bool:
     return True
 
 
+def _is_traced(*arguments: Any) -> bool:
+    """Whether this is a call inside another transform: its arguments are traced, or, in `jax.jit`, whatever is made."""
+    return any(isinstance(value, Tracer) for value in (jnp.empty(()), *jax.tree.leaves(arguments)))
+
+
 class compiled:
     """The function compiled with `jax.jit`, whose settings it takes, and with `options` where it is the outermost."""
 
@@ -44,9 +49,9 @@ class compiled:
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        seen = [jnp.empty(()), *jax.tree.leaves((arguments, named))]  # inside `jax.jit` the first one is traced
-        inner = any(isinstance(value, Tracer) for value in seen)  # where JAX refuses options
-        return (self.plain if inner else self.tuned())(*arguments, **named)
+        tuned = self.tuned()
+        inner = tuned is not self.plain and _is_traced(arguments, named)  # where JAX refuses options
+        return (self.plain if inner else tuned)(*arguments, **named)
 
     def cache_size(self) -> int:
         """How many compilations there are."""

@@ -18,19 +18,11 @@ from cnnviz.commands.tracked import tracked
 CONFIG = {"data": {"image_shape": [12, 12, 1]}}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory, toy):
-    path = tmp_path_factory.mktemp("data") / "toy.npz"
-    images, labels = map(np.asarray, toy)
-    np.savez(path, x_train=images[:100], y_train=labels[:100], x_test=images[150:], y_test=labels[150:])
-    return path
-
-
 @pytest.fixture
 def training(data, tmp_path):
     """`training(*more)` trains the dense network for three epochs of two steps and gives the exit code."""
     options = ["--dataset", data, "--runs", tmp_path, "--name", "run", "--model", "dense", "--batch-size", 40]
-    options += ["--epochs", 3, "--patience", 3, "--recipe", "classic"]
+    options += ["--epochs", 3, "--patience", 3, "--recipe", "classic", "--limit", 100]
     return lambda *more: train.main([*map(str, options), *map(str, more)])
 
 
@@ -63,7 +55,8 @@ def assert_each_epoch_is_told_once(run):
 
 def test_tensorboard_has_every_record_kernel_and_weight(data, tmp_path):
     pytest.importorskip("tensorboardX")
-    options = ["--dataset", data, "--runs", tmp_path, "--name", "run", "--epochs", 2, "--track", "tensorboard"]
+    options = ["--dataset", data, "--runs", tmp_path, "--name", "run", "--limit", 100, "--epochs", 2]
+    options += ["--track", "tensorboard"]
     assert train.main([*map(str, options)]) == 0
     found = assert_each_epoch_is_told_once(tmp_path / "run")
     last = records_of(tmp_path / "run")[-1]["step"]
