@@ -3,9 +3,8 @@
 XLA's CPU gradient of a max-pool takes longer than all convolutions of a small network together. As a maximum of
 strided slices, one for each place in the window, it takes a twentieth of that. The gradient of a convolution's kernel
 takes a third of the time as a sum over a few images at a time, and what is done image by image is faster in a few
-pieces (`benchmarks/train_step.py`). A convolution of images of one channel is a sum of products with single weights,
-and its derivative a matrix product, which attribution gains by; training does not. On GPU and TPU the function stays as
-it is.
+pieces (`benchmarks/train_step.py`). A convolution of images of one channel is a sum of products with single weights;
+its derivative is a matrix product where images have one, in attribution. On GPU and TPU the function stays as it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from jax.extend.core import ClosedJaxpr
 
 from cnnviz.graph import Graph, Node
 from cnnviz.pieces import in_pieces, joined, pieces_for
-from cnnviz.windows import chunk, has_one_channel, in_chunks, is_small, max_of_slices, of_one_channel
+from cnnviz.windows import has_one_channel, in_chunks, is_small, max_of_slices, of_one_channel
 
 DERIVATIVES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd")  # what a custom call says of its derivative, not its value
 
@@ -100,6 +99,6 @@ def _apply_in_pieces(function: Callable, graph: Graph, arguments: Sequence[Any],
 
 
 def _apply_to_many(node: Node, *arrays: Any) -> Sequence[Any]:
-    if node.name == "conv_general_dilated" and chunk(node) < node.inputs[0].shape[0]:
+    if node.name == "conv_general_dilated":
         return [in_chunks(node)(*arrays)]
     return _pooled(node, *arrays)

@@ -18,7 +18,7 @@ LARGEST_KERNEL = 25  # places in a kernel over one channel, for the same reason
 FEW, MOST_CHUNKS = 8, 16  # images in a chunk of a kernel's gradient, at least; chunks, at most
 
 
-def chunk(node: Node) -> int:
+def _chunk(node: Node) -> int:
     """Images in a chunk of the kernel's gradient; all of them where the images are not on the first axis."""
     layout, count = node.params["dimension_numbers"], node.inputs[0].shape[0]
     first = layout.lhs_spec[0] == layout.out_spec[0] == 0 and node.params["batch_group_count"] == 1
@@ -28,7 +28,7 @@ def chunk(node: Node) -> int:
 def in_chunks(node: Node) -> Callable[[Array, Array], Array]:
     """The convolution, its derivative with respect to the kernel a chunk of images after the other."""
     plain = lambda x, kernel: node.apply(x, kernel)[0]
-    return _convolution(plain, plain, chunk(node))
+    return _convolution(partial(_sum_of_shifts, node) if has_one_channel(node) else plain, plain, _chunk(node))
 
 
 def of_one_channel(node: Node) -> Callable[[Array, Array], Array]:

@@ -26,7 +26,7 @@ def convolutions(function, *arguments):
 
 
 def test_pieces_are_equal_and_large_enough():
-    assert [pieces_for(count) for count in (1, 16, 31, 32, 48, 50, 64, 256, 4096)] == [1, 1, 1, 2, 3, 2, 4, 4, 4]
+    assert [pieces_for(count) for count in (1, 16, 31, 32, 48, 50, 64, 256, 4096)] == [1, 2, 1, 4, 6, 5, 8, 8, 8]
 
 
 FUNCTIONS = {
@@ -49,7 +49,7 @@ FUNCTIONS = {
 def test_what_follows_a_convolution_has_the_same_values_and_gradients(name):
     plain = lambda x, kernel: FUNCTIONS[name](convolved(x, kernel))
     pieces = faster(plain, images=0)
-    assert convolutions(pieces, IMAGES, KERNEL) == convolutions(plain, IMAGES, KERNEL) + 1
+    assert convolutions(pieces, IMAGES, KERNEL) == convolutions(plain, IMAGES, KERNEL) + pieces_for(len(IMAGES)) - 1
     loss = lambda function: jax.value_and_grad(lambda *a: (function(*a) ** 2).mean(), argnums=(0, 1))
     found, wanted = (jax.jit(loss(function))(IMAGES, KERNEL) for function in (pieces, plain))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5), found, wanted)
@@ -72,10 +72,11 @@ def test_a_model_s_training_step_is_the_same_in_pieces(name, foreign):
         return jax.jit(jax.value_and_grad(of, has_aux=True))(variables["params"])
 
     pieces = faster(apply, images=1)
-    assert convolutions(pieces, variables, images) == 2 * convolutions(apply, variables, images)
+    assert convolutions(pieces, variables, images) == pieces_for(32) * convolutions(apply, variables, images)
     found, wanted = loss(pieces), loss(apply)
-    scale = lambda b: 1e-5 * float(jnp.abs(b).max()) + 1e-6
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=scale(b)), found, wanted)
+    # A bias before BatchNorm has no gradient but what rounding leaves of those of the others.
+    least = 2e-6 * max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(wanted))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=least), found, wanted)
 
 
 @pytest.mark.parametrize(("count", "groups"), [(9, 1), (21, 2), (32, 1)])
