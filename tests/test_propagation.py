@@ -126,6 +126,28 @@ def test_an_activation_is_a_function_of_each_value(activation):
     )
 
 
+SELECTED = {
+    "square": lambda y, other: y * y,
+    "mask": lambda y, other: jnp.where(other > 0, y, 0),
+    "mask as a factor": lambda y, other: (other > 0).astype(y.dtype) * y,
+    "mask of its own": lambda y, other: (y > 0) * y,
+    "index": lambda y, other: jnp.take_along_axis(y, other.argsort(-1)[..., :2], -1),
+    "largest": lambda y, other: jax.lax.top_k(y, 2)[0],
+}
+
+
+@pytest.mark.parametrize("name", SELECTED)
+def test_nothing_goes_through_masks_and_indices(name):
+    score = scored(lambda x: (SELECTED[name](conv(x, W1) + BIAS, conv(x, W1[::-1])) * IMAGE[:, :, :1]).sum((1, 2, 3)))
+    np.testing.assert_allclose(of_gradient(score), gradient(score), rtol=1e-4, atol=1e-5)
+    relevance = values("lrp_zero", score)
+    assert np.isfinite(relevance).all()
+    assert np.abs(relevance).max() > 0.01
+    if "index" not in name and "largest" not in name:  # these are other values for another image
+        gap = values("deep_lift", score, baseline=IMAGE[::-1]).sum() - score(IMAGE, {})[0] + score(IMAGE[::-1], {})[0]
+        assert abs(gap) < 1e-3
+
+
 def test_a_maximum_of_two_layers_is_no_activation():
     wide = conv(IMAGE[None], W1)
     score = scored(lambda x: jnp.maximum(conv(x, W1), -conv(x, W1[::-1])).sum((1, 2, 3)) * -1)

@@ -31,9 +31,10 @@ class Affine:
         return jax.vjp(lambda x: self.multiply(x, kernel), x)[1](y)[0]
 
 
-def following(graph: Graph, node: Node, depends: Collection[Value], readers: Mapping[Value, int]) -> list[Node]:
-    """The nodes after a weighted one that can be merged into it: scalings of what nothing else reads."""
-    given = next(i for i, value in enumerate(node.inputs) if value in depends)
+def following(
+    graph: Graph, node: Node, given: int, depends: Collection[Value], readers: Mapping[Value, int]
+) -> list[Node]:
+    """The nodes after a weighted one, of operand number `given`, that can be merged into it: scalings of it alone."""
     features = {axis for _, axis in _features(node, given)}
     reader = {value: each for each in graph.nodes for value in each.inputs if value in depends}
     found = [node]

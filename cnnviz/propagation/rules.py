@@ -34,7 +34,7 @@ LAYERS = ("conv_general_dilated", "dot_general")
 SUMS = ("add", "sub", "add_any", "reduce_sum", "reduce_window_sum", "cumsum")
 MOVES = tuple(  # each value of the output is one of the input's, or a constant
     "reshape squeeze expand_dims transpose broadcast_in_dim rev slice dynamic_slice dynamic_update_slice pad gather "
-    "scatter concatenate split copy_p optimization_barrier sort".split()
+    "scatter concatenate split copy_p optimization_barrier sort top_k".split()
 )
 MAXIMA = ("reduce_window_max", "reduce_window_min", "reduce_max", "reduce_min", "max", "min")
 JOINT = (

@@ -5,7 +5,7 @@ primitives, and a convolution or dense layer with the bias, or the BatchNorm in 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -48,7 +48,7 @@ class Step:
 
     @property
     def outputs(self) -> tuple[Value, ...]:
-        return self.nodes[-1].outputs
+        return tuple(value for value in self.nodes[-1].outputs if value in self.reading.depends)
 
     @property
     def x(self) -> tuple[Array, ...]:
@@ -75,13 +75,10 @@ class Step:
 
     def function(self, *arrays: Array) -> tuple[Array, ...]:
         """The outputs for other inputs."""
-        if len(self.nodes) == 1:  # by place, since one value may be read twice
-            given = iter(arrays)
-            read = [next(given) if v in self.reading.depends else self.reading.array(v) for v in self.nodes[0].inputs]
-            return tuple(apply(self.nodes[0], *read))
         known = dict(zip(self.inputs, arrays, strict=True))
+        by_place = iter(arrays if len(known) < len(arrays) else ())  # where the one node reads a value twice
         for node in self.nodes:
-            read = [known[v] if v in known else self.reading.array(v) for v in node.inputs]
+            read = [next(by_place, known[v]) if v in known else self.reading.array(v) for v in node.inputs]
             known.update(zip(node.outputs, apply(node, *read), strict=True))
         return tuple(known[value] for value in self.outputs)
 
@@ -96,7 +93,7 @@ class Reading:
 
     graph: Graph
     values: Mapping[Value, Array]
-    depends: frozenset[Value]  # the floating-point values that depend on the image
+    depends: frozenset[Value]  # the values that depend on the image, but for masks and indices and what is made of them
     steps: list[Step]
 
     @property
@@ -115,8 +112,8 @@ def read(score: Score, image: Image) -> Reading:
     """The reading of `score` at `image`; under `jax.jit` and `jax.vmap` as well."""
     whole, _ = Graph.of(lambda image: score(image, {})[0], image, whole=is_function_of_each_value)
     graph = Graph(whole.inputs, whole.outputs, tuple(whole.needed(whole.outputs)))
-    depends = _depends(graph)
-    reading = Reading(graph, evaluate(graph, image), frozenset(v for v in depends if _is_float(v)), [])
+    depends = _depends(graph, lambda value: True)
+    reading = Reading(graph, evaluate(graph, image), frozenset(_depends(graph, _is_float)), [])
     reading.steps.extend(_steps(reading, [node for node in graph.nodes if depends.intersection(node.outputs)], depends))
     return reading
 
@@ -127,12 +124,12 @@ def evaluate(graph: Graph, image: Image) -> dict[Value, Array]:
     return dict(zip(wanted, graph.evaluate([image], wanted, apply=apply), strict=True))
 
 
-def _depends(graph: Graph) -> set[Value]:
-    """The values that depend on the image; what comes after `stop_gradient` does too."""
+def _depends(graph: Graph, counts: Callable[[Value], bool]) -> set[Value]:
+    """The values that depend on the image by others that count; what comes after `stop_gradient` does too."""
     depends = set(graph.inputs)
     for node in graph.nodes:
         if depends.intersection(node.inputs):
-            depends.update(node.outputs)
+            depends.update(filter(counts, node.outputs))
     return depends
 
 
@@ -151,8 +148,6 @@ def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list
         if node in merged_nodes or not reading.depends.intersection(node.outputs):
             continue
         parts, inputs = _parts(reading, node, depends, known_roots, readers)
-        if not inputs:  # it reads integers alone, such as an index, through which nothing comes back
-            continue
         name = _name(parts, inputs, depends)
         if name in WEIGHTED:
             merged_nodes.update(parts)
@@ -177,7 +172,7 @@ def _parts(
         if root is not None and is_joint(node, depends, root):
             return tuple(between(reading.graph, root, node, depends)), (root,)
     if node.name in WEIGHTED and len(inputs) == 1:
-        return (node, *following(reading.graph, node, depends, readers)), inputs
+        return (node, *following(reading.graph, node, node.inputs.index(inputs[0]), depends, readers)), inputs
     return (node,), inputs
 
 
