@@ -311,12 +311,13 @@ def test_a_network_among_several_has_the_bits_of_one_alone(data):
     [(CNN(classes=2), "device", [0, 1]), (Tiny(), "host", [0, 1]), (Tiny(), "device", [0])],
 )
 def test_steps_taken_all_at_once_are_those_taken_in_turn(data, model, images_on, seeds):
-    how = {"recipe": VARIED, "seeds": seeds, "save_at": [4]}
+    gentle = replace(VARIED, epsilon=1e-2)  # else Adam makes a step of rounding, where a gradient is near zero
+    how = {"recipe": gentle, "seeds": seeds, "save_at": [4]}
     turns, records = run(model, data, at_a_time=in_turn, **how)
     once, same = run(model, data, at_a_time=at_once, images_on=images_on, **how)
-    assert furthest(turns, once) < 3e-3  # Adam makes a step of what is rounding alone, where a gradient is near zero
+    assert furthest(turns, once) < 2e-5
     for one, other in zip(records, same, strict=True):
-        assert {**one, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=1e-3)
+        assert {**one, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=1e-4)
 
 
 @pytest.mark.parametrize("at_a_time", [in_turn, at_once])

@@ -32,9 +32,8 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
     images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
     members = [member(seed, len(labels), recipe) for seed in configs.networks_of(config)]
     model = runs.build_model(config)
-    own: list[State] = [] if hosts.is_first() else runs.fresh(config)
-    history = hosts.told(lambda: _begin(path, own))
-    begun = hosts.of_first(own)
+    own, records = hosts.by_all(lambda: _begin(path) if hosts.is_first() else (runs.fresh(config), []))
+    begun, history = hosts.of_first(own), hosts.told(lambda: records)
     step = _furthest(begun)
     feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if hosts.is_first() else []
     with tracked(trackers, path, config) as tell, terminal.progress() as on_step, background() as later:
@@ -60,13 +59,13 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
     return 0
 
 
-def _begin(path: Path, states: list[State]) -> list[Record]:
-    """Fills in the states of a run's latest checkpoint and gives its records; what a killed process left is mended."""
+def _begin(path: Path) -> tuple[list[State], list[Record]]:
+    """The states of a run's latest checkpoint and its records; what a killed process left is mended."""
     runs.clear_unfinished(path)
-    states[:], history = runs.load_states(path)
+    states, history = runs.load_states(path)
     if runs.mend_metrics(path, history):
         print("metrics.jsonl was not whole; it is written again from the checkpoint.")
-    return history
+    return states, history
 
 
 def _furthest(states: Sequence[State]) -> int:
