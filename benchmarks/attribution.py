@@ -1,14 +1,12 @@
 """Attribution against Captum and pytorch-grad-cam on PyTorch: the same network, the same images, in one run.
 
-    python benchmarks/attribution.py [--model FILE.h5] [--images 64] [--memory]
+    python benchmarks/attribution.py [--model FILE.h5] [--images 64]
 
 Needs torch, captum and grad-cam, which cnnviz does not install. Times are medians of runs that take turns, after a
-first call of each; compile time is our first call less the median. `--memory` measures instead how much memory 10,000
-images with 50 samples take.
+first call of each; compile time is our first call less the median.
 """
 
 import argparse
-import resource
 import sys
 import time
 import warnings
@@ -30,20 +28,15 @@ from cnnviz.attribution import attribute
 from cnnviz.interop import load_keras
 from cnnviz.models.cnn import CNN
 
-MEMORY = {"gradient": {}, "integrated_gradients": {}, "smooth_grad": {}, "score_cam": {}, "guided_ig": {"steps": 50}}
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, help="a Keras file of the default network; else freshly drawn weights")
     parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     model, variables = load_keras(options.model) if options.model else fresh()
     split = data.first_available("fashion_mnist,garments", None)[0].test
-    if options.memory:
-        return memory(model, variables, split.images)
     images = np.asarray(split.images[: options.images], np.float32) / 255
     compare(model, variables, images, np.asarray(split.labels[: options.images], np.int32))
 
@@ -85,20 +78,6 @@ def timed(run: Callable[[], Any]) -> float:
     start = time.perf_counter()
     np.asarray(run())
     return (time.perf_counter() - start) * 1e3
-
-
-def memory(model: Any, variables: Any, images: np.ndarray) -> None:
-    """How far the peak of memory rises over 10,000 images, for a method of each shape."""
-    many = np.asarray(np.resize(images, (10_000, *images.shape[1:])), np.float32) / 255
-    for method, options in MEMORY.items():
-        run = partial(attribute, method, model, variables, key=jax.random.key(0), targets=3, **options)
-        np.asarray(run(images=many[:300]))
-        before, seconds = peak(), timed(partial(run, images=many)) / 1e3
-        print(f"{method:24}{peak() - before:7.0f} MB more for 10,000 images, {seconds:6.0f} s", flush=True)
-
-
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

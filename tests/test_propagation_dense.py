@@ -213,29 +213,26 @@ def differences(operations, before):
     """The rules of DeepLIFT, from the operations `before` at the baseline."""
     old = {id(o): other for o, other in zip(operations, before, strict=True)}
 
-    def quotient(o, contributed):
+    def quotient(o, r, contributed):
         apart = o.x - old[id(o)].x
-        return np.where(np.abs(apart) < 1e-10, 0, contributed / np.where(np.abs(apart) < 1e-10, 1, apart))
+        same = np.abs(apart) < 1e-10
+        return np.where(same, transposed(o, r), contributed / np.where(same, 1, apart))
+
+    def activation(o, r):
+        return quotient(o, r, r * (o.z - old[id(o)].z))
 
     def maximum(o, r):
         then = old[id(o)]
-        most = plus(o.z - then.z) + then.z
-        found = quotient(o, transposed(o, r * (most - then.z)) + transposed(then, r * (o.z - most)))
-        return np.where(np.abs(o.x - then.x) < 1e-10, transposed(o, r), found)
-
-    def activation(o, r):
-        found = quotient(o, r * (o.z - old[id(o)].z))
-        return np.where(np.abs(o.x - old[id(o)].x) < 1e-10, transposed(o, r), found)
+        most = np.maximum(o.z, then.z)
+        return quotient(o, r, transposed(o, r * (most - then.z)) + transposed(then, r * (o.z - most)))
 
     return gradient(activation) | {"maximum": maximum}
 
 
 @pytest.fixture(autouse=True, scope="module")
 def double_precision():
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+    with jax.enable_x64(True):
+        yield
 
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate])

@@ -76,10 +76,10 @@ RECIPES = {
     "classic": Recipe(),
     "fast": Recipe(epochs=6, batch_size=64, learning_rate=3e-3, patience=6, schedule="one_cycle", weight_decay=1e-4),
     "best": Recipe(
-        epochs=30,
+        epochs=50,
         batch_size=128,
         learning_rate=4e-3,
-        patience=30,
+        patience=50,
         validation=0.1,
         schedule="one_cycle",
         weight_decay=0.05,
