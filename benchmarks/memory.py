@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,7 +31,7 @@ def main() -> None:
     images = np.resize(pixels, (given.images, *pixels.shape[1:])).astype(np.float32) / 255
     model = CNN()
     variables = jax.jit(model.init)(jax.random.key(0), images[:1])
-    options = {"deep_lift_shap": {"baselines": images[:50]}}
+    options: dict[str, dict[str, Any]] = {"deep_lift_shap": {"baselines": images[:50]}}
     for name in given.methods:
         begun = time.perf_counter()
         attribute(name, model, variables, images, 3, key=jax.random.key(1), **options.get(name, {}))
