@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from cnnviz.graph import ELEMENTWISE, Graph, Node, Value
 
-MOST, SMALLEST = 8, 8  # pieces, and images in one
+MOST, SMALLEST = 2, 32  # pieces, and images in one
 Apply = Callable[..., Sequence[Any]]  # (node, *arrays) -> its outputs
 
 

@@ -15,7 +15,7 @@ from cnnviz.types import Array
 
 LARGEST_WINDOW = 16  # places; a maximum over many slices reads the image as many times
 LARGEST_KERNEL = 25  # places in a kernel over one channel, for the same reason
-FEW, MOST_CHUNKS = 8, 16  # images in a chunk of a kernel's gradient, at least; chunks, at most
+FEW, MOST_CHUNKS = 16, 16  # images in a chunk of a kernel's gradient, at least; chunks, at most
 
 
 def _chunk(node: Node) -> int:

@@ -46,7 +46,7 @@ def test_it_goes_inside_other_transforms(scaled):
 
 
 def test_an_option_that_this_jaxlib_does_not_have_is_left_out(monkeypatch):
-    monkeypatch.setattr(module, "PRODUCTS_ALONE", {"xla_cpu_no_such_option": "1"})
+    monkeypatch.setattr(module, "NO_CONVOLUTIONS", {"xla_cpu_no_such_option": "1"})
     options.cache_clear()
     assert options() == {}
     options.cache_clear()

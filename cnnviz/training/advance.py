@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnnviz.compiled import options
 from cnnviz.training.feed import Batches, Feed
 from cnnviz.training.members import Member
 from cnnviz.training.mesh import on_all
@@ -26,7 +27,7 @@ Advance = Callable[[Sequence[State], Rows], tuple[list[State], dict[int, Array]]
 def in_turn(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
     """One step of each network that has rows; what is refused comes by its place, `[1]`."""
 
-    @partial(jax.jit, donate_argnums=0, out_shardings=on_all(feed.mesh))
+    @partial(jax.jit, donate_argnums=0, out_shardings=on_all(feed.mesh), compiler_options=options())
     def once(state: State, key: Array, batches: Batches) -> tuple[State, Array]:
         state, refused = step(state, key, *batches.at(0))
         return state, refused[None]

@@ -52,7 +52,7 @@ def make_step(
         changed = changed.replace(average=_averaged(state, changed, recipe.average))
         # A gradient with a finite norm has finite squares, so Adam's moments stay finite too.
         finite = _all_finite((loss, optax.tree.norm(gradient), params, batch_stats))
-        state = jax.tree.map(partial(jnp.where, finite), changed, state.replace(refused=state.refused + 1))
+        state = jax.lax.cond(finite, lambda: changed, lambda: state.replace(refused=state.refused + 1))
         return state.replace(step=state.step + 1), state.refused
 
     return step
