@@ -126,9 +126,13 @@ def map_steps(
     return _joined(parts)
 
 
-def sampled_rows() -> int:
-    """Rows of a chunk in which each row is looked at many times, where the caller names no batch size."""
-    return SAMPLED_ROWS if jax.default_backend() == "cpu" else ACCELERATED_ROWS
+def sampled_rows(*, forward: bool = False) -> int:
+    """Rows of a chunk in which each row is looked at many times, where the caller names no batch size.
+
+    More of them where they go `forward` only, and leave nothing behind for a way back.
+    """
+    on_cpu = FORWARD_ROWS if forward else SAMPLED_ROWS
+    return on_cpu if jax.default_backend() == "cpu" else ACCELERATED_ROWS
 
 
 class _Steps:

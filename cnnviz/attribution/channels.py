@@ -24,6 +24,7 @@ class ByChannel(Sampled):
     relu: bool = True
 
     keep = True
+    forward = True
 
     @property
     def count(self) -> int:

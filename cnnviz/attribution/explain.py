@@ -198,7 +198,8 @@ def _run(
     rows = rows._replace(inputs={"": inputs})
     finish = partial(_finish, setting, bare, variables)
     if isinstance(method, Sampled):
-        most = max(1, (sampled_rows() if batch_size is None else batch_size) // method.cost)
+        most = sampled_rows(forward=method.forward) if batch_size is None else batch_size
+        most = max(1, most // method.cost)
         contribute = lambda rows, first, size: _contribute(setting, size, bare, variables, key, rows, first)
         return map_samples(contribute, finish, rows, method.count, most, keep=method.keep, report=report)
     if not isinstance(method, Stepwise):

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from cnnviz.graph import ELEMENTWISE, Graph, Node, Value
 from cnnviz.propagation.pointwise import is_pointwise, is_scaling
+from cnnviz.rewrite import apply_faster
 from cnnviz.types import Array
 
 Axes = list[tuple[int, int]]  # (axis of the kernel, the same axis of the output)
@@ -60,7 +61,7 @@ def merged(nodes: Sequence[Node], x: Value, array: Callable[[Value], Any]) -> Af
         return known[nodes[-1].outputs[0]]
 
     bias, slope = jax.jvp(scalings, (y,), (jnp.ones_like(y),))
-    multiply = lambda x, kernel: node.apply(*((x, kernel) if given == 0 else (kernel, x)))[0]
+    multiply = lambda x, kernel: apply_faster(node, *((x, kernel) if given == 0 else (kernel, x)))[0]
     kernel = array(node.inputs[1 - given])
     return Affine(multiply, kernel * _along(slope, _features(node, given), kernel.ndim), bias)
 
