@@ -12,6 +12,7 @@ from cnnviz import probe
 from cnnviz.attribution import METHODS, Unit, attribute, build, explain, suite
 from cnnviz.attribution.method import Direct, method
 from cnnviz.errors import InputError, InputTypeError
+from cnnviz.models.cnn import CNN
 from cnnviz.registry import resolve
 
 KEY = jax.random.key(7)
@@ -307,9 +308,10 @@ def test_a_fault_of_type_is_a_type_error_too(tiny, images):
         attribute("gradient", *tiny, np.zeros((2, 8, 8, 3), int), 1)
 
 
-def test_cam_says_what_stands_between_the_layer_and_the_logits(foreign, images):
-    with pytest.raises(InputError, match=r"through the mean over places to one dense layer; here .* comes between"):
-        attribute("cam", *foreign, images, 1)
+def test_cam_says_what_stands_between_the_layer_and_the_logits(images):
+    model, variables = CNN(), jax.jit(CNN().init)(KEY, images)
+    with pytest.raises(InputError, match=r"to one dense layer; here reduce_window_max comes between"):
+        attribute("cam", model, variables, images, 1)
 
 
 def test_a_missing_argument_of_the_model_is_named(images):

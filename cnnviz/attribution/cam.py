@@ -21,6 +21,8 @@ class CAM(Base):
 
     relu: bool = False
 
+    rewritten = False  # so that what stands in its way has the name that the model gave it
+
     def __call__(self, score: Score, image: Image) -> Raw:
         activations, _ = at_layers(score, image, self.layers or ())
         for name, values in activations.items():
