@@ -1,7 +1,7 @@
 """A function of images evaluated a few images at a time, as far as it treats each of them on its own.
 
-What mixes images, or gains nothing by it (a dense layer), is evaluated whole. XLA's CPU convolutions take one core
-each, so pieces are convolved side by side, and what follows finds a piece still in the cache.
+What mixes images, or gains nothing by it (a dense layer), is evaluated whole. What XLA does value by value between
+convolutions takes one core on CPU, so that of two pieces goes side by side: a tenth of a step over 128 images.
 """
 
 from collections.abc import Callable, Sequence

@@ -59,3 +59,11 @@ def test_what_it_computes_of_many_images_is_right(rule):
     variables = jax.jit(model.init)(jax.random.key(0), images[:1])
     maps = attribute(LRP(composite=((layer, rule),)), model, variables, images, 3)
     np.testing.assert_allclose(maps.sum((1, 2)), model.apply(variables, images)[:, 3], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (3,), (0, 1, 2, 3), (1, 3)])
+def test_its_sums_are_right(axes):
+    x = jax.random.normal(jax.random.key(2), (33, 14, 14, 31))
+    found = compiled(lambda x: x.sum(axes))(x)
+    np.testing.assert_allclose(found, np.asarray(x, np.float64).sum(axes), rtol=1e-4, atol=1e-3)
+    assert np.isnan(compiled(lambda x: x.sum(axes))(x.at[5, 3, 2, 1].set(np.nan))).sum() == 1

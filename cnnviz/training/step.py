@@ -52,6 +52,7 @@ def make_step(
         changed = changed.replace(average=_averaged(state, changed, recipe.average))
         # A gradient with a finite norm has finite squares, so Adam's moments stay finite too.
         finite = _all_finite((loss, optax.tree.norm(gradient), params, batch_stats))
+        # A branch, since a selection value by value would read and write all of the state once more.
         state = jax.lax.cond(finite, lambda: changed, lambda: state.replace(refused=state.refused + 1))
         return state.replace(step=state.step + 1), state.refused
 
