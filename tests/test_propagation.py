@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnviz import probe
-from cnnviz.attribution import build
+from cnnviz.attribution import attribute, build
 from cnnviz.attribution.method import evaluate
 from cnnviz.errors import InputError
 from cnnviz.models.dense import DenseNetwork
@@ -255,6 +255,17 @@ class Loop(nn.Module):
     @nn.compact
     def __call__(self, x):
         return scanned(nn.Conv(2, (3, 3), name="before")(x))[:, None]
+
+
+def test_complex_numbers_are_no_constants():
+    class Spectrum(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(2)(jnp.fft.fft(x, axis=1).real.reshape(len(x), -1))
+
+    images = jax.random.uniform(KEY, (1, 4, 4, 1))
+    with pytest.raises(InputError, match="no rule for 'real' in Spectrum"):
+        attribute("lrp_epsilon", Spectrum(), Spectrum().init(KEY, images), images, 1)
 
 
 def test_a_primitive_without_a_rule_is_named_with_its_place():

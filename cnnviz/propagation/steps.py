@@ -134,7 +134,8 @@ def _depends(graph: Graph, counts: Callable[[Value], bool]) -> set[Value]:
 
 
 def _is_float(value: Value) -> bool:
-    return jnp.issubdtype(value.dtype, jnp.floating)
+    """Whether it is of real or complex numbers: what a derivative goes through."""
+    return jnp.issubdtype(value.dtype, jnp.inexact)
 
 
 def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list[Step]:
