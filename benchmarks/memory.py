@@ -30,11 +30,11 @@ def main() -> None:
     given = parser.parse_args()
     pixels = data.first_available("fashion_mnist,garments", None)[0].test.images
     images = np.resize(pixels, (given.images, *pixels.shape[1:])).astype(np.float32) / 255
-    networks = {model: jax.jit(model.init)(jax.random.key(0), images[:1]) for model in (CNN(), ResNet())}
+    usual, averaging = ((model, jax.jit(model.init)(jax.random.key(0), images[:1])) for model in (CNN(), ResNet()))
     options: dict[str, dict[str, Any]] = {"deep_lift_shap": {"baselines": images[:50]}}
     for name in given.methods:
         begun = time.perf_counter()
-        model, variables = [*networks.items()][name == "cam"]  # which needs a mean over places before the last layer
+        model, variables = averaging if name == "cam" else usual  # cam needs a mean over places before the last layer
         attribute(name, model, variables, images, 3, key=jax.random.key(1), **options.get(name, {}))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{name:30}{time.perf_counter() - begun:6.0f} s   peak so far {peak:6.0f} MB", flush=True)

@@ -1,8 +1,8 @@
 """A function with the same values and derivatives in a form that is faster, by a rewrite of its graph.
 
 XLA's CPU gradient of a max-pool takes longer than all convolutions of a small network together. As a maximum of
-strided slices, one for each place in the window, it takes a twentieth of that. The gradient of a convolution's kernel
-takes a third of the time as a sum over a few images at a time, and what is done image by image is faster in a few
+strided slices, one for each place in the window, it takes a twentieth of that. With the gradient of a convolution's
+kernel as a sum over a few images at a time a step takes a tenth less, and again with what is done image by image in two
 pieces (`benchmarks/train_step.py`). A convolution of images of one channel is a sum of products with single weights;
 its derivative is a matrix product where images have one, in attribution. On GPU and TPU the function stays as it is.
 """
