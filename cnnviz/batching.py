@@ -15,9 +15,9 @@ import numpy as np
 from cnnviz.errors import InputError
 from cnnviz.types import Array, PyTree
 
-FORWARD_ROWS = 256  # rows of a forward pass in one chunk, where the caller names no batch size
-SAMPLED_ROWS = 50  # images x samples in one chunk on CPU, where more are slower: they leave the caches
-ACCELERATED_ROWS = 1024  # the same elsewhere
+# Rows in one chunk, where the caller names no batch size. On CPU more are slower: their values leave the caches, and
+# above 32 MB malloc gets memory from the system anew in each call. Elsewhere: images; pairs of an image and a sample.
+CPU_ROWS, IMAGE_ROWS, SAMPLED_ROWS = 64, 256, 1024
 
 Report = Callable[[int, int], None]  # called after a chunk with the chunks that are done and their number
 
@@ -53,7 +53,7 @@ def row_count(rows: PyTree) -> int:
 def rows_a_chunk(count: int, batch_size: int | None) -> int:
     if batch_size is not None and batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
-    return max(1, min(count, batch_size or FORWARD_ROWS))
+    return max(1, min(count, batch_size or usual_rows(IMAGE_ROWS)))
 
 
 def map_rows(function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None) -> PyTree:
@@ -77,7 +77,7 @@ def map_samples(
     sum, or with `keep` every one of them along the second axis (`over_samples` makes both). A chunk is about
     `batch_size` pairs of a row and a sample: some samples of one row, or all samples of some rows.
     """
-    most = sampled_rows() if batch_size is None else batch_size
+    most = usual_rows(SAMPLED_ROWS) if batch_size is None else batch_size
     size = rows_a_chunk(samples, most)
     size = -(-samples // -(-samples // size))  # as many in the last chunk as in the others, or nearly
     across, firsts = max(1, most // size), range(0, samples, size)
@@ -114,7 +114,7 @@ def map_steps(
     report: Report | None = None,
 ) -> PyTree:
     """`finish(rows, state)` of all rows, after `state = step(rows, state, i)` for each i, from `init(rows)`."""
-    size = rows_a_chunk(row_count(rows), sampled_rows() if batch_size is None else batch_size)
+    size = rows_a_chunk(row_count(rows), usual_rows(SAMPLED_ROWS) if batch_size is None else batch_size)
     parts: list[PyTree] = []
     taken = _Steps(-(-row_count(rows) // size) * steps, report)
     for chunk in chunks(rows, size):
@@ -126,13 +126,9 @@ def map_steps(
     return _joined(parts)
 
 
-def sampled_rows(*, forward: bool = False) -> int:
-    """Rows of a chunk in which each row is looked at many times, where the caller names no batch size.
-
-    More of them where they go `forward` only, and leave nothing behind for a way back.
-    """
-    on_cpu = FORWARD_ROWS if forward else SAMPLED_ROWS
-    return on_cpu if jax.default_backend() == "cpu" else ACCELERATED_ROWS
+def usual_rows(accelerated: int) -> int:
+    """Rows of a chunk where the caller names no batch size: on CPU few, elsewhere what can be had there."""
+    return CPU_ROWS if jax.default_backend() == "cpu" else accelerated
 
 
 class _Steps:

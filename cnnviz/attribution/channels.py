@@ -24,7 +24,6 @@ class ByChannel(Sampled):
     relu: bool = True
 
     keep = True
-    forward = True
 
     @property
     def count(self) -> int:

@@ -89,13 +89,11 @@ class Sampled(Method):
 
     `draw` is the i-th sample, `contribute` what it adds, a pytree that is summed over all samples or, where `keep`,
     kept with the samples as its first axis; `finish` makes the raw values of it. Randomness comes from
-    `jax.random.fold_in(key, i)`, where `key` is the image's own, so that it is the same for any batch size. `forward`
-    says that a contribution takes no gradient.
+    `jax.random.fold_in(key, i)`, where `key` is the image's own, so that it is the same for any batch size.
     """
 
     samples: int = 50
     keep: ClassVar[bool] = False
-    forward: ClassVar[bool] = False
 
     def __post_init__(self):
         if self.count < 1:
