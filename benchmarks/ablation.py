@@ -15,7 +15,7 @@ from cnnviz.training.recipe import RECIPES
 
 ROWS = {
     "best": {},
-    "without flip": {"flip": False},
+    "with flip": {"flip": True},
     "without shift": {"shift": 0},
     "without average": {"average": 0.0},
     "without weight decay": {"weight_decay": 0.0},

@@ -36,13 +36,13 @@ class Options:
     recipe: str | None = None
     """fast (the default), classic (the chapter's) or best; the next seven options change a number of it."""
     epochs: int | None = None
-    """Passes over the training images, at most (fast: 8, classic: 20, best: 50)."""
+    """Passes over the training images, at most (fast: 6, classic: 20, best: 40)."""
     batch_size: int | None = None
     """Images a step (128, classic: 32)."""
     learning_rate: float | None = None
     """Adam's learning rate, at its highest (fast: 0.006, classic: 0.001, best: 0.004)."""
     patience: int | None = None
-    """Epochs without a smaller validation loss before training stops (fast: 8, classic: 2, best: 50)."""
+    """Epochs without a smaller validation loss before training stops (fast: 6, classic: 2, best: 40)."""
     validation: float | None = None
     """Share of the training images that is held out for validation (0.1, classic: 0.2)."""
     seed: int | None = None

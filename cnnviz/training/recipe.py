@@ -75,10 +75,10 @@ def seeds_of(recipe: Recipe, count: int) -> range:
 RECIPES = {
     "classic": Recipe(),
     "fast": Recipe(
-        epochs=8,
+        epochs=6,
         batch_size=128,
         learning_rate=6e-3,
-        patience=8,
+        patience=6,
         validation=0.1,
         schedule="one_cycle",
         weight_decay=0.05,
@@ -86,15 +86,14 @@ RECIPES = {
         average=0.99,
     ),
     "best": Recipe(
-        epochs=50,
+        epochs=40,
         batch_size=128,
         learning_rate=4e-3,
-        patience=50,
+        patience=40,
         validation=0.1,
         schedule="one_cycle",
         weight_decay=0.05,
         shift=1,
-        flip=True,
         average=0.999,
     ),
 }
