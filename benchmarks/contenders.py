@@ -30,7 +30,6 @@ def cnnviz(batch: int) -> Contender:
     import jax
 
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    from cnnviz.heap import keep_freed_memory
     from cnnviz.models.cnn import CNN
     from cnnviz.runs import prepare
     from cnnviz.training.advance import in_turn
@@ -41,7 +40,6 @@ def cnnviz(batch: int) -> Contender:
     from cnnviz.training.state import initial_state
     from cnnviz.training.step import make_step
 
-    keep_freed_memory()
     recipe = Recipe(batch_size=batch)
     one, step = member(0, IMAGES, recipe), make_step(CNN(), recipe, prepare, steps=1)
     advance = in_turn(step, [one], feed_of(*random_images(), mesh_of()))

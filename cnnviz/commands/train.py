@@ -11,7 +11,6 @@ from typing import Any
 from cnnviz.commands import console, terminal
 from cnnviz.commands.resume import data_of, resumed
 from cnnviz.errors import InputError, unknown
-from cnnviz.heap import keep_freed_memory
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
@@ -118,7 +117,6 @@ def train(options: Options) -> int:
     seeds_of(recipe, options.seeds)
     resolve(MODELS, options.model, "model")
     console.use_compilation_cache()
-    keep_freed_memory()
     with terminal.any_process() if _is_one_of_several(options) else terminal.ctrl_c() as stop:
         return _in_this_process(options, recipe, keep, stop)
 
