@@ -80,5 +80,5 @@ def _cast(tree: PyTree, precision: str) -> PyTree:
 
 
 def _all_finite(tree: PyTree) -> Array:
-    """Whether all are finite: only then is 0 times each of them 0. On CPU a sum takes half as long as `isfinite`."""
+    """Whether all are finite: 0 times anything else is NaN. To ask by one sum is what takes least on CPU."""
     return jnp.isfinite(sum((leaf * 0).sum() for leaf in jax.tree.leaves(tree)))
