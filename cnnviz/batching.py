@@ -154,7 +154,8 @@ def _joined(parts: list[PyTree]) -> PyTree:
 
 def _rows(rows: PyTree, start: int, stop: int, size: int = 0) -> PyTree:
     """Rows `start` to `stop`, the last one repeated until there are `size`."""
-    return jax.tree.map(lambda leaf: _padded(leaf[start:stop], size), rows)
+    part = lambda leaf: leaf if stop - start == leaf.shape[0] else leaf[start:stop]  # a slice of all is a copy in JAX
+    return jax.tree.map(lambda leaf: _padded(part(leaf), size), rows)
 
 
 def _padded(leaf: Any, size: int) -> Any:
