@@ -24,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.attribution import timed
 from benchmarks.networks import NETWORKS, pair
 from benchmarks.peers import as_torch, pixels
 from cnnviz.attribution import attribute
@@ -71,12 +72,11 @@ def compare(name: str, images: np.ndarray, classes: np.ndarray) -> None:
     flax, captum = in_flax(model, variables, images, classes), in_captum(network, images, classes)
     print(name)
     for method in flax:
-        options = {"gradient": {}, "integrated_gradients": {"samples": SAMPLES}}.get(method, {"key": jax.random.key(0)})
-        ours = partial(attribute, method, model, variables, images, classes, **options)
+        ours = partial(attribute, method, model, variables, images, classes, key=jax.random.key(0))
         first, *_ = [timed(run) for run in (ours, flax[method], captum[method])]
         mine, plain, theirs = take_turns(ours, flax[method], captum[method])
         a, b = np.asarray(ours()), captum[method]().sum(-1)
-        apart = "" if "key" in options else f"   difference {np.abs(a - b).max() / np.abs(b).max():.0e}"
+        apart = "" if method == "smooth_grad" else f"   difference {np.abs(a - b).max() / np.abs(b).max():.0e}"
         print(
             f"  {method:22}{mine:8.1f}   plain Flax {plain:7.1f} ({plain / mine:3.1f})"
             f"   Captum {theirs:7.1f} ({theirs / mine:3.1f})   compile {first - mine:5.0f}{apart}",
@@ -91,13 +91,6 @@ def take_turns(*runs: Run) -> list[float]:
     while len(times) < 3 or time.perf_counter() - begun < 3 and len(times) < 50:
         times.append([timed(run) for run in runs])
     return [median(own) for own in zip(*times, strict=True)]
-
-
-def timed(run: Run) -> float:
-    """Milliseconds until all is there."""
-    start = time.perf_counter()
-    np.asarray(run())
-    return (time.perf_counter() - start) * 1e3
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ def row_count(rows: PyTree) -> int:
 def rows_a_chunk(count: int, batch_size: int | None) -> int:
     if batch_size is not None and batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
-    return max(1, min(count, batch_size or usual_rows(IMAGE_ROWS)))
+    return max(1, min(count, named_or_usual(batch_size, IMAGE_ROWS)))
 
 
 def map_rows(function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None) -> PyTree:
@@ -77,7 +77,7 @@ def map_samples(
     sum, or with `keep` every one of them along the second axis (`over_samples` makes both). A chunk is about
     `batch_size` pairs of a row and a sample: some samples of one row, or all samples of some rows.
     """
-    most = usual_rows(SAMPLED_ROWS) if batch_size is None else batch_size
+    most = named_or_usual(batch_size, SAMPLED_ROWS)
     size = rows_a_chunk(samples, most)
     size = -(-samples // -(-samples // size))  # as many in the last chunk as in the others, or nearly
     across, firsts = max(1, most // size), range(0, samples, size)
@@ -114,7 +114,7 @@ def map_steps(
     report: Report | None = None,
 ) -> PyTree:
     """`finish(rows, state)` of all rows, after `state = step(rows, state, i)` for each i, from `init(rows)`."""
-    size = rows_a_chunk(row_count(rows), usual_rows(SAMPLED_ROWS) if batch_size is None else batch_size)
+    size = rows_a_chunk(row_count(rows), named_or_usual(batch_size, SAMPLED_ROWS))
     parts: list[PyTree] = []
     taken = _Steps(-(-row_count(rows) // size) * steps, report)
     for chunk in chunks(rows, size):
@@ -126,8 +126,10 @@ def map_steps(
     return _joined(parts)
 
 
-def usual_rows(accelerated: int) -> int:
-    """Rows of a chunk where the caller names no batch size: on CPU few, elsewhere what can be had there."""
+def named_or_usual(batch_size: int | None, accelerated: int) -> int:
+    """`batch_size`, or where the caller names none the usual rows of a chunk: on CPU few, elsewhere `accelerated`."""
+    if batch_size is not None:
+        return batch_size
     return CPU_ROWS if jax.default_backend() == "cpu" else accelerated
 
 

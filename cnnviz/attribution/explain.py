@@ -15,7 +15,7 @@ from cnnviz.attribution.layers import places
 from cnnviz.attribution.method import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.present import check, present
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
-from cnnviz.batching import SAMPLED_ROWS, Report, map_rows, map_samples, map_steps, over_samples, usual_rows
+from cnnviz.batching import SAMPLED_ROWS, Report, map_rows, map_samples, map_steps, named_or_usual, over_samples
 from cnnviz.compiled import compiled
 from cnnviz.errors import InputError, InputTypeError, unknown
 from cnnviz.probe import NOTHING, Call, check_images
@@ -198,8 +198,7 @@ def _run(
     rows = rows._replace(inputs={"": inputs})
     finish = partial(_finish, setting, bare, variables)
     if isinstance(method, Sampled):
-        most = usual_rows(SAMPLED_ROWS) if batch_size is None else batch_size
-        most = max(1, most // method.cost)
+        most = max(1, named_or_usual(batch_size, SAMPLED_ROWS) // method.cost)
         contribute = lambda rows, first, size: _contribute(setting, size, bare, variables, key, rows, first)
         return map_samples(contribute, finish, rows, method.count, most, keep=method.keep, report=report)
     if not isinstance(method, Stepwise):
