@@ -93,16 +93,6 @@ def map_samples(
     return _joined(parts)
 
 
-def over_samples(
-    function: Callable[[Array], PyTree], first: Array | int, size: int, samples: int, *, keep: bool
-) -> PyTree:
-    """The contributions of `size` samples of one row from `first` on: summed, those past the last left out; or kept."""
-    index = first + jnp.arange(size)
-    found = jax.vmap(function)(jnp.minimum(index, samples - 1))
-    counts = lambda leaf: (index < samples).reshape(-1, *[1] * (leaf.ndim - 1))
-    return found if keep else jax.tree.map(lambda leaf: jnp.where(counts(leaf), leaf, 0).sum(0), found)
-
-
 def map_steps(
     init: Callable[[PyTree], PyTree],
     step: Callable[[PyTree, PyTree, int], PyTree],

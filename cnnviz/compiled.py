@@ -2,7 +2,8 @@
 
 By default jaxlib hands convolutions to YNNPACK, which takes up to twice as long for them as Eigen. An option leaves
 YNNPACK what it is better at: products of matrices one by one (with fused ones, `LIBRARY_FUSION_TYPE_DOT`, results were
-wrong) and sums, which XLA itself is slow at (that of a bias' gradient takes 8 ms of 17 in a step over 32 images).
+wrong) and, where not told otherwise, sums. XLA itself is slow at those that leave a small array (a bias' gradient takes
+8 ms of 17 in a step over 32 images), YNNPACK at those that leave a large one (2.7 ms instead of 0.1 for 50 samples).
 """
 
 from collections.abc import Callable
@@ -13,14 +14,18 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-FOR_YNNPACK = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
-NO_CONVOLUTIONS = {"xla_cpu_experimental_ynn_fusion_type": FOR_YNNPACK}
+OPTION = "xla_cpu_experimental_ynn_fusion_type"
+PRODUCTS, SUMS = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "LIBRARY_FUSION_TYPE_REDUCE"
 
 
 @cache
-def options() -> dict[str, str]:
-    """What a compilation is told on this machine; asked for at the first call, since it starts JAX's backend."""
-    return NO_CONVOLUTIONS if jax.default_backend() == "cpu" and _are_known(NO_CONVOLUTIONS) else {}
+def options(large_sums: bool = False) -> dict[str, str]:
+    """What a compilation is told on this machine; asked for at the first call, since it starts JAX's backend.
+
+    With `large_sums` its sums are mostly such as leave a large array, those over samples.
+    """
+    told = {OPTION: PRODUCTS if large_sums else f"{PRODUCTS},{SUMS}"}
+    return told if jax.default_backend() == "cpu" and _are_known(told) else {}
 
 
 def _are_known(given: dict[str, str]) -> bool:
@@ -39,11 +44,10 @@ def _is_traced(*arguments: Any) -> bool:
 class compiled:
     """The function compiled with `jax.jit`, whose settings it takes, and with `options` where it is the outermost."""
 
-    def __init__(self, function: Callable[..., Any], **settings: Any):
+    def __init__(self, function: Callable[..., Any], *, large_sums: bool = False, **settings: Any):
         self.plain = jax.jit(function, **settings)
-        self.tuned = cache(
-            lambda: jax.jit(function, **settings, compiler_options=options()) if options() else self.plain
-        )
+        tune = lambda told: jax.jit(function, **settings, compiler_options=told) if told else self.plain
+        self.tuned = cache(lambda: tune(options(large_sums)))
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:

@@ -3,8 +3,7 @@
 XLA's CPU gradient of a max-pool takes longer than all convolutions of a small network together. As a maximum of
 strided slices, one for each place in the window, it takes a twentieth of that. With the gradient of a convolution's
 kernel as a sum over a few images at a time a step takes a tenth less, and again with what is done image by image in two
-pieces (`benchmarks/train_step.py`). A convolution of images of one channel is a sum of products with single weights;
-its derivative is a matrix product where images have one, in attribution. On GPU and TPU the function stays as it is.
+pieces (`benchmarks/train_step.py`). On GPU and TPU the function stays as it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +13,11 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
+from cnnviz.convolutions import fast_form
 from cnnviz.graph import Graph, Node
+from cnnviz.kernel_gradient import in_chunks
 from cnnviz.pieces import in_pieces, joined, pieces_for
-from cnnviz.windows import has_one_channel, in_chunks, is_small, max_of_slices, of_one_channel
+from cnnviz.windows import is_small, max_of_slices
 
 DERIVATIVES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd")  # what a custom call says of its derivative, not its value
 
@@ -60,6 +61,25 @@ def once(function: Callable) -> Callable:
     return rewritten
 
 
+def settled(function: Callable) -> Callable:
+    """`function`, with its convolutions from or to few channels in the forms that are fast on CPU.
+
+    It is for what is not differentiated any more, since of a form there is no fast derivative.
+    """
+    if jax.default_backend() != "cpu":
+        return function
+
+    def apply(node: Node, *arrays: Any) -> Sequence[Any]:
+        form = fast_form(node) if node.name == "conv_general_dilated" else None
+        return [form(*arrays)] if form else node.apply(*arrays)
+
+    def rewritten(*arguments: Any) -> Any:
+        graph, tree = Graph.of(function, *arguments)
+        return jax.tree.unflatten(tree, graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply))
+
+    return rewritten
+
+
 def _identity(value: Any) -> Any:
     """A key that two values share only if they are surely the same; arrays are by identity, single numbers by value."""
     if isinstance(value, Mapping):
@@ -77,13 +97,7 @@ def _identity(value: Any) -> Any:
 
 
 def apply_faster(node: Node, *arrays: Any) -> Sequence[Any]:
-    """What the node gives, on CPU in the form that is faster there."""
-    if node.name == "conv_general_dilated" and jax.default_backend() == "cpu" and has_one_channel(node):
-        return [of_one_channel(node)(*arrays)]
-    return _pooled(node, *arrays)
-
-
-def _pooled(node: Node, *arrays: Any) -> Sequence[Any]:
+    """What the node gives, a max-pooling on CPU in the form that is faster there."""
     if node.name == "reduce_window_max" and jax.default_backend() == "cpu" and is_small(node):
         return [max_of_slices(arrays[0], node)]
     return node.apply(*arrays)
@@ -101,4 +115,4 @@ def _apply_in_pieces(function: Callable, graph: Graph, arguments: Sequence[Any],
 def _apply_to_many(node: Node, *arrays: Any) -> Sequence[Any]:
     if node.name == "conv_general_dilated":
         return [in_chunks(node)(*arrays)]
-    return _pooled(node, *arrays)
+    return apply_faster(node, *arrays)

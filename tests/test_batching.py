@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz.batching import map_rows, map_samples, map_steps, over_samples
+from cnnviz.batching import map_rows, map_samples, map_steps
 from cnnviz.errors import InputError
+from cnnviz.samples import over_samples
 
 ROWS = np.arange(7, dtype=np.float32)
 

@@ -11,8 +11,8 @@ from cnnviz.pieces import pieces_for
 from cnnviz.rewrite import faster
 
 KEY = jax.random.key(0)
-IMAGES = jax.random.normal(KEY, (64, 6, 6, 2))
-KERNEL = jax.random.normal(KEY, (3, 3, 2, 4))
+IMAGES = jax.random.normal(KEY, (64, 6, 6, 8))
+KERNEL = jax.random.normal(KEY, (3, 3, 8, 20))
 
 
 def convolved(x, kernel, **options):

@@ -47,12 +47,11 @@ def test_forward_derivatives_and_maps_over_a_batch_stay(x, options):
 CONVOLUTIONS = [{}, {"strides": (2, 3)}, {"padding": "VALID"}, {"padding": ((2, 0), (-1, 3))}, {"kernel_dilation": 2}]
 
 
-@pytest.mark.parametrize(("count", "images"), [(3, None), (32, 0)], ids=["of few", "of a batch"])
 @pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
-def test_a_convolution_of_one_channel_has_the_same_derivatives(options, count, images):
-    layer = nn.Conv(5, (3, 2), **options)
-    x = jax.random.normal(KEY, (count, 9, 8, 1))
-    quick = partial(faster, images=images)
+def test_a_convolution_in_chunks_has_the_same_derivatives(options):
+    layer = nn.Conv(8, (3, 2), **options)
+    x = jax.random.normal(KEY, (32, 9, 8, 1))
+    quick = partial(faster, images=0)
     variables = layer.init(KEY, x)
     plain = lambda x, variables: jnp.sin(layer.apply(variables, x)).sum()
     close = lambda a, b: jax.tree.map(lambda p, q: np.testing.assert_allclose(p, q, rtol=2e-5, atol=2e-5), a, b)
@@ -64,20 +63,6 @@ def test_a_convolution_of_one_channel_has_the_same_derivatives(options, count, i
         lambda function: jax.vmap(jax.grad(lambda one: function(one[None], variables)))(x),
     ):
         close(of(quick(plain)), of(plain))
-
-
-@pytest.mark.parametrize(
-    ("shape", "options"),
-    [((3, 9, 8, 2), {}), ((3, 9, 8, 1), {"kernel_size": (7, 7)}), ((3, 9, 8, 1), {"dtype": jnp.bfloat16})],
-    ids=["two channels", "a large kernel", "few bits"],
-)
-def test_other_convolutions_stay(shape, options):
-    layer = nn.Conv(**{"features": 5, "kernel_size": (3, 3), **options})
-    x = jax.random.normal(KEY, shape)
-    variables = layer.init(KEY, x)
-    plain = lambda x: layer.apply(variables, x)
-    assert "conv_general_dilated" in str(jax.make_jaxpr(faster(plain))(x))
-    np.testing.assert_array_equal(faster(plain)(x), plain(x))
 
 
 def test_a_nan_stays_a_nan():

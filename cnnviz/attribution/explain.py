@@ -15,12 +15,13 @@ from cnnviz.attribution.layers import places
 from cnnviz.attribution.method import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.present import check, present
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
-from cnnviz.batching import SAMPLED_ROWS, Report, map_rows, map_samples, map_steps, named_or_usual, over_samples
+from cnnviz.batching import SAMPLED_ROWS, Report, map_rows, map_samples, map_steps, named_or_usual
 from cnnviz.compiled import compiled
 from cnnviz.errors import InputError, InputTypeError, unknown
 from cnnviz.probe import NOTHING, Call, check_images
 from cnnviz.registry import resolve
-from cnnviz.rewrite import faster, once
+from cnnviz.rewrite import faster, once, settled
+from cnnviz.samples import over_samples
 from cnnviz.trace import Static
 from cnnviz.types import Array, Given, Image, Key, PyTree, Score, Variables
 
@@ -246,10 +247,10 @@ def _direct(setting: Setting, methods: dict[str, Method], variables: Variables, 
         return setting.result(method, score, row.image, method(score, row.image))
 
     every = jax.vmap(one)
-    return once(every)(rows) if len(methods) > 1 else every(rows)
+    return settled(once(every) if len(methods) > 1 else every)(rows)
 
 
-@partial(compiled, static_argnums=(0, 1))
+@partial(compiled, static_argnums=(0, 1), large_sums=True)
 def _contribute(
     setting: Setting, size: int, method: Sampled, variables: Variables, key: Key | None, rows: Row, first: Array
 ) -> PyTree:
@@ -259,7 +260,7 @@ def _contribute(
         sample = lambda i: own.contribute(score, row.image, own.draw(image_key, i, row.image))
         return over_samples(sample, first, size, own.count, keep=own.keep)
 
-    return jax.vmap(one)(rows)
+    return settled(jax.vmap(one))(rows)
 
 
 @partial(compiled, static_argnums=0)
@@ -269,7 +270,7 @@ def _finish(setting: Setting, method: Method, variables: Variables, rows: Row, s
         score = setting.score(own, variables, row)
         return setting.result(own, score, row.image, own.finish(score, row.image, state))
 
-    return jax.vmap(one)(rows, state)
+    return settled(jax.vmap(one))(rows, state)
 
 
 @partial(compiled, static_argnums=0)
@@ -278,7 +279,7 @@ def _init(setting: Setting, method: Stepwise, variables: Variables, key: Key | N
         own: Any = row.method("", method)
         return own.init(setting.score(own, variables, row), row.image, row.key(key))
 
-    return jax.vmap(one)(rows)
+    return settled(jax.vmap(one))(rows)
 
 
 @partial(compiled, static_argnums=0)
@@ -287,4 +288,4 @@ def _step(setting: Setting, method: Stepwise, variables: Variables, rows: Row, s
         own: Any = row.method("", method)
         return own.step(setting.score(own, variables, row), row.image, state, i)
 
-    return jax.vmap(one)(rows, state)
+    return settled(jax.vmap(one))(rows, state)

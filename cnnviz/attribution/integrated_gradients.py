@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.method import Raw, Sampled, gradient, method, per_image, value
+from cnnviz.attribution.method import Raw, Sampled, method, per_image, value
 from cnnviz.attribution.quadrature import quadrature
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
@@ -31,7 +32,9 @@ class IntegratedGradients(Sampled):
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         node, weight = sample
-        return weight * gradient(score, self.baseline + node * (image - self.baseline))
+        x = self.baseline + node * (image - self.baseline)
+        # The weight is inside, so that the gradient's linear end can be applied to the samples' sum (`samples.py`).
+        return jax.grad(lambda x: weight * value(score, x))(x)
 
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return (image - self.baseline) * total

@@ -1,0 +1,151 @@
+"""What many samples give, the linear parts of their function evaluated once instead of for each sample.
+
+A network begins with what is linear, as a rule a convolution: on the images p + a q of a line, as integrated gradients
+has them, that is L(p) + a L(q), two convolutions for any number of samples. And a gradient ends in its transpose, of
+which a sum over samples needs one: sum_i L(g_i) = L(sum_i g_i).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from cnnviz.graph import Graph, Node, Value
+from cnnviz.types import Array, PyTree
+
+SUMS = {"add", "add_any", "concatenate", "pad", "sub"}  # linear in all their inputs together
+MOVES = {"broadcast_in_dim", "copy", "expand_dims", "neg", "reduce_sum", "reshape", "rev", "slice", "squeeze"}
+MOVES |= {"cumsum", "reduce_window_sum", "split", "transpose"}  # linear in their one input
+PRODUCTS = {"conv_general_dilated", "dot_general", "mul"}  # linear in each input
+FIRST = {"div", "dynamic_slice", "gather"}  # linear in the first input
+
+
+class Line(NamedTuple):
+    """The value `start + at * slope`, in which only the number `at` is another for each sample."""
+
+    start: Array
+    slope: Array
+    at: Array
+
+
+def over_samples(
+    function: Callable[[Array], PyTree], first: Array | int, size: int, samples: int, *, keep: bool
+) -> PyTree:
+    """The contributions of `size` samples of one row from `first` on: summed, those past the last left out; or kept."""
+    index = first + jnp.arange(size)
+    shown = jnp.minimum(index, samples - 1)
+    if keep:
+        return jax.vmap(function)(shown)
+    graph, tree = Graph.of(function, shown[0])
+    own = _own(graph)
+    end = _linear_end(graph, own)
+    before = _before(graph, end, own)
+    every = jax.vmap(lambda i: list(map(_point, graph.evaluate([i], before, apply=_on_lines(own)))))(shown)
+    counts = lambda array: (index < samples).reshape(-1, *[1] * (array.ndim - 1))
+    sums = {value: jnp.where(counts(array), array, 0).sum(0) for value, array in zip(before, every, strict=True)}
+    return jax.tree.unflatten(tree, _after(graph, own, end, sums))
+
+
+def _own(graph: Graph) -> set[Value]:
+    """The values that are each sample's own: those that depend on the graph's inputs."""
+    own = set(graph.inputs)
+    for node in graph.nodes:
+        if own.intersection(node.inputs):
+            own.update(node.outputs)
+    return own
+
+
+def _linear_end(graph: Graph, own: set[Value]) -> set[Node]:
+    """The nodes from which on all is linear in what is the sample's own."""
+    end, bent = set(), set()
+    for node in reversed(graph.needed(graph.outputs)):
+        depends = [value in own for value in node.inputs]
+        if any(depends) and _is_linear(node, depends) and not bent.intersection(node.outputs):
+            end.add(node)
+        else:
+            bent.update(node.inputs)
+    return end
+
+
+def _is_linear(node: Node, depends: Sequence[bool]) -> bool:
+    """Whether the node is linear in the inputs that depend on the sample; with a constant among summands it is not."""
+    if not all(jnp.issubdtype(value.dtype, jnp.inexact) for value in node.outputs):
+        return False
+    if (body := node.body) is not None:
+        return _is_linear_inside(body, depends)
+    if node.name == "pad":
+        return depends[0] and not depends[1] and _is_zero(node.inputs[1])
+    if node.name in PRODUCTS:
+        return sum(depends) == 1
+    return node.name in SUMS | MOVES and all(depends) or node.name in FIRST and depends[0] and not any(depends[1:])
+
+
+def _is_linear_inside(body: Graph, depends: Sequence[bool]) -> bool:
+    own = {value for value, does in zip(body.inputs, depends, strict=True) if does}
+    for node in body.needed(body.outputs):
+        if any(inside := [value in own for value in node.inputs]):
+            if not _is_linear(node, inside):
+                return False
+            own.update(node.outputs)
+    return True
+
+
+def _is_zero(value: Value) -> bool:
+    constant = value.constant
+    return constant is not None and not isinstance(constant, Tracer) and not np.any(np.asarray(constant))
+
+
+def _before(graph: Graph, end: set[Node], own: set[Value]) -> list[Value]:
+    """The values that the linear end starts from, and the outputs that are not of it."""
+    made = {value for node in end for value in node.outputs}
+    read = [value for node in graph.nodes if node in end for value in node.inputs if value in own]
+    return list(dict.fromkeys(value for value in [*read, *graph.outputs] if value not in made))
+
+
+def _after(graph: Graph, own: set[Value], end: set[Node], sums: dict[Value, Array]) -> list[Array]:
+    """The graph's outputs, from the sums of what its linear end starts from."""
+    nodes = [node for node in graph.nodes if node in end or own.isdisjoint(node.outputs)]
+    made = [value for value in graph.outputs if value not in sums]
+    found = Graph(tuple(sums), graph.outputs, tuple(nodes)).evaluate([*sums.values()], made)
+    known = sums | dict(zip(made, found, strict=True))
+    return [known[value] for value in graph.outputs]
+
+
+def _on_lines(own: set[Value]) -> Callable[..., Sequence[Any]]:
+    """`Node.apply` for values of which some are a `Line`: a sample's own number, and what is linear in one."""
+
+    def apply(node: Node, *values: Any) -> Sequence[Any]:
+        if any(isinstance(value, Line) for value in values) and _keeps_lines(node, values, own):
+            return _line(node, values)
+        outputs = node.apply(*map(_point, values))
+        return [_as_line(array) if value in own else array for value, array in zip(node.outputs, outputs, strict=True)]
+
+    return apply
+
+
+def _keeps_lines(node: Node, values: Sequence[Any], own: set[Value]) -> bool:
+    are = [isinstance(value, Line) for value in values]
+    same = len({id(value.at) for value in values if isinstance(value, Line)}) == 1
+    bent = any(value in own for value, is_line in zip(node.inputs, are, strict=True) if not is_line)
+    return same and not bent and (node.name in SUMS or _is_linear(node, are))
+
+
+def _line(node: Node, values: Sequence[Any]) -> list[Line]:
+    summed = node.name in SUMS  # a summand that is the same for all samples has no slope
+    constant = lambda value: jnp.zeros_like(value) if summed else value
+    starts = node.apply(*(value.start if isinstance(value, Line) else value for value in values))
+    slopes = node.apply(*(value.slope if isinstance(value, Line) else constant(value) for value in values))
+    at = next(value.at for value in values if isinstance(value, Line))
+    return [Line(start, slope, at) for start, slope in zip(starts, slopes, strict=True)]
+
+
+def _as_line(array: Any) -> Any:
+    is_number = array.shape == () and jnp.issubdtype(array.dtype, jnp.floating)
+    return Line(jnp.zeros_like(array), jnp.ones_like(array), array) if is_number else array
+
+
+def _point(value: Any) -> Any:
+    return value.start + value.at * value.slope if isinstance(value, Line) else value
