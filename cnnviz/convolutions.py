@@ -16,7 +16,7 @@ from cnnviz.graph import Node
 from cnnviz.types import Array
 from cnnviz.windows import at_each_place
 
-FEW_IMAGES = 8  # below, nothing is gained
+FEW_IMAGES = 8  # of which nothing is gained where channels become more; what many read, XLA would sum for each of them
 MOST_TERMS = 36  # of a sum of shifted images, which reads as many
 UNEVEN_TERMS = 12  # of one into channels that fill no vector: XLA's tanh of a longer one takes 8 times as long
 FEW, SOME = 8, 16  # channels, of which a convolution gives 4 columns or 2 at once
@@ -39,7 +39,7 @@ def fast_form(node: Node) -> Callable[[Array, Array], Array] | None:
     alike = x.dtype == kernel.dtype == node.outputs[0].dtype and x.dtype in (jnp.float32, jnp.float64)
     if layout.lhs_spec != (0, last, *range(1, last)) or layout.out_spec != layout.lhs_spec or groups != 1 or not alike:
         return None
-    if last < 2 or x.shape[0] < FEW_IMAGES or 0 in x.shape:
+    if last < 2 or 0 in x.shape:
         return None
     outputs, inputs, *axes = layout.rhs_spec
     form = _form(node, kernel.shape[inputs], kernel.shape[outputs], [kernel.shape[axis] for axis in axes])
@@ -51,7 +51,7 @@ def fast_form(node: Node) -> Callable[[Array, Array], Array] | None:
 def _form(node: Node, inputs: int, outputs: int, sides: Sequence[int]) -> Callable[..., Array] | None:
     places, params = math.prod(sides), node.params
     is_plain = set(params["lhs_dilation"]) == {1}
-    if places == 1:
+    if places == 1 or node.inputs[0].shape[0] < FEW_IMAGES and outputs > inputs:
         return None
     if is_plain and inputs * places <= (UNEVEN_TERMS if outputs % FEW else MOST_TERMS):
         return sum_of_shifts

@@ -48,7 +48,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def resnet():
-    return make_run(ResNet(), (32, 32, 3))
+    return make_run(ResNet(channels=8), (32, 32, 3))
 
 
 @pytest.fixture(scope="module")

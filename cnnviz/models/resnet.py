@@ -40,7 +40,7 @@ class ResNet(nn.Module):
 
     classes: int = 10
     blocks: int = 1
-    channels: int = 16
+    channels: int = 32
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:
