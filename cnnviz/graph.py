@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
 CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"}
 CUSTOM_CALLS = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
@@ -128,10 +128,10 @@ class Graph:
 
 
 def _called(equation: JaxprEqn) -> ClosedJaxpr:
-    """The jaxpr that a call equation calls; remat holds an open one."""
+    """The jaxpr that a call equation calls; remat holds one without constants, which newer JAX keeps in every jaxpr."""
     params = equation.params
-    inner = next(params[k] for k in ("call_jaxpr", "fun_jaxpr", "jaxpr") if k in params)
-    return ClosedJaxpr(inner, ()) if isinstance(inner, Jaxpr) else inner
+    inner: Any = next(params[k] for k in ("call_jaxpr", "fun_jaxpr", "jaxpr") if k in params)
+    return inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
 
 
 def _like(aval: Any, *constant: Any) -> Value:

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from cnnviz.convolutions import fast_form
 from cnnviz.graph import Graph, Node
@@ -84,8 +84,8 @@ def _identity(value: Any) -> Any:
     """A key that two values share only if they are surely the same; arrays are by identity, single numbers by value."""
     if isinstance(value, Mapping):
         return tuple((name, _identity(value[name])) for name in sorted(value))
-    if isinstance(value, ClosedJaxpr):  # made anew at each trace; as text it says all but its constants
-        return str(value.jaxpr), tuple(map(id, value.consts))
+    if isinstance(value, ClosedJaxpr | Jaxpr):  # made anew at each trace; as text it says all but its constants
+        return str(getattr(value, "jaxpr", value)), tuple(map(id, getattr(value, "consts", ())))
     if isinstance(value, jax.Array):
         return id(value)
     if isinstance(value, np.ndarray | np.generic):

@@ -9,10 +9,14 @@ from cnnviz.graph import Graph
 from cnnviz.receptive_field import receptive_fields
 from cnnviz.softmax import logits_of
 
+WEIGHTS = jax.random.normal(jax.random.key(1), (3,))  # an array that the functions inside hold on to
+squared = jax.custom_jvp(lambda x: x**2 * WEIGHTS)
+squared.defjvp(lambda primals, tangents: (squared(*primals), 3 * WEIGHTS * tangents[0]))
+
 
 def function(x):
-    y = jax.checkpoint(lambda z: jax.nn.relu(z) * jnp.arange(3.0))(x)
-    return jax.jit(jnp.sin)(y) + jax.jit(jnp.sin)(x)
+    y = jax.checkpoint(lambda z: jax.nn.relu(z) * WEIGHTS)(x)
+    return jax.jit(lambda z: jnp.sin(z) * WEIGHTS)(y) + jax.jit(jnp.sin)(x) + squared(x)
 
 
 def test_evaluating_the_graph_is_calling_the_function():
