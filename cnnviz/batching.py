@@ -15,9 +15,9 @@ import numpy as np
 from cnnviz.errors import InputError
 from cnnviz.types import Array, PyTree
 
-# Rows in one chunk, where the caller names no batch size. On CPU more are slower: their values leave the caches, and
-# above 32 MB malloc gets memory from the system anew in each call. Elsewhere: images; pairs of an image and a sample.
-CPU_ROWS, IMAGE_ROWS, SAMPLED_ROWS = 64, 256, 1024
+# Rows in one chunk, on CPU and elsewhere, where the caller names no batch size: images; pairs of an image and a sample.
+# On CPU more are slower: they leave the caches, and above 32 MB malloc gets memory from the system anew in each call.
+IMAGE_ROWS, SAMPLED_ROWS = (64, 256), (128, 1024)
 
 Report = Callable[[int, int], None]  # called after a chunk with the chunks that are done and their number
 
@@ -116,11 +116,11 @@ def map_steps(
     return _joined(parts)
 
 
-def named_or_usual(batch_size: int | None, accelerated: int) -> int:
-    """`batch_size`, or where the caller names none the usual rows of a chunk: on CPU few, elsewhere `accelerated`."""
+def named_or_usual(batch_size: int | None, usual: tuple[int, int]) -> int:
+    """`batch_size`, or where the caller names none the usual rows of a chunk, on CPU the first number."""
     if batch_size is not None:
         return batch_size
-    return CPU_ROWS if jax.default_backend() == "cpu" else accelerated
+    return usual[0 if jax.default_backend() == "cpu" else 1]
 
 
 class _Steps:
