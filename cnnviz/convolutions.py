@@ -39,7 +39,7 @@ def fast_form(node: Node) -> Callable[[Array, Array], Array] | None:
     alike = x.dtype == kernel.dtype == node.outputs[0].dtype and x.dtype in (jnp.float32, jnp.float64)
     if layout.lhs_spec != (0, last, *range(1, last)) or layout.out_spec != layout.lhs_spec or groups != 1 or not alike:
         return None
-    if last < 2 or 0 in x.shape:
+    if last < 2 or 0 in (*x.shape, *node.outputs[0].shape):
         return None
     outputs, inputs, *axes = layout.rhs_spec
     form = _form(node, kernel.shape[inputs], kernel.shape[outputs], [kernel.shape[axis] for axis in axes])

@@ -92,6 +92,7 @@ PLAIN = {
     "few bits": (8, 1, 8, {"dtype": jnp.bfloat16}),
     "groups": (8, 4, 4, {"feature_group_count": 2}),
     "strides": (8, 8, 8, {"strides": 2}),
+    "nothing left": (8, 1, 8, {"kernel_size": (10, 3), "padding": "VALID"}),
 }
 
 
