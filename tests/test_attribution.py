@@ -177,7 +177,7 @@ def test_a_suite_gives_what_each_method_gives_and_computes_what_they_share_once(
         return lowered.as_text().count("stablehlo.convolution")
 
     assert convolutions(names) == convolutions(["grad_cam"]) == 2
-    assert convolutions([*names, "gradient"]) == 4  # two forward, and two for the pixels
+    assert convolutions([*names, "gradient"]) == convolutions(["gradient"])
 
 
 def test_a_suite_takes_methods_with_options_and_every_shape(tiny, images):
