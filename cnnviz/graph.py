@@ -97,6 +97,14 @@ class Graph:
         """The node that makes `value`; None for an input or a constant."""
         return self.nodes[self.made_by[value]] if value in self.made_by else None
 
+    def depending(self, counts: Callable[[Value], bool] = lambda value: True) -> set[Value]:
+        """The inputs and the values that depend on them by others that count."""
+        depends = set(self.inputs)
+        for node in self.nodes:
+            if depends.intersection(node.inputs):
+                depends.update(filter(counts, node.outputs))
+        return depends
+
     def needed(self, wanted: Iterable[Value]) -> list[Node]:
         """The nodes without which the wanted values cannot be computed, in order."""
         live, kept = set(wanted), []

@@ -40,22 +40,13 @@ def over_samples(
     if keep:
         return jax.vmap(function)(shown)
     graph, tree = Graph.of(function, shown[0])
-    own = _own(graph)
+    own = graph.depending()  # what is each sample's own
     end = _linear_end(graph, own)
     before = _before(graph, end, own)
     every = jax.vmap(lambda i: list(map(_point, graph.evaluate([i], before, apply=_on_lines(own)))))(shown)
     counts = lambda array: (index < samples).reshape(-1, *[1] * (array.ndim - 1))
     sums = {value: jnp.where(counts(array), array, 0).sum(0) for value, array in zip(before, every, strict=True)}
     return jax.tree.unflatten(tree, _after(graph, own, end, sums))
-
-
-def _own(graph: Graph) -> set[Value]:
-    """The values that are each sample's own: those that depend on the graph's inputs."""
-    own = set(graph.inputs)
-    for node in graph.nodes:
-        if own.intersection(node.inputs):
-            own.update(node.outputs)
-    return own
 
 
 def _linear_end(graph: Graph, own: set[Value]) -> set[Node]:

@@ -5,7 +5,7 @@ primitives, and a convolution or dense layer with the bias, or the BatchNorm in 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -112,8 +112,8 @@ def read(score: Score, image: Image) -> Reading:
     """The reading of `score` at `image`; under `jax.jit` and `jax.vmap` as well."""
     whole, _ = Graph.of(lambda image: score(image, {})[0], image, whole=is_function_of_each_value)
     graph = Graph(whole.inputs, whole.outputs, tuple(whole.needed(whole.outputs)))
-    depends = _depends(graph, lambda value: True)
-    reading = Reading(graph, evaluate(graph, image), frozenset(_depends(graph, _is_float)), [])
+    depends = graph.depending()  # what comes after `stop_gradient` too
+    reading = Reading(graph, evaluate(graph, image), frozenset(graph.depending(_is_float)), [])
     reading.steps.extend(_steps(reading, [node for node in graph.nodes if depends.intersection(node.outputs)], depends))
     return reading
 
@@ -122,15 +122,6 @@ def evaluate(graph: Graph, image: Image) -> dict[Value, Array]:
     """Every value of the graph at this image."""
     wanted = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
     return dict(zip(wanted, graph.evaluate([image], wanted, apply=apply), strict=True))
-
-
-def _depends(graph: Graph, counts: Callable[[Value], bool]) -> set[Value]:
-    """The values that depend on the image by others that count; what comes after `stop_gradient` does too."""
-    depends = set(graph.inputs)
-    for node in graph.nodes:
-        if depends.intersection(node.inputs):
-            depends.update(filter(counts, node.outputs))
-    return depends
 
 
 def _is_float(value: Value) -> bool:
