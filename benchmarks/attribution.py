@@ -2,18 +2,15 @@
 
     python benchmarks/attribution.py [--model FILE.h5] [--images 64]
 
-Needs torch, captum and grad-cam, which cnnviz does not install. Times are medians of runs that take turns, after a
-first call of each; compile time is our first call less the median.
+Needs torch, captum and grad-cam, which cnnviz does not install. Times are medians of calls, some of one library
+in a row and then some of the other (`turns.py`); compile time is our first call less the median.
 """
 
 import argparse
 import sys
-import time
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import jax
@@ -22,6 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.peers import PEERS, as_torch
+from benchmarks.turns import take_turns, timed
 from benchmarks.twin import twin
 from cnnviz import data
 from cnnviz.attribution import attribute
@@ -54,7 +52,9 @@ def compare(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray)
     for peer in PEERS:
         given = (peer.name, model, variables, images, classes)
         run = partial(attribute, *given, key=jax.random.key(0), **peer.options)
-        first, ours, theirs = alternate(run, partial(peer.timed, network, x, y))
+        other = partial(peer.timed, network, x, y)
+        first, _ = timed(run), timed(other)
+        ours, theirs = take_turns(run, other)
         apart = peer.difference(network, model, variables, images[:8], classes[:8])
         name = " ".join([peer.name, *map(str, peer.options.values())])
         print(
@@ -62,22 +62,6 @@ def compare(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray)
             f"  {peer.note}",
             flush=True,
         )
-
-
-def alternate(ours: Callable[[], Any], theirs: Callable[[], Any]) -> tuple[float, float, float]:
-    """Our first call and the medians of both, which take turns for some seconds, in milliseconds."""
-    first, _ = timed(ours), timed(theirs)
-    pairs: list[tuple[float, float]] = []
-    begun = time.perf_counter()
-    while len(pairs) < 3 or time.perf_counter() - begun < 2 and len(pairs) < 30:
-        pairs.append((timed(ours), timed(theirs)))
-    return first, median(a for a, _ in pairs), median(b for _, b in pairs)
-
-
-def timed(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    np.asarray(run())
-    return (time.perf_counter() - start) * 1e3
 
 
 if __name__ == "__main__":

@@ -10,12 +10,9 @@ samples at once, as Captum has them by default.
 
 import argparse
 import sys
-import time
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import jax
@@ -24,13 +21,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.attribution import timed
 from benchmarks.networks import NETWORKS, pair
 from benchmarks.peers import as_torch, pixels
+from benchmarks.turns import Run, take_turns, timed
 from cnnviz.attribution import attribute
 
 SAMPLES, NOISE = 50, 0.15
-Run = Callable[[], Any]
 
 
 def in_flax(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray) -> dict[str, Run]:
@@ -82,15 +78,6 @@ def compare(name: str, images: np.ndarray, classes: np.ndarray) -> None:
             f"   Captum {theirs:7.1f} ({theirs / mine:3.1f})   compile {first - mine:5.0f}{apart}",
             flush=True,
         )
-
-
-def take_turns(*runs: Run) -> list[float]:
-    """The median of each."""
-    times: list[list[float]] = []
-    begun = time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - begun < 3 and len(times) < 50:
-        times.append([timed(run) for run in runs])
-    return [median(own) for own in zip(*times, strict=True)]
 
 
 def main() -> None:

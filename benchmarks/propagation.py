@@ -9,11 +9,9 @@ python benchmarks/propagation.py [KERAS_FILE]
 # pyright: reportMissingImports=false
 
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 from typing import Any, cast
 
 import captum.attr
@@ -25,6 +23,7 @@ import zennit.composites
 import zennit.rules
 from captum.attr._utils.lrp_rules import EpsilonRule
 from residual import Residual
+from turns import take_turns, timed
 from twin import twin
 from zennit.attribution import Gradient
 from zennit.canonizers import SequentialMergeBatchNorm
@@ -40,7 +39,7 @@ from cnnviz.models.resnet import ResNet
 from cnnviz.propagation import lrp
 from cnnviz.propagation.composites import layer
 
-IMAGES, ROUNDS = 64, 7
+IMAGES = 64
 Peer = Callable[[Any, Any, Any], Any]  # (network, images, targets) -> values, in PyTorch
 
 
@@ -195,14 +194,14 @@ def maps(name: str, network: tuple[Any, ...]) -> tuple[Callable[[], Any], Callab
     def theirs() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return peer(torch_network, x, classes)
+            return peer(torch_network, x, classes).detach()
 
     return ours, theirs
 
 
 def difference(ours: Any, theirs: Any) -> float:
     """The largest difference, as a share of the peer's largest value."""
-    theirs = theirs.detach().numpy().sum(1)
+    theirs = theirs.numpy().sum(1)
     return float(np.abs(np.asarray(ours) - theirs).max() / np.abs(theirs).max())
 
 
@@ -215,22 +214,12 @@ def main() -> None:
         print(f"{title}, {IMAGES} images\n{'':34s} difference   cnnviz     peer  ratio  compiling")
         for name in sys.argv[2:] or METHODS:
             ours, theirs = maps(name, network)
-            begun = time.perf_counter()
-            found = ours()
-            compiled = time.perf_counter() - begun
-            gap = difference(found, theirs())
-            pairs = [(_timed(ours), _timed(theirs)) for _ in range(ROUNDS)]
-            one, other = (median(column) for column in zip(*pairs, strict=True))
-            ratio = median(theirs / ours for ours, theirs in pairs)
+            compiled, gap = timed(ours) / 1e3, difference(ours(), theirs())
+            one, other = take_turns(ours, theirs)
             print(
-                f"{name:34s}  {gap:9.1e}  {one:6.1f} ms  {other:6.1f} ms  {ratio:5.1f}  {compiled:6.1f} s", flush=True
+                f"{name:34s}  {gap:9.1e}  {one:6.1f} ms  {other:6.1f} ms  {other / one:5.1f}  {compiled:6.1f} s",
+                flush=True,
             )
-
-
-def _timed(function: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
-    function()
-    return (time.perf_counter() - begun) * 1e3
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.errors import InputError
-from cnnviz.types import Array, PyTree
+from cnnviz.types import PyTree
 
 # Rows in one chunk, on CPU and elsewhere, where the caller names no batch size: images; pairs of an image and a sample.
 # On CPU more are slower: they leave the caches, and above 32 MB malloc gets memory from the system anew in each call.
@@ -26,7 +26,7 @@ class Chunk(NamedTuple):
     """`rows` of one size for all chunks; `mask` is False at padding; `start` and `stop` say which rows these are."""
 
     rows: PyTree
-    mask: Array
+    mask: np.ndarray
     start: int
     stop: int
 
@@ -37,7 +37,7 @@ def chunks(rows: PyTree, batch_size: int | None = None) -> Iterator[Chunk]:
     size = rows_a_chunk(count, batch_size)
     for start in range(0, count, size):
         stop = min(start + size, count)
-        yield Chunk(_rows(rows, start, stop, size), jnp.arange(size) < stop - start, start, stop)
+        yield Chunk(_rows(rows, start, stop, size), np.arange(size) < stop - start, start, stop)
 
 
 def row_count(rows: PyTree) -> int:

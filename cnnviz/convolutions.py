@@ -67,6 +67,7 @@ def _form(node: Node, inputs: int, outputs: int, sides: Sequence[int]) -> Callab
 def sum_of_shifts(x: Array, kernel: Array, how: Convolution, shape: Sequence[int]) -> Array:
     """Of few channels: the sum of what each of the kernel's weights adds, one shifted image of one channel."""
     x = jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*sides, 0) for sides in how.padding), (0, 0, 0)])
+    x = jax.lax.optimization_barrier(x)  # or XLA computes images anew for each weight, where they are drawn as well
     window, strides, apart = (1, *kernel.shape[:-2], 1), (1, *how.strides, 1), (1, *how.apart, 1)
     seen = at_each_place(x, window, strides, apart, (*shape[:-1], x.shape[-1]))
     weights = kernel.reshape(-1, *kernel.shape[-2:])

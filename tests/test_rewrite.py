@@ -42,6 +42,9 @@ def test_forward_derivatives_and_maps_over_a_batch_stay(x, options):
     np.testing.assert_allclose(forward(faster(plain)), forward(plain), rtol=1e-6)
     mapped = lambda function: jax.vmap(lambda one: function(one[None]))(x)
     np.testing.assert_array_equal(mapped(faster(plain)), mapped(plain))
+    curved = lambda function: jax.grad(lambda x: (function(x) ** 3).sum())
+    second = lambda function: jax.jvp(curved(function), (x,), (jnp.cos(x),))[1]
+    np.testing.assert_allclose(second(faster(plain)), second(plain), rtol=1e-5, atol=1e-5)
 
 
 CONVOLUTIONS = [{}, {"strides": (2, 3)}, {"padding": "VALID"}, {"padding": ((2, 0), (-1, 3))}, {"kernel_dilation": 2}]
@@ -68,6 +71,13 @@ def test_a_convolution_in_chunks_has_the_same_derivatives(options):
 def test_a_nan_stays_a_nan():
     x = jnp.array([1.0, jnp.nan, jnp.nan, 2.0, -jnp.inf, -jnp.inf]).reshape(1, 1, 6, 1)
     np.testing.assert_array_equal(faster(pooled((1, 2), (1, 2), "VALID"))(x).ravel(), [np.nan, np.nan, -np.inf])
+
+
+@pytest.mark.parametrize("value", [-jnp.inf, jnp.nan])
+def test_the_derivative_is_that_of_one_place_where_all_are_infinite_or_nan(value):
+    x = jnp.full((1, 2, 2, 1), value)
+    gradient = jax.grad(lambda x: faster(pooled((2, 2), (2, 2), "VALID"))(x).sum())(x)
+    assert sorted(gradient.ravel().tolist()) == [0, 0, 0, 1]
 
 
 def test_large_windows_and_whole_numbers(x):
