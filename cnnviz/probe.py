@@ -232,7 +232,7 @@ def _as_offset(traced: Trace, name: str, offset: Array) -> Array:
 def _pick(logits: Array, target: Target) -> Array:
     """The scalar that `target` names among one image's logits."""
     if callable(target):
-        return target(logits)
+        return _one_number(target(logits))
     if isinstance(target, tuple):
         return _pick(logits, target[0]) - _pick(logits, target[1])
     if logits.ndim != 1:
@@ -240,3 +240,11 @@ def _pick(logits: Array, target: Target) -> Array:
     if isinstance(target, int | np.integer) and not 0 <= target < logits.shape[-1]:
         raise InputError(f"A target is a class from 0 to {logits.shape[-1] - 1}; it was {target}.")
     return logits[target]
+
+
+def _one_number(found: Any) -> Array:
+    """What a function of the logits gives; anything but one number is an InputTypeError."""
+    if np.shape(found) != () or not isinstance(found, float | jax.Array | np.generic):
+        given = f"shape {np.shape(found)}" if hasattr(found, "shape") else f"the kind {type(found).__name__}"
+        raise InputTypeError(f"A target that is a function of the logits gives one number; this one gave {given}.")
+    return jnp.asarray(found)

@@ -107,6 +107,8 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
         raise InputError(f"Images of shape {images.shape[1:]} do not fit this model's weights: {error}") from error
     except MISSING as error:
         raise InputError(f"The variables are not those of this model: {error}") from error
+    except flax.errors.InvalidRngError as error:
+        raise InputError(f"The model draws at random as it is called here, and must not: {error}") from error
     outputs, values = jax.tree.unflatten(tree, graph.outputs)
     axes = {name: _image_axis(value.shape, larger[name].shape) for name, value in values.items()}
     names = [name for name in _in_order(graph, values, recordings[0].order) if axes[name] is not None]

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from cnnviz.attribution import METHODS
+from cnnviz.attribution.inputs import check_finite, check_key, split_rows
 from cnnviz.attribution.layers import places
 from cnnviz.attribution.method import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.present import check, present
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
 from cnnviz.batching import SAMPLED_ROWS, Report, map_rows, map_samples, map_steps, named_or_usual
 from cnnviz.compiled import compiled
-from cnnviz.errors import InputError, InputTypeError, unknown
-from cnnviz.probe import NOTHING, Call, check_images
+from cnnviz.errors import InputTypeError, unknown
+from cnnviz.probe import NOTHING, Call
 from cnnviz.registry import resolve
 from cnnviz.rewrite import faster, once, settled
 from cnnviz.samples import over_samples
@@ -158,21 +158,15 @@ def build(method: str | Method, **options: Any) -> Method:
 
 
 def _prepare(model, variables, images, targets, labels, channels, upsampling, details, call) -> tuple[Setting, Row]:
-    _check(images)
+    check_finite(images)
     check(channels or "sum", upsampling)
     kind, numbers = resolve_targets(targets, model, variables, images, labels, call)
     if isinstance(kind.value, Unit):
-        names = {place.name for place in places(model, variables, images.shape[1:], call)}
+        names = [place.name for place in places(model, variables, images.shape[1:], call)]
         if kind.value.layer not in names:
             raise unknown("layer", kind.value.layer, names)
     setting = Setting(Static(model), Static(call), kind, channels, upsampling, details)
     return setting, Row(images, numbers, np.arange(len(images), dtype=np.int32), {})
-
-
-def _check(images: Any) -> None:
-    check_images(images)
-    if not isinstance(images, Tracer) and (bad := np.isnan(np.asarray(images)).any((1, 2, 3))).any():
-        raise InputError(f"Image {int(bad.argmax())} holds NaN; maps need numbers.")
 
 
 def _fitted(method: Method, setting: Setting, variables: Variables, images: Any) -> Method:
@@ -193,9 +187,8 @@ def _run(
     """One method over all rows, in its shape."""
     if isinstance(method, Direct):
         return _run_direct(setting, {"": method}, variables, rows, batch_size)[""]
-    if method.random and key is None:
-        raise InputTypeError(f"{type(method).__name__} draws at random; give it a key, as key=jax.random.key(0).")
-    bare, inputs = _split(method, rows.image)
+    check_key(method, key)
+    bare, inputs = split_rows(method, rows.image)
     rows = rows._replace(inputs={"": inputs})
     finish = partial(_finish, setting, bare, variables)
     if isinstance(method, Sampled):
@@ -212,29 +205,10 @@ def _run_direct(
     setting: Setting, methods: Mapping[str, Method], variables: Variables, rows: Row, batch_size: int | None
 ) -> dict[str, Attribution]:
     """Direct methods over all rows, in one compiled call."""
-    split = {name: _split(method, rows.image) for name, method in methods.items()}
+    split = {name: split_rows(method, rows.image) for name, method in methods.items()}
     rows = rows._replace(inputs={name: inputs for name, (_, inputs) in split.items()})
     bare = {name: method for name, (method, _) in split.items()}
     return map_rows(partial(_direct, setting, bare, variables), rows, batch_size)
-
-
-def _split(method: Method, images: Any) -> tuple[Method, dict[str, Any]]:
-    """The method without its fields that hold a row an image, and those fields, a row an image."""
-    names = [f.name for f in fields(method) if "per_image" in f.metadata]
-    inputs = {name: _per_image(name, getattr(method, name), images) for name in names}
-    return replace(method, **dict.fromkeys(names)), inputs
-
-
-def _per_image(name: str, given: Any, images: Any) -> Any:
-    """A number or an image's worth of them, for each image; another shape is an InputError."""
-    array = given if isinstance(given, jax.Array) else np.asarray(given, np.float32)
-    if array.shape not in ((), images.shape[1:], images.shape):
-        raise InputError(
-            f"A {name} is one number or has the shape of an image, {images.shape[1:]}; it was {array.shape}."
-        )
-    if array.shape == images.shape:
-        return array
-    return (np if isinstance(array, np.ndarray) else jnp).broadcast_to(array, (len(images), *array.shape))
 
 
 @partial(compiled, static_argnums=0)
