@@ -51,9 +51,8 @@ class compiled:
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        tuned = self.tuned()
-        inner = tuned is not self.plain and _is_traced(arguments, named)  # where JAX refuses options
-        return (self.plain if inner else tuned)(*arguments, **named)
+        inner = _is_traced(arguments, named)  # where JAX refuses options
+        return (self.plain if inner else self.tuned())(*arguments, **named)
 
     def cache_size(self) -> int:
         """How many compilations there are."""

@@ -45,6 +45,12 @@ def test_it_goes_inside_other_transforms(scaled):
     assert list(jax.vmap(lambda x: scaled(3, x))(jnp.ones(2))) == [3, 3]
 
 
+def test_the_first_call_of_all_may_be_inside_jit():
+    options.cache_clear()
+    scaled = compiled(lambda x: 3 * x)
+    assert jax.jit(lambda x: scaled(x) + 1)(2.0) == 7
+
+
 def test_an_option_that_this_jaxlib_does_not_have_is_left_out(monkeypatch):
     monkeypatch.setattr(module, "OPTION", "xla_cpu_no_such_option")
     options.cache_clear()
