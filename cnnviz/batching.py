@@ -116,11 +116,11 @@ def map_steps(
 
 def named_or_usual(batch_size: int | None, usual: tuple[int, int]) -> int:
     """`batch_size`, or where the caller names none the usual rows of a chunk, on CPU the first number."""
-    if batch_size is not None and batch_size < 1:
+    if batch_size is None:
+        return usual[0 if jax.default_backend() == "cpu" else 1]
+    if batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
-    if batch_size is not None:
-        return batch_size
-    return usual[0 if jax.default_backend() == "cpu" else 1]
+    return batch_size
 
 
 class _Steps:

@@ -28,9 +28,9 @@ def options(large_sums: bool = False) -> dict[str, str]:
     return told if jax.default_backend() == "cpu" and _are_known(told) else {}
 
 
-def _are_known(given: dict[str, str]) -> bool:
+def _are_known(given: dict[str, Any]) -> bool:
     try:
-        jax.jit(lambda x: x + 1, compiler_options=given)(0.0)
+        jax.jit(lambda x: x + 1).lower(0.0).compile(given)  # not called: it may be asked inside another compilation
     except jax.errors.JaxRuntimeError:
         return False
     return True
@@ -51,8 +51,9 @@ class compiled:
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        inner = _is_traced(arguments, named)  # where JAX refuses options
-        return (self.plain if inner else self.tuned())(*arguments, **named)
+        tuned = self.tuned()
+        inner = tuned is not self.plain and _is_traced(arguments, named)  # where JAX refuses options
+        return (self.plain if inner else tuned)(*arguments, **named)
 
     def cache_size(self) -> int:
         """How many compilations there are."""

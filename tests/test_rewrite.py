@@ -71,6 +71,8 @@ def test_a_convolution_in_chunks_has_the_same_derivatives(options):
 def test_a_nan_stays_a_nan():
     x = jnp.array([1.0, jnp.nan, jnp.nan, 2.0, -jnp.inf, -jnp.inf]).reshape(1, 1, 6, 1)
     np.testing.assert_array_equal(faster(pooled((1, 2), (1, 2), "VALID"))(x).ravel(), [np.nan, np.nan, -np.inf])
+    overlapping = faster(pooled((1, 2), (1, 1), "VALID"))(x)
+    np.testing.assert_array_equal(overlapping.ravel(), [np.nan, np.nan, np.nan, 2, -np.inf])
 
 
 @pytest.mark.parametrize("value", [-jnp.inf, jnp.nan])
