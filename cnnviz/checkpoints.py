@@ -35,12 +35,17 @@ def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) ->
         _write(temporary / MANIFEST, json.dumps({**content, "digest": _digest(content)}, indent=1).encode())
         _sync(temporary)
         temporary.chmod(folder.parent.stat().st_mode & 0o777)  # mkdtemp's is for its owner alone
-        if folder.exists():
-            shutil.rmtree(folder)
+        remove(folder)
         temporary.rename(folder)
         _sync(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove(folder: Path) -> None:
+    """Removes the checkpoint, if it is there: at no moment is a part of it in its place."""
+    if folder.exists():
+        shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-removed")))
 
 
 def manifest(folder: Path) -> dict[str, Any]:

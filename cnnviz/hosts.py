@@ -29,7 +29,7 @@ def join(where: str, timeout: int) -> str:
         raise InputError(f'distributed is "auto", "off" or "host:port,n,id"; it was {where!r}.')
     address, count, number = f"{given['host']}:{given['port']}", int(given["count"]), int(given["number"])
     if number >= count:
-        raise InputError(f"Of {count} processes the last is {count - 1}; {where!r} says {number}.")
+        raise InputError(f"n processes have the ids 0 to n - 1; {where!r} says {count} and {number}.")
     meet(given["host"], int(given["port"]), count, number, timeout)
     _initialize(timeout, coordinator_address=address, num_processes=count, process_id=number)
     return _told()

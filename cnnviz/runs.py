@@ -82,37 +82,42 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
             raise ValueError("its pooling leaves nothing of them")
     except (ValueError, TypeError, ZeroDivisionError) as error:
         raise InputError(f"The model {config['model']} cannot take images of shape {shape}: {error}.") from error
+    exists = InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    if path.exists():
+        raise exists
     try:
-        path.mkdir(parents=True)
-    except FileExistsError:
-        raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.") from None
-    try:
-        _write_json(path / "environment.json", environment)
-        _write_json(path / "config.json", config)
-        save(path, states, [])
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as begun:  # killed before its end, it leaves no run that is half there
+            begun.mkdir()
+            _write_json(begun / "environment.json", environment)
+            _write_json(begun / "config.json", config)
+            _save(begun, states, [])
+    except OSError as error:
+        if path.exists():  # begun by another process meanwhile
+            raise exists from None
+        raise InputError(f"{path} cannot be written: {error.strerror or error}, so no run was made.") from error
 
 
 def save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None:
     """Adds a checkpoint of all networks, then drops those that the run does not keep; the records go on disk too."""
+    try:
+        _save(path, states, history)
+    except OSError as error:
+        what = f"A checkpoint cannot be written to {path}: {error.strerror or error}"
+        raise InputError(f"{what}; what was saved before is whole, and --resume goes on from it.") from error
+
+
+def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None:
     config = load_config(path, begun=False)
     step = max(int(state.step) for state in states)
     facts = {"step": step, "history": list(history), "best": [best(own) for own in by_seed(history)]}
     trees = {}
     for name, state in zip(_suffixes(config), states, strict=True):
         trees |= {f"model{name}": state.variables, f"training{name}": state}
-    try:
-        checkpoints.save(_folder(path, step), trees, facts)
-    except OSError as error:
-        what = f"The checkpoint of step {step} cannot be written to {path}: {error.strerror or error}"
-        after = "; what was saved before is whole, and --resume goes on from it." if step else ", so no run was made."
-        raise InputError(what + after) from error
+    checkpoints.save(_folder(path, step), trees, facts)
     mend_metrics(path, history)
-    steps = _steps(path)
-    for other in set(steps) - configs.keep_of(config).of(steps, history):
-        shutil.rmtree(_folder(path, other))
+    for other in set(steps := _steps(path)) - configs.keep_of(config).of(steps, history):
+        checkpoints.remove(_folder(path, other))
 
 
 def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
@@ -126,7 +131,7 @@ def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
 
 
 def clear_unfinished(path: Path) -> None:
-    """Removes what is left of checkpoints that were being written when their process was killed."""
+    """Removes what is left of checkpoints that were being written or removed when their process was killed."""
     for folder in (path / "checkpoints").glob(".step_*"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -174,7 +179,7 @@ def load_config(path: Path, *, begun: bool = True) -> dict[str, Any]:
 
 def latest(folder: str | os.PathLike) -> Path:
     """The run in `folder` that was written to last; none is an InputError."""
-    runs = [metrics.parent for metrics in Path(folder).glob("*/metrics.jsonl")]
+    runs = [metrics.parent for metrics in Path(folder).glob("[!.]*/metrics.jsonl")]
     if not runs:
         raise InputError(f"There is no run in {folder}; train one with train.py, or name one.")
     return max(runs, key=lambda run: (run / "metrics.jsonl").stat().st_mtime_ns)

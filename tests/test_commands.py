@@ -81,7 +81,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--precision", "float16"], "did you mean 'bfloat16'?"),
         (["--timeout", "0"], "timeout must be at least 1 second; it was 0."),
         (["--distributed", "on"], 'distributed is "auto", "off" or "host:port,n,id"; it was \'on\'.'),
-        (["--distributed", "localhost:1,2,2"], "Of 2 processes the last is 1; 'localhost:1,2,2' says 2."),
+        (["--distributed", "localhost:1,2,2"], "n processes have the ids 0 to n - 1; 'localhost:1,2,2' says 2 and 2."),
         (
             ["--distributed", "localhost:1,2,1", "--timeout", "1"],
             "The coordinator localhost:1 did not answer in 1 seconds",
@@ -212,6 +212,18 @@ def test_a_torn_line_of_the_metrics_is_mended_from_the_checkpoint(data, folder, 
     assert "metrics.jsonl was not whole" in capsys.readouterr().out
     assert metrics.read_text() == whole
     assert not unfinished.exists()
+
+
+def test_what_is_usual_is_no_less_another_option_than_a_run_was_started_with(data, folder, capsys):
+    assert train.main(arguments(data, folder, "own", "--model", "dense", "--seeds", 2, "--keep", 2)) == 0
+    capsys.readouterr()
+    usual = ["--model", "cnn", "--seeds", "1", "--keep", "1", "--dataset", "garments"]
+    assert train.main(["--resume", "--runs", str(folder), "--name", "own", *usual]) == 2
+    named = (
+        f"--keep 1 (it has 2), --model cnn (it has dense), --seeds 1 (it has 2), --dataset garments (it has {data})."
+    )
+    assert capsys.readouterr().err.strip().endswith(f"not with {named}{data}).")
+    assert train.main(["--resume", "--runs", str(folder), "--name", "own", "--model", "dense", "--seeds", "2"]) == 0
 
 
 def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):

@@ -115,6 +115,54 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_good(run, monkeypatch):
     assert not list((run / "checkpoints").glob(".*"))
 
 
+def test_killed_while_a_checkpoint_is_removed_the_rest_of_it_is_not_taken_for_one(run, monkeypatch):
+    rmtree = shutil.rmtree
+
+    def killed(folder, **options):
+        if folder.name.startswith(".step_00000030"):
+            raise KeyboardInterrupt
+        rmtree(folder, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            runs.save(run, [state_at(40)], [*map(record, (1, 2, 3, 4), (0.5, 0.3, 0.4, 0.2))])
+    assert int(runs.load_states(run)[0][0].step) == 40
+    assert runs.damages(run) == []
+    assert len(list((run / "checkpoints").glob(".step_*"))) == 1
+    runs.clear_unfinished(run)
+    assert not list((run / "checkpoints").glob(".step_*"))
+
+
+def test_a_run_that_another_process_begins_meanwhile_is_not_touched(tmp_path, monkeypatch):
+    write, other = checkpoints.save, tmp_path / "run" / "config.json"
+
+    def late(*arguments):
+        other.parent.mkdir()
+        other.write_text("other")
+        write(*arguments)
+
+    monkeypatch.setattr(checkpoints, "save", late)
+    with pytest.raises(InputError, match="run exists; go on with it by --resume"):
+        runs.create(tmp_path / "run", config(), {})
+    assert other.read_text() == "other"
+    assert list(tmp_path.iterdir()) == [other.parent]
+
+
+def test_killed_before_its_first_checkpoint_no_run_is_there(tmp_path, monkeypatch):
+    """What SIGKILL leaves: no code of ours runs after it, so nothing is removed."""
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr("cnnviz.whole._remove", lambda path: None)
+        with pytest.raises(KeyboardInterrupt):
+            runs.create(tmp_path / "run", config(), {})
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".run")
+    runs.create(tmp_path / "run", config(), {})
+    assert runs.latest(tmp_path) == tmp_path / "run"
+    assert not left.exists()
+
+
 def test_the_latest_run_is_the_one_written_to_last(run):
     other = run.parent / "two"
     runs.create(other, config(), {})

@@ -21,8 +21,9 @@ from cnnviz.training.fit import REFUSALS, NotFinite, fit
 from cnnviz.training.keep import Keep, log_spaced
 from cnnviz.training.members import best, by_seed, is_over, member
 from cnnviz.training.mesh import check_batch, mesh_of
+from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import RECIPES, Recipe, seeds_of
-from cnnviz.training.state import initial_state, optimizer
+from cnnviz.training.state import initial_state
 from cnnviz.training.step import make_step
 
 RECIPE = Recipe(epochs=3, batch_size=16, patience=3)
@@ -87,12 +88,14 @@ def test_it_learns_and_repeats_itself_to_the_bit(model, data):
 
 
 ONE_CYCLE = replace(RECIPE, schedule="one_cycle", weight_decay=1e-4)
+MUON = replace(ONE_CYCLE, optimizer="muon", average=0.9)
 
 
 @pytest.mark.parametrize(
     ("model", "stop_at", "recipe", "seeds"),
     [
         (CNN(classes=2), 14, VARIED, [0]),
+        (CNN(classes=2), 14, MUON, [0]),
         (Tiny(), 4, RECIPE, [0]),
         (Tiny(), 11, RECIPE, [0]),
         (Tiny(), 21, RECIPE, [0]),
@@ -126,11 +129,28 @@ def test_one_cycle_rises_from_a_tenth_to_the_learning_rate_and_falls():
     assert rates[-1] < 1e-4
 
 
-def test_weight_decay_pulls_weights_to_zero_by_its_share():
-    params = {"w": jnp.ones(1)}
-    update = optimizer(replace(RECIPE, weight_decay=0.1), steps=1)
-    updates, _ = update.update({"w": jnp.zeros(1)}, update.init(params), params)
-    assert float(updates["w"][0]) == pytest.approx(-0.1 * RECIPE.learning_rate)
+def test_muon_s_update_of_a_kernel_has_the_gradient_s_singular_vectors_and_nearly_equal_singular_values():
+    """The oracle is NumPy's SVD: of a gradient U S V, the update is U S' V, whose mean square is Adam's times 0.2^2."""
+    gradient = {"kernel": jax.random.normal(KEY, (3, 3, 2, 7)), "bias": jnp.array([1.0, -2.0])}
+    params = jax.tree.map(jnp.zeros_like, gradient)
+    update = optimizer(replace(RECIPE, optimizer="muon", learning_rate=0.1), steps=1)
+    updates, _ = update.update(gradient, update.init(params), params)
+    left, _, right = np.linalg.svd(np.asarray(gradient["kernel"], float).reshape(18, 7), full_matrices=False)
+    among = -left.T @ np.asarray(updates["kernel"]).reshape(18, 7) @ right.T / (0.1 * 0.2 * 18**0.5)
+    np.testing.assert_allclose(among - np.diag(np.diag(among)), 0, atol=1e-4)
+    assert 0.6 < np.diag(among).min() <= np.diag(among).max() < 1.3  # what five of its iterations leave
+    nadam = 0.1 * (0.09 / 0.19 + 1)  # a first update of Adam with Nesterov's momentum
+    np.testing.assert_allclose(updates["bias"], [-nadam, nadam], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "muon"])
+def test_weight_decay_pulls_kernels_and_biases_to_zero_by_their_share(name):
+    params = {"kernel": jnp.full((2, 3), 2.0), "bias": jnp.ones(3)}
+    update = optimizer(replace(RECIPE, weight_decay=0.1, optimizer=name), steps=1)
+    updates, _ = update.update(jax.tree.map(jnp.zeros_like, params), update.init(params), params)
+    share = -0.1 * RECIPE.learning_rate
+    np.testing.assert_allclose(updates["kernel"], share * params["kernel"], rtol=1e-5)
+    np.testing.assert_allclose(updates["bias"], share * params["bias"], rtol=1e-5)
 
 
 def test_every_recipe_is_one_that_a_run_can_load_again():
@@ -378,6 +398,7 @@ def test_patience_counts_epochs_since_the_best():
         ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it was nan"),
         ({"erase": 1.0}, "erase must be at least 0 and less than 1; it was 1.0"),
         ({"shift": -1}, "shift must be at least 0"),
+        ({"optimizer": "muonn"}, "did you mean 'muon'"),
         ({"schedule": "onecycle"}, "did you mean 'one_cycle'"),
         ({"precision": "float16"}, "did you mean 'bfloat16'"),
     ],

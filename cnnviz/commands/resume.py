@@ -33,17 +33,16 @@ def _others(options: Any, config: dict[str, Any]) -> list[str]:
     """Options given that differ from those that a run was started with, each with both values."""
     from cnnviz.configs import keep_of, networks_of
 
-    keep, default = keep_of(config), type(options)()
+    keep = keep_of(config)
     started = {**config["recipe"], "model": config["model"], "limit": config["data"]["limit"]}
     started |= {"track": ",".join(config.get("track", [])) or None}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     started["seeds"] = len(networks_of(config))
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in config["recipe"]}
-    usual = {name: getattr(default, name, None) for name in asked}
-    differ = [name for name, value in sorted(asked.items()) if value not in (usual[name], started[name])]
+    differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
     name = config["data"]["name"]
-    same = options.dataset == default.dataset or name in map(_address, options.dataset.split(","))
+    same = options.dataset is None or name in map(_address, options.dataset.split(","))
     return others if same else [*others, f"--dataset {options.dataset} (it has {name})"]
 
 

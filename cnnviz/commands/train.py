@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +16,43 @@ from cnnviz.registry import resolve
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
 
 DEFAULT = "fast"
+USUAL = {"dataset": "garments", "model": "cnn", "seeds": 1, "keep": 1}  # of a new run; a run gone on with has its own
 
 
 @dataclass(frozen=True)
 class Options:
     """Train a convolutional network and keep it as a run."""
 
-    dataset: str = "garments"
-    """Data sets in order of preference ("fashion_mnist,garments"): the first that can be had is used."""
+    dataset: str | None = None
+    """Data sets in order of preference ("fashion_mnist,garments"): the first that can be had is used (garments)."""
     data_dir: Path | None = None
     """Where to look for the data set first."""
     prepare_data: bool = False
     """Write the data set as a standard TFDS data set, and train nothing."""
-    model: str = "cnn"
-    """The network: cnn, resnet or dense."""
+    model: str | None = None
+    """The network: cnn, resnet or dense (cnn)."""
     limit: int | None = None
     """Train and test with only the first so many images of each split."""
     recipe: str | None = None
     """fast (the default), classic (the chapter's) or best; the next seven options change a number of it."""
     epochs: int | None = None
-    """Passes over the training images, at most (fast: 6, classic: 20, best: 40)."""
+    """Passes over the training images, at most (fast: 4, classic: 20, best: 40)."""
     batch_size: int | None = None
     """Images a step (128, classic: 32)."""
     learning_rate: float | None = None
-    """Adam's learning rate, at its highest (fast: 0.006, classic: 0.001, best: 0.004)."""
+    """The optimizer's learning rate, at its highest (0.004, classic: 0.001)."""
     patience: int | None = None
-    """Epochs without a smaller validation loss before training stops (fast: 6, classic: 2, best: 40)."""
+    """Epochs without a smaller validation loss before training stops (fast: 4, classic: 2, best: 40)."""
     validation: float | None = None
     """Share of the training images that is held out for validation (0.1, classic: 0.2)."""
     seed: int | None = None
     """Decides the initial weights, the split, the order of images and dropout (0)."""
     precision: str | None = None
     """What is computed in: float32 or bfloat16 (float32)."""
-    seeds: int = 1
-    """How many networks to train side by side, alike in all but their seed: --seed and those after it."""
-    keep: int = 1
-    """How many of the latest checkpoints stay, besides the first and the best."""
+    seeds: int | None = None
+    """How many networks to train side by side, alike in all but their seed: --seed and those after it (1)."""
+    keep: int | None = None
+    """How many of the latest checkpoints stay, besides the first and the best (1)."""
     keep_every: int | None = None
     """Also keep the checkpoint of every so many epochs."""
     snapshots: int | None = None
@@ -90,6 +91,10 @@ class Options:
         alone = {name: getattr(self, name, None) for name in asdict(Recipe())}
         return named | {name: value for name, value in alone.items() if value is not None}
 
+    def with_usual(self) -> Any:
+        """These options for a new run: what was not given is as usual."""
+        return replace(self, **{name: value for name, value in USUAL.items() if getattr(self, name) is None})
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and gives its exit code: 0, 2 for what cannot be used, 130 for Ctrl-C, 143 for SIGTERM."""
@@ -101,21 +106,22 @@ def train(options: Options) -> int:
     from cnnviz.commands.verify import verify
     from cnnviz.training.keep import Keep
 
+    new = options.with_usual()
     if options.prepare_data:
-        print(f"Prepared: {data.prepare(options.dataset, options.data_dir)}")
+        print(f"Prepared: {data.prepare(new.dataset, options.data_dir)}")
         return 0
     if options.verify is not None:
         return verify(options.verify, options.data_dir)
     recipe = Recipe(**asdict(RECIPES[DEFAULT]) | options.numbers)
-    keep = Keep(options.keep, options.keep_every)
+    keep = Keep(new.keep, options.keep_every)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"limit must be at least 1; it was {options.limit}.")
     if options.timeout < 1:
         raise InputError(f"timeout must be at least 1 second; it was {options.timeout}.")
     if options.images_on not in IMAGES_ON:
         raise unknown("place for the images", options.images_on, IMAGES_ON)
-    seeds_of(recipe, options.seeds)
-    resolve(MODELS, options.model, "model")
+    seeds_of(recipe, new.seeds)
+    resolve(MODELS, new.model, "model")
     console.use_compilation_cache()
     with terminal.any_process() if _is_one_of_several(options) else terminal.ctrl_c() as stop:
         return _in_this_process(options, recipe, keep, stop)
@@ -144,7 +150,8 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
             held.enter_context(redirect_stdout(held.enter_context(open(os.devnull, "w"))))
 
         def begin() -> tuple[str, dict[str, Any]]:
-            path, config, begun["dataset"] = resumed(options) if options.resume else _new(options, recipe, keep, mesh)
+            own = resumed(options) if options.resume else _new(options.with_usual(), recipe, keep, mesh)
+            path, config, begun["dataset"] = own
             held.enter_context(locked(path))
             return str(path), config
 
@@ -154,7 +161,7 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
         return train_on(path, config, dataset, stop, mesh, options.images_on)
 
 
-def _new(options: Options, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, dict[str, Any], Any]:
+def _new(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, dict[str, Any], Any]:
     """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
     from cnnviz import data, runs, tracking
     from cnnviz.environment import environment

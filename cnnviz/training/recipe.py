@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnviz.errors import InputError, unknown
 
+OPTIMIZERS = ("adam", "muon")
 SCHEDULES = ("constant", "one_cycle")
 PRECISIONS = ("float32", "bfloat16")
 IMAGES_ON = ("auto", "device", "host")
@@ -29,12 +30,13 @@ class Recipe:
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 1e-3
+    optimizer: str = "adam"  # muon orthogonalizes the updates of kernels
     epsilon: float = 1e-7  # Keras's; optax has 1e-8
     patience: int = 2
     validation: float = 0.2
     seed: int = 0
     schedule: str = "constant"  # one_cycle rises to the learning rate in a fifth of all steps, then falls by a cosine
-    weight_decay: float = 0.0  # AdamW's
+    weight_decay: float = 0.0  # AdamW's, and Muon's
     shift: int = 0  # pixels up, down, left or right, at most
     flip: bool = False  # half of the images, left for right
     erase: float = 0.0  # probability that a rectangle of an image is erased
@@ -52,7 +54,7 @@ class Recipe:
                     raise InputError(f"{name} must be {what}; it was {getattr(self, name)}.")
         if not 0 < self.validation < 1:
             raise InputError(f"validation is a share of the training images between 0 and 1; it was {self.validation}.")
-        for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
 
@@ -75,10 +77,11 @@ def seeds_of(recipe: Recipe, count: int) -> range:
 RECIPES = {
     "classic": Recipe(),
     "fast": Recipe(
-        epochs=6,
+        epochs=4,
         batch_size=128,
-        learning_rate=6e-3,
-        patience=6,
+        learning_rate=4e-3,
+        optimizer="muon",
+        patience=4,
         validation=0.1,
         schedule="one_cycle",
         weight_decay=0.05,

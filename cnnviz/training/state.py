@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import Recipe
 from cnnviz.types import Array, Key, Labels, Logits, PyTree
 
@@ -55,16 +56,6 @@ class State(flax.struct.PyTreeNode):
     @property
     def latest(self) -> dict[str, PyTree]:
         return {"params": self.params} | ({"batch_stats": self.batch_stats} if self.batch_stats else {})
-
-
-def optimizer(recipe: Recipe, steps: int) -> optax.GradientTransformation:
-    """The recipe's optimizer for a training of so many steps; its state does not depend on their number."""
-    rate = recipe.learning_rate
-    if recipe.schedule == "one_cycle":  # Smith and Topin, "Super-convergence", 2018
-        rate = optax.cosine_onecycle_schedule(steps, rate, pct_start=0.2, div_factor=10, final_div_factor=100)
-    if recipe.weight_decay:
-        return optax.adamw(rate, eps=recipe.epsilon, weight_decay=recipe.weight_decay)
-    return optax.adam(rate, eps=recipe.epsilon)
 
 
 def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key: Key) -> State:

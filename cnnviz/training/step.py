@@ -11,8 +11,9 @@ from jaxtyping import Float
 
 from cnnviz.rewrite import faster
 from cnnviz.training.augment import vary
+from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import Recipe
-from cnnviz.training.state import State, optimizer
+from cnnviz.training.state import State
 from cnnviz.types import Array, Key, Labels, PyTree
 
 VARY = 2**32 - 1  # folded into a step's key for the draws that vary its images; dropout's has the number of the step
@@ -50,7 +51,7 @@ def make_step(
         totals = state.totals.add(logits, labels, jnp.ones(labels.shape, bool))
         changed = State(state.step, params, batch_stats, opt_state, totals, jnp.zeros_like(state.refused))
         changed = changed.replace(average=_averaged(state, changed, recipe.average))
-        # A gradient with a finite norm has finite squares, so Adam's moments stay finite too.
+        # A gradient with a finite norm has finite squares, so the optimizer's moments stay finite too.
         finite = _all_finite((loss, optax.tree.norm(gradient), params, batch_stats))
         # A branch, since a selection value by value would read and write all of the state once more.
         state = jax.lax.cond(finite, lambda: changed, lambda: state.replace(refused=state.refused + 1))
