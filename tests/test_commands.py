@@ -219,9 +219,7 @@ def test_what_is_usual_is_no_less_another_option_than_a_run_was_started_with(dat
     capsys.readouterr()
     usual = ["--model", "cnn", "--seeds", "1", "--keep", "1", "--dataset", "garments"]
     assert train.main(["--resume", "--runs", str(folder), "--name", "own", *usual]) == 2
-    named = (
-        f"--keep 1 (it has 2), --model cnn (it has dense), --seeds 1 (it has 2), --dataset garments (it has {data})."
-    )
+    named = "--keep 1 (it has 2), --model cnn (it has dense), --seeds 1 (it has 2), --dataset garments (it has "
     assert capsys.readouterr().err.strip().endswith(f"not with {named}{data}).")
     assert train.main(["--resume", "--runs", str(folder), "--name", "own", "--model", "dense", "--seeds", "2"]) == 0
 
