@@ -40,7 +40,7 @@ class Options:
     batch_size: int | None = None
     """Images a step (128, classic: 32)."""
     learning_rate: float | None = None
-    """The optimizer's learning rate, at its highest (0.004, classic: 0.001)."""
+    """The optimizer's learning rate, at its highest (fast: 0.006, classic: 0.001, best: 0.004)."""
     patience: int | None = None
     """Epochs without a smaller validation loss before training stops (fast: 4, classic: 2, best: 40)."""
     validation: float | None = None

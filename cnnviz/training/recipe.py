@@ -30,7 +30,7 @@ class Recipe:
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 1e-3
-    optimizer: str = "adam"  # muon orthogonalizes the updates of kernels
+    optimizer: str = "adam"  # or muon, which makes updates of convolutions orthogonal
     epsilon: float = 1e-7  # Keras's; optax has 1e-8
     patience: int = 2
     validation: float = 0.2
@@ -79,7 +79,7 @@ RECIPES = {
     "fast": Recipe(
         epochs=4,
         batch_size=128,
-        learning_rate=4e-3,
+        learning_rate=6e-3,
         optimizer="muon",
         patience=4,
         validation=0.1,
