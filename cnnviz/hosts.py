@@ -36,6 +36,12 @@ def join(where: str, timeout: int) -> str:
 
 
 def _join_found(timeout: int) -> str:
+    from jax._src.clusters import ClusterEnv  # JAX has no public name for what its initialize() finds
+
+    address, count, number, _ = ClusterEnv.auto_detect_unset_distributed_params(None, None, None, None, None, timeout)
+    if address is not None and count is not None and number is not None:
+        host, port = address.rsplit(":", 1)
+        meet(host, int(port), count, number, timeout)
     try:
         _initialize(timeout)
     except ValueError:  # JAX's word for "no cluster"

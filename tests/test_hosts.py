@@ -33,10 +33,11 @@ def options(data, folder, *more):
     return [*map(str, given), *map(str, more)]
 
 
-def begin(data, folder, *more, devices=1):
+def begin(data, folder, *more, devices=1, environment=()):
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
+        **dict(environment),
     }
     command = [sys.executable, str(ROOT / "train.py"), *options(data, folder, *more)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -92,6 +93,31 @@ def test_two_processes_agree_with_one_and_the_first_alone_writes(data, alone, tm
     assert summary["test_accuracy"] == pytest.approx(
         json.loads((alone.path / "summary.json").read_text())["test_accuracy"], abs=0.05
     )
+
+
+def slurm_s(number, count=2):
+    """What Slurm tells a task about its step, on one node."""
+    step = {"SLURM_JOB_ID": free_port(), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": count}
+    return {name: str(value) for name, value in {**step, "SLURM_PROCID": number, "SLURM_LOCALID": number}.items()}
+
+
+def test_two_tasks_of_slurm_agree_with_one_process(data, alone, tmp_path):
+    job = slurm_s(0)
+    tasks = [job, job | {"SLURM_PROCID": "1", "SLURM_LOCALID": "1"}]
+    codes, written = ended(*(begin(data, tmp_path, "--distributed", "auto", environment=task) for task in tasks))
+    assert codes == [0, 0], written
+    assert ["Process 0 of 2" in text for text, _ in written] == [True, False]
+    agree(runs.load_run(tmp_path / "toy"), alone)
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "Of 2 processes 1 did not come"), (1, "did not answer in 1 seconds")])
+def test_a_task_of_slurm_whose_peer_does_not_come_says_so(data, tmp_path, number, text):
+    (code,), ((_, stderr),) = ended(
+        begin(data, tmp_path, "--distributed", "auto", "--timeout", 1, environment=slurm_s(number))
+    )
+    assert code == 2
+    assert text in stderr
+    assert stderr.count("\n") == 1
 
 
 def test_sigterm_to_one_of_two_stops_both_at_the_same_step_and_both_go_on(data, tmp_path):

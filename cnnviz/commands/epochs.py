@@ -133,4 +133,5 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _how_to_resume(path: Path) -> str:
-    return f"python train.py --resume --runs {path.parent} --name {path.name}"
+    every = " and the same --distributed, in every process" if hosts.are_several() else ""
+    return f"python train.py --resume --runs {path.parent} --name {path.name}{every}"
