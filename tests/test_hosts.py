@@ -142,6 +142,23 @@ def test_sigterm_to_one_of_two_stops_both_at_the_same_step_and_both_go_on(data, 
     assert all("--epochs 3 (it has 500)" in stderr for _, stderr in written)
 
 
+def test_when_one_of_two_is_killed_the_other_says_so_and_ends(data, tmp_path):
+    where = f"127.0.0.1:{free_port()},2"
+    more = ["--epochs", 500, "--patience", 500]
+    processes = [begin(data, tmp_path, *more, "--distributed", f"{where},{i}") for i in (0, 1)]
+    for line in processes[0].stdout:
+        if line.startswith("epoch  2"):
+            break
+    begun = time.monotonic()
+    processes[1].kill()
+    codes, written = ended(*processes)
+    assert codes == [2, -signal.SIGKILL], written
+    assert time.monotonic() - begun < 60  # JAX's own end comes after 100 seconds
+    assert written[0][1].splitlines()[-1].startswith("This process cannot go on, perhaps since another one is gone (")
+    assert "Traceback" not in written[0][1]
+    assert len(runs.load_states(tmp_path / "toy")[1]) >= 2
+
+
 def test_a_process_that_finds_other_data_ends_all(data, tmp_path, toy):
     other = tmp_path / "other" / data.name
     other.parent.mkdir()

@@ -1,6 +1,7 @@
 """What a long command has to do with its terminal: a progress bar, and an end at the next good moment on Ctrl-C."""
 
 import itertools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -32,8 +33,10 @@ def ctrl_c() -> Iterator[Stop]:
 def any_process() -> Iterator[Stop]:
     """Whether SIGTERM has come to any of several processes; all of them learn it at the same call.
 
-    JAX catches the signal itself: a handler of our own would keep it from telling the others.
+    JAX catches the signal itself: a handler of our own would keep it from telling the others. When another process is
+    gone, so that the sums over all cannot be had, this one ends at once: JAX would wait for it, and abort in the end.
     """
+    from jax.errors import JaxRuntimeError
     from jax.experimental.multihost_utils import reached_preemption_sync_point
 
     calls, received = itertools.count(), []
@@ -43,7 +46,13 @@ def any_process() -> Iterator[Stop]:
             received.append(signal.SIGTERM)
         return received[0] if received else 0
 
-    yield stop
+    try:
+        yield stop
+    except JaxRuntimeError as error:
+        what = f"This process cannot go on, perhaps since another one is gone ({str(error).splitlines()[0]})"
+        print(f"{what}; what was saved is whole, start all again with --resume.", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(2)
 
 
 @contextmanager
