@@ -327,17 +327,23 @@ def test_a_network_among_several_has_the_bits_of_one_alone(data):
 
 
 @pytest.mark.parametrize(
-    ("model", "images_on", "seeds"),
-    [(CNN(classes=2), "device", [0, 1]), (Tiny(), "host", [0, 1]), (Tiny(), "device", [0])],
+    ("model", "images_on", "seeds", "name"),
+    [
+        (CNN(classes=2), "device", [0, 1], "adam"),
+        (CNN(classes=2), "device", [0, 1], "muon"),
+        (Tiny(), "host", [0, 1], "adam"),
+        (Tiny(), "device", [0], "adam"),
+    ],
 )
-def test_steps_taken_all_at_once_are_those_taken_in_turn(data, model, images_on, seeds):
-    gentle = replace(VARIED, epsilon=1e-2)  # else Adam makes a step of rounding, where a gradient is near zero
+def test_steps_taken_all_at_once_are_those_taken_in_turn(data, model, images_on, seeds, name):
+    # else Adam makes a step of rounding, where a gradient is near zero, and so does Muon in spite of it
+    gentle, apart = replace(VARIED, optimizer=name, epsilon=1e-2), {"adam": 2e-5, "muon": 1e-3}[name]
     how = {"recipe": gentle, "seeds": seeds, "save_at": [4]}
     turns, records = run(model, data, at_a_time=in_turn, **how)
     once, same = run(model, data, at_a_time=at_once, images_on=images_on, **how)
-    assert furthest(turns, once) < 2e-5
+    assert furthest(turns, once) < apart
     for one, other in zip(records, same, strict=True):
-        assert {**one, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=1e-4)
+        assert {**one, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=5 * apart)
 
 
 @pytest.mark.parametrize("at_a_time", [in_turn, at_once])
