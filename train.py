@@ -1,4 +1,4 @@
-"""Train a network: `python train.py --dataset fashion_mnist,garments` (about 70 seconds on two cores)."""
+"""Train a network: `python train.py --dataset fashion_mnist,garments` (about 50 seconds on two cores)."""
 
 from cnnviz.commands.train import main
 
