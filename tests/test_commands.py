@@ -224,6 +224,16 @@ def test_what_is_usual_is_no_less_another_option_than_a_run_was_started_with(dat
     assert train.main(["--resume", "--runs", str(folder), "--name", "own", "--model", "dense", "--seeds", "2"]) == 0
 
 
+def test_a_run_from_before_a_number_of_the_recipe_was_there_goes_on(data, folder):
+    assert train.main(arguments(data, folder, "older", "--recipe", "classic")) == 0
+    file = folder / "older" / "config.json"
+    config = json.loads(file.read_text())
+    del config["recipe"]["optimizer"]
+    file.write_text(json.dumps(config))
+    given = ["--recipe", "classic", *map(str, arguments(data, folder, "older", "--resume"))]
+    assert train.main(given) == 0
+
+
 def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):
     more = ["--snapshots", 4, "--keep-every", 1]
     assert train.main(arguments(data, folder, "film", *more)) == 0

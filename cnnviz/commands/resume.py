@@ -1,9 +1,11 @@
 """Going on with a run: only with what it was started with, and on the same data."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
+from cnnviz.training.recipe import Recipe
 
 
 def resumed(options: Any) -> tuple[Path, dict[str, Any], Any]:
@@ -33,12 +35,12 @@ def _others(options: Any, config: dict[str, Any]) -> list[str]:
     """Options given that differ from those that a run was started with, each with both values."""
     from cnnviz.configs import keep_of, networks_of
 
-    keep = keep_of(config)
-    started = {**config["recipe"], "model": config["model"], "limit": config["data"]["limit"]}
+    keep, recipe = keep_of(config), asdict(Recipe(**config["recipe"]))  # an older run's lacks what came later
+    started = {**recipe, "model": config["model"], "limit": config["data"]["limit"]}
     started |= {"track": ",".join(config.get("track", [])) or None}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     started["seeds"] = len(networks_of(config))
-    asked = options.numbers | {name: getattr(options, name) for name in started if name not in config["recipe"]}
+    asked = options.numbers | {name: getattr(options, name) for name in started if name not in recipe}
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
     name = config["data"]["name"]
