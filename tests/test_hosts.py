@@ -120,13 +120,19 @@ def test_a_task_of_slurm_whose_peer_does_not_come_says_so(data, tmp_path, number
     assert stderr.count("\n") == 1
 
 
-def test_sigterm_to_one_of_two_stops_both_at_the_same_step_and_both_go_on(data, tmp_path):
+def two_under_way(data, folder):
+    """Two processes of one long training that have two epochs behind them."""
     where = f"127.0.0.1:{free_port()},2"
     more = ["--epochs", 500, "--patience", 500]
-    processes = [begin(data, tmp_path, *more, "--distributed", f"{where},{i}") for i in (0, 1)]
+    processes = [begin(data, folder, *more, "--distributed", f"{where},{i}") for i in (0, 1)]
     for line in processes[0].stdout:
         if line.startswith("epoch  2"):
             break
+    return processes
+
+
+def test_sigterm_to_one_of_two_stops_both_at_the_same_step_and_both_go_on(data, tmp_path):
+    processes = two_under_way(data, tmp_path)
     processes[1].send_signal(signal.SIGTERM)
     codes, written = ended(*processes)
     assert codes == [143, 143], written
@@ -143,12 +149,7 @@ def test_sigterm_to_one_of_two_stops_both_at_the_same_step_and_both_go_on(data, 
 
 
 def test_when_one_of_two_is_killed_the_other_says_so_and_ends(data, tmp_path):
-    where = f"127.0.0.1:{free_port()},2"
-    more = ["--epochs", 500, "--patience", 500]
-    processes = [begin(data, tmp_path, *more, "--distributed", f"{where},{i}") for i in (0, 1)]
-    for line in processes[0].stdout:
-        if line.startswith("epoch  2"):
-            break
+    processes = two_under_way(data, tmp_path)
     begun = time.monotonic()
     processes[1].kill()
     codes, written = ended(*processes)
