@@ -13,7 +13,7 @@ from cnnviz.errors import InputError
 from cnnviz.rendezvous import meet
 from cnnviz.types import PyTree
 
-MANUAL = re.compile(r"(?P<host>.+):(?P<port>\d+),(?P<count>\d+),(?P<number>\d+)")
+MANUAL = re.compile(r"(?P<host>.+):(?P<port>\d+),(?P<count>\d{1,6}),(?P<number>\d{1,6})")
 
 
 def join(where: str, timeout: int) -> str:
@@ -27,11 +27,11 @@ def join(where: str, timeout: int) -> str:
     given = MANUAL.fullmatch(where)
     if given is None:
         raise InputError(f'distributed is "auto", "off" or "host:port,n,id"; it was {where!r}.')
-    address, count, number = f"{given['host']}:{given['port']}", int(given["count"]), int(given["number"])
+    host, port, count, number = given["host"], int(given["port"]), int(given["count"]), int(given["number"])
     if number >= count:
         raise InputError(f"n processes have the ids 0 to n - 1; {where!r} says {count} and {number}.")
-    meet(given["host"], int(given["port"]), count, number, timeout)
-    _initialize(timeout, coordinator_address=address, num_processes=count, process_id=number)
+    meet(host, port, count, number, timeout)
+    _initialize(timeout, coordinator_address=f"{host}:{port}", num_processes=count, process_id=number)
     return _told()
 
 

@@ -3,6 +3,7 @@
 JAX ends a program whose peers do not come, with no exception to catch; here an InputError says who is missing.
 """
 
+import os
 import socket
 import time
 from contextlib import ExitStack
@@ -10,10 +11,16 @@ from contextlib import ExitStack
 from cnnviz.errors import InputError
 
 NUMBER = 4  # bytes in which a process says which it is
+NAMED = 8  # how many of those that are missing a message names
 
 
 def meet(host: str, port: int, count: int, number: int, timeout: int | float) -> None:
-    """Returns when all of `count` processes are here; process 0 listens at the address and the others come to it."""
+    """Returns when all of `count` processes are here; process 0 listens at the address and the others come to it.
+
+    An InputError says who did not come in `timeout` seconds, or why process 0 cannot listen.
+    """
+    if not 1 <= port <= 65535:
+        raise InputError(f"A port is a number from 1 to 65535; that of {host}:{port} is not.")
     until = time.monotonic() + timeout
     if number:
         _come(host, port, number, until, timeout)
@@ -22,25 +29,37 @@ def meet(host: str, port: int, count: int, number: int, timeout: int | float) ->
 
 
 def _wait(port: int, count: int, until: float, timeout: int | float) -> None:
-    missing = set(range(1, count))
+    guests: dict[int, socket.socket] = {}
     with ExitStack() as open_sockets:
-        server = open_sockets.enter_context(socket.create_server(("", port)))
-        guests = []
-        while missing:
+        server = open_sockets.enter_context(_server(port))
+        while len(guests) < count - 1:
             try:
                 server.settimeout(max(until - time.monotonic(), 0.01))
                 guest = open_sockets.enter_context(server.accept()[0])
                 guest.settimeout(1)
-                missing.discard(int.from_bytes(guest.recv(NUMBER)))
-                guests.append(guest)
+                number = int.from_bytes(guest.recv(NUMBER))
+                if 0 < number < count:  # a scanner of ports says nothing, or something else
+                    guests[number] = guest
             except OSError as error:
                 if time.monotonic() > until:
-                    names = ", ".join(map(str, sorted(missing)))
-                    raise InputError(f"Of {count} processes {names} did not come in {timeout} seconds.") from error
-        for guest in guests:
+                    missing = _listed(set(range(1, count)) - guests.keys())
+                    raise InputError(f"Of {count} processes {missing} did not come in {timeout} seconds.") from error
+        for guest in guests.values():
             guest.sendall(b"!")
-        for guest in guests:
+        for guest in guests.values():
             guest.recv(1)  # it closes first, so that the port is free again at once
+
+
+def _listed(numbers: set[int]) -> str:
+    more = [f"and {len(numbers) - NAMED} more"] if len(numbers) > NAMED else []
+    return ", ".join([*map(str, sorted(numbers)[:NAMED]), *more])
+
+
+def _server(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise InputError(f"Process 0 cannot listen at port {port} ({os.strerror(error.errno or 0)}).") from error
 
 
 def _come(host: str, port: int, number: int, until: float, timeout: int | float) -> None:
@@ -52,8 +71,8 @@ def _come(host: str, port: int, number: int, until: float, timeout: int | float)
                 if coordinator.recv(1) == b"!":
                     return
                 reason = "it gave up"
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, UnicodeError) as error:  # a name that can be no host's is the latter
+            reason = getattr(error, "strerror", None) or str(error)
         if time.monotonic() > until:
             what = f"The coordinator {host}:{port} did not answer in {timeout} seconds ({reason})"
             raise InputError(f"{what}; process 0 must be started there, and all the others too.")

@@ -82,6 +82,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--timeout", "0"], "timeout must be at least 1 second; it was 0."),
         (["--distributed", "on"], 'distributed is "auto", "off" or "host:port,n,id"; it was \'on\'.'),
         (["--distributed", "localhost:1,2,2"], "n processes have the ids 0 to n - 1; 'localhost:1,2,2' says 2 and 2."),
+        (["--distributed", "localhost:99999,2,0"], "from 1 to 65535; that of localhost:99999 is not."),
         (
             ["--distributed", "localhost:1,2,1", "--timeout", "1"],
             "The coordinator localhost:1 did not answer in 1 seconds",

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,46 @@ def test_those_who_do_not_come_are_named_in_time():
     with pytest.raises(InputError, match=r"The coordinator localhost:\d+ did not answer in 0.3 seconds \(.*process 0"):
         meet("localhost", free_port(), 3, 2, 0.3)
     assert time.monotonic() - begun < 30
+
+
+def test_a_port_that_cannot_be_listened_at_is_named():
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=rf"cannot listen at port {port} \(Address already in use\)\."):
+            meet("localhost", port, 2, 0, 1)
+    for port in [0, 65536]:
+        with pytest.raises(InputError, match=rf"from 1 to 65535; that of localhost:{port} is not"):
+            meet("localhost", port, 2, 0, 1)
+
+
+def test_only_the_first_of_many_who_do_not_come_are_named():
+    with pytest.raises(InputError, match=r"Of 4000 processes 1, 2, 3, 4, 5, 6, 7, 8, and 3991 more did not come"):
+        meet("localhost", free_port(), 4000, 0, 0.3)
+
+
+def test_a_name_that_can_be_no_hosts_does_not_answer():
+    with pytest.raises(InputError, match=r"The coordinator a\.\.b:9 did not answer in 0.3 seconds \(.*label empty"):
+        meet("a..b", 9, 2, 1, 0.3)
+
+
+def test_one_who_is_no_process_is_not_taken_for_one():
+    port = free_port()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(meet, "localhost", port, 2, 0, 30)
+        for said in [b"", b"GET / HTTP/1.1"]:
+            knock(port, said)
+        meet("localhost", port, 2, 1, 30)
+        first.result(30)
+
+
+def knock(port: int, said: bytes) -> None:
+    """Comes to `port`, as soon as someone listens there, says this and leaves."""
+    for _ in range(100):
+        try:
+            with socket.create_connection(("localhost", port)) as guest:
+                return guest.sendall(said)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
 
 
 def test_alone_everything_is_found_by_this_process():
