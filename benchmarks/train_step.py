@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=sys.executable, help="the interpreter that has the others")
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 256])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=11)
     options = parser.parse_args()
     for batch in options.batches:
         compare(batch, options.python, options.rounds)

@@ -10,11 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 from cnnviz import hosts, runs
-from cnnviz.commands import train
+from cnnviz.commands import terminal, train
 from cnnviz.errors import InputError
 from cnnviz.rendezvous import meet
 
@@ -236,6 +237,17 @@ def knock(port: int, said: bytes) -> None:
                 return guest.sendall(said)
         except ConnectionRefusedError:
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_process_left_alone_ends_in_one_line_or_with_a_traceback_for_debug(monkeypatch, capsys, debug):
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit, match="2"), terminal.any_process(debug):
+        raise jax.errors.JaxRuntimeError("UNAVAILABLE: Connection closed by peer\n  and where")
+    stderr = capsys.readouterr().err
+    assert "another one is gone (UNAVAILABLE: Connection closed by peer); what was saved is whole" in stderr
+    assert ("Traceback" in stderr) == debug
+    assert debug or stderr.count("\n") == 1
 
 
 def test_alone_everything_is_found_by_this_process():

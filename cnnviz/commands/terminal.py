@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,11 +31,12 @@ def ctrl_c() -> Iterator[Stop]:
 
 
 @contextmanager
-def any_process() -> Iterator[Stop]:
+def any_process(debug: bool = False) -> Iterator[Stop]:
     """Whether SIGTERM has come to any of several processes; all of them learn it at the same call.
 
     JAX catches the signal itself: a handler of our own would keep it from telling the others. When another process is
     gone, so that the sums over all cannot be had, this one ends at once: JAX would wait for it, and abort in the end.
+    `debug` shows the traceback too.
     """
     from jax.errors import JaxRuntimeError
     from jax.experimental.multihost_utils import reached_preemption_sync_point
@@ -49,6 +51,8 @@ def any_process() -> Iterator[Stop]:
     try:
         yield stop
     except JaxRuntimeError as error:
+        if debug:
+            traceback.print_exc()
         what = f"This process cannot go on, perhaps since another one is gone ({str(error).splitlines()[0]})"
         print(f"{what}; what was saved is whole, start all again with --resume.", file=sys.stderr, flush=True)
         sys.stdout.flush()

@@ -123,7 +123,7 @@ def train(options: Options) -> int:
     seeds_of(recipe, new.seeds)
     resolve(MODELS, new.model, "model")
     console.use_compilation_cache()
-    with terminal.any_process() if _is_one_of_several(options) else terminal.ctrl_c() as stop:
+    with terminal.any_process(options.debug) if _is_one_of_several(options) else terminal.ctrl_c() as stop:
         return _in_this_process(options, recipe, keep, stop)
 
 
