@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz import checkpoints, configs
+from cnnviz.atomic import atomic_write
 from cnnviz.configs import build_model
 from cnnviz.errors import InputError
 from cnnviz.probe import Layer
@@ -23,7 +24,6 @@ from cnnviz.training.members import Record, best, by_seed
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State, initial_state
 from cnnviz.types import Array, Variables
-from cnnviz.whole import whole
 
 WITNESSED = ("config.json", "environment.json", "metrics.jsonl")
 
@@ -87,7 +87,7 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
         raise exists
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as begun:  # killed before its end, it leaves no run that is half there
+        with atomic_write(path) as begun:  # killed before its end, it leaves no run that is half there
             begun.mkdir()
             _write_json(begun / "environment.json", environment)
             _write_json(begun / "config.json", config)
@@ -125,7 +125,7 @@ def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
     file, lines = path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in history)
     if file.is_file() and file.read_bytes() == lines.encode():
         return False
-    with whole(file) as temporary:
+    with atomic_write(file) as temporary:
         temporary.write_text(lines)
     return True
 
@@ -255,5 +255,5 @@ def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write_text(json.dumps(content, indent=1) + "\n")

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import probe, rewrite
+from cnnviz import probe
 from cnnviz.attribution import METHODS, Unit, attribute, build, explain, suite
-from cnnviz.attribution.method import Direct, method
+from cnnviz.attribution.shapes import Direct, method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
 from cnnviz.registry import resolve
@@ -166,7 +166,7 @@ def test_random_draws_are_those_of_the_key_and_of_the_image(run):
 
 
 def test_a_suite_gives_what_each_method_gives_and_computes_what_they_share_once(tiny, images, monkeypatch):
-    monkeypatch.setattr(rewrite, "fast_form", lambda node: None)  # so that all convolutions can be counted
+    monkeypatch.setattr("cnnviz.fast.rewrite.fast_form", lambda node: None)  # so that all convolutions can be counted
     model, variables = tiny
     names = ["grad_cam", "hires_cam", "layer_cam"]
     found = suite(names, model, variables, images, 1)

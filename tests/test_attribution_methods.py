@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cnnviz.attribution import METHODS, build
-from cnnviz.attribution.blur_ig import blurred
-from cnnviz.attribution.eigen_cam import principal
-from cnnviz.attribution.grad_cam_pp import eq19, of_exp, torchcam, weighed, xplique
-from cnnviz.attribution.grad_cam_pp_nested import NestedGradCAMPP, nested
-from cnnviz.attribution.method import evaluate
+from cnnviz.attribution.methods.blur_ig import blurred
+from cnnviz.attribution.methods.eigen_cam import principal
+from cnnviz.attribution.methods.grad_cam_pp import eq19, of_exp, torchcam, weighed, xplique
+from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP, nested
 from cnnviz.attribution.present import fused, scaled, upsampled
 from cnnviz.attribution.quadrature import QUADRATURES, quadrature
+from cnnviz.attribution.shapes import evaluate
 
 KEY = jax.random.key(3)
 

@@ -9,17 +9,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
-    {"errors"},
-    {"registry", "whole", "lock", "background", "rendezvous", "compiled"},
-    {"types", "tracking"},
-    {"graph", "data", "models"},
-    {"receptive_field", "pieces", "samples", "windows", "softmax", "capture", "batching"},
-    {"convolutions"},
-    {"kernel_gradient"},
-    {"rewrite", "nnx", "trace", "kernels"},
-    {"probe", "environment", "checkpoints", "hosts"},
-    {"training", "interop", "propagation"},
-    {"configs", "attribution"},
+    {"errors", "types"},
+    {"registry", "atomic", "graph", "tracking", "kernels", "batching", "lock"},
+    {"fast", "data", "models"},
+    {"probe", "propagation", "interop", "environment", "checkpoints"},
+    {"training", "attribution"},
+    {"configs"},
     {"runs"},
     {"pictures"},
     {"commands"},

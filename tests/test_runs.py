@@ -153,7 +153,7 @@ def test_killed_before_its_first_checkpoint_no_run_is_there(tmp_path, monkeypatc
     """What SIGKILL leaves: no code of ours runs after it, so nothing is removed."""
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        patched.setattr("cnnviz.whole._remove", lambda path: None)
+        patched.setattr("cnnviz.atomic._remove", lambda path: None)
         with pytest.raises(KeyboardInterrupt):
             runs.create(tmp_path / "run", config(), {})
     (left,) = tmp_path.iterdir()

@@ -12,17 +12,17 @@ import numpy as np
 from cnnviz.attribution import METHODS
 from cnnviz.attribution.inputs import check_finite, check_key, split_rows
 from cnnviz.attribution.layers import places
-from cnnviz.attribution.method import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.present import check, present
+from cnnviz.attribution.shapes import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
 from cnnviz.batching import SAMPLED_ROWS, Report, map_rows, map_samples, map_steps, named_or_usual
-from cnnviz.compiled import compiled
 from cnnviz.errors import InputTypeError, unknown
+from cnnviz.fast.jit import compiled
+from cnnviz.fast.linear_samples import over_samples
+from cnnviz.fast.rewrite import faster, once, settled
 from cnnviz.probe import NOTHING, Call
+from cnnviz.probe.trace import Static
 from cnnviz.registry import resolve
-from cnnviz.rewrite import faster, once, settled
-from cnnviz.samples import over_samples
-from cnnviz.trace import Static
 from cnnviz.types import Array, Given, Image, Key, PyTree, Score, Variables
 
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.linearity import PIECEWISE_LINEAR, between, unlike
 from cnnviz.errors import InputError, unknown
-from cnnviz.trace import Trace, kind_of, trace
+from cnnviz.graph.linearity import PIECEWISE_LINEAR, between, unlike
+from cnnviz.probe.trace import Trace, kind_of, trace
 from cnnviz.types import Variables
 
 NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}

@@ -131,22 +131,22 @@ def _is_one_of_several(options: Options) -> bool:
     """Joins the other processes, if there are any."""
     if options.distributed == "off":
         return False
-    from cnnviz import hosts
+    from cnnviz.training import processes
 
-    print(hosts.join(options.distributed, options.timeout), flush=True)
-    return hosts.are_several()
+    print(processes.join(options.distributed, options.timeout), flush=True)
+    return processes.are_several()
 
 
 def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal.Stop) -> int:
     """Trains as one of several processes, of which the first begins the run and writes it, or alone."""
-    from cnnviz import hosts
     from cnnviz.commands.epochs import train_on
     from cnnviz.lock import locked
+    from cnnviz.training import processes
     from cnnviz.training.mesh import mesh_of
 
     mesh, begun = mesh_of(options.devices), {}
     with ExitStack() as held:
-        if not hosts.is_first():
+        if not processes.is_first():
             held.enter_context(redirect_stdout(held.enter_context(open(os.devnull, "w"))))
 
         def begin() -> tuple[str, dict[str, Any]]:
@@ -155,9 +155,9 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
             held.enter_context(locked(path))
             return str(path), config
 
-        name, config = hosts.told(begin)
+        name, config = processes.told(begin)
         path = Path(name)
-        dataset = hosts.by_all(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
+        dataset = processes.by_all(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
         return train_on(path, config, dataset, stop, mesh, options.images_on)
 
 

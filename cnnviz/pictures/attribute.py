@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz import __version__, probe
 from cnnviz.attribution import METHODS, Attribution, attribute, build
-from cnnviz.attribution.method import Method
+from cnnviz.attribution.shapes import Method
 from cnnviz.data import Dataset, Split
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.attributions import Column, attributions

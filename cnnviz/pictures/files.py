@@ -12,10 +12,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.style import add_caption
 from cnnviz.pictures.picture import Numbers, Picture
-from cnnviz.whole import whole
 
 DPI = 200
 DATES = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}
@@ -35,12 +35,12 @@ def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data
     figure = picture.draw()
     add_caption(figure, picture.caption)
     written = [stem.with_name(f"{stem.name}.{format}")]
-    with whole(written[0]) as path:
+    with atomic_write(written[0]) as path:
         _save(figure, path, format, picture.title)
     if data:
         kind = kind_of(picture.numbers)
         written.append(stem.with_name(f"{stem.name}.{kind}"))
-        with whole(written[1]) as path:
+        with atomic_write(written[1]) as path:
             WRITERS[kind](path, picture.numbers)
     return written
 

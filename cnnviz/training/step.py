@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
-from cnnviz.rewrite import faster
+from cnnviz.fast.rewrite import faster
 from cnnviz.training.augment import vary
 from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import Recipe
