@@ -164,7 +164,7 @@ def test_path_methods_sum_to_what_they_should(name):
     options = {"guided_ig": {"steps": 400}, "expected_gradients": {"samples": 4000}, "blur_ig": {"max_sigma": 2.0}}
     method = build(name, **options.get(name, {}))
     raw = stepped(method, score) if name == "guided_ig" else maps(name, score, **options.get(name, {}))
-    due = method.sums_to(score, IMAGE)
+    due = method.completeness_target(score, IMAGE)
     assert due == pytest.approx(13, rel=0.2)  # 1 + 8 + 4, less the score of what the path begins with
     assert raw.sum() == pytest.approx(float(due), rel=0.05 if name == "expected_gradients" else 0.02)
 

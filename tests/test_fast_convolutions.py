@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnviz.fast import convolutions
-from cnnviz.fast.rewrite import settled
+from cnnviz.fast.rewrite import with_fast_convolutions
 
 KEY = jax.random.key(0)
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -36,7 +36,7 @@ def taken(monkeypatch, function, *arguments):
     for name in MANY:
         form = getattr(convolutions, name)
         monkeypatch.setattr(convolutions, name, lambda *a, form=form, name=name: (names.append(name), form(*a))[1])
-    return jax.jit(settled(function))(*arguments), names
+    return jax.jit(with_fast_convolutions(function))(*arguments), names
 
 
 @pytest.mark.parametrize(("form", "inputs", "outputs", "sides"), CASES, ids=str)
@@ -60,9 +60,9 @@ def test_a_form_s_derivatives_are_right_and_those_of_a_convolution_have_forms(fo
     gradient = jax.grad(loss, argnums=(0, 1))
     each = jax.vmap(jax.grad(lambda one, variables: loss(one[None], variables)), (0, None))
     wanted = jax.jit(gradient)(x, variables)
-    close(jax.jit(jax.grad(settled(loss), argnums=(0, 1)))(x, variables), wanted)
-    close(jax.jit(settled(gradient))(x, variables), wanted)
-    close(jax.jit(settled(each))(x, variables), wanted[0])
+    close(jax.jit(jax.grad(with_fast_convolutions(loss), argnums=(0, 1)))(x, variables), wanted)
+    close(jax.jit(with_fast_convolutions(gradient))(x, variables), wanted)
+    close(jax.jit(with_fast_convolutions(each))(x, variables), wanted[0])
 
 
 def test_a_network_of_few_channels_is_left_without_a_convolution():
@@ -71,8 +71,8 @@ def test_a_network_of_few_channels_is_left_without_a_convolution():
     x = jax.random.normal(KEY, (8, 9, 9, 1))
     variables = layer.init(KEY, x)
     gradient = jax.grad(lambda x: jnp.tanh(layer.apply(variables, x)).sum())
-    assert (primitives(gradient, x), primitives(settled(gradient), x)) == (2, 0)
-    np.testing.assert_allclose(settled(gradient)(x), gradient(x), rtol=1e-5, atol=1e-6)
+    assert (primitives(gradient, x), primitives(with_fast_convolutions(gradient), x)) == (2, 0)
+    np.testing.assert_allclose(with_fast_convolutions(gradient)(x), gradient(x), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("space", [(12,), (5, 6, 7)], ids=["a line", "a volume"])
@@ -82,7 +82,7 @@ def test_space_may_have_one_axis_or_three(space, inputs, outputs):
     x = jax.random.normal(KEY, (8, *space, inputs))
     variables = layer.init(KEY, x)
     plain = lambda x: layer.apply(variables, x)
-    np.testing.assert_allclose(settled(plain)(x), plain(x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(with_fast_convolutions(plain)(x), plain(x), rtol=1e-4, atol=1e-5)
 
 
 PLAIN = {
@@ -103,5 +103,5 @@ def test_other_convolutions_stay(name):
     x = jax.random.normal(KEY, (count, 9, 8, inputs))
     variables = layer.init(KEY, x)
     plain = lambda x: layer.apply(variables, x)
-    assert primitives(settled(plain), x) == 1
-    np.testing.assert_array_equal(settled(plain)(x), plain(x))
+    assert primitives(with_fast_convolutions(plain), x) == 1
+    np.testing.assert_array_equal(with_fast_convolutions(plain)(x), plain(x))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnviz.fast import kernel_gradient
-from cnnviz.fast.microbatches import pieces_for
+from cnnviz.fast.microbatches import microbatch_count
 from cnnviz.fast.rewrite import faster
 from cnnviz.models.cnn import CNN
 
@@ -33,7 +33,7 @@ def convolutions(function, *arguments):
 
 
 def test_pieces_are_equal_and_large_enough():
-    assert [pieces_for(count) for count in (0, 1, 32, 62, 63, 64, 65, 256, 4096)] == [1, 1, 1, 1, 1, 2, 1, 2, 2]
+    assert [microbatch_count(count) for count in (0, 1, 32, 62, 63, 64, 65, 256, 4096)] == [1, 1, 1, 1, 1, 2, 1, 2, 2]
 
 
 FUNCTIONS = {
@@ -56,7 +56,9 @@ FUNCTIONS = {
 def test_what_follows_a_convolution_has_the_same_values_and_gradients(name):
     plain = lambda x, kernel: FUNCTIONS[name](convolved(x, kernel))
     pieces = faster(plain, images=0)
-    assert convolutions(pieces, IMAGES, KERNEL) == convolutions(plain, IMAGES, KERNEL) + pieces_for(len(IMAGES)) - 1
+    assert (
+        convolutions(pieces, IMAGES, KERNEL) == convolutions(plain, IMAGES, KERNEL) + microbatch_count(len(IMAGES)) - 1
+    )
     loss = lambda function: jax.value_and_grad(lambda *a: (function(*a) ** 2).mean(), argnums=(0, 1))
     found, wanted = (jax.jit(loss(function))(IMAGES, KERNEL) for function in (pieces, plain))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5), found, wanted)
@@ -80,7 +82,7 @@ def test_a_model_s_training_step_is_the_same_in_pieces(name, foreign):
         return jax.jit(jax.value_and_grad(of, has_aux=True))(variables["params"])
 
     pieces = faster(apply, images=1)
-    assert convolutions(pieces, variables, images) == pieces_for(64) * convolutions(apply, variables, images)
+    assert convolutions(pieces, variables, images) == microbatch_count(64) * convolutions(apply, variables, images)
     found, wanted = loss(pieces), loss(apply)
     scale = lambda b: 1e-5 * float(jnp.abs(b).max()) + 1e-6
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=scale(b)), found, wanted)
@@ -90,7 +92,7 @@ def test_a_model_s_training_step_is_the_same_in_pieces(name, foreign):
 def test_a_kernel_s_gradient_is_a_sum_over_chunks(count, groups):
     x, kernel = jax.random.normal(KEY, (count, 6, 6, 2)), KERNEL[:, :, : 2 // groups]
     plain = lambda x, kernel: convolved(x, kernel, feature_group_count=groups)
-    quick, pieces = faster(plain, images=0), pieces_for(count)
+    quick, pieces = faster(plain, images=0), microbatch_count(count)
     loss = lambda function: lambda x, kernel: jnp.cos(function(x, kernel)).sum()
     derivatives = {
         "images": lambda f: jax.grad(loss(f), 0)(x, kernel),

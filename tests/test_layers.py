@@ -9,13 +9,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
-    {"errors", "types"},
-    {"registry", "atomic", "graph", "tracking", "kernels", "batching", "lock"},
-    {"fast", "data", "models"},
-    {"probe", "propagation", "interop", "environment", "checkpoints"},
+    {"errors", "types", "graph"},
+    {"registry", "atomic", "batching", "kernels", "fast"},
+    {"data", "models", "tracking", "interop", "probe", "propagation"},
     {"training", "attribution"},
-    {"configs"},
     {"runs"},
+    {"networks"},
     {"pictures"},
     {"commands"},
 ]

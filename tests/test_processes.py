@@ -254,6 +254,6 @@ def test_a_process_left_alone_ends_in_one_line_or_with_a_traceback_for_debug(mon
 def test_alone_everything_is_found_by_this_process():
     assert processes.is_first()
     assert not processes.are_several()
-    assert processes.told(lambda: {"a": 1}) == {"a": 1}
-    assert processes.by_all(lambda: 3) == 3
-    assert processes.of_first([1, 2]) == [1, 2]
+    assert processes.broadcast(lambda: {"a": 1}) == {"a": 1}
+    assert processes.on_every_process(lambda: 3) == 3
+    assert processes.broadcast_arrays([1, 2]) == [1, 2]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from cnnviz import checkpoints, runs
+from cnnviz import runs
 from cnnviz.errors import InputError
+from cnnviz.runs import checkpoints
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import initial_state
 

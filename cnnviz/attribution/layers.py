@@ -1,6 +1,6 @@
 """Which layers a method looks at: those named, or the one that a picture of "where" is best taken from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.errors import InputError, unknown
-from cnnviz.graph.linearity import PIECEWISE_LINEAR, between, unlike
+from cnnviz.graph import Graph
+from cnnviz.graph.linearity import PIECEWISE_LINEAR, Part, between, parts_between, unlike
 from cnnviz.probe.trace import Trace, kind_of, trace
-from cnnviz.types import Variables
+from cnnviz.types import Array, Image, Score, Variables
 
 NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}
 NONLINEAR |= {"celu", "softplus", "mish", "hard_swish", "hard_silu", "max"}
@@ -86,3 +87,11 @@ def usual(places: Sequence[Place]) -> str:
         if fit:
             return fit[-1].name
     raise InputError("No layer of this model has a spatial extent; a method of layers needs one that does.")
+
+
+def after(score: Score, image: Image, layers: Mapping[str, Array]) -> list[Part]:
+    """The nodes between offsets at the layers, whose activations are given, and the score."""
+    offsets = {name: jnp.zeros(values.shape, values.dtype) for name, values in layers.items()}
+    function: Callable = lambda *leaves: score(image, dict(zip(sorted(offsets), leaves, strict=True)))[0]
+    graph, _ = Graph.of(function, *jax.tree.leaves(offsets))
+    return list(parts_between(graph, set(graph.inputs), graph.outputs[0]))

@@ -66,11 +66,11 @@ class Method:
     random: ClassVar[bool] = False
     rewritten: ClassVar[bool] = True
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         """The method with what its options leave to the model filled in: layers, and sizes that follow the image."""
         return self
 
-    def sums_to(self, score: Score, image: Image) -> Scalar | None:
+    def completeness_target(self, score: Score, image: Image) -> Scalar | None:
         """What the raw values should sum to, by the method's law of completeness; None where it has none."""
         return None
 

@@ -11,12 +11,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from cnnviz import configs, runs
+from cnnviz import runs
 from cnnviz.atomic import atomic_write
 from cnnviz.commands import terminal
 from cnnviz.commands.background import background
 from cnnviz.commands.tracked import Tell, tracked
 from cnnviz.errors import InputError
+from cnnviz.runs import config as configs
 from cnnviz.training import processes
 from cnnviz.training.evaluate import make_evaluate
 from cnnviz.training.feed import Feed, feed_of
@@ -33,8 +34,10 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
     images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
     members = [member(seed, len(labels), recipe) for seed in configs.networks_of(config)]
     model = runs.build_model(config)
-    own, records = processes.by_all(lambda: _begin(path) if processes.is_first() else (runs.fresh(config), []))
-    begun, history = processes.of_first(own), processes.told(lambda: records)
+    own, records = processes.on_every_process(
+        lambda: _begin(path) if processes.is_first() else (runs.fresh(config), [])
+    )
+    begun, history = processes.broadcast_arrays(own), processes.broadcast(lambda: records)
     step = _furthest(begun)
     feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if processes.is_first() else []
     with tracked(trackers, path, config) as tell, terminal.progress() as on_step, background() as later:

@@ -33,7 +33,7 @@ def data_of(path: Path, config: dict[str, Any], data_dir: Path | None) -> Any:
 
 def _others(options: Any, config: dict[str, Any]) -> list[str]:
     """Options given that differ from those that a run was started with, each with both values."""
-    from cnnviz.configs import keep_of, networks_of
+    from cnnviz.runs.config import keep_of, networks_of
 
     keep, recipe = keep_of(config), asdict(Recipe(**config["recipe"]))  # an older run's lacks what came later
     started = {**recipe, "model": config["model"], "limit": config["data"]["limit"]}

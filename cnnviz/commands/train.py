@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(options: Options) -> int:
     from cnnviz import data
     from cnnviz.commands.verify import verify
-    from cnnviz.training.keep import Keep
+    from cnnviz.runs.keep import Keep
 
     new = options.with_usual()
     if options.prepare_data:
@@ -140,7 +140,7 @@ def _is_one_of_several(options: Options) -> bool:
 def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal.Stop) -> int:
     """Trains as one of several processes, of which the first begins the run and writes it, or alone."""
     from cnnviz.commands.epochs import train_on
-    from cnnviz.lock import locked
+    from cnnviz.runs.lock import locked
     from cnnviz.training import processes
     from cnnviz.training.mesh import mesh_of
 
@@ -155,18 +155,18 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
             held.enter_context(locked(path))
             return str(path), config
 
-        name, config = processes.told(begin)
+        name, config = processes.broadcast(begin)
         path = Path(name)
-        dataset = processes.by_all(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
+        dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
         return train_on(path, config, dataset, stop, mesh, options.images_on)
 
 
 def _new(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, dict[str, Any], Any]:
     """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
     from cnnviz import data, runs, tracking
-    from cnnviz.environment import environment
+    from cnnviz.runs.environment import environment
+    from cnnviz.runs.keep import log_spaced
     from cnnviz.training.fit import steps_an_epoch
-    from cnnviz.training.keep import log_spaced
     from cnnviz.training.members import held_out
     from cnnviz.training.mesh import check_batch
 

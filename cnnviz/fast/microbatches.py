@@ -16,21 +16,21 @@ MOST, SMALLEST = 2, 32  # pieces, and images in one
 Apply = Callable[..., Sequence[Any]]  # (node, *arrays) -> its outputs
 
 
-class Pieces(list):
+class Microbatches(list):
     """One value in equal parts along its first axis."""
 
 
-def pieces_for(count: int) -> int:
+def microbatch_count(count: int) -> int:
     """How many equal pieces so many images make, all of a size that is worth it; 1 where there are none."""
     return max(n for n in range(1, MOST + 1) if n == 1 or count % n == 0 and count >= n * SMALLEST)
 
 
 def joined(value: Any) -> Any:
     """The whole of a value that may be in pieces."""
-    return jnp.concatenate(value) if isinstance(value, Pieces) else value
+    return jnp.concatenate(value) if isinstance(value, Microbatches) else value
 
 
-def in_pieces(graph: Graph, small: Graph, count: int, apply: Apply) -> Apply:
+def in_microbatches(graph: Graph, small: Graph, count: int, apply: Apply) -> Apply:
     """`apply` for the nodes of `graph`, which from a convolution on goes piece by piece as far as it can.
 
     `small` is the graph of the same function of a `count`-th of the images: a value has images on its first axis where
@@ -41,13 +41,13 @@ def in_pieces(graph: Graph, small: Graph, count: int, apply: Apply) -> Apply:
     twins = dict(zip(graph.nodes, small.nodes, strict=True))
 
     def apply_in_pieces(node: Node, *arrays: Any) -> Sequence[Any]:
-        twin, parted = twins[node], any(isinstance(array, Pieces) for array in arrays)
+        twin, parted = twins[node], any(isinstance(array, Microbatches) for array in arrays)
         if parted and node.name == "reduce_sum" and 0 in node.params["axes"]:
             return [sum(twin.apply(piece)[0] for piece in arrays[0])]
         if (parted or node.name == "conv_general_dilated") and _is_apart(node, twin, count):
             cut = [_cut(*given, count) for given in zip(arrays, node.inputs, twin.inputs, strict=True)]
             outputs = [apply(twin, *piece) for piece in zip(*cut, strict=True)]
-            return [Pieces(output) for output in zip(*outputs, strict=True)]
+            return [Microbatches(output) for output in zip(*outputs, strict=True)]
         return apply(node, *map(joined, arrays))
 
     return apply_in_pieces
@@ -55,7 +55,7 @@ def in_pieces(graph: Graph, small: Graph, count: int, apply: Apply) -> Apply:
 
 def _cut(array: Any, value: Value, twin: Value, count: int) -> Sequence[Any]:
     """The array for each piece: its part, or all of it where it has no images."""
-    if isinstance(array, Pieces):
+    if isinstance(array, Microbatches):
         return array
     return [array] * count if value.shape == twin.shape else jnp.split(array, count)
 

@@ -15,7 +15,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from cnnviz.fast.convolutions import fast_form
 from cnnviz.fast.kernel_gradient import in_chunks
-from cnnviz.fast.microbatches import in_pieces, joined, pieces_for
+from cnnviz.fast.microbatches import in_microbatches, joined, microbatch_count
 from cnnviz.fast.pooling import is_small, max_of_slices
 from cnnviz.graph import Graph, Node
 
@@ -32,14 +32,14 @@ def faster(function: Callable, images: int | None = None) -> Callable:
 
     def rewritten(*arguments: Any) -> Any:
         graph, tree = Graph.of(function, *arguments)
-        apply = apply_faster if images is None else _apply_in_pieces(function, graph, arguments, images)
+        apply = apply_faster if images is None else _apply_in_microbatches(function, graph, arguments, images)
         outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply)
         return jax.tree.unflatten(tree, [joined(output) for output in outputs])
 
     return rewritten
 
 
-def once(function: Callable) -> Callable:
+def deduplicated(function: Callable) -> Callable:
     """`function`, with what it computes twice (the same primitive of the same values) computed only once.
 
     It is for what is not differentiated any more: of two equal values the first one's derivative would count.
@@ -61,7 +61,7 @@ def once(function: Callable) -> Callable:
     return rewritten
 
 
-def settled(function: Callable) -> Callable:
+def with_fast_convolutions(function: Callable) -> Callable:
     """`function`, with its convolutions from or to few channels in the forms that are fast on CPU.
 
     It is for what is not differentiated any more, since of a form there is no fast derivative.
@@ -103,13 +103,13 @@ def apply_faster(node: Node, *arrays: Any) -> Sequence[Any]:
     return node.apply(*arrays)
 
 
-def _apply_in_pieces(function: Callable, graph: Graph, arguments: Sequence[Any], images: int) -> Callable:
-    count = pieces_for(len(arguments[images]))
+def _apply_in_microbatches(function: Callable, graph: Graph, arguments: Sequence[Any], images: int) -> Callable:
+    count = microbatch_count(len(arguments[images]))
     if count == 1:
         return _apply_to_many
     piece = arguments[images][: len(arguments[images]) // count]
     small, _ = Graph.of(function, *arguments[:images], piece, *arguments[images + 1 :])
-    return in_pieces(graph, small, count, _apply_to_many)
+    return in_microbatches(graph, small, count, _apply_to_many)
 
 
 def _apply_to_many(node: Node, *arrays: Any) -> Sequence[Any]:

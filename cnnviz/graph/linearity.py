@@ -1,13 +1,9 @@
 """Whether a part of a graph is linear, or linear in pieces, in one of its values: a few methods hold only there."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
 from cnnviz.graph import Graph, Node, Value
-from cnnviz.types import Array, Image, Score
 
 SHAPE_ONLY = {"broadcast_in_dim", "reshape", "squeeze", "expand_dims", "transpose", "convert_element_type", "copy"}
 SHAPE_ONLY |= {"rev", "slice", "dynamic_slice", "gather", "concatenate", "pad"}
@@ -28,10 +24,10 @@ class Part(NamedTuple):
 
 def between(graph: Graph, start: Value, end: Value) -> list[Part]:
     """The nodes from `start` to `end`, in order; the insides of custom_jvp and custom_vjp calls in their place."""
-    return list(_between(graph, {start}, end))
+    return list(parts_between(graph, {start}, end))
 
 
-def _between(graph: Graph, dependent: set[Value], end: Value) -> Iterator[Part]:
+def partsparts_between(graph: Graph, dependent: set[Value], end: Value) -> Iterator[Part]:
     for node in graph.needed([end]):
         depends = tuple(value in dependent for value in node.inputs)
         if not any(depends):
@@ -41,7 +37,7 @@ def _between(graph: Graph, dependent: set[Value], end: Value) -> Iterator[Part]:
             yield Part(node, depends)
         else:
             inside = {value for value, does in zip(body.inputs, depends, strict=True) if does}
-            yield from _between(body, inside, body.outputs[0])
+            yield from parts_between(body, inside, body.outputs[0])
 
 
 def unlike(parts: Sequence[Part], allowed: Collection[str]) -> tuple[str, ...]:
@@ -54,11 +50,3 @@ def _is_like(part: Part, allowed: Collection[str]) -> bool:
     if name in PRODUCTS:
         return sum(part.depends) == 1
     return name in allowed or name == "div" and not part.depends[1]
-
-
-def after(score: Score, image: Image, layers: Mapping[str, Array]) -> list[Part]:
-    """The nodes between offsets at the layers, whose activations are given, and the score."""
-    offsets = {name: jnp.zeros(values.shape, values.dtype) for name, values in layers.items()}
-    function: Callable = lambda *leaves: score(image, dict(zip(sorted(offsets), leaves, strict=True)))[0]
-    graph, _ = Graph.of(function, *jax.tree.leaves(offsets))
-    return list(_between(graph, set(graph.inputs), graph.outputs[0]))

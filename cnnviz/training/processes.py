@@ -32,7 +32,7 @@ def join(where: str, timeout: int) -> str:
         raise InputError(f"n processes have the ids 0 to n - 1; {where!r} says {count} and {number}.")
     meet(host, port, count, number, timeout)
     _initialize(timeout, coordinator_address=f"{host}:{port}", num_processes=count, process_id=number)
-    return _told()
+    return _described()
 
 
 def _join_found(timeout: int) -> str:
@@ -46,7 +46,7 @@ def _join_found(timeout: int) -> str:
         _initialize(timeout)
     except ValueError:  # JAX's word for "no cluster"
         return "No cluster was found: this process trains alone."
-    return _told()
+    return _described()
 
 
 def _initialize(timeout: int, **how: Any) -> None:
@@ -57,7 +57,7 @@ def _initialize(timeout: int, **how: Any) -> None:
         raise InputError(f"The processes did not find each other in {timeout} seconds ({what}).") from error
 
 
-def _told() -> str:
+def _described() -> str:
     devices = f"{jax.local_device_count()} of {jax.device_count()} devices"
     return f"Process {jax.process_index()} of {jax.process_count()}, with {devices}."
 
@@ -71,7 +71,7 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def told(find: Callable[[], Any]) -> Any:
+def broadcast(find: Callable[[], Any]) -> Any:
     """What the first process finds (JSON), for all; the InputError that keeps it from that is raised in all."""
     if not are_several():
         return find()
@@ -81,13 +81,13 @@ def told(find: Callable[[], Any]) -> Any:
             answer = {"found": find()}
         except InputError as error:
             answer = {"fault": str(error)}
-    answer = json.loads(_text_of_first(json.dumps(answer)))
+    answer = json.loads(_broadcast_text(json.dumps(answer)))
     if "fault" in answer:
         raise InputError(answer["fault"])
     return answer["found"]
 
 
-def by_all(find: Callable[[], Any]) -> Any:
+def on_every_process(find: Callable[[], Any]) -> Any:
     """What each process finds for itself; if one of them cannot, all end, each with an InputError."""
     if not are_several():
         return find()
@@ -104,7 +104,7 @@ def by_all(find: Callable[[], Any]) -> Any:
     return found
 
 
-def of_first(tree: PyTree) -> PyTree:
+def broadcast_arrays(tree: PyTree) -> PyTree:
     """The first process's arrays, for all."""
     return multihost_utils.broadcast_one_to_all(tree) if are_several() else tree
 
@@ -115,7 +115,7 @@ def wait_for_all(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
-def _text_of_first(text: str) -> str:
+def _broadcast_text(text: str) -> str:
     data = np.frombuffer(text.encode(), np.uint8)
     length = int(multihost_utils.broadcast_one_to_all(np.int32(len(data))))
     padded = np.resize(data, length) if len(data) else np.zeros(length, np.uint8)

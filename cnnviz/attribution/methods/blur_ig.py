@@ -36,7 +36,7 @@ class BlurIG(Sampled):
         if self.max_sigma is not None and not self.max_sigma > 0:
             raise InputError(f"max_sigma is a width in pixels, so positive; it was {self.max_sigma}.")
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return self if self.max_sigma else replace(self, max_sigma=SIGMA * max(image_shape[:2]))
 
     @property
@@ -52,7 +52,7 @@ class BlurIG(Sampled):
         x, change = jax.jvp(lambda s: blurred(image, s, self.widest), (sigma,), (jnp.ones_like(sigma),))
         return -weight * gradient(score, x) * change
 
-    def sums_to(self, score: Score, image: Image) -> Scalar:
+    def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - value(score, blurred(image, jnp.asarray(self.widest), self.widest))
 
 

@@ -2,11 +2,12 @@
 
 import jax.numpy as jnp
 
+from cnnviz.attribution.layers import after
 from cnnviz.attribution.methods.cams import CAM as Base
 from cnnviz.attribution.methods.cams import Channels, Map
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError
-from cnnviz.graph.linearity import LINEAR, SHAPE_ONLY, Part, after, unlike
+from cnnviz.graph.linearity import LINEAR, SHAPE_ONLY, Part, unlike
 from cnnviz.types import Image, Score
 
 

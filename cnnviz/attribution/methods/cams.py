@@ -24,7 +24,7 @@ class CAM(Direct):
     layers: Layers = None
     relu: bool = True
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places))
 
     def __call__(self, score: Score, image: Image) -> Raw:

@@ -29,7 +29,7 @@ class ByChannel(Sampled):
     def count(self) -> int:
         return sum(self.widths) or self.samples
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         names = choose(self.layers, places)
         widths = {place.name: place.shape[-1] for place in places}
         return replace(self, layers=names, widths=tuple(widths[name] for name in names))

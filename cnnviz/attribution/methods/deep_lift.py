@@ -39,5 +39,5 @@ class DeepLIFT(Direct):
             )
         return RULES[self.rule](score, image, jnp.broadcast_to(baseline, image.shape))
 
-    def sums_to(self, score: Score, image: Image) -> Scalar:
+    def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))

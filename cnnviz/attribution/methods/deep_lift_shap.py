@@ -43,7 +43,7 @@ class DeepLIFTSHAP(Sampled):
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return total / self.count
 
-    def sums_to(self, score: Score, image: Image) -> Scalar:
+    def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - jax.vmap(lambda baseline: value(score, baseline))(self.all_for(image)).mean()
 
     def all_for(self, image: Image) -> Float[Array, "b h w c"]:

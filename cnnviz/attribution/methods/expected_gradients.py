@@ -27,7 +27,7 @@ class ExpectedGradients(Sampled):
 
     random = True
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         if self.references is not None and (self.references.ndim != 4 or self.references.shape[1:] != image_shape):
             shape = tuple(self.references.shape)
             raise InputError(f"References are images [m, {', '.join(map(str, image_shape))}]; these have {shape}.")
@@ -47,7 +47,7 @@ class ExpectedGradients(Sampled):
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return total / self.count
 
-    def sums_to(self, score: Score, image: Image) -> Scalar:
+    def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - jax.vmap(lambda x: value(score, x))(self._references(image)).mean()
 
     def _references(self, image: Image) -> Array:

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.layers import Place
+from cnnviz.attribution.layers import Place, after
 from cnnviz.attribution.methods.cams import CAM, Channels, Map
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError, unknown
-from cnnviz.graph.linearity import PIECEWISE_LINEAR, after, unlike
+from cnnviz.graph.linearity import PIECEWISE_LINEAR, unlike
 from cnnviz.types import Array, Image, Score
 
 OF = ("exp", "softmax", "logit")
@@ -59,8 +59,8 @@ class GradCAMPP(CAM):
         if self.of not in OF:
             raise unknown("function of the score", self.of, OF)
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
-        chosen = super().resolved(places, image_shape)
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+        chosen = super().fitted_to(places, image_shape)
         looked_at = [place for place in places if place.name in (chosen.layers or ())]
         if self.variant == "eq10" and any(place.bends for place in looked_at):
             from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP

@@ -25,8 +25,8 @@ class GuidedGradCAM(Direct):
 
     rewritten = False
 
-    def resolved(self, places, image_shape):
-        return replace(self, layers=GradCAM(layers=self.layers).resolved(places, image_shape).layers)
+    def fitted_to(self, places, image_shape):
+        return replace(self, layers=GradCAM(layers=self.layers).fitted_to(places, image_shape).layers)
 
     def __call__(self, score: Score, image: Image) -> Raw:
         maps, side = GradCAM(layers=self.layers)(score, image), (image.shape[0], image.shape[1])

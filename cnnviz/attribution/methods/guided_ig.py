@@ -72,5 +72,5 @@ class GuidedIG(Stepwise):
     def finish(self, score: Score, image: Image, state: PyTree) -> Raw:
         return state[1]
 
-    def sums_to(self, score: Score, image: Image) -> Scalar:
+    def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))

@@ -39,5 +39,5 @@ class IntegratedGradients(Sampled):
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return (image - self.baseline) * total
 
-    def sums_to(self, score: Score, image: Image) -> Scalar | None:
+    def completeness_target(self, score: Score, image: Image) -> Scalar | None:
         return value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))

@@ -21,5 +21,5 @@ class InternalInfluence(LayerIntegratedGradients):
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return total
 
-    def sums_to(self, score: Score, image: Image) -> None:
+    def completeness_target(self, score: Score, image: Image) -> None:
         return None

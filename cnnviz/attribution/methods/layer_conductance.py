@@ -30,6 +30,6 @@ class LayerConductance(LayerIntegratedGradients):
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return total
 
-    def sums_to(self, score: Score, image: Image) -> Scalar:
+    def completeness_target(self, score: Score, image: Image) -> Scalar:
         due = value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))
         return len(self.layers or ()) * due

@@ -19,7 +19,7 @@ class LayerGradientXActivation(Direct):
 
     layers: Layers = None
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places, spatial=False))
 
     def __call__(self, score: Score, image: Image) -> Raw:

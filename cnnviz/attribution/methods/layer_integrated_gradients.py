@@ -24,7 +24,7 @@ class LayerIntegratedGradients(IntegratedGradients):
 
     layers: Layers = None
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places, spatial=False))
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
@@ -39,7 +39,7 @@ class LayerIntegratedGradients(IntegratedGradients):
     def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
         return {name: span * total[name] for name, span in self._spans(score, image).items()}
 
-    def sums_to(self, score: Score, image: Image) -> Scalar | None:
+    def completeness_target(self, score: Score, image: Image) -> Scalar | None:
         spans = self._spans(score, image)
         due = [score(image, {})[0] - score(image, {name: -span})[0] for name, span in spans.items()]
         return jnp.stack(due).sum()

@@ -24,7 +24,7 @@ class NeuronGradient(Direct):
     layers: Layers = None
     unit: tuple[int, ...] | None = None
 
-    def resolved(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         layers = choose(self.layers, places, spatial=False)
         if len(layers) != 1:
             raise InputError(f"A unit lies in one layer; there were {len(layers)}: {', '.join(layers)}.")

@@ -38,8 +38,8 @@ class SmoothGrad(Sampled):
     def cost(self) -> int:
         return self.base.count if isinstance(self.base, Sampled) else 1
 
-    def resolved(self, places, image_shape):
-        return replace(self, base=self.base.resolved(places, image_shape))
+    def fitted_to(self, places, image_shape):
+        return replace(self, base=self.base.fitted_to(places, image_shape))
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
         key = jax.random.fold_in(key, i)

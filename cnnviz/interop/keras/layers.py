@@ -6,9 +6,9 @@ from typing import Any
 import flax.linen as nn
 
 from cnnviz.errors import InputError
-from cnnviz.interop.keras_config import Described, Pair, is_kerass_own
-from cnnviz.models import sequential, spatial
-from cnnviz.models.activations import ACTIVATIONS, Function
+from cnnviz.interop.keras.config import Described, Pair, is_kerass_own
+from cnnviz.interop.linen import sequential, spatial
+from cnnviz.interop.linen.activations import ACTIVATIONS, Function
 
 
 def layer_of(described: Described) -> nn.Module:

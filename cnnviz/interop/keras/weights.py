@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.errors import InputError
-from cnnviz.interop import hdf5
-from cnnviz.models.sequential import Sequential
-from cnnviz.models.spatial import DepthwiseConv2D
+from cnnviz.interop.keras import hdf5
+from cnnviz.interop.linen.sequential import Sequential
+from cnnviz.interop.linen.spatial import DepthwiseConv2D
 from cnnviz.types import Variables
 
 Shape = tuple[int, ...]

@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz import checkpoints, configs
 from cnnviz.atomic import atomic_write
-from cnnviz.configs import build_model
 from cnnviz.errors import InputError
 from cnnviz.probe import Layer
 from cnnviz.probe import layers as layers_of
+from cnnviz.runs import checkpoints
+from cnnviz.runs import config as configs
+from cnnviz.runs.config import build_model
 from cnnviz.training.members import Record, best, by_seed
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State, initial_state

@@ -7,8 +7,8 @@ from flax.linen.dtypes import promote_dtype
 from jaxtyping import Float
 
 from cnnviz.errors import InputError
-from cnnviz.models.activations import Function, Values
-from cnnviz.models.sequential import add_bias, glorot
+from cnnviz.interop.linen.activations import Function, Values
+from cnnviz.interop.linen.sequential import add_bias, glorot
 from cnnviz.types import Array, Images, Key
 
 Maps = Float[Array, "n i j k"]  # as Images, of another size

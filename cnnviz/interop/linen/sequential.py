@@ -14,7 +14,7 @@ from flax.linen.dtypes import promote_dtype
 from jaxtyping import Float
 
 from cnnviz.errors import InputError
-from cnnviz.models.activations import Function, Values, relu
+from cnnviz.interop.linen.activations import Function, Values, relu
 from cnnviz.types import Array, Images
 
 glorot = nn.initializers.glorot_uniform()

@@ -8,7 +8,7 @@ from typing import Any
 from cnnviz.errors import InputError
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
-from cnnviz.training.keep import Keep
+from cnnviz.runs.keep import Keep
 from cnnviz.training.recipe import Recipe, seeds_of
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.errors import InputError
-from cnnviz.interop.keras1 import in_terms_of_keras2
+from cnnviz.interop.keras.keras1 import in_terms_of_keras2
 
 Pair = tuple[int, int]
 LARGEST = 2**31 - 1

@@ -8,11 +8,11 @@ from pathlib import Path
 import h5py
 
 from cnnviz.errors import InputError
-from cnnviz.interop import hdf5
-from cnnviz.interop.keras_config import Described, parse, read_chain, shortly
-from cnnviz.interop.keras_layers import layer_of
-from cnnviz.interop.keras_weights import places_by_class, places_by_name, read_variables
-from cnnviz.models.sequential import Sequential
+from cnnviz.interop.keras import hdf5
+from cnnviz.interop.keras.config import Described, parse, read_chain, shortly
+from cnnviz.interop.keras.layers import layer_of
+from cnnviz.interop.keras.weights import places_by_class, places_by_name, read_variables
+from cnnviz.interop.linen.sequential import Sequential
 from cnnviz.types import Variables
 
 LONGEST_CONFIG = 64 * 2**20  # bytes; the largest models of Keras's own have 2 MB
