@@ -27,7 +27,7 @@ def between(graph: Graph, start: Value, end: Value) -> list[Part]:
     return list(parts_between(graph, {start}, end))
 
 
-def partsparts_between(graph: Graph, dependent: set[Value], end: Value) -> Iterator[Part]:
+def parts_between(graph: Graph, dependent: set[Value], end: Value) -> Iterator[Part]:
     for node in graph.needed([end]):
         depends = tuple(value in dependent for value in node.inputs)
         if not any(depends):
