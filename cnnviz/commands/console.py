@@ -9,6 +9,7 @@ from dataclasses import fields
 from difflib import get_close_matches
 from io import StringIO
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -75,6 +76,12 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, InputError) or not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     return f"{error.filename or 'A file'} cannot be read or written: {error.strerror}."
+
+
+def command_line(command: str) -> str:
+    """How to start a command in the way this process was started: `python train.py`, or `cnnviz train`."""
+    started = Path(sys.argv[0]).name
+    return f"cnnviz {command}" if started in ("cnnviz", "__main__.py") else f"python {command}.py"
 
 
 def use_compilation_cache() -> None:

@@ -96,9 +96,9 @@ class Options:
         return replace(self, **{name: value for name, value in USUAL.items() if getattr(self, name) is None})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "train.py") -> int:
     """Runs the command and gives its exit code: 0, 2 for what cannot be used, 130 for Ctrl-C, 143 for SIGTERM."""
-    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, "train.py")
+    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, program)
 
 
 def train(options: Options) -> int:
@@ -202,3 +202,7 @@ def _free_name(folder: Path, stem: str) -> Path:
     while (folder / f"{stem}-{number}").exists():
         number += 1
     return folder / f"{stem}-{number}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -62,12 +62,12 @@ class AttributeOptions(Options):
 OPTIONS = {"attribute": AttributeOptions}  # kinds of picture with options of their own
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") -> int:
     """Runs the command and gives its exit code: 0, or 2 for an input that cannot be used."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
     options = OPTIONS.get(kinds[0], Options) if len(kinds) == 1 else Options
-    return console.run(lambda options: visualize(options, kinds), options, arguments, "visualize.py")
+    return console.run(lambda options: visualize(options, kinds), options, arguments, program)
 
 
 def _is_kind(first: Sequence[str]) -> bool:
@@ -180,3 +180,7 @@ def _first_fitting(options: Options, run: Any) -> Any:
 def _fits(dataset: Any, run: Any) -> bool:
     outputs = run.layers[-1].shape[-1]
     return dataset.train.images.shape[1:] == tuple(run.image_shape) and len(dataset.classes) == outputs
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
