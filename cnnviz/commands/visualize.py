@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from cnnviz.commands import console, terminal
+from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
@@ -155,9 +156,8 @@ def _dataset(options: Options, run: Any) -> Any:
         return dataset
     if run.path is None:
         return _first_fitting(options, run)
-    saved = run.config["data"]
-    dataset = data.load(saved["name"], options.data_dir or saved["dir"])
-    if dataset.fingerprint != saved["fingerprint"]:
+    dataset, is_same = recorded_data(run.path, run.config, options.data_dir)
+    if not is_same:
         print(f"note: {dataset.source} differs from the data that the run was trained on")
     return dataset
 
