@@ -1,7 +1,7 @@
 """The shapes, pytrees and callables that every signature is written in."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -18,5 +18,16 @@ Labels = Int[Array, " n"]
 Logits = Float[Array, "n k"]
 Activations = dict[str, Float[Array, "..."]]  # layer name -> value for one image, no batch axis
 
-# (image, offsets added to activations) -> (score, activations); a missing offset means zero
-Score = Callable[[Image, Activations], tuple[Scalar, Activations]]
+LOGITS = "//logits"  # among a score's activations, the name of the logits; a layer of this name is refused
+
+
+class Outputs(NamedTuple):
+    """A network's logits for one image, before any softmax that it ends in, and every layer's value."""
+
+    logits: Float[Array, "..."]
+    activations: Activations
+
+
+# Both take an image and offsets added to activations; a missing offset means zero.
+Network = Callable[[Image, Activations], Outputs]
+Score = Callable[[Image, Activations], tuple[Scalar, Activations]]  # the logits are among the activations, as LOGITS

@@ -1,5 +1,6 @@
 """What every method of METHODS keeps: one finite map an image, from that image alone, however it is computed."""
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import flax.linen as nn
@@ -338,3 +339,26 @@ def test_a_missing_argument_of_the_model_is_named(images):
         attribute("gradient", model, variables, images, 1)
     cold, warm = (attribute("gradient", model, variables, images, 1, call={"temperature": t}) for t in (1.0, 2.0))
     close(cold, 2 * warm)
+
+
+class Named(nn.Module):
+    """A network with a hidden layer of this name."""
+
+    hidden: str
+    bend: Callable = nn.relu
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(2, (3, 3), strides=4, name="conv")(x))
+        return nn.Dense(3, name="head")(self.bend(nn.Dense(4, name=self.hidden)(x.mean((1, 2)))))
+
+
+@pytest.mark.parametrize("bend", [nn.relu, nn.tanh])  # by the Jacobian, and by nested derivatives
+def test_grad_cam_pp_takes_no_hidden_layer_for_the_logits(images, bend):
+    plain, named = Named("hidden", bend), Named("logits", bend)
+    params = draw(plain, images)["params"]
+    renamed = {"params": {**params, "logits": params["hidden"]}}
+    renamed["params"].pop("hidden")
+    ask = dict(targets=1, variant="eq10", of="softmax", layers="conv")
+    found = attribute("grad_cam_pp", named, renamed, images[:2], **ask)
+    np.testing.assert_allclose(found, attribute("grad_cam_pp", plain, {"params": params}, images[:2], **ask), rtol=1e-5)

@@ -9,6 +9,7 @@ import pytest
 from cnnviz import kernels, probe
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
+from cnnviz.types import LOGITS
 
 ORDER = ["z_first", "norm", "shared@0", "shared@1", "block/z", "block/y", "block/a", "block", "a_last"]
 
@@ -65,6 +66,68 @@ def test_the_score_is_the_logit_before_the_softmax(foreign, images):
     score, values = probe.score_of(model, variables, 2)(images[0], {})
     np.testing.assert_allclose(score, logits[0, 2], atol=1e-6)
     assert values["block"].shape == (8, 8, 4)
+
+
+class HiddenLogits(nn.Module):
+    """A hidden layer called "logits", a module's output or a sown value, in front of the layer that is the output."""
+
+    sown: bool
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(4, (3, 3), name="conv")(x))
+        self.sow("intermediates", "relu", x)
+        hidden = nn.Dense(5, name="hidden" if self.sown else "logits")(x.mean((1, 2)))
+        if self.sown:
+            self.sow("intermediates", "logits", hidden)
+        return nn.Dense(3, name="head")(nn.tanh(hidden))
+
+
+@pytest.mark.parametrize("sown", [False, True])
+def test_a_layer_that_the_user_calls_logits_is_not_taken_for_the_logits(sown, images):
+    model = HiddenLogits(sown)
+    variables = model.init(jax.random.key(0), images)
+    true = model.apply(variables, images)
+    hidden = probe.activations(model, variables, images, "logits")["logits"]
+    assert hidden.shape == (5, 5)
+    np.testing.assert_allclose(probe.logits(model, variables, images), true, atol=1e-6)
+    found, activations = probe.network_of(model, variables)(images[0], {})
+    np.testing.assert_allclose(found, true[0], atol=1e-6)
+    np.testing.assert_allclose(activations["logits"], hidden[0], atol=1e-6)
+    score, values = probe.score_of(model, variables, 2)(images[0], {})
+    np.testing.assert_allclose(score, true[0, 2], atol=1e-6)
+    np.testing.assert_allclose(values["logits"], hidden[0], atol=1e-6)
+    np.testing.assert_allclose(values[LOGITS], true[0], atol=1e-6)
+
+
+def test_without_such_a_layer_logits_names_the_output_before_the_softmax(foreign, images):
+    found = probe.activations(*foreign, images, ["logits", "norm"])
+    assert list(found) == ["norm", "logits"]
+    np.testing.assert_allclose(found["logits"], probe.logits(*foreign, images), atol=1e-6)
+
+
+def test_a_name_reserved_for_the_logits_is_refused(images):
+    class Reserved(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(2, name=LOGITS)(x.mean((1, 2)))
+
+    variables = Reserved().init(jax.random.key(0), images)
+    with pytest.raises(InputError, match="The name '//logits' is reserved for the logits; this model has a layer of"):
+        probe.layers(Reserved(), variables, (8, 8, 3))
+
+
+def test_offsets_to_two_names_of_one_value_add(images):
+    class Shell(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Sequential([nn.Conv(2, (3, 3)), nn.relu, nn.Conv(3, (3, 3))], name="shell")(x).mean((1, 2))
+
+    variables = Shell().init(jax.random.key(0), images)
+    score = probe.score_of(Shell(), variables, 1)
+    one, two = jnp.full((8, 8, 3), 2.0), jnp.full((8, 8, 3), 3.0)
+    shifted = score(images[0], {"shell": one, "Conv_1": two})[0] - score(images[0], {})[0]
+    np.testing.assert_allclose(shifted, 5.0, atol=1e-5)
 
 
 def test_an_offset_shifts_the_layer_for_all_that_comes_after(foreign, images):

@@ -9,12 +9,15 @@ names (`train=False`, `deterministic=True`, ...) are filled in by the model's si
 """
 
 from cnnviz.probe.folds import fold
+from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx
 from cnnviz.probe.read import NOTHING, Call, activations, check_images, logits, output_shape
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
+from cnnviz.types import LOGITS
 
 __all__ = [
+    "LOGITS",
     "NOTHING",
     "Call",
     "Layer",
@@ -24,6 +27,7 @@ __all__ = [
     "from_nnx",
     "layers",
     "logits",
+    "network_of",
     "output_shape",
     "score_of",
 ]

@@ -14,7 +14,7 @@ from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
 from cnnviz.graph.softmax import logits_of
 from cnnviz.probe.capture import Recording, record
-from cnnviz.types import Array, Variables
+from cnnviz.types import LOGITS, Array, Variables
 
 Shapes = tuple[Any, ...]  # a jax.ShapeDtypeStruct for each leaf
 
@@ -35,13 +35,13 @@ class Trace:
 
     @property
     def logits(self) -> Value:
-        """The model's output, or what goes into the softmax that makes it."""
+        """The model's output, or the input of the softmax that makes it."""
         if len(self.outputs) != 1:
             raise InputError(f"The model gives {len(self.outputs)} arrays; a score needs a model that gives one.")
         return logits_of(self.graph, self.outputs[0])
 
     def value(self, name: str) -> Value:
-        """The value of the layer `name`; "logits" is also the model's output before any softmax."""
+        """The value of the layer `name`; where no layer is called so, "logits" is the output before any softmax."""
         if name not in self.values and name == "logits":
             return self.logits
         if name not in self.values:
@@ -111,6 +111,8 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
         raise InputError(f"The model draws at random as it is called here, and must not: {error}") from error
     outputs, values = jax.tree.unflatten(tree, graph.outputs)
     axes = {name: _image_axis(value.shape, larger[name].shape) for name, value in values.items()}
+    if LOGITS in values:
+        raise InputError(f"The name {LOGITS!r} is reserved for the logits; this model has a layer of that name.")
     names = [name for name in _in_order(graph, values, recordings[0].order) if axes[name] is not None]
     kinds = {name: recordings[0].kinds.get(name.split("@")[0]) or kind_of(graph, values[name]) for name in names}
     return Trace(graph, {name: values[name] for name in names}, {n: axes[n] or 0 for n in names}, kinds, outputs)
