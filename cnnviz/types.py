@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, Scalar, Shaped
 PyTree = Any
 Key = Array  # a key from jax.random.key
 Variables = Mapping[str, PyTree]  # {"params": ..., "batch_stats": ...}
+VariablesLike = Any  # variables as a user gives them: those, or a Flax TrainState; checked by probe.as_variables
+LayerNames = Any  # layers as a user asks for them: a name, several, or None for all; checked by probe.as_names
 
 Image = Float[Array, "h w c"]  # as the run's `prepare` makes it from uint8
 Images = Float[Array, "n h w c"]

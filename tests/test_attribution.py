@@ -11,6 +11,7 @@ import pytest
 
 from cnnviz import probe
 from cnnviz.attribution import METHODS, Unit, attribute, build, explain, suite
+from cnnviz.attribution.layers import choose, places
 from cnnviz.attribution.shapes import Direct, method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
@@ -351,6 +352,11 @@ class Named(nn.Module):
     def __call__(self, x):
         x = nn.relu(nn.Conv(2, (3, 3), strides=4, name="conv")(x))
         return nn.Dense(3, name="head")(self.bend(nn.Dense(4, name=self.hidden)(x.mean((1, 2)))))
+
+
+def test_layers_that_are_no_names_are_said(tiny):
+    with pytest.raises(InputTypeError, match="Layers are asked for by name, one or several, or all by None; these we"):
+        choose(-1, places(*tiny, (8, 8, 3), {}))
 
 
 @pytest.mark.parametrize("bend", [nn.relu, nn.tanh])  # by the Jacobian, and by nested derivatives

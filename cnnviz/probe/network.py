@@ -8,10 +8,11 @@ from cnnviz.errors import InputError
 from cnnviz.graph import Value
 from cnnviz.probe.read import NOTHING, Call, check_images
 from cnnviz.probe.trace import Trace, trace
-from cnnviz.types import Activations, Array, Image, Network, Outputs, Variables
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import Activations, Array, Image, Network, Outputs, VariablesLike
 
 
-def network_of(model: Any, variables: Variables, *, call: Call = NOTHING) -> Network:
+def network_of(model: Any, variables: VariablesLike, *, call: Call = NOTHING) -> Network:
     """The model as `network(image, offsets) -> (logits, activations)`, for one image `[h, w, c]`.
 
     `offsets` are added to the layers of these names, each in the shape of its layer, and shift everything computed
@@ -19,6 +20,7 @@ def network_of(model: Any, variables: Variables, *, call: Call = NOTHING) -> Net
     are all layers' values in order of execution, without a batch axis. Inside `jax.jit`, pass `variables` as an
     argument, so that another checkpoint does not recompile.
     """
+    variables = as_variables(variables)
 
     def network(image: Image, offsets: Activations) -> Outputs:
         images = check_images(image[None])

@@ -10,13 +10,13 @@ import numpy as np
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.probe.network import network_of
 from cnnviz.probe.read import NOTHING, Call
-from cnnviz.types import LOGITS, Activations, Array, Image, Scalar, Score, Variables
+from cnnviz.types import LOGITS, Activations, Array, Image, Scalar, Score, VariablesLike
 
 Class = int | np.integer | Array
 Target = Class | tuple[Class, Class] | Callable[[Array], Array]
 
 
-def score_of(model: Any, variables: Variables, target: Target, *, call: Call = NOTHING) -> Score:
+def score_of(model: Any, variables: VariablesLike, target: Target, *, call: Call = NOTHING) -> Score:
     """One number of a network: `score(image, offsets) -> (score, activations)`, for one image `[h, w, c]`.
 
     `target` is a class index (it may be traced), a pair of them (the difference of their logits), or a function of the

@@ -9,12 +9,14 @@ from typing import Any
 import flax.errors
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
 from cnnviz.graph.softmax import logits_of
 from cnnviz.probe.capture import Recording, record
-from cnnviz.types import LOGITS, Array, Variables
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import LOGITS, Array, Variables, VariablesLike
 
 Shapes = tuple[Any, ...]  # a jax.ShapeDtypeStruct for each leaf
 
@@ -83,9 +85,9 @@ class Static:
         return isinstance(other, Static) and (self.value is other.value or self.key == other.key)
 
 
-def trace(model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> Trace:
+def trace(model: Any, variables: VariablesLike, images: Any, call: Mapping[str, Any]) -> Trace:
     """The graph of `model` for images `[n, h, w, c]` of this shape; nothing is computed, and it is made only once."""
-    leaves, structure = jax.tree.flatten(variables)
+    leaves, structure = jax.tree.flatten(as_variables(variables))
     return _trace(Static(model), structure, tuple(map(_shape, leaves)), _shape(images), Static(call))
 
 
@@ -180,4 +182,5 @@ def _called_name(node: Node) -> str:
 
 
 def _is_zero(value: Value) -> bool:
-    return value.constant is not None and value.shape == () and bool(value.constant == 0)
+    constant = value.constant
+    return constant is not None and not isinstance(constant, Tracer) and value.shape == () and bool(constant == 0)
