@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph
 from cnnviz.graph.linearity import PIECEWISE_LINEAR, Part, between, parts_between, unlike
+from cnnviz.probe import as_names
 from cnnviz.probe.trace import Trace, kind_of, trace
-from cnnviz.types import Array, Image, Score, Variables
+from cnnviz.types import Array, Image, LayerNames, Score, Variables
 
 NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}
 NONLINEAR |= {"celu", "softplus", "mish", "hard_swish", "hard_silu", "max"}
@@ -50,7 +51,7 @@ def _places(traced: Trace) -> list[Place]:
     return found
 
 
-def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
+def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
     """The asked layers in order of execution; "all" are those with a spatial extent, None is the usual one.
 
     The usual one is, of those the logits depend on, the last with a spatial extent after a non-linearity (`relu2`),
@@ -62,7 +63,7 @@ def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> t
         return (usual(places),)
     if asked == "all":
         return tuple(place.name for place in places if place.spatial) or (usual(places),)
-    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    names = as_names(asked) or ()
     known = {place.name: place for place in places}
     listed = ", ".join(place.name for place in fit) or "none"
     for name in names:

@@ -11,7 +11,7 @@ from cnnviz.attribution.methods.cams import CAM, Channels, Map
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph.linearity import PIECEWISE_LINEAR, unlike
-from cnnviz.types import Array, Image, Score
+from cnnviz.types import LOGITS, Array, Image, Score
 
 OF = ("exp", "softmax", "logit")
 Derivatives = tuple[Array, Array, Array]
@@ -112,7 +112,7 @@ def _by_jacobian(of: str, score: Score, image: Image, layer: str, gradient: Arra
     gradients under the probabilities."""
     if of == "exp":
         return of_exp(gradient, jnp.zeros_like(gradient), jnp.zeros_like(gradient))
-    logits = lambda offset: score(image, {layer: offset})[1]["logits"]
+    logits = lambda offset: score(image, {layer: offset})[1][LOGITS]
     p = jax.nn.softmax(logits(jnp.zeros_like(gradient)))
     jacobian = jax.jacrev(logits)(jnp.zeros_like(gradient))
     expected = lambda values: jnp.einsum("k,khwc->hwc", p, values)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from cnnviz.attribution.layers import Layers
 from cnnviz.attribution.methods.grad_cam_pp import Derivatives, of_exp, weighed
 from cnnviz.attribution.shapes import Raw, Sampled, method
-from cnnviz.types import Array, Image, PyTree, Score
+from cnnviz.types import LOGITS, Array, Image, PyTree, Score
 
 
 @method
@@ -37,7 +37,7 @@ class NestedGradCAMPP(Sampled):
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         def along(t: Array) -> Array:
             found, activations = score(image, self._offsets(sample, t))
-            return found - jax.nn.logsumexp(activations["logits"]) if self.of == "softmax" else found
+            return found - jax.nn.logsumexp(activations[LOGITS]) if self.of == "softmax" else found
 
         derivatives = nested(along)
         return derivatives if self.of == "logit" else of_exp(*derivatives)
