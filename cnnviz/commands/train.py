@@ -111,7 +111,7 @@ def train(options: Options) -> int:
         print(f"Prepared: {data.prepare(new.dataset, options.data_dir)}")
         return 0
     if options.verify is not None:
-        return verify(options.verify, options.data_dir)
+        return verify(options.verify, options)
     recipe = Recipe(**asdict(RECIPES[DEFAULT]) | options.numbers)
     keep = Keep(new.keep, options.keep_every)
     if options.limit is not None and options.limit < 1:
@@ -157,7 +157,7 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
 
         name, config = processes.broadcast(begin)
         path = Path(name)
-        dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
+        dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options))
         return train_on(path, config, dataset, stop, mesh, options.images_on)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from cnnviz.commands import console, terminal
+from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
@@ -135,9 +136,9 @@ def _net(options: Any, kinds: Iterable[Any]) -> Any:
     if not asked.path.exists() and asked.path.parent == Path(".") and not asked.path.suffix:
         raise unknown("kind of picture or run", str(asked.path), PICTURES)
     net = networks.open(where if options.member is None else f"{where}@{options.member}", seed=options.seed)
-    if options.seed and net.data and not any(hasattr(kind, "seed") for kind in kinds):
+    if options.seed and net.path and not any(hasattr(kind, "seed") for kind in kinds):
         print("note: --seed is the key of random draws, of which there are none here; --member shows another network")
-    if not net.data:
+    if net.path is None:
         print(f"untrained: a fresh Glorot draw from jax.random.key({options.seed})")
     return net
 
@@ -155,10 +156,10 @@ def _dataset(options: Any, net: Any) -> Any:
                 f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit."
             )
         return dataset
-    if not net.data:
+    if net.path is None:
         return _first_fitting(options, net)
-    dataset = data.load(net.data["name"], options.data_dir or net.data["dir"])
-    if dataset.fingerprint != net.data["fingerprint"]:
+    dataset, is_same = recorded_data(net.path, {"data": net.data}, options.data_dir)
+    if not is_same:
         print(f"note: {dataset.source} differs from the data that the run was trained on")
     return dataset
 

@@ -15,5 +15,4 @@ def read(path: Path, seed: int = 0) -> Net:
     model, variables = resolve(READERS, path.suffix, "reader")(path)
     image = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.float32)
     untrained = model.lazy_init(jax.random.key(seed), image)  # computes nothing of an image
-    folder = Path("figures") / path.stem
-    return Net(path.stem, model, [variables], [untrained], tuple(model.image_shape), folder=folder)
+    return Net(path.stem, model, [variables], [untrained], tuple(model.image_shape))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import unknown
@@ -18,8 +19,8 @@ class Net:
 
     `members` are the variables of each network that was trained with another of the `seeds`; there is one where nothing
     is said of seeds. `beginnings` are the variables of each before its first step, or a fresh draw. `data` says which
-    data set it was trained on (name, fingerprint, dir), `history` has a record per epoch; both are empty for a network
-    that was not trained here. `folder` is where its pictures go.
+    data set it was trained on (name, fingerprint, dir), `history` has a record per epoch, `path` is its run; they are
+    empty for a network that was not trained here.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Net:
     history: Sequence[Mapping[str, Any]] = ()
     seeds: tuple[int, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
-    folder: Any = None
+    path: Path | None = None
 
     @property
     def variables(self) -> Variables:
@@ -44,6 +45,11 @@ class Net:
     def untrained(self) -> Variables:
         """The variables of the first member before its first step."""
         return self.beginnings[0]
+
+    @property
+    def folder(self) -> Path:
+        """Where its pictures go by default."""
+        return self.path / "figures" if self.path else Path("figures") / self.name
 
     @property
     def title(self) -> str:
