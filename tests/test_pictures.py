@@ -358,11 +358,11 @@ def test_a_write_that_fails_leaves_what_was_there(drawn, tmp_path, monkeypatch):
     (path,) = files.write(drawn, tmp_path)
     before = path.read_bytes()
 
-    def fill_the_disk(figure, path, format, title):
-        path.write_bytes(b"half")
+    def fill_the_disk(path, data):
+        path.open("wb").write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_save", fill_the_disk)
+    monkeypatch.setattr("pathlib.Path.write_bytes", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
         files.write(drawn, tmp_path)
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
@@ -426,3 +426,42 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
 def test_what_no_attribution_can_be_drawn_of_is_said(run, change, text):
     with pytest.raises(InputError, match=text):
         attribute.Attributions(**change)([run], DATA)
+
+
+def test_pictures_say_what_they_are_of_and_name_the_axes_of_their_numbers(run):
+    (image, relu1) = activations.Activations(image=3, split="test", layer="relu1")([run], DATA)
+    shown = {"dataset": "things", "split": "test", "index": 3}
+    assert image.subject == {"image": shown}
+    assert relu1.subject == {"network": "a run", "image": shown, "layer": "relu1"}
+    assert relu1.axes == {"relu1": ("height", "width", "channel")}
+    maps = kernels.kernels_picture(run, "conv1")
+    assert maps.subject == {"network": "a run", "layer": "conv1"}
+    assert maps.axes["trained"] == ("height", "width", "input", "output")
+    (matrix,) = attribute.Attributions(methods="gradient", images="2")([run], DATA)
+    assert matrix.subject == {
+        "network": "a run",
+        "image": shown | {"split": "train", "index": [2]},
+        "method": ["gradient"],
+    }
+    assert matrix.axes == {"gradient": ("member", "image", "row", "column")}
+
+
+@pytest.mark.parametrize("kind", ["layers", "kernels", "histograms", "activations", "predictions"])
+def test_of_several_seeds_the_title_says_which_is_drawn(kind, run):
+    two = replace(run, members=[run.untrained, run.variables], beginnings=[run.untrained] * 2, seeds=(5, 6))
+    found = [p for p in resolve(PICTURES, kind, "picture")()([two], DATA) if p.name != "image"]
+    assert all("a run (seed 5, one of 2)" in picture.title for picture in found)
+    other = [p for p in resolve(PICTURES, kind, "picture")()([two.only(1)], DATA) if p.name != "image"]
+    assert all("a run (seed 6, one of 2)" in picture.title for picture in other)
+
+
+def test_several_networks_are_drawn_one_after_the_other(run, dense):
+    found = layers.Layers()([run, replace(dense, name="another")], DATA)
+    assert [picture.subject["network"] for picture in found] == ["a run", "another"]
+
+
+def test_a_picture_is_saved_by_its_ending_and_shown_in_a_notebook(drawn, tmp_path):
+    assert drawn.save(tmp_path / "x.svg").read_bytes().startswith(b"<?xml")
+    assert drawn._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match=r"There is no format named 'pgn'; did you mean 'png'"):
+        drawn.save(tmp_path / "x.pgn")

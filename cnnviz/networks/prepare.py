@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cnnviz.errors import InputError
-from cnnviz.types import Array, Float, Shaped
+from cnnviz.types import Array, Float, Given
 
 OLDEST = "float32(pixel) / 255"  # what runs said before they had the numbers
 
@@ -33,7 +33,7 @@ class Prepare:
         if not all(-float("inf") < value < float("inf") for value in self.mean):
             raise InputError(f"prepare.mean has finite numbers; it was {list(self.mean)}.")
 
-    def __call__(self, images: Shaped[Array, "*n h w c"]) -> Float[Array, "*n h w c"]:
+    def __call__(self, images: Given) -> Float[Array, "*n h w c"]:
         """uint8 images as the float32 that the network takes."""
         self.check(images.shape[-1])
         prepared = jnp.asarray(images, jnp.float32) / (1 / self.scale)  # so that a scale of 1/255 is a division by 255
