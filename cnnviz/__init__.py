@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cnnviz.attribution import build as build
     from cnnviz.attribution import suite as suite
     from cnnviz.interop import load_keras as load_keras
-    from cnnviz.networks import open as load
+    from cnnviz.networks import open as load  # noqa: F401
     from cnnviz.probe import activations as activations
     from cnnviz.probe import fold as fold
     from cnnviz.probe import from_nnx as from_nnx

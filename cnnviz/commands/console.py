@@ -23,13 +23,19 @@ FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # o
 ENDS = ("For full helptext", "Argument helptext")  # what tyro adds to the sentence that says what is wrong
 
 
-def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], program: str) -> int:
+def run(
+    command: Callable[[Any], int],
+    options: type,
+    arguments: Sequence[str],
+    program: str,
+    description: str | None = None,
+) -> int:
     """Reads the options, runs the command and gives its exit code; a fault is one line on stderr.
 
     `--debug` shows the traceback.
     """
     try:
-        return command(parse(options, arguments, program))
+        return command(parse(options, arguments, program, description))
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -40,7 +46,7 @@ def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], 
         return INPUT_ERROR
 
 
-def parse(options: type, arguments: Sequence[str], program: str) -> Any:
+def parse(options: type, arguments: Sequence[str], program: str, description: str | None = None) -> Any:
     """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
     known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
     for argument in arguments:
@@ -51,7 +57,14 @@ def parse(options: type, arguments: Sequence[str], program: str) -> Any:
             raise InputError(f"There is no option {argument!r}; {hint}")
     with redirect_stderr(StringIO()) as said:
         try:
-            parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
+            parsed, left = tyro.cli(
+                options,
+                args=list(arguments),
+                prog=program,
+                description=description,
+                return_unknown_args=True,
+                config=STYLE,
+            )
         except SystemExit as end:
             if not end.code:  # --help
                 raise
