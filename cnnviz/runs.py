@@ -1,9 +1,6 @@
 """A run is a directory: what was asked, where it ran, what was measured, and the checkpoints that are kept."""
 
-import hashlib
-import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,18 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz import checkpoints, configs
-from cnnviz.configs import build_model
+from cnnviz import checkpoints, configs, digests, json_files, summaries
+from cnnviz.checkpoints import clear_unfinished, folder_of  # noqa: F401
+from cnnviz.configs import build_model, fresh
+from cnnviz.digests import damages  # noqa: F401
 from cnnviz.errors import InputError
 from cnnviz.probe import Layer
 from cnnviz.probe import layers as layers_of
+from cnnviz.records import METRICS, mend_metrics
+from cnnviz.summaries import read as read_summary  # noqa: F401
 from cnnviz.training.members import Record, best, by_seed
-from cnnviz.training.recipe import Recipe
-from cnnviz.training.state import State, initial_state
+from cnnviz.training.state import State
 from cnnviz.types import Array, Variables
 from cnnviz.whole import whole
-
-WITNESSED = ("config.json", "environment.json", "metrics.jsonl")
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,8 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as begun:  # killed before its end, it leaves no run that is half there
             begun.mkdir()
-            _write_json(begun / "environment.json", environment)
-            _write_json(begun / "config.json", config)
+            json_files.write(begun / "environment.json", environment)
+            json_files.write(begun / "config.json", config)
             _save(begun, states, [])
     except OSError as error:
         if path.exists():  # begun by another process meanwhile
@@ -108,53 +106,39 @@ def save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None
 
 
 def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None:
-    config = load_config(path, begun=False)
+    digests.check_latest(path)
+    config = configs.read(path)
     step = max(int(state.step) for state in states)
     facts = {"step": step, "history": list(history), "best": [best(own) for own in by_seed(history)]}
+    facts["run"] = digests.of(path, checkpoints.SEALED)
     trees = {}
-    for name, state in zip(_suffixes(config), states, strict=True):
+    for name, state in zip(configs.suffixes_of(config), states, strict=True):
         trees |= {f"model{name}": state.variables, f"training{name}": state}
-    checkpoints.save(_folder(path, step), trees, facts)
+    checkpoints.save(folder_of(path, step), trees, facts)
     mend_metrics(path, history)
-    for other in set(steps := _steps(path)) - configs.keep_of(config).of(steps, history):
-        checkpoints.remove(_folder(path, other))
-
-
-def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
-    """Makes metrics.jsonl the records of the latest checkpoint, one a line; whether it was anything else before."""
-    file, lines = path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in history)
-    if file.is_file() and file.read_bytes() == lines.encode():
-        return False
-    with whole(file) as temporary:
-        temporary.write_text(lines)
-    return True
-
-
-def clear_unfinished(path: Path) -> None:
-    """Removes what is left of checkpoints that were being written or removed when their process was killed."""
-    for folder in (path / "checkpoints").glob(".step_*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for other in set(steps := checkpoints.steps(path)) - configs.keep_of(config).of(steps, history):
+        checkpoints.remove(folder_of(path, other))
 
 
 def load_states(path: Path) -> tuple[list[State], list[Record]]:
     """The latest state of each of a run's networks and the records so far, to go on from."""
     config = load_config(path)
-    folder = _folder(path, _steps(path)[-1])
-    like = _like(config)
-    states = [checkpoints.load(folder, f"training{name}", like) for name in _suffixes(config)]
-    return states, checkpoints.manifest(folder)["history"]
+    folder, like = folder_of(path, checkpoints.steps(path)[-1]), configs.shapes_of(config)
+    states = [checkpoints.load(folder, f"training{name}", like) for name in configs.suffixes_of(config)]
+    return states, _history(path, config)
 
 
 def load_run(path: str | os.PathLike) -> Run:
     """The run saved in a directory: its model and variables, no architecture asked for twice."""
     path = Path(path)
     config = load_config(path)
-    history = checkpoints.manifest(_folder(path, _steps(path)[-1]))["history"]
+    history = _history(path, config)
     if _lacks_best(path, history):
         raise InputError(f"The run {path} lacks the checkpoint of its best epoch; --resume trains it again.")
-    like, names, data = _like(config).variables, _suffixes(config), config["data"]
-    at = lambda step, name: jax.tree.map(jnp.asarray, checkpoints.load(_folder(path, step), f"model{name}", like))
-    kept = [best(own)["step"] for own in by_seed(history)] or [_steps(path)[-1]] * len(names)
+    like, names, data = configs.shapes_of(config).variables, configs.suffixes_of(config), config["data"]
+    at = lambda step, name: jax.tree.map(jnp.asarray, checkpoints.load(folder_of(path, step), f"model{name}", like))
+    kept = [best(own)["step"] for own in by_seed(history)] or [checkpoints.steps(path)[-1]] * len(names)
+    digests.check(path, map(int, kept))
     return Run(
         path,
         path.name,
@@ -169,12 +153,29 @@ def load_run(path: str | os.PathLike) -> Run:
     )
 
 
-def load_config(path: Path, *, begun: bool = True) -> dict[str, Any]:
-    """What a run was asked for; a directory that is no run, or has not `begun`, is an InputError."""
-    config = configs.read(path)
-    if begun and not _steps(path):
+def load_config(path: Path) -> dict[str, Any]:
+    """What a run was asked for.
+
+    Raises InputError for a directory that is no run or has no checkpoint, and for a run whose config, environment or
+    first or latest manifest was changed after it was written.
+    """
+    configs.file_of(path)
+    if not (steps := checkpoints.steps(path)):
         raise InputError(f"The run {path} has no checkpoint, it stopped before the first was saved; start it again.")
+    digests.check(path, [0, steps[-1]])
+    config = configs.read(path)
+    _history(path, config)
     return config
+
+
+def _history(path: Path, config: Mapping[str, Any]) -> list[Record]:
+    """The records of the latest checkpoint; raises InputError if they are of other networks than the config's."""
+    folder = folder_of(path, checkpoints.steps(path)[-1])
+    manifest, seeds = checkpoints.manifest(folder), config.get("seeds", 1)
+    found = [own[0].get("seed") for own in by_seed(manifest["history"])]
+    if len(manifest["files"]) != 2 * seeds or found not in ([], configs.networks_of(config) if seeds > 1 else [None]):
+        raise InputError(f"{folder} has files or records of other networks than the {seeds} that config.json asks for.")
+    return manifest["history"]
 
 
 def latest(folder: str | os.PathLike) -> Path:
@@ -187,73 +188,12 @@ def latest(folder: str | os.PathLike) -> Path:
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Writes what came out at the end, with the SHA-256 of the run's other files."""
-    _write_json(path / "summary.json", {**summary, "files": {name: _sha256(path / name) for name in WITNESSED}})
-
-
-def damages(path: Path) -> list[str]:
-    """Every file of the run that is not what was written, with what is wrong, one sentence each."""
-    found = []
-    for step in _steps(path):
-        found += checkpoints.damages(_folder(path, step))
-    for name, digest in (read_summary(path) or {}).get("files", {}).items():
-        if not (path / name).is_file():
-            found.append(f"{path / name} is missing.")
-        elif _sha256(path / name) != digest:
-            found.append(f"{path / name} was changed after the training's end.")
-    return found
-
-
-def read_summary(path: Path) -> dict[str, Any] | None:
-    """What came out at the end; None for a run that has not come to its end, and a damaged file is an InputError."""
-    file = path / "summary.json"
-    if not file.is_file():
-        return None
-    try:
-        summary = json.loads(file.read_text())
-        return {"test_loss": float(summary["test_loss"]), "test_accuracy": float(summary["test_accuracy"]), **summary}
-    except (ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def fresh(config: Mapping[str, Any]) -> list[State]:
-    """The states of a run's networks before the first step."""
-    model, recipe, shape = build_model(config), Recipe(**config["recipe"]), tuple(config["data"]["image_shape"])
-    return [initial_state(model, recipe, shape, jax.random.key(seed)) for seed in configs.networks_of(config)]
-
-
-def _like(config: Mapping[str, Any]) -> State:
-    """The shapes and dtypes of each network's state."""
-    return jax.eval_shape(lambda: fresh({**config, "seeds": 1})[0])
-
-
-def _suffixes(config: Mapping[str, Any]) -> list[str]:
-    """What the names of each network's files end in: nothing where there is one."""
-    seeds = configs.networks_of(config)
-    return [f"-seed{seed}" for seed in seeds] if len(seeds) > 1 else [""]
-
-
-def _folder(path: Path, step: int) -> Path:
-    return path / "checkpoints" / f"step_{step:08d}"
-
-
-def _steps(path: Path) -> list[int]:
-    """The steps of the checkpoints that are there, in order."""
-    digits = "[0-9]" * 8
-    return sorted(int(folder.name.removeprefix("step_")) for folder in (path / "checkpoints").glob(f"step_{digits}"))
+    summaries.write(path, summary, digests.of(path, summaries.FILES))
 
 
 def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
     """Whether the checkpoint of the best epoch, or all after step 0, are gone."""
     if history:
-        return not {best(own)["step"] for own in by_seed(history)} <= set(_steps(path))
-    metrics = path / "metrics.jsonl"
+        return not {best(own)["step"] for own in by_seed(history)} <= set(checkpoints.steps(path))
+    metrics = path / METRICS
     return metrics.is_file() and metrics.stat().st_size > 0
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with whole(path) as file:
-        file.write_text(json.dumps(content, indent=1) + "\n")

@@ -61,8 +61,8 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
 
 def _begin(path: Path) -> tuple[list[State], list[Record]]:
     """The states of a run's latest checkpoint and its records; what a killed process left is mended."""
+    states, history = runs.load_states(path)  # which checks the digests before anything is written
     runs.clear_unfinished(path)
-    states, history = runs.load_states(path)
     if runs.mend_metrics(path, history):
         print("metrics.jsonl was not whole; it is written again from the checkpoint.")
     return states, history

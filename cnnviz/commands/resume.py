@@ -8,17 +8,31 @@ from cnnviz.errors import InputError
 from cnnviz.training.recipe import Recipe
 
 
-def resumed(options: Any) -> tuple[Path, dict[str, Any], Any]:
-    """The directory of an earlier run, what it was asked for, and the same data again."""
+def resumed(options: Any) -> tuple[Path, dict[str, Any], Any] | None:
+    """The directory of an earlier run, what it was asked for, and the same data again; None if it is finished."""
     from cnnviz import runs
 
     path = options.runs / options.name if options.name else runs.latest(options.runs)
     config = runs.load_config(path)
     if others := _others(options, config):
         raise InputError(f"The run {path} goes on only with what it was started with, not with {', '.join(others)}.")
+    if is_finished(path):
+        return None
     dataset = data_of(path, config, options.data_dir)
     print(f"Going on with {path}.")
     return path, config, dataset
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a run has come to its end, which is then said; raises InputError if it was changed since."""
+    from cnnviz import runs
+
+    if not (path / "summary.json").is_file():
+        return False
+    if faults := runs.damages(path):
+        raise InputError(" ".join(faults))
+    print(f"The run {path} is finished; all its files are as they were written.")
+    return True
 
 
 def data_of(path: Path, config: dict[str, Any], data_dir: Path | None) -> Any:
