@@ -39,7 +39,7 @@ def test_a_preparation_is_read_from_its_description():
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"scale": 0}, "prepare.scale is a positive, finite number; it was 0."),
+        ({"scale": 0}, "prepare.scale is a positive, finite number; it was 0.0."),
         ({"scale": "1/255"}, "prepare holds numbers; '1/255' is not one."),
         ({"deviation": [0.0]}, "prepare.deviation has positive, finite numbers; it was [0.0]."),
         ({"mean": [float("nan")]}, "prepare.mean has finite numbers; it was [nan]."),
@@ -89,7 +89,7 @@ def test_what_is_not_there_is_one_sentence(tmp_path):
 def test_a_keras_file_is_a_network_with_a_fresh_twin():
     net = networks.open("tests/goldens/keras/keras2_chapter.h5", seed=3)
     assert (net.name, net.image_shape, net.path) == ("keras2_chapter", net.model.image_shape, None)
-    kernel = lambda variables: jax.tree.leaves(variables)[0]
+    kernel = lambda variables: jax.tree.leaves(variables)[1]
     assert jax.tree.structure(net.untrained) == jax.tree.structure(net.variables)
     assert (kernel(net.untrained) != kernel(networks.open("tests/goldens/keras/keras2_chapter.h5").untrained)).any()
     with pytest.raises(InputError, match="holds one network, without steps or seeds; only a run has them"):
