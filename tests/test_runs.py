@@ -242,7 +242,10 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
         ({"seeds": 2**63 + 1}, "A seed has 64 bits"),
         ({"sedds": 3}, "a name in the content is 'sedds'; it must be one of model, recipe, data, format, seeds, "),
         ({"keep": {"last": 1, "every": 0}}, "keep.every is 0"),
-        ({"prepare": "pixel / 127.5 - 1"}, r"prepare is a mapping of scale, mean, deviation; it was 'pixel / 127.5 - 1'"),
+        (
+            {"prepare": "pixel / 127.5 - 1"},
+            "prepare is a mapping of scale, mean, deviation; it was 'pixel /",
+        ),
     ],
 )
 def test_a_damaged_config_is_named_with_its_fault(run, in_format_1, change, text):
