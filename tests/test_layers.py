@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors"},
-    {"registry", "whole", "lock", "background", "rendezvous", "compiled"},
+    {"registry", "whole", "lock", "background", "rendezvous", "compiled", "memory"},
     {"types", "tracking"},
     {"graph", "data", "models"},
     {"receptive_field", "pieces", "samples", "windows", "softmax", "capture", "batching"},

@@ -136,7 +136,8 @@ def _keras_run(path: Path, seed: int) -> Any:
     check_seed(seed)
     model, variables = load_keras(path)
     print(f"untrained: a fresh Glorot draw from jax.random.key({seed})")
-    untrained = model.init(jax.random.key(seed), jax.numpy.zeros((1, *model.image_shape)))
+    image = jax.ShapeDtypeStruct((1, *model.image_shape), jax.numpy.float32)
+    untrained = model.lazy_init(jax.random.key(seed), image)  # without computing anything of an image
     return Run(None, path.stem, model, [variables], untrained, {}, [], (), "", tuple(model.image_shape))
 
 
