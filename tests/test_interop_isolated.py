@@ -136,6 +136,13 @@ def test_one_weight_in_many_places(chapter):
         load_keras(chapter)
 
 
+def test_one_weight_listed_twice(chapter):
+    with h5py.File(chapter, "r+") as file:
+        file["model_weights/conv2d"].attrs["weight_names"] = ["conv2d/kernel:0", "conv2d//kernel:0"]
+    with pytest.raises(InputError, match="lists conv2d/conv2d/kernel:0 twice; each weight has a place of its own.$"):
+        load_keras(chapter)
+
+
 def test_a_name_with_a_slash_is_not_a_path(chapter):
     """HDF5 takes it for one, and would go through the link that it names."""
     content = chapter.read_bytes()

@@ -66,6 +66,9 @@ def _all_known(names: Sequence[str], places: dict[str, list[str]]) -> list[list[
     more = [name for name, paths in places.items() if paths and name not in known]
     if more:
         raise InputError(f"the file has weights of layers that its description does not have: {', '.join(more)}.")
+    every = Counter("/".join(filter(None, path.split("/"))) for paths in places.values() for path in paths)
+    if twice := [path for path, number in every.items() if number > 1]:
+        raise InputError(f"the file lists {twice[0]} twice; each weight has a place of its own.")
     return [places.get(name, []) for name in names]
 
 
@@ -102,7 +105,7 @@ def _shapes(name: str, layer: nn.Module, key: jax.ShapeDtypeStruct, x: jax.Shape
 
 
 def _fitting(model: Sequential, size: int) -> int:
-    """The size of what one image and its layers' outputs take, an InputError if it is more than there can be."""
+    """The bytes that one image and the outputs of its layers take. Raises InputError if the machine has fewer."""
     if size > memory.most():
         asked, possible = memory.in_words(size), memory.in_words(memory.most())
         raise InputError(
