@@ -19,7 +19,8 @@ import pytest
 from cnnviz.commands import visualize
 from cnnviz.errors import InputError
 from cnnviz.interop import isolated
-from cnnviz.interop.keras import hdf5, load_keras
+from cnnviz.interop.keras import hdf5
+from cnnviz.interop.keras.read import load_keras
 
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
 CHAPTER = GOLDENS / "keras2_chapter.h5"
