@@ -67,6 +67,11 @@ def conv(x, stride=1, dilation=1, size=3):
         lambda x: conv(jnp.pad(x, ((0, 0), (2, 1), (2, 1), (0, 0)))[:, ::2, ::2]),
         lambda x: jax.nn.relu(conv(x)).reshape(1, -1),
         lambda x: conv(x).mean((1, 2)),
+        lambda x: conv(jnp.stack([conv(x), x]).sum(0)),
+        lambda x: jnp.split(jnp.tile(conv(x), (1, 1, 1, 2)), 2, -1)[0],
+        lambda x: jnp.stack(jnp.unstack(jnp.concatenate([conv(x, size=5), x], -1), axis=-1), 0)[..., None][0],
+        lambda x: jax.lax.cummax(conv(x), 3),
+        lambda x: jax.lax.top_k(jnp.sort(conv(x), axis=-1), 1)[0],
     ],
 )
 def test_the_receptive_field_is_what_can_change_the_value(network):
