@@ -9,7 +9,6 @@ from typing import Any
 import flax.errors
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
@@ -172,15 +171,10 @@ def kind_of(graph: Graph, value: Value) -> str:
         and summed.name in ("reduce_window_sum", "reduce_sum")
     ):
         return "avg_pool" if summed.name == "reduce_window_sum" else "mean"
-    if node.name == "max" and any(_is_zero(v) for v in node.inputs):
+    if node.name == "max" and any(value.is_number(lambda number: number == 0) for value in node.inputs):
         return "relu"
     return _called_name(node) or _FUNCTIONS.get(node.name, node.name)
 
 
 def _called_name(node: Node) -> str:
     return str(node.params.get("name") or (node.calls[0] if node.calls else "")).strip("_")
-
-
-def _is_zero(value: Value) -> bool:
-    constant = value.constant
-    return constant is not None and not isinstance(constant, Tracer) and value.shape == () and bool(constant == 0)

@@ -10,7 +10,7 @@ from cnnviz.attribution.layers import Place, after
 from cnnviz.attribution.methods.cams import CAM, Channels, Map
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError, unknown
-from cnnviz.graph.linearity import PIECEWISE_LINEAR, unlike
+from cnnviz.graph.linearity import is_piecewise_linear, unlike
 from cnnviz.types import LOGITS, Array, Image, Score
 
 OF = ("exp", "softmax", "logit")
@@ -89,7 +89,7 @@ class GradCAMPP(CAM):
                 "The score is linear in pieces in the layer, so its second and third derivatives, of which eq. 10 is "
                 'made, are zero; ask for of="exp" or of="softmax".'
             )
-        if bends := unlike(after(score, image, activations), PIECEWISE_LINEAR):
+        if bends := unlike(after(score, image, activations), is_piecewise_linear):
             raise InputError(f"Eq. 10 is of a class's score; this target bends it by {bends[0]}: give a class.")
 
 
