@@ -42,10 +42,8 @@ def layer(kind, **config):
 
 
 def refused_by_the_command(path, capsys):
-    """What the command says of the file, on one line of stderr; it must not take long over it."""
-    start = time.monotonic()
+    """What the command says of the file, on one line of stderr."""
     assert visualize.main(["layers", str(path)]) == 2
-    assert time.monotonic() - start < 10
     said = capsys.readouterr().err.strip()
     assert "\n" not in said
     start = f"visualize.py: {path} cannot be read as a Keras model: "
@@ -65,6 +63,10 @@ def test_a_byte_that_ends_hdf5(tmp_path, capsys, name, place, value):
     content[place] = content[place] ^ 32 if value is None else value
     path = tmp_path / "model.h5"
     path.write_bytes(content)
+    start = time.monotonic()
+    with pytest.raises(InputError):
+        load_keras(path)
+    assert time.monotonic() - start < 10
     assert refused_by_the_command(path, capsys).startswith(DAMAGED)
 
 
