@@ -14,7 +14,6 @@ from cnnviz.figures.image import gallery
 from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer, dataset_of, sample
 from cnnviz.runs import Run
 
-ROWS = 1000  # images that are float at one time
 MOST_BARS, MOST_MISTAKES = 20, 24
 
 Probabilities = Float[np.ndarray, "n k"]
@@ -30,10 +29,9 @@ def pictures(run: Run, view: View) -> list[Picture]:
 
 
 def predict(run: Run, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
-    """Every image's class probabilities; a few images at a time are made floats."""
-    chunks = (images[i : i + ROWS] for i in range(0, len(images), ROWS))
-    logits = [np.asarray(probe.logits(run.model, run.variables, run.prepare(chunk)), np.float64) for chunk in chunks]
-    return softmax(np.concatenate(logits))
+    """Every image's class probabilities; only one chunk of images at a time is floats."""
+    logits = probe.logits(run.model, run.variables, images, prepare=run.prepare)
+    return softmax(np.asarray(logits, np.float64))
 
 
 def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:

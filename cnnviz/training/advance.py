@@ -1,8 +1,8 @@
 """How the networks of a training take their steps: in turn on CPU, all at once on an accelerator.
 
-On CPU a compiled step is called from Python, once for every network: a convolution inside `lax.scan` is 20 to 70 times
-slower there, and one over several networks' kernels twice as slow as theirs in turn. On an accelerator many steps of
-all networks are one compiled call.
+On CPU each step of each network is a compiled call (see `batching.is_in_turn`); one call for several networks would
+also convolve with several networks' kernels at once, which takes twice as long as in turn. On an accelerator many
+steps of all networks are one compiled call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnnviz.batching import take_steps
 from cnnviz.fast.jit import options
 from cnnviz.training.feed import Batches, Feed
 from cnnviz.training.members import Member
@@ -20,17 +21,16 @@ from cnnviz.training.mesh import on_all
 from cnnviz.training.state import State
 from cnnviz.types import Array
 
-Rows = Mapping[int, np.ndarray]  # by the network's place, the rows of its next batches [steps, batch]
+Rows = Mapping[int, np.ndarray]  # the rows of each network's next batches [steps, batch], by its place
 Advance = Callable[[Sequence[State], Rows], tuple[list[State], dict[int, Array]]]
 
 
 def in_turn(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
-    """One step of each network that has rows; what is refused comes by its place, `[1]`."""
+    """One step of each network that has rows; `refused` `[1]` of each is by the network's place."""
 
     @partial(jax.jit, donate_argnums=0, out_shardings=on_all(feed.mesh), compiler_options=options())
     def once(state: State, key: Array, batches: Batches) -> tuple[State, Array]:
-        state, refused = step(state, key, *batches.at(0))
-        return state, refused[None]
+        return _steps(step, state, key, batches, 1)
 
     def advance(states: Sequence[State], rows: Rows) -> tuple[list[State], dict[int, Array]]:
         found = {i: once(states[i], members[i].step_key, feed(own)) for i, own in rows.items()}
@@ -41,16 +41,13 @@ def in_turn(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
 
 
 def at_once(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
-    """All steps of all networks in one compiled call; one that has no rows any more stays as it is."""
+    """All steps of all networks in one compiled call; a network without rows stays as it is."""
     keys = jnp.stack([member.step_key for member in members])
-
-    def steps(state: State, key: Array, batches: Batches, count: int) -> tuple[State, Array]:
-        return jax.lax.scan(lambda held, i: step(held, key, *batches.at(i)), state, jnp.arange(count))
 
     @partial(jax.jit, donate_argnums=0, static_argnums=4, out_shardings=on_all(feed.mesh))
     def call(states: list[State], keys: Array, batches: Batches, active: Array, count: int) -> Any:
         before = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-        over_members = jax.vmap(partial(steps, count=count), in_axes=(0, 0, feed.axes))
+        over_members = jax.vmap(partial(_steps, step, count=count), in_axes=(0, 0, feed.axes))
         after, refused = over_members(before, keys, batches)
         keep = lambda new, old: jnp.where(active.reshape(-1, *[1] * (new.ndim - 1)), new, old)
         after = jax.tree.map(keep, after, before)
@@ -64,3 +61,8 @@ def at_once(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
         return after, {i: refused[i] for i in rows}
 
     return advance
+
+
+def _steps(step: Callable, state: State, key: Array, batches: Batches, count: int) -> tuple[State, Array]:
+    """The state after this many steps of one network, and how many were refused in a row at each, `[count]`."""
+    return take_steps(lambda held, i: step(held, key, *batches.at(i)), state, 0, count)
