@@ -46,7 +46,7 @@ def test_steps_go_on_from_the_last_one_s_state(batch_size, in_turn, monkeypatch)
 
     def step(rows, state, first, count):
         counts.append(count)
-        return take_steps(lambda state, i: (2 * state + i, None), state, first, count)[0]
+        return take_steps(lambda state, i: 2 * state + i, state, first, count)
 
     found = map_steps(
         lambda rows: jnp.asarray(rows),
@@ -62,14 +62,6 @@ def test_steps_go_on_from_the_last_one_s_state(batch_size, in_turn, monkeypatch)
     calls = 3 * chunks if in_turn else chunks
     assert reports == [(i + 1, calls) for i in range(calls)]
     assert set(counts) == ({1} if in_turn else {3})
-
-
-@pytest.mark.parametrize("count", [1, 4])
-def test_the_outputs_of_steps_are_stacked(count):
-    state, outputs = take_steps(lambda state, i: (state + i, {"before": state}), jnp.ones(2, jnp.int32), 5, count)
-    ends = 1 + np.cumsum([0, *range(5, 5 + count)])
-    np.testing.assert_array_equal(state, [ends[-1]] * 2)
-    np.testing.assert_array_equal(outputs["before"], np.stack([ends[:-1]] * 2, 1))
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 100])

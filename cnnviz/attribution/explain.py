@@ -264,6 +264,6 @@ def _step(
     def one(row: Row, state: PyTree) -> PyTree:
         own: Any = row.method("", method)
         score = setting.score(own, variables, row)
-        return take_steps(lambda state, i: (own.step(score, row.image, state, i), None), state, first, count)[0]
+        return take_steps(lambda state, i: own.step(score, row.image, state, i), state, first, count)
 
     return with_fast_convolutions(jax.vmap(one))(rows, state)

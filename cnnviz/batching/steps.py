@@ -1,4 +1,4 @@
-"""Steps that each row, or a training, goes through: one per compiled call on CPU, many elsewhere."""
+"""Steps that each row goes through: one per compiled call on CPU, all in one call elsewhere."""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,14 +54,11 @@ def is_in_turn() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def take_steps(
-    step: Callable[[PyTree, Any], tuple[PyTree, PyTree]], state: PyTree, first: Any, count: int
-) -> tuple[PyTree, PyTree]:
-    """The state after `state, output = step(state, i)` for `count` numbers i from `first` on, and the outputs, stacked.
+def take_steps(step: Callable[[PyTree, Any], PyTree], state: PyTree, first: Any, count: int) -> PyTree:
+    """The state after `state = step(state, i)` for `count` numbers i from `first` on, inside a compiled call.
 
-    It is called inside a compiled function. The step keeps the shapes and types of the state.
+    The step keeps the shapes and types of the state.
     """
     if count == 1:
-        state, output = step(state, first)
-        return state, jax.tree.map(lambda leaf: leaf[None], output)
-    return jax.lax.scan(step, state, first + jnp.arange(count))
+        return step(state, first)
+    return jax.lax.scan(lambda state, i: (step(state, i), None), state, first + jnp.arange(count))[0]

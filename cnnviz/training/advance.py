@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz.batching import take_steps
 from cnnviz.fast.jit import options
 from cnnviz.training.feed import Batches, Feed
 from cnnviz.training.members import Member
@@ -30,7 +29,8 @@ def in_turn(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
 
     @partial(jax.jit, donate_argnums=0, out_shardings=on_all(feed.mesh), compiler_options=options())
     def once(state: State, key: Array, batches: Batches) -> tuple[State, Array]:
-        return _steps(step, state, key, batches, 1)
+        state, refused = step(state, key, *batches.at(0))
+        return state, refused[None]
 
     def advance(states: Sequence[State], rows: Rows) -> tuple[list[State], dict[int, Array]]:
         found = {i: once(states[i], members[i].step_key, feed(own)) for i, own in rows.items()}
@@ -44,10 +44,14 @@ def at_once(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
     """All steps of all networks in one compiled call; a network without rows stays as it is."""
     keys = jnp.stack([member.step_key for member in members])
 
+    def steps(state: State, key: Array, batches: Batches, count: int) -> tuple[State, Array]:
+        # One step is a scan too: a call may end anywhere, and the bits must not depend on where.
+        return jax.lax.scan(lambda held, i: step(held, key, *batches.at(i)), state, jnp.arange(count))
+
     @partial(jax.jit, donate_argnums=0, static_argnums=4, out_shardings=on_all(feed.mesh))
     def call(states: list[State], keys: Array, batches: Batches, active: Array, count: int) -> Any:
         before = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-        over_members = jax.vmap(partial(_steps, step, count=count), in_axes=(0, 0, feed.axes))
+        over_members = jax.vmap(partial(steps, count=count), in_axes=(0, 0, feed.axes))
         after, refused = over_members(before, keys, batches)
         keep = lambda new, old: jnp.where(active.reshape(-1, *[1] * (new.ndim - 1)), new, old)
         after = jax.tree.map(keep, after, before)
@@ -61,8 +65,3 @@ def at_once(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
         return after, {i: refused[i] for i in rows}
 
     return advance
-
-
-def _steps(step: Callable, state: State, key: Array, batches: Batches, count: int) -> tuple[State, Array]:
-    """The state after this many steps of one network, and how many were refused in a row at each, `[count]`."""
-    return take_steps(lambda held, i: step(held, key, *batches.at(i)), state, 0, count)
