@@ -118,11 +118,11 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
     [
         (["{run}", "--layer", "relu9"], "no layer named 'relu9'; did you mean 'relu"),
         (["{run}", "--image", "150"], "they go from 0 to 149"),
-        (["{run}x"], "There is no run or file"),
+        (["{run}x"], "does not exist; give a run's directory or a file (.h5, .hdf5, .keras)."),
         (["kernls"], "did you mean 'kernels'"),
         (["kernls", "{run}"], "no kind of picture named 'kernls'; did you mean 'kernels'?"),
         (["--formt", "svg"], "There is no option '--formt'; did you mean --format?"),
-        (["curves", "{run}", "--layer", "relu9"], "no layer named 'relu9'"),
+        (["curves", "{run}", "--layer", "relu9"], "There is no option '--layer'"),
         (["kernels", "{run}", "--layer", "pool1"], "The layer pool1 has no kernel"),
         (["{run}", "activations"], "'activations' is one argument too many"),
         (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),

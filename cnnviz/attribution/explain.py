@@ -15,7 +15,7 @@ from cnnviz.attribution.layers import places
 from cnnviz.attribution.present import check, present
 from cnnviz.attribution.shapes import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
-from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps
+from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps, take_steps
 from cnnviz.errors import InputTypeError, unknown
 from cnnviz.fast.jit import compiled
 from cnnviz.fast.linear_samples import over_samples
@@ -197,7 +197,8 @@ def _run(
         return map_samples(contribute, finish, rows, method.count, most, keep=method.keep, report=report)
     if not isinstance(method, Stepwise):
         raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of them.")
-    init, step = partial(_init, setting, bare, variables, key), partial(_step, setting, bare, variables)
+    init = partial(_init, setting, bare, variables, key)
+    step = lambda rows, state, first, count: _step(setting, count, bare, variables, rows, state, first)
     return map_steps(init, step, finish, rows, method.steps, batch_size, report=report)
 
 
@@ -256,10 +257,13 @@ def _init(setting: Setting, method: Stepwise, variables: Variables, key: Key | N
     return with_fast_convolutions(jax.vmap(one))(rows)
 
 
-@partial(compiled, static_argnums=0)
-def _step(setting: Setting, method: Stepwise, variables: Variables, rows: Row, state: PyTree, i: Array) -> PyTree:
+@partial(compiled, static_argnums=(0, 1))
+def _step(
+    setting: Setting, count: int, method: Stepwise, variables: Variables, rows: Row, state: PyTree, first: Array
+) -> PyTree:
     def one(row: Row, state: PyTree) -> PyTree:
         own: Any = row.method("", method)
-        return own.step(setting.score(own, variables, row), row.image, state, i)
+        score = setting.score(own, variables, row)
+        return take_steps(lambda state, i: own.step(score, row.image, state, i), state, first, count)
 
     return with_fast_convolutions(jax.vmap(one))(rows, state)

@@ -121,7 +121,10 @@ class Sampled(Method):
 
 @method
 class Stepwise(Method):
-    """A method whose next step depends on the last: `init`, then `step` for i from 0 to `steps`, then `finish`."""
+    """A method whose next step depends on the last: `init`, then `step` for i from 0 to `steps`, then `finish`.
+
+    A step keeps the shapes and types of the state's arrays.
+    """
 
     steps: int = 50
 

@@ -9,10 +9,11 @@ names (`train=False`, `deterministic=True`, ...) are filled in by the model's si
 """
 
 from cnnviz.probe.capture import Adapter
-from cnnviz.probe.folds import fold
+from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx
-from cnnviz.probe.read import NOTHING, Call, activations, as_names, check_images, logits, output_shape
+from cnnviz.probe.read import activations, logits, output_shape
+from cnnviz.probe.reader import NOTHING, Call, Reader, as_names, check_images
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
 from cnnviz.probe.variables import as_variables
@@ -24,11 +25,13 @@ __all__ = [
     "Adapter",
     "Call",
     "Layer",
+    "Reader",
     "activations",
     "as_names",
     "as_variables",
     "check_images",
     "fold",
+    "fold_readers",
     "from_nnx",
     "layers",
     "logits",

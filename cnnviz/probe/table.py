@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from cnnviz.errors import InputError
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
-from cnnviz.probe.read import NOTHING, Call
+from cnnviz.probe.reader import NOTHING, Call
 from cnnviz.probe.trace import trace
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import VariablesLike

@@ -42,8 +42,8 @@ class Trace:
         return logits_of(self.graph, self.outputs[0])
 
     def value(self, name: str) -> Value:
-        """The value of the layer `name`; where no layer is called so, "logits" is the output before any softmax."""
-        if name not in self.values and name == "logits":
+        """The value of the layer `name`; LOGITS, and "logits" if no layer has that name, are the logits."""
+        if name == LOGITS or (name == "logits" and name not in self.values):
             return self.logits
         if name not in self.values:
             raise unknown("layer", name, self.values)
