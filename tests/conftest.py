@@ -3,9 +3,12 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from flax import nnx
+
+jax.config.update("jax_numpy_rank_promotion", "raise")  # axes are named by hand, so that none is broadcast in silence
 
 
 class Inner(nn.Module):
@@ -91,3 +94,11 @@ def alone(monkeypatch, tmp_path):
     monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
     monkeypatch.setattr("cnnviz.data.search.SYSTEM", tmp_path / "system")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def unchecked():
+    """The package as a user has it, whose annotations nobody checks."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

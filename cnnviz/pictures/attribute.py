@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz import __version__, probe
 from cnnviz.attribution import METHODS, Attribution, attribute, build
-from cnnviz.attribution.shapes import Method
+from cnnviz.attribution.shapes import Method, image_sets
 from cnnviz.data import Dataset, Split
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.attributions import Column, attributions
@@ -22,7 +22,7 @@ from cnnviz.runs import Run
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
-MOST_COLUMNS, MOST_IMAGES, REFERENCES = 8, 64, 50
+MOST_COLUMNS, MOST_IMAGES, BASELINE = 8, 64, 50
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def built_for(name: str, run: Run, view: View, dataset: Dataset) -> Method:
     options: dict[str, Any] = {}
     if view.layer is not None and "layers" in known:
         options["layers"] = view.layer
-    if "references" in known:
-        options["references"] = run.prepare(dataset.train.images[:REFERENCES])
+    for name in image_sets(method):
+        options[name] = run.prepare(dataset.train.images[:BASELINE])
     return build(method, **options)
 
 
