@@ -31,7 +31,7 @@ def main() -> None:
     pixels = data.first_available("fashion_mnist,garments", None)[0].test.images
     images = np.resize(pixels, (given.images, *pixels.shape[1:])).astype(np.float32) / 255
     usual, averaging = ((model, jax.jit(model.init)(jax.random.key(0), images[:1])) for model in (CNN(), ResNet()))
-    options: dict[str, dict[str, Any]] = {"deep_lift_shap": {"baselines": images[:50]}}
+    options: dict[str, dict[str, Any]] = {"deep_lift_shap": {"baseline": images[:50]}}
     for name in given.methods:
         begun = time.perf_counter()
         model, variables = averaging if name == "cam" else usual  # cam needs a mean over places before the last layer

@@ -184,8 +184,8 @@ def maps(name: str, network: tuple[Any, ...]) -> tuple[Callable[[], Any], Callab
     model, variables, torch_network, images = network
     targets = jnp.arange(len(images)) % 10
     if method == "deep_lift_shap":
-        options = {"baselines": images[-4:] / 2}
-        peer = partial(cast(Any, peer), baselines=_in_torch(options["baselines"]))
+        options = {"baseline": images[-4:] / 2}
+        peer = partial(cast(Any, peer), baselines=_in_torch(options["baseline"]))
     x, classes = _in_torch(images), torch.arange(len(images)) % 10
 
     def ours() -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class InputError(ValueError):
@@ -12,9 +13,15 @@ class InputTypeError(InputError, TypeError):
     """An InputError about an input's type."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
     """The error for a name that is not in `known`; it suggests the closest one."""
     known = list(known)
-    nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+    nearest = get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
-    return InputError(f"There is no {kind} named {name!r}{hint} Known: {', '.join(known) or 'none'}.")
+    return InputError(f"There is no {kind} named {str(name)!r}{hint} Known: {', '.join(known) or 'none'}.")
+
+
+def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
+    """Raises the error of `unknown` unless `name` is one of the known names; anything but a string is unknown too."""
+    if not isinstance(name, str) or name not in (known := list(known)):
+        raise unknown(kind, name, known)

@@ -6,9 +6,12 @@ import json
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from flax import nnx
+
+jax.config.update("jax_numpy_rank_promotion", "raise")  # axes are named by hand, so that none is broadcast in silence
 
 
 class Inner(nn.Module):
@@ -115,3 +118,11 @@ def in_format_1():
             file.write_text(json.dumps({name: content[name] for name in content if name not in ("format", "digest")}))
 
     return rewrite
+
+
+@pytest.fixture
+def unchecked():
+    """The package as a user has it, whose annotations nobody checks."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

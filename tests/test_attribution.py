@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from cnnviz import probe
-from cnnviz.attribution import METHODS, Unit, attribute, build, explain, suite
+from cnnviz.attribution import METHODS, Unit, attribute, build, suite
+from cnnviz.attribution import run as runner
 from cnnviz.attribution.layers import choose, places
 from cnnviz.attribution.shapes import Direct, method
 from cnnviz.batching import steps
@@ -106,7 +107,7 @@ def test_the_batch_size_is_only_a_matter_of_memory(name, run):
 
 @each
 def test_another_checkpoint_class_or_image_compiles_nothing(name, run, tiny, images):
-    count = lambda: sum(getattr(explain, step).cache_size() for step in COMPILED)
+    count = lambda: sum(getattr(runner, step).cache_size() for step in COMPILED)
     run(name)
     before = count()
     other = run(name, 1 - images, (1, 1, 1, 0, 2), draw(tiny[0], images, 1))
@@ -259,17 +260,18 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
     ("ask", "text"),
     [
         (dict(method="grad_cma"), "no method named 'grad_cma'; did you mean 'grad_cam'"),
+        (dict(method=build("grad_cam"), layer="relu2"), "no option of GradCAM named 'layer'; did you mean 'layers'"),
         (dict(layer="relu2"), "no option of grad_cam named 'layer'; did you mean 'layers'"),
         (dict(layers="relu3"), "no layer named 'relu3'; did you mean 'relu2'"),
-        (dict(layers="logits"), r"no spatial extent, its shape is \(3,\); those that do: conv1, conv2, relu2"),
-        (dict(layers=()), "needs at least one"),
+        (dict(layers="logits"), r"no spatial extent, its shape is \(3,\); layers with one: conv1, conv2, relu2"),
+        (dict(layers=()), "needs at least one layer"),
         (dict(targets=3), "class from 0 to 2; it was 3"),
         (dict(targets=[0, 1, 2, -1, 0]), "class from 0 to 2; it was -1"),
-        (dict(targets=[0, 1]), r"one target for all images or one for each of 5; targets had \(2,\)"),
-        (dict(targets=1.5), "whole numbers; these are float"),
+        (dict(targets=[0, 1]), r"one class for all images or one per image \(5\); they have the shape \(2,\)"),
+        (dict(targets=1.5), "so integers; these are float"),
         (dict(targets="likely"), "it was 'likely'"),
         (dict(targets="label"), "needs the labels"),
-        (dict(targets=(0, 1, 2)), "this tuple has 3"),
+        (dict(targets=(0, 1, 2)), "this tuple has 3 entries"),
         (dict(targets=Unit("relu2", (9, 0, 0))), r"index into \(4, 4, 5\); it was \(9, 0, 0\)"),
         (dict(targets=Unit("relu9", (0, 0, 0))), "no layer named 'relu9'; did you mean 'relu2'"),
         (dict(images=np.zeros((2, 9, 8, 2), np.float32)), "do not fit this model's weights"),
@@ -279,7 +281,6 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(images=np.zeros((0, 8, 8, 3), np.float32)), "There are no images"),
         (dict(channels="max"), "no way to reduce channels named 'max'; did you mean 'max_abs'"),
         (dict(upsampling="linear"), "no upsampling named 'linear'; did you mean 'bilinear'"),
-        (dict(method="integrated_gradients", baseline=np.zeros((8, 8))), r"an image, \(8, 8, 3\); it was \(8, 8\)"),
         (dict(method="integrated_gradients", quadrature="simpson"), "no quadrature named 'simpson'"),
         (dict(method="integrated_gradients", samples=0), "at least one sample; samples was 0"),
         (dict(method="integrated_gradients", quadrature="trapezoid", samples=1), "at least two samples"),
@@ -287,7 +288,6 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(method="smooth_grad", noise=-1.0), "not negative; it was -1"),
         (dict(method="smooth_grad", base="gradient"), "The base is a method, as build"),
         (dict(method="smooth_grad", base=build("guided_ig")), "goes step by step and cannot be smoothed"),
-        (dict(method="expected_gradients", references=np.zeros((2, 4, 4, 3))), r"images \[m, 8, 8, 3\]"),
         (dict(method="guided_ig", fraction=2.0), "fraction is a share"),
         (dict(method="guided_ig", steps=0), "at least one step"),
         (dict(method="blur_ig", max_sigma=0.0), "so positive; it was 0"),
@@ -296,12 +296,11 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(method="grad_cam_pp", variant="eq11"), "no variant of grad_cam_pp named 'eq11'"),
         (dict(method="grad_cam_pp", variant="eq10", of="logit"), "are zero; ask for of="),
         (dict(method="grad_cam_pp", variant="eq10", targets=jnp.prod), "this target bends it by reduce_prod"),
-        (dict(layers="all", upsampling=None), "make no one map"),
+        (dict(layers="all", upsampling=None), r"Maps of different shapes, \(8, 8\), .* cannot be fused"),
         (dict(batch_size=0), "batch_size was 0"),
         (dict(method="integrated_gradients", batch_size=0), "batch_size was 0"),
         (dict(targets=lambda logits: logits), r"gives one number; this one gave shape \(3,\)"),
         (dict(targets=lambda logits: "boot"), "gives one number; this one gave the kind str"),
-        (dict(method="integrated_gradients", baseline="black"), "an image, .*; it was 'black'"),
         (dict(method="smooth_grad", key=jnp.ones(2)), "give it a key, .*; this is Array"),
     ],
 )  # fmt: skip
@@ -309,6 +308,28 @@ def test_what_cannot_be_used_is_said(tiny, images, ask, text):
     ask = {"method": "grad_cam", "images": images, "targets": 1} | ask
     with pytest.raises(InputError, match=text):
         attribute(ask.pop("method"), *tiny, ask.pop("images"), ask.pop("targets"), **ask)
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda: dict(layers=-1), 'Layers are asked for by name, one or several, or all by None; these were -1'),
+        (lambda: dict(layers=("conv1", 2)), r"it was \('conv1', 2\)"),
+        (lambda: dict(method="layer_conductance", layers=2.5), "it was 2.5. Known: conv1, conv2, relu2, logits"),
+        (lambda: dict(method=build("grad_cam", layers=-1)), "it was -1"),
+        (lambda: dict(method="neuron_gradient", unit=3), r"an index into \(4, 4, 5\); it was 3"),
+        (lambda: dict(targets=Unit("relu2", 3)), r"an index into \(4, 4, 5\); it was 3"),
+        (lambda: dict(targets=Unit(-1, (0, 0, 0))), "no layer named '-1'"),
+        (lambda: dict(channels=1), "no way to reduce channels named '1'"),
+        (lambda: dict(upsampling=2), "no upsampling named '2'"),
+        (lambda: dict(method="grad_cam_pp", variant=19), "no variant of grad_cam_pp named '19'"),
+        (lambda: dict(method="integrated_gradients", quadrature=["left"]), "no quadrature named .*left"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_said(tiny, images, ask, text, unchecked):
+    ask = {"method": "grad_cam", "targets": 1} | ask()
+    with pytest.raises(InputError, match=text):
+        attribute(ask.pop("method"), *tiny, images, ask.pop("targets"), **ask)
 
 
 def test_a_fault_of_type_is_a_type_error_too(tiny, images):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cnnviz.attribution import METHODS, build
-from cnnviz.attribution.methods.blur_ig import blurred
+from cnnviz.attribution.infills import blurred
 from cnnviz.attribution.methods.eigen_cam import principal
-from cnnviz.attribution.methods.grad_cam_pp import eq19, of_exp, torchcam, weighed, xplique
+from cnnviz.attribution.methods.grad_cam_pp_equations import eq19, of_exp, torchcam, weighed, xplique
 from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP, nested
 from cnnviz.attribution.present import fused, scaled, upsampled
 from cnnviz.attribution.quadrature import QUADRATURES, quadrature
@@ -176,7 +176,7 @@ def stepped(method, score):
     for i in range(method.steps):
         state = step(state, i)
     np.testing.assert_allclose(state[0], IMAGE, atol=1e-5)  # the path ends in the image
-    return method.finish(score, IMAGE, state)
+    return method.finish(score, IMAGE, state, KEY)
 
 
 def test_integrated_gradients_of_a_square_is_half_of_input_x_gradient():

@@ -402,6 +402,15 @@ def test_attributions_are_a_matrix_with_its_raw_maps_and_a_manifest(run):
     assert manifest["methods"]["layer_cam"]["at"] == ["relu2"]
 
 
+def test_methods_that_compare_with_a_data_set_get_training_images(run):
+    view = replace(VIEW, methods="deep_lift,deep_lift_shap,expected_gradients", images="0:2")
+    (picture,) = attribute.pictures(run, view)
+    one, many = picture.numbers["deep_lift"], picture.numbers["deep_lift_shap"]
+    assert np.abs(one - many).max() > 0.1 * np.abs(one).max()
+    methods = json.loads(str(picture.numbers["manifest"]))["methods"]
+    assert [methods[name]["baseline"] for name in methods] == [0.0, "ArrayImpl", "ArrayImpl"]
+
+
 def test_several_members_are_drawn_by_mean_and_deviation(run):
     two = replace(run, members=[run.variables, run.untrained], beginnings=[run.untrained] * 2, seeds=(0, 1))
     (picture,) = attribute.Attributions(methods="gradient", images="0:2")([two], DATA)

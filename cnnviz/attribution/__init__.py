@@ -1,65 +1,84 @@
-"""METHODS: ways to say what in an image a network's answer rests on, and `attribute`, which runs them.
+"""What in an image a network's answer rests on: `attribute`, `suite` and `build`, and the methods they run (METHODS).
 
-Each is one file, written for one image over a `Score`; what they are called with is loaded when it is asked for.
+Each method is also here as a class, imported when it is first used, so that its options complete in an editor:
+`attribute(GradCAM(layers="relu1"), ...)` is `attribute("grad_cam", ..., layers="relu1")`.
+
+Classes of METHODS, in its order: Gradient, InputXGradient, SmoothGrad, SquareGrad, VarGrad, IntegratedGradients,
+ExpectedGradients, BlurIG, GuidedIG, CAM, GradCAM, GradCAMPP, HiResCAM, XGradCAM, LayerCAM, ElementwiseCAM, ScoreCAM,
+AblationCAM, EigenCAM, EigenGradCAM, GuidedBackprop, Deconvnet, GuidedGradCAM, LRP, LRPZero, LRPEpsilon, LRPEpsilonPlus,
+LRPEpsilonPlusFlat, LRPEpsilonAlpha2Beta1, LRPEpsilonAlpha2Beta1Flat, LRPEpsilonGammaBox, DeepLIFT, DeepLIFTSHAP,
+ExcitationBackprop, FullGrad, LayerGradientXActivation, LayerIntegratedGradients, LayerConductance, InternalInfluence,
+NeuronGradient.
 """
 
 from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from cnnviz.attribution.methods import METHODS
+
 if TYPE_CHECKING:
-    from cnnviz.attribution.explain import Attribution as Attribution
     from cnnviz.attribution.explain import attribute as attribute
     from cnnviz.attribution.explain import build as build
     from cnnviz.attribution.explain import suite as suite
+    from cnnviz.attribution.methods.ablation_cam import AblationCAM as AblationCAM
+    from cnnviz.attribution.methods.blur_ig import BlurIG as BlurIG
+    from cnnviz.attribution.methods.cam import CAM as CAM
+    from cnnviz.attribution.methods.deconvnet import Deconvnet as Deconvnet
+    from cnnviz.attribution.methods.deep_lift import DeepLIFT as DeepLIFT
+    from cnnviz.attribution.methods.deep_lift_shap import DeepLIFTSHAP as DeepLIFTSHAP
+    from cnnviz.attribution.methods.eigen_cam import EigenCAM as EigenCAM
+    from cnnviz.attribution.methods.eigen_grad_cam import EigenGradCAM as EigenGradCAM
+    from cnnviz.attribution.methods.elementwise_cam import ElementwiseCAM as ElementwiseCAM
+    from cnnviz.attribution.methods.excitation_backprop import ExcitationBackprop as ExcitationBackprop
+    from cnnviz.attribution.methods.expected_gradients import ExpectedGradients as ExpectedGradients
+    from cnnviz.attribution.methods.full_grad import FullGrad as FullGrad
+    from cnnviz.attribution.methods.grad_cam import GradCAM as GradCAM
+    from cnnviz.attribution.methods.grad_cam_pp import GradCAMPP as GradCAMPP
+    from cnnviz.attribution.methods.gradient import Gradient as Gradient
+    from cnnviz.attribution.methods.guided_backprop import GuidedBackprop as GuidedBackprop
+    from cnnviz.attribution.methods.guided_grad_cam import GuidedGradCAM as GuidedGradCAM
+    from cnnviz.attribution.methods.guided_ig import GuidedIG as GuidedIG
+    from cnnviz.attribution.methods.hires_cam import HiResCAM as HiResCAM
+    from cnnviz.attribution.methods.input_x_gradient import InputXGradient as InputXGradient
+    from cnnviz.attribution.methods.integrated_gradients import IntegratedGradients as IntegratedGradients
+    from cnnviz.attribution.methods.internal_influence import InternalInfluence as InternalInfluence
+    from cnnviz.attribution.methods.layer_cam import LayerCAM as LayerCAM
+    from cnnviz.attribution.methods.layer_conductance import LayerConductance as LayerConductance
+    from cnnviz.attribution.methods.layer_gradient_x_activation import (
+        LayerGradientXActivation as LayerGradientXActivation,
+    )
+    from cnnviz.attribution.methods.layer_integrated_gradients import (
+        LayerIntegratedGradients as LayerIntegratedGradients,
+    )
+    from cnnviz.attribution.methods.lrp import LRP as LRP
+    from cnnviz.attribution.methods.lrp import LRPEpsilon as LRPEpsilon
+    from cnnviz.attribution.methods.lrp import LRPEpsilonAlpha2Beta1 as LRPEpsilonAlpha2Beta1
+    from cnnviz.attribution.methods.lrp import LRPEpsilonAlpha2Beta1Flat as LRPEpsilonAlpha2Beta1Flat
+    from cnnviz.attribution.methods.lrp import LRPEpsilonGammaBox as LRPEpsilonGammaBox
+    from cnnviz.attribution.methods.lrp import LRPEpsilonPlus as LRPEpsilonPlus
+    from cnnviz.attribution.methods.lrp import LRPEpsilonPlusFlat as LRPEpsilonPlusFlat
+    from cnnviz.attribution.methods.lrp import LRPZero as LRPZero
+    from cnnviz.attribution.methods.neuron_gradient import NeuronGradient as NeuronGradient
+    from cnnviz.attribution.methods.score_cam import ScoreCAM as ScoreCAM
+    from cnnviz.attribution.methods.smooth_grad import SmoothGrad as SmoothGrad
+    from cnnviz.attribution.methods.square_grad import SquareGrad as SquareGrad
+    from cnnviz.attribution.methods.var_grad import VarGrad as VarGrad
+    from cnnviz.attribution.methods.xgrad_cam import XGradCAM as XGradCAM
+    from cnnviz.attribution.present import Attribution as Attribution
     from cnnviz.attribution.targets import Unit as Unit
 
-METHODS = {
-    "gradient": "cnnviz.attribution.methods.gradient:Gradient",
-    "input_x_gradient": "cnnviz.attribution.methods.input_x_gradient:InputXGradient",
-    "smooth_grad": "cnnviz.attribution.methods.smooth_grad:SmoothGrad",
-    "square_grad": "cnnviz.attribution.methods.square_grad:SquareGrad",
-    "var_grad": "cnnviz.attribution.methods.var_grad:VarGrad",
-    "integrated_gradients": "cnnviz.attribution.methods.integrated_gradients:IntegratedGradients",
-    "expected_gradients": "cnnviz.attribution.methods.expected_gradients:ExpectedGradients",
-    "blur_ig": "cnnviz.attribution.methods.blur_ig:BlurIG",
-    "guided_ig": "cnnviz.attribution.methods.guided_ig:GuidedIG",
-    "cam": "cnnviz.attribution.methods.cam:CAM",
-    "grad_cam": "cnnviz.attribution.methods.grad_cam:GradCAM",
-    "grad_cam_pp": "cnnviz.attribution.methods.grad_cam_pp:GradCAMPP",
-    "hires_cam": "cnnviz.attribution.methods.hires_cam:HiResCAM",
-    "xgrad_cam": "cnnviz.attribution.methods.xgrad_cam:XGradCAM",
-    "layer_cam": "cnnviz.attribution.methods.layer_cam:LayerCAM",
-    "elementwise_cam": "cnnviz.attribution.methods.elementwise_cam:ElementwiseCAM",
-    "score_cam": "cnnviz.attribution.methods.score_cam:ScoreCAM",
-    "ablation_cam": "cnnviz.attribution.methods.ablation_cam:AblationCAM",
-    "eigen_cam": "cnnviz.attribution.methods.eigen_cam:EigenCAM",
-    "eigen_grad_cam": "cnnviz.attribution.methods.eigen_grad_cam:EigenGradCAM",
-    "guided_backprop": "cnnviz.attribution.methods.guided_backprop:GuidedBackprop",
-    "deconvnet": "cnnviz.attribution.methods.deconvnet:Deconvnet",
-    "guided_grad_cam": "cnnviz.attribution.methods.guided_grad_cam:GuidedGradCAM",
-    "lrp": "cnnviz.attribution.methods.lrp:LRP",
-    "lrp_zero": "cnnviz.attribution.methods.lrp:Zero",
-    "lrp_epsilon": "cnnviz.attribution.methods.lrp:Epsilon",
-    "lrp_epsilon_plus": "cnnviz.attribution.methods.lrp:EpsilonPlus",
-    "lrp_epsilon_plus_flat": "cnnviz.attribution.methods.lrp:EpsilonPlusFlat",
-    "lrp_epsilon_alpha2_beta1": "cnnviz.attribution.methods.lrp:EpsilonAlpha2Beta1",
-    "lrp_epsilon_alpha2_beta1_flat": "cnnviz.attribution.methods.lrp:EpsilonAlpha2Beta1Flat",
-    "lrp_epsilon_gamma_box": "cnnviz.attribution.methods.lrp:EpsilonGammaBox",
-    "deep_lift": "cnnviz.attribution.methods.deep_lift:DeepLIFT",
-    "deep_lift_shap": "cnnviz.attribution.methods.deep_lift_shap:DeepLIFTSHAP",
-    "excitation_backprop": "cnnviz.attribution.methods.excitation_backprop:ExcitationBackprop",
-    "full_grad": "cnnviz.attribution.methods.full_grad:FullGrad",
-    "layer_gradient_x_activation": "cnnviz.attribution.methods.layer_gradient_x_activation:LayerGradientXActivation",
-    "layer_integrated_gradients": "cnnviz.attribution.methods.layer_integrated_gradients:LayerIntegratedGradients",
-    "layer_conductance": "cnnviz.attribution.methods.layer_conductance:LayerConductance",
-    "internal_influence": "cnnviz.attribution.methods.internal_influence:InternalInfluence",
-    "neuron_gradient": "cnnviz.attribution.methods.neuron_gradient:NeuronGradient",
-}
-
-_HOMES = {"Attribution": "explain", "attribute": "explain", "build": "explain", "suite": "explain", "Unit": "targets"}
+_HOMES = {"attribute": "explain", "build": "explain", "suite": "explain", "Attribution": "present", "Unit": "targets"}
+_CLASSES = {path.partition(":")[2]: path for path in METHODS.values()}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        return resolve_name(_CLASSES[name])
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"cnnviz.attribution.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_CLASSES})

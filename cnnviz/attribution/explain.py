@@ -1,82 +1,39 @@
-"""`attribute` and `suite`: methods, which see one image and a `Score`, run over models and images."""
+"""`attribute` and `suite`: what a model's scores rest on in each image, by one method or by several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, cast
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from cnnviz.attribution import METHODS
-from cnnviz.attribution.inputs import check_finite, check_key, split_rows
+from cnnviz.attribution.inputs import Row, check_finite
 from cnnviz.attribution.layers import places
-from cnnviz.attribution.present import check, present
-from cnnviz.attribution.shapes import Direct, Method, Raw, Sampled, Stepwise
+from cnnviz.attribution.methods import METHODS
+from cnnviz.attribution.present import Presentation
+from cnnviz.attribution.run import run, run_direct
+from cnnviz.attribution.shapes import Direct, Method
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
-from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps, take_steps
-from cnnviz.errors import InputTypeError, unknown
-from cnnviz.fast.jit import compiled
-from cnnviz.fast.linear_samples import over_samples
-from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
-from cnnviz.probe import NOTHING, Call
+from cnnviz.batching import Report
+from cnnviz.errors import check_known
+from cnnviz.probe import NOTHING, Call, as_variables
 from cnnviz.probe.trace import Static
 from cnnviz.registry import resolve
-from cnnviz.types import Array, Given, Image, Key, PyTree, Score, Variables
-
-
-class Attribution(NamedTuple):
-    """The maps `[n h w]`, each layer's own at its resolution, and the completeness gap of each image.
-
-    The gap is the sum of the raw values less what the method's law says they sum to; None where there is no such law.
-    """
-
-    maps: Array
-    layers: dict[str, Array]
-    gap: Array | None
-
-
-class Row(NamedTuple):
-    """One image, what is explained of it, its number, and by method the fields that hold a row an image."""
-
-    image: Any
-    target: PyTree
-    number: Any
-    inputs: Mapping[str, Mapping[str, Array]]
-
-    def method(self, name: str, method: Method) -> Method:
-        """The method with its own row of those fields, each in the image's shape."""
-        whole = {field: jnp.broadcast_to(value, self.image.shape) for field, value in self.inputs[name].items()}
-        return replace(method, **whole)
-
-    def key(self, key: Key | None) -> Key:
-        """The image's own key; where none is needed any will do."""
-        return jax.random.fold_in(jax.random.key(0) if key is None else key, self.number)
+from cnnviz.types import Given, Key, Score, Variables
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a compilation depends on, besides the method's own options and the shapes."""
+class Explained:
+    """The score of a row: what is explained of the model, as a function of its variables and the row."""
 
     model: Static
     call: Static
     target: Static
-    channels: str | None
-    upsampling: str | None
-    details: bool
 
-    def score(self, method: Method, variables: Variables, row: Row) -> Score:
-        score = score_for(self.target, row.target, self.model.value, variables, self.call.value)
-        return faster(score) if method.rewritten else score
+    def __call__(self, variables: Variables, row: Row) -> Score:
+        return score_for(self.target, row.target, self.model.value, variables, self.call.value)
 
-    def result(self, method: Method, score: Score, image: Image, raw: Raw) -> Attribution:
-        maps, layers = present(raw, image.shape, self.channels or method.channels, self.upsampling)
-        if not self.details:
-            return Attribution(maps, {}, None)
-        due = method.completeness_target(score, image)
-        total = sum(jnp.sum(values) for values in jax.tree.leaves(raw))
-        return Attribution(maps, layers, None if due is None else total - due)
+    def fitted(self, method: Method, variables: Variables, images: Given) -> Method:
+        """The method with its options filled in from the model."""
+        shape = tuple(images.shape[1:])
+        return method.fitted_to(places(self.model.value, variables, shape, self.call.value), shape)
 
 
 def attribute(
@@ -89,6 +46,7 @@ def attribute(
     key: Key | None = None,
     batch_size: int | None = None,
     labels: Any = None,
+    data: Given | None = None,
     channels: str | None = None,
     upsampling: str | None = "bilinear",
     details: bool = False,
@@ -96,22 +54,29 @@ def attribute(
     report: Report | None = None,
     **options: Any,
 ) -> Any:
-    """A map `[n h w]` of what in each image the targets' scores rest on, raw: no map is normalized.
+    """A map `[n h w]` of what in each image the target's score rests on; maps are raw, not normalized.
 
-    `method` is a name of `METHODS` with its `options`, or a method. `targets` are class indices, one for all or one for
-    each image, "predicted", "label" (which needs `labels`), a pair of those (why this, and not that), a function of one
-    image's logits, or a `Unit` of a layer. Random methods need a `key`: the same key draws the same for any
-    `batch_size`, which is only a matter of memory: so many rows, images times samples, are in the network at one time.
+    `method` is a name in `METHODS` with its `options`, or a method. `targets` are class indices (one for all images or
+    one per image), "predicted", "label" (which needs `labels`), a pair of those (why this and not that), a function of
+    one image's logits, or a `Unit` of a layer. `variables` may also be a flax TrainState.
 
-    `channels` is how a pixel's channels become one value ("sum", "mean", "max_abs", "l2"; "keep" keeps them), by
-    default as the method is known. A layer's map is brought to the image's size by `upsampling` ("bilinear",
-    "bilinear_corners", "bicubic", "nearest"; None leaves it); several layers' maps are fused (`present.fused`). With
-    `details` an `Attribution` comes back: the maps, each layer's own, and the completeness gap. `report(done, total)`
-    is called as the work goes on. A second call with other images, variables or classes compiles nothing anew.
+    Random methods need a `key`; the same key gives the same draws for any `batch_size`, the number of rows (images
+    times samples) that are in the network at once. A method's `baseline` is a number, an image `[h w c]`, one per image
+    `[n h w c]`, or an infill: "black", "mean", "blur", "noise" (needs a `key`) or "data" (needs a `key` and `data`,
+    images `[m h w c]` of a data set).
+
+    `channels` reduces a pixel's channels to one value ("sum", "mean", "max_abs", "l2"; "keep" keeps them); each method
+    has a default. A layer's map is upsampled to the image's size by `upsampling` ("bilinear", "bilinear_corners",
+    "bicubic", "nearest"; None leaves it); maps of several layers are fused (`present.fused`). With `details` the result
+    is an `Attribution`: the maps, each layer's map, and the completeness gap. `report(done, total)` is called after
+    each chunk. A second call with other images, variables or classes does not recompile.
     """
-    chosen = build(method, **options)
-    setting, rows = _prepare(model, variables, images, targets, labels, channels, upsampling, details, call)
-    found = _run(setting, _fitted(chosen, setting, variables, images), variables, rows, key, batch_size, report)
+    explained, variables, rows = _prepare(model, variables, images, targets, labels, call)
+    finish = Presentation(channels, upsampling, details)
+    fitted = explained.fitted(build(method, **options), variables, images)
+    found = run(
+        fitted, explained, variables, rows, key=key, batch_size=batch_size, data=data, report=report, finish=finish
+    )
     return found if details else found.maps
 
 
@@ -125,6 +90,7 @@ def suite(
     key: Key | None = None,
     batch_size: int | None = None,
     labels: Any = None,
+    data: Given | None = None,
     channels: str | None = None,
     upsampling: str | None = "bilinear",
     details: bool = False,
@@ -133,137 +99,48 @@ def suite(
 ) -> dict[str, Any]:
     """What `attribute` gives for each method, by name; what direct methods share is computed once.
 
-    Methods with options go in as a mapping from a name of one's own to a method (`build`).
+    Methods with options are given as a mapping from names to methods (`build`).
     """
     named = methods if isinstance(methods, Mapping) else {name: name for name in methods}
-    setting, rows = _prepare(model, variables, images, targets, labels, channels, upsampling, details, call)
-    fitted = {name: _fitted(build(method), setting, variables, images) for name, method in named.items()}
+    explained, variables, rows = _prepare(model, variables, images, targets, labels, call)
+    fitted = {name: explained.fitted(build(method), variables, images) for name, method in named.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
-    found = _run_direct(setting, together, variables, rows, batch_size) if together else {}
-    for name in fitted.keys() - together.keys():
-        found[name] = _run(setting, fitted[name], variables, rows, key, batch_size, report)
+    shared = {"key": key, "batch_size": batch_size, "data": data, "finish": Presentation(channels, upsampling, details)}
+    found = run_direct(together, explained, variables, rows, **shared) if together else {}
+    for name, method in fitted.items():
+        if name not in together:
+            found[name] = run(method, explained, variables, rows, report=report, **shared)
     return {name: found[name] if details else found[name].maps for name in named}
 
 
-def build(method: str | Method, **options: Any) -> Method:
-    """The method of this name with these options; an unknown name or option is an InputError with the nearest."""
-    if isinstance(method, Method):
-        return replace(method, **options)
-    known = resolve(METHODS, method, "method")
-    names = [f.name for f in fields(known)]
+def build(method: str | type[Method] | Method, **options: Any) -> Method:
+    """The method of this name or class with these options, or a method with these options changed.
+
+    Raises InputError, with the nearest name, if a name is unknown.
+    """
+    known: Any = _class_of(method)
+    title = method if isinstance(method, str) else known.__name__
+    names = [field.name for field in fields(known)]
     for name in options:
-        if name not in names:
-            raise unknown(f"option of {method}", name, names)
-    return known(**options)
+        check_known(f"option of {title}", name, names)
+    return replace(method, **options) if isinstance(method, Method) else known(**options)
 
 
-def _prepare(model, variables, images, targets, labels, channels, upsampling, details, call) -> tuple[Setting, Row]:
+def _class_of(method: Any) -> Any:
+    if isinstance(method, Method):
+        return type(method)
+    if isinstance(method, type) and issubclass(method, Method):
+        return method
+    return resolve(METHODS, cast(str, method), "method")
+
+
+def _prepare(
+    model: Any, variables: Any, images: Given, targets: Targets, labels: Any, call: Call
+) -> tuple[Explained, Variables, Row]:
     check_finite(images)
-    check(channels or "sum", upsampling)
+    variables = as_variables(variables)
     kind, numbers = resolve_targets(targets, model, variables, images, labels, call)
     if isinstance(kind.value, Unit):
-        names = [place.name for place in places(model, variables, images.shape[1:], call)]
-        if kind.value.layer not in names:
-            raise unknown("layer", kind.value.layer, names)
-    setting = Setting(Static(model), Static(call), kind, channels, upsampling, details)
-    return setting, Row(images, numbers, np.arange(len(images), dtype=np.int32), {})
-
-
-def _fitted(method: Method, setting: Setting, variables: Variables, images: Any) -> Method:
-    """The method with its options filled in from the model."""
-    shape = tuple(images.shape[1:])
-    return method.fitted_to(places(setting.model.value, variables, shape, setting.call.value), shape)
-
-
-def _run(
-    setting: Setting,
-    method: Method,
-    variables: Variables,
-    rows: Row,
-    key: Key | None,
-    batch_size: int | None,
-    report: Report | None,
-) -> Attribution:
-    """One method over all rows, in its shape."""
-    if isinstance(method, Direct):
-        return _run_direct(setting, {"": method}, variables, rows, batch_size)[""]
-    check_key(method, key)
-    bare, inputs = split_rows(method, rows.image)
-    rows = rows._replace(inputs={"": inputs})
-    finish = partial(_finish, setting, bare, variables)
-    if isinstance(method, Sampled):
-        most = max(1, batch_size_or_default(batch_size, SAMPLED_ROWS) // method.cost)
-        contribute = lambda rows, first, size: _contribute(setting, size, bare, variables, key, rows, first)
-        return map_samples(contribute, finish, rows, method.count, most, keep=method.keep, report=report)
-    if not isinstance(method, Stepwise):
-        raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of them.")
-    init = partial(_init, setting, bare, variables, key)
-    step = lambda rows, state, first, count: _step(setting, count, bare, variables, rows, state, first)
-    return map_steps(init, step, finish, rows, method.steps, batch_size, report=report)
-
-
-def _run_direct(
-    setting: Setting, methods: Mapping[str, Method], variables: Variables, rows: Row, batch_size: int | None
-) -> dict[str, Attribution]:
-    """Direct methods over all rows, in one compiled call."""
-    split = {name: split_rows(method, rows.image) for name, method in methods.items()}
-    rows = rows._replace(inputs={name: inputs for name, (_, inputs) in split.items()})
-    bare = {name: method for name, (method, _) in split.items()}
-    return map_rows(partial(_direct, setting, bare, variables), rows, batch_size)
-
-
-@partial(compiled, static_argnums=0)
-def _direct(setting: Setting, methods: dict[str, Method], variables: Variables, rows: Row) -> dict[str, Attribution]:
-    def one(row: Row) -> dict[str, Attribution]:
-        return {name: explained(row.method(name, method), row) for name, method in methods.items()}
-
-    def explained(method: Any, row: Row) -> Attribution:
-        score = setting.score(method, variables, row)
-        return setting.result(method, score, row.image, method(score, row.image))
-
-    every = jax.vmap(one)
-    return with_fast_convolutions(deduplicated(every) if len(methods) > 1 else every)(rows)
-
-
-@partial(compiled, static_argnums=(0, 1), large_sums=True)
-def _contribute(
-    setting: Setting, size: int, method: Sampled, variables: Variables, key: Key | None, rows: Row, first: Array
-) -> PyTree:
-    def one(row: Row) -> PyTree:
-        own: Any = row.method("", method)
-        score, image_key = setting.score(own, variables, row), row.key(key)
-        sample = lambda i: own.contribute(score, row.image, own.draw(image_key, i, row.image))
-        return over_samples(sample, first, size, own.count, keep=own.keep)
-
-    return with_fast_convolutions(jax.vmap(one))(rows)
-
-
-@partial(compiled, static_argnums=0)
-def _finish(setting: Setting, method: Method, variables: Variables, rows: Row, state: PyTree) -> Attribution:
-    def one(row: Row, state: PyTree) -> Attribution:
-        own: Any = row.method("", method)
-        score = setting.score(own, variables, row)
-        return setting.result(own, score, row.image, own.finish(score, row.image, state))
-
-    return with_fast_convolutions(jax.vmap(one))(rows, state)
-
-
-@partial(compiled, static_argnums=0)
-def _init(setting: Setting, method: Stepwise, variables: Variables, key: Key | None, rows: Row) -> PyTree:
-    def one(row: Row) -> PyTree:
-        own: Any = row.method("", method)
-        return own.init(setting.score(own, variables, row), row.image, row.key(key))
-
-    return with_fast_convolutions(jax.vmap(one))(rows)
-
-
-@partial(compiled, static_argnums=(0, 1))
-def _step(
-    setting: Setting, count: int, method: Stepwise, variables: Variables, rows: Row, state: PyTree, first: Array
-) -> PyTree:
-    def one(row: Row, state: PyTree) -> PyTree:
-        own: Any = row.method("", method)
-        score = setting.score(own, variables, row)
-        return take_steps(lambda state, i: own.step(score, row.image, state, i), state, first, count)
-
-    return with_fast_convolutions(jax.vmap(one))(rows, state)
+        layers = [place.name for place in places(model, variables, images.shape[1:], call)]
+        check_known("layer", kind.value.layer, layers)
+    return Explained(Static(model), Static(call), kind), variables, Row(images, numbers)

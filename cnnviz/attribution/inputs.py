@@ -1,55 +1,153 @@
-"""What is handed in with a method: images, a key, and the fields of the method that hold a row an image."""
+"""What comes in with a method: images, variables, a key, and what the method compares an image with.
 
+A method's `baseline` is a number, an image, one per image, or the name of an infill; here, and nowhere else, it becomes
+arrays. What differs between images goes into the rows, and what all images share stays in the method.
+"""
+
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from cnnviz.attribution.infills import INFILLS
 from cnnviz.attribution.shapes import Method
-from cnnviz.errors import InputError, InputTypeError
+from cnnviz.batching import map_rows
+from cnnviz.errors import InputError, InputTypeError, check_known
+from cnnviz.fast.jit import compiled
 from cnnviz.probe import check_images
+from cnnviz.types import Key, PyTree
+
+INFILL = 2**32 - 1  # folded into an image's key for its infill, since samples fold in their numbers from 0 on
 
 
-def check_finite(images: Any) -> None:
-    """An InputError for what are no images, and for the first that has a value which is no finite number."""
+class Row(NamedTuple):
+    """One image `[h w c]` and what its score depends on; for many images each leaf has one row per image.
+
+    `number` is what the image's key is folded from: by default its place among the images. `inputs` are the fields of
+    each method that differ between images; `run` fills them in.
+    """
+
+    image: Any
+    target: PyTree = ()
+    number: Any = None
+    inputs: Mapping[str, Mapping[str, Any]] = {}
+
+    def key(self, key: Key | None) -> Key:
+        """The image's key; a constant one if nothing is drawn at random."""
+        return jax.random.fold_in(jax.random.key(0) if key is None else key, self.number)
+
+
+def check_finite(images: Any, what: str = "Image") -> None:
+    """Raises InputError if these are not images, or if one of them holds NaN or infinity."""
     check_images(images)
     if not isinstance(images, Tracer) and (bad := ~np.isfinite(np.asarray(images)).all((1, 2, 3))).any():
-        raise InputError(f"Image {int(bad.argmax())} holds NaN or infinity; maps need finite numbers.")
+        raise InputError(f"{what} {int(bad.argmax())} holds NaN or infinity; maps need finite numbers.")
 
 
-def check_key(method: Method, key: Any) -> None:
-    """An InputTypeError where the method needs a key and this is none."""
-    if method.random and not _is_key(key):
+def check_key(what: Method | str, key: Any) -> None:
+    """Raises InputTypeError if a method, or an infill by name, draws at random and `key` is not a key."""
+    random = INFILLS[what].random if isinstance(what, str) else what.random
+    if random and not _is_key(key):
+        name = f"The infill {what!r}" if isinstance(what, str) else type(what).__name__
         given = "" if key is None else f"; this is {key!r}"
-        needs = f"{type(method).__name__} draws at random; give it a key, as key=jax.random.key(0)"
-        raise InputTypeError(f"{needs}{given}.")
+        raise InputTypeError(f"{name} draws at random; give it a key, as key=jax.random.key(0){given}.")
 
 
 def _is_key(given: Any) -> bool:
-    """Whether it is a key of JAX, of the new kind or of the old one, two whole numbers."""
+    """Whether it is a JAX key, of the new kind or of the old one (two unsigned integers)."""
     dtype = getattr(given, "dtype", None)
     return dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32)
 
 
-def split_rows(method: Method, images: Any) -> tuple[Method, dict[str, Any]]:
-    """The method without its fields that hold a row an image, and those fields, a row an image."""
-    names = [f.name for f in fields(method) if "per_image" in f.metadata]
-    inputs = {name: _per_image(name, getattr(method, name), images) for name in names}
-    return replace(method, **dict.fromkeys(names)), inputs
+def split(method: Method, rows: Row, key: Key | None, data: Any) -> tuple[Any, dict[str, Any]]:
+    """The method with only what all images share, and its other fields, each with one row per image."""
+    shared, inputs = {}, {}
+    for field in fields(method):
+        given = getattr(method, field.name)
+        if isinstance(given, Method):  # a method made of another one
+            shared[field.name], inputs[field.name] = split(given, rows, key, data)
+        elif "per_image" in field.metadata:
+            shared[field.name], inputs[field.name] = None, _per_image(field.name, given, rows, key, data)
+        elif "image_set" in field.metadata:
+            images, differs = _image_set(field.name, given, rows, key, data)
+            shared[field.name] = None if differs else images
+            inputs |= {field.name: images} if differs else {}
+    return replace(method, **shared), inputs
 
 
-def _per_image(name: str, given: Any, images: Any) -> Any:
-    """A number or an image's worth of them, for each image; another shape is an InputError."""
-    fits = f"A {name} is one number or has the shape of an image, {images.shape[1:]}"
+def joined(method: Any, inputs: Mapping[str, Any], image_shape: tuple[int, ...]) -> Any:
+    """The method with one row of what `split` took out of it; a baseline has the image's shape."""
+
+    def field(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return joined(getattr(method, name), value, image_shape)
+        return value if value.ndim == 4 else jnp.broadcast_to(value, image_shape)
+
+    return replace(method, **{name: field(name, value) for name, value in inputs.items()})
+
+
+def _per_image(name: str, given: Any, rows: Row, key: Key | None, data: Any) -> Any:
+    """A number `[n]` or an image `[n h w c]` for each image."""
+    if isinstance(given, str):
+        return _filled(given, rows, key, data)
+    shape = tuple(rows.image.shape)
+    array = _array(name, given, ((), shape[1:], shape), f"one per image {shape}")
+    return array if array.ndim == 4 else _broadcast(array, (len(rows.image), *array.shape))
+
+
+def _image_set(name: str, given: Any, rows: Row, key: Key | None, data: Any) -> tuple[Any, bool]:
+    """Images `[m h w c]` for all images, or `[n 1 h w c]`, an infill for each; and whether they differ like this."""
+    shape = tuple(rows.image.shape[1:])
+    if isinstance(given, str) and given != "data":
+        return _filled(given, rows, key, data)[:, None], True
+    images = _data(data, shape) if isinstance(given, str) else given
+    count = len(images) if getattr(images, "ndim", 0) == 4 else 0
+    array = _array(name, images, ((), shape, (max(count, 1), *shape)), f"images [m, {str(shape)[1:-1]}]")
+    return array if array.ndim == 4 else _broadcast(array, (1, *shape)), False
+
+
+def _array(name: str, given: Any, shapes: tuple[tuple[int, ...], ...], last: str) -> Any:
+    """An array of one of these shapes: a number's, an image's, and that of the `last`."""
+    fits = f"A {name} is a number, an image {shapes[1]}, {last}, or the name of an infill ({', '.join(INFILLS)})"
     try:
+        if given is None:
+            raise TypeError
         array = given if isinstance(given, jax.Array) else np.asarray(given, np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{fits}; it was {given!r}.") from error
-    if array.shape not in ((), images.shape[1:], images.shape):
-        raise InputError(f"{fits}; it was {array.shape}.")
-    if array.shape == images.shape:
-        return array
-    return (np if isinstance(array, np.ndarray) else jnp).broadcast_to(array, (len(images), *array.shape))
+    if array.shape not in shapes:
+        raise InputError(f"{fits}; it has the shape {array.shape}.")
+    return array
+
+
+def _broadcast(array: Any, shape: tuple[int, ...]) -> Any:
+    return (np if isinstance(array, np.ndarray) else jnp).broadcast_to(array, shape)
+
+
+def _filled(name: str, rows: Row, key: Key | None, data: Any) -> Any:
+    """The infill of this name for each image `[n h w c]`."""
+    check_known("infill", name, INFILLS)
+    check_key(name, key)
+    images = _data(data, tuple(rows.image.shape[1:])) if INFILLS[name].needs_data else None
+    return map_rows(partial(_fill, name, key, images), rows._replace(target=(), inputs={}))
+
+
+@partial(compiled, static_argnums=0)
+def _fill(name: str, key: Key | None, data: Any, rows: Row) -> PyTree:
+    one = lambda row: INFILLS[name].fill(row.image, jax.random.fold_in(row.key(key), INFILL), data)
+    return jax.vmap(one)(rows)
+
+
+def _data(data: Any, shape: tuple[int, ...]) -> Any:
+    """The images `[m h w c]` that were given as a data set."""
+    if data is None:
+        raise InputError('The infill "data" needs images of a data set; give them as data=...')
+    check_finite(data, "Image of the data set")
+    if tuple(data.shape[1:]) != shape:
+        raise InputError(f"The images of the data set have the shape {shape}; these have {tuple(data.shape[1:])}.")
+    return data

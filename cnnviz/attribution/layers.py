@@ -1,4 +1,4 @@
-"""Which layers a method looks at: those named, or the one that a picture of "where" is best taken from."""
+"""Which layers a method looks at: those named, or by default the one that best shows where."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -20,7 +20,7 @@ Layers = str | tuple[str, ...] | None
 
 
 class Place(NamedTuple):
-    """A layer as a place to look from: its name, one image's shape there, and what made the value."""
+    """A layer that a method may look at: its name, its shape for one image, and what made the value."""
 
     name: str
     shape: tuple[int, ...]
@@ -52,11 +52,11 @@ def _places(traced: Trace) -> list[Place]:
 
 
 def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
-    """The asked layers in order of execution; "all" are those with a spatial extent, None is the usual one.
+    """The names of the layers asked for, in order of execution; "all" are those with a spatial extent.
 
-    The usual one is, of those the logits depend on, the last with a spatial extent after a non-linearity (`relu2`),
-    else the last convolution's output, else the last with a spatial extent. A name that is no layer, or with `spatial`
-    one without an extent, is an InputError.
+    None is the default layer: of those the logits depend on, the last with a spatial extent after a nonlinearity
+    (`relu2`), else the last convolution's output, else the last with a spatial extent. Raises InputError if a name is
+    unknown, or with `spatial` if a layer has no spatial extent.
     """
     fit = [place for place in places if place.spatial or not spatial]
     if asked is None:
@@ -72,26 +72,24 @@ def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) 
         if known[name] not in fit:
             shape = known[name].shape
             raise InputError(
-                f"The layer {name!r} has no spatial extent, its shape is {shape}; those that do: {listed}."
+                f"The layer {name!r} has no spatial extent, its shape is {shape}; layers with one: {listed}."
             )
     if not names:
-        raise InputError(
-            f"A method of layers needs at least one; layers was (). Those with a spatial extent: {listed}."
-        )
+        raise InputError(f"This method needs at least one layer; layers was (). Layers to choose from: {listed}.")
     return tuple(place.name for place in places if place.name in names)
 
 
 def usual(places: Sequence[Place]) -> str:
-    """The layer that is looked at where none is named."""
+    """The layer that a method looks at by default."""
     maps = [place for place in places if place.spatial and place.leads]
     for fit in ([p for p in maps if p.nonlinear], [p for p in maps if p.convolution], maps):
         if fit:
             return fit[-1].name
-    raise InputError("No layer of this model has a spatial extent; a method of layers needs one that does.")
+    raise InputError("No layer of this model has a spatial extent; this method needs one that does.")
 
 
 def after(score: Score, image: Image, layers: Mapping[str, Array]) -> list[Part]:
-    """The nodes between offsets at the layers, whose activations are given, and the score."""
+    """The nodes between offsets at the layers and the score; `layers` are the layers' activations by name."""
     offsets = {name: jnp.zeros(values.shape, values.dtype) for name, values in layers.items()}
     function: Callable = lambda *leaves: score(image, dict(zip(sorted(offsets), leaves, strict=True)))[0]
     graph, _ = Graph.of(function, *jax.tree.leaves(offsets))

@@ -1,13 +1,15 @@
-"""Raw values as a map: channels made one value a pixel, layers brought to the image's size and fused."""
+"""Raw values as maps: channels reduced to one value per pixel, layers upsampled to the image's size and fused."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.shapes import Raw
-from cnnviz.errors import InputError, unknown
-from cnnviz.types import Array
+from cnnviz.attribution.shapes import Method, Raw
+from cnnviz.errors import InputError, check_known
+from cnnviz.types import Array, Image, Score
 
 CHANNELS = {
     "sum": lambda raw: raw.sum(-1),
@@ -19,23 +21,57 @@ CHANNELS = {
 UPSAMPLING = ("bilinear", "bilinear_corners", "bicubic", "nearest")
 
 
+class Attribution(NamedTuple):
+    """The maps `[n h w]`, each layer's maps at the layer's resolution, and the completeness gap of each image `[n]`.
+
+    The gap is the sum of the raw values minus what the method's law says they sum to; None if there is no such law.
+    """
+
+    maps: Array
+    layers: dict[str, Array]
+    gap: Array | None
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How raw values become an `Attribution`; without `details` it has only the maps."""
+
+    channels: str | None
+    upsampling: str | None
+    details: bool
+
+    def __post_init__(self):
+        check_known("way to reduce channels", "sum" if self.channels is None else self.channels, CHANNELS)
+        if self.upsampling is not None:
+            check_known("upsampling", self.upsampling, UPSAMPLING)
+
+    def __call__(self, method: Method, score: Score, image: Image, raw: Raw) -> Attribution:
+        """The attribution of one image; `jax.vmap` makes it that of many."""
+        maps, layers = present(raw, image.shape, self.channels or method.channels, self.upsampling)
+        if not self.details:
+            return Attribution(maps, {}, None)
+        target = method.completeness_target(score, image)
+        total = sum(jnp.sum(values) for values in jax.tree.leaves(raw))
+        return Attribution(maps, layers, None if target is None else total - target)
+
+
 def present(
     raw: Raw, image_shape: tuple[int, ...], channels: str, upsampling: str | None
 ) -> tuple[Array, dict[str, Array]]:
-    """One map for an image, and the map of each layer at the layer's own resolution."""
+    """One map for an image `[h w]`, and the map of each layer at the layer's resolution."""
     if not isinstance(raw, Mapping):
         return CHANNELS[channels](raw), {}
     side = image_shape[0], image_shape[1]
     maps = {name: CHANNELS[channels](values) if values.ndim == 3 else values for name, values in raw.items()}
-    brought = [upsampled(values if len(maps) == 1 else scaled(values), side, upsampling) for values in maps.values()]
-    return fused(brought), maps
+    sized = [upsampled(values if len(maps) == 1 else scaled(values), side, upsampling) for values in maps.values()]
+    return fused(sized), maps
 
 
 def upsampled(values: Array, side: tuple[int, int], how: str | None) -> Array:
-    """A map, or channels of maps, at another size by the named method; as it is for None or without two axes.
+    """A map `[h w]` or maps `[h w c]` at another size by the named method; unchanged for None or without two axes.
 
-    "bilinear" and "bicubic" take pixels as areas (their centers at half), as OpenCV and torch do by default;
-    "bilinear_corners" has the corner pixels' centers on each other (`align_corners`).
+    "bilinear" and "bicubic" take pixels as areas (half-pixel centers), as OpenCV and PyTorch do by default;
+    "bilinear_corners" aligns the centers of the corner pixels (`align_corners`).
     """
     if how is None or values.ndim not in (2, 3):
         return values
@@ -49,7 +85,7 @@ def upsampled(values: Array, side: tuple[int, int], how: str | None) -> Array:
 
 
 def _corner_to_corner(length: int, wanted: int) -> tuple[float, float]:
-    """The scale and the shift that lay first on first and last on last; of a single pixel there is only the first."""
+    """The scale and shift that align the first pixels and the last; only the first if one side is a single pixel."""
     if length == 1 or wanted == 1:
         return (float(wanted), 0.0) if length == 1 else (1.0, 0.0)
     ratio = (wanted - 1) / (length - 1)
@@ -57,21 +93,14 @@ def _corner_to_corner(length: int, wanted: int) -> tuple[float, float]:
 
 
 def fused(maps: list[Array]) -> Array:
-    """One map of several, each scaled: their mean."""
+    """The mean of several maps `[h w]`, each already scaled."""
     if len({values.shape for values in maps}) > 1:
         shapes = ", ".join(str(values.shape) for values in maps)
-        raise InputError(f"Layers of different shapes, {shapes}, make no one map: name one, or give upsampling=...")
+        raise InputError(f"Maps of different shapes, {shapes}, cannot be fused: name one layer, or give upsampling=...")
     return maps[0] if len(maps) == 1 else jnp.stack(maps).mean(0)
 
 
 def scaled(values: Array) -> Array:
-    """The values from 0, the least, to 1, the greatest; zeros where all are equal."""
+    """The values scaled so that the least is 0 and the greatest 1; zeros if all are equal."""
     span = values.max() - values.min()
     return jnp.where(span > 0, (values - values.min()) / jnp.where(span > 0, span, 1), 0)
-
-
-def check(channels: str, upsampling: str | None) -> None:
-    if channels not in CHANNELS:
-        raise unknown("way to reduce channels", channels, CHANNELS)
-    if upsampling is not None and upsampling not in UPSAMPLING:
-        raise unknown("upsampling", upsampling, UPSAMPLING)

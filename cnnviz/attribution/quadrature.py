@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import InputError, check_known
 
 Nodes = Float[np.ndarray, " n"]
 
@@ -48,7 +48,6 @@ QUADRATURES: dict[str, Callable[[int], tuple[Nodes, Nodes]]] = {
 
 def quadrature(name: str, n: int) -> tuple[Nodes, Nodes]:
     """The nodes and weights, in float32, of the named rule."""
-    if name not in QUADRATURES:
-        raise unknown("quadrature", name, QUADRATURES)
+    check_known("quadrature", name, QUADRATURES)
     nodes, weights = QUADRATURES[name](n)
     return nodes.astype(np.float32), weights.astype(np.float32)

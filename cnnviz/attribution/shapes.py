@@ -1,7 +1,7 @@
 """What an attribution method is: a formula for one image over a `Score`, in one of three shapes.
 
-A method is a frozen dataclass whose fields are its options. `method` makes it a pytree: plain fields decide a
-compilation, and fields made by `per_image` or `arrays` are its arguments, so that other values do not recompile.
+A method is a frozen dataclass whose fields are its options. `method` makes it a pytree: plain fields are static, and
+fields made by `per_image`, `image_set` or `arrays` are traced, so that other values do not recompile.
 
 What a method gives for an image is raw: an array `[h w c]` in the image's shape, or for methods that look at layers a
 dict from a layer's name to an array in the layer's shape, or to a map `[h w]` of it.
@@ -22,8 +22,19 @@ Raw = Array | Mapping[str, Array]
 
 
 def per_image(*, default: Any) -> Any:
-    """A field that is one number, an array in an image's shape, or a row an image; a method sees an image's shape."""
+    """A field that is a number, an image `[h w c]`, one per image `[n h w c]`, or the name of an infill.
+
+    A method sees it as one image `[h w c]`.
+    """
     return field(default=default, metadata={"per_image": True, "array": True})
+
+
+def image_set(*, default: Any) -> Any:
+    """A field that holds images of a data set `[m h w c]`; also a number, an image `[h w c]`, or the name of an infill.
+
+    A method sees it as images `[m h w c]`, of which there is one unless a set was given. `image_sets` finds it.
+    """
+    return field(default=default, metadata={"image_set": True, "array": True})
 
 
 def arrays(*, default: Any = None) -> Any:
@@ -31,12 +42,12 @@ def arrays(*, default: Any = None) -> Any:
     return field(default=default, metadata={"array": True})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, arrays))
+@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, arrays))
 def method(cls: type) -> type:
     """Makes the class a frozen dataclass and a pytree, whose leaves are its fields of arrays.
 
-    JAX's `register_dataclass` would not do: it takes the trees of two classes with the same fields for equal, so that
-    one method could be given what was compiled for another. Here the class is part of the tree.
+    JAX's `register_dataclass` does not suffice: the trees of two classes with the same fields are equal to it, so that
+    one method could run what was compiled for another. Here the class is part of the tree.
     """
     made = dataclass(frozen=True, eq=False)(cls)
     data = [f.name for f in fields(made) if "array" in f.metadata]
@@ -46,8 +57,8 @@ def method(cls: type) -> type:
         leaves = [(jax.tree_util.GetAttrKey(name), getattr(one, name)) for name in data]
         return leaves, (made, *(getattr(one, name) for name in plain))
 
-    def unflatten(said: tuple[Any, ...], leaves: Iterable[Any]) -> Any:
-        return made(**dict(zip(plain, said[1:], strict=True)), **dict(zip(data, leaves, strict=True)))
+    def unflatten(static: tuple[Any, ...], leaves: Iterable[Any]) -> Any:
+        return made(**dict(zip(plain, static[1:], strict=True)), **dict(zip(data, leaves, strict=True)))
 
     jax.tree_util.register_pytree_with_keys(made, flatten, unflatten)
     return made
@@ -57,9 +68,9 @@ def method(cls: type) -> type:
 class Method:
     """What all methods have.
 
-    `channels` is how a pixel's channels are made one value (see `present.CHANNELS`), `random` whether a key is needed,
-    `rewritten` whether the score comes in its form that is fast on CPU: a method that reads the score's graph wants it
-    as the model wrote it.
+    `channels` is how a pixel's channels are reduced to one value (see `present.CHANNELS`), `random` whether a key is
+    needed, `rewritten` whether the score may come in the form that is fast on CPU: a method that reads the score's
+    graph needs it as the model wrote it.
     """
 
     channels: ClassVar[str] = "sum"
@@ -67,11 +78,11 @@ class Method:
     rewritten: ClassVar[bool] = True
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
-        """The method with what its options leave to the model filled in: layers, and sizes that follow the image."""
+        """The method with the options that depend on the model filled in: layers, and sizes that follow the image's."""
         return self
 
     def completeness_target(self, score: Score, image: Image) -> Scalar | None:
-        """What the raw values should sum to, by the method's law of completeness; None where it has none."""
+        """What the raw values should sum to, by the method's law of completeness; None if it has no such law."""
         return None
 
 
@@ -87,9 +98,10 @@ class Direct(Method):
 class Sampled(Method):
     """A method that sums over samples: path integrals, smoothing, masks, permutations.
 
-    `draw` is the i-th sample, `contribute` what it adds, a pytree that is summed over all samples or, where `keep`,
-    kept with the samples as its first axis; `finish` makes the raw values of it. Randomness comes from
-    `jax.random.fold_in(key, i)`, where `key` is the image's own, so that it is the same for any batch size.
+    `draw` makes the i-th sample and `contribute` what it adds, a pytree that is summed over all samples or, with
+    `keep`, stacked with the samples as its first axis; `finish` makes the raw values from that. `draw` and `finish`
+    get the image's key, so that random numbers do not depend on the batch size: `draw` folds in `i`, and `finish` can
+    make the same samples again.
     """
 
     samples: int = 50
@@ -97,16 +109,16 @@ class Sampled(Method):
 
     def __post_init__(self):
         if self.count < 1:
-            raise InputError(f"A method has at least one sample; samples was {self.count}.")
+            raise InputError(f"A method needs at least one sample; samples was {self.count}.")
 
     @property
     def count(self) -> int:
-        """How many samples there are."""
+        """The number of samples."""
         return self.samples
 
     @property
     def cost(self) -> int:
-        """How many images one sample shows to the network."""
+        """The number of forward passes of one sample, by which a batch has fewer samples."""
         return 1
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
@@ -115,22 +127,22 @@ class Sampled(Method):
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         raise NotImplementedError
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return total
 
 
 @method
 class Stepwise(Method):
-    """A method whose next step depends on the last: `init`, then `step` for i from 0 to `steps`, then `finish`.
+    """A method whose next step depends on the last: `init`, then `step` for each i below `steps`, then `finish`.
 
-    A step keeps the shapes and types of the state's arrays.
+    `init` and `finish` get the image's key. A step keeps the shapes and types of the state's arrays.
     """
 
     steps: int = 50
 
     def __post_init__(self):
         if self.steps < 1:
-            raise InputError(f"A method has at least one step; steps was {self.steps}.")
+            raise InputError(f"A method needs at least one step; steps was {self.steps}.")
 
     def init(self, score: Score, image: Image, key: Key) -> PyTree:
         raise NotImplementedError
@@ -138,12 +150,27 @@ class Stepwise(Method):
     def step(self, score: Score, image: Image, state: PyTree, i: Array) -> PyTree:
         raise NotImplementedError
 
-    def finish(self, score: Score, image: Image, state: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, state: PyTree, key: Key) -> Raw:
         return state
 
 
+def image_sets(method: Method) -> list[str]:
+    """The names of the method's fields that hold images of a data set."""
+    return [field.name for field in fields(method) if "image_set" in field.metadata]
+
+
+def set_size(baseline: Any) -> int:
+    """How many images there are in a field made by `image_set`."""
+    return len(baseline) if getattr(baseline, "ndim", 0) == 4 else 1
+
+
+def as_images(baseline: Any, image: Image) -> Float[Array, "m h w c"]:
+    """A field made by `image_set` as images: a number or an image alone is a set of one."""
+    return jnp.broadcast_to(jnp.asarray(baseline, image.dtype), (set_size(baseline), *image.shape))
+
+
 def value(score: Score, image: Image) -> Scalar:
-    """The score of the image, nothing shifted."""
+    """The score of the image, with no offsets."""
     return score(image, {})[0]
 
 
@@ -153,7 +180,7 @@ def gradient(score: Score, image: Image) -> Float[Array, "h w c"]:
 
 
 def at_layers(score: Score, image: Image, layers: Sequence[str]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The activations of the layers, and the score's gradients with respect to them."""
+    """The activations of the layers, and the score's gradients with respect to them, each in its layer's shape."""
     shapes = jax.eval_shape(score, image, {})[1]
     offsets = {name: jnp.zeros(shapes[name].shape, shapes[name].dtype) for name in layers}
     gradients, activations = jax.grad(score, argnums=1, has_aux=True)(image, offsets)
@@ -161,12 +188,12 @@ def at_layers(score: Score, image: Image, layers: Sequence[str]) -> tuple[dict[s
 
 
 def evaluate(method: Method, score: Score, image: Image, key: Key) -> Raw:
-    """A method's raw values at once, for methods made of others: all samples of a sampled one side by side."""
+    """A method's raw values for one image, for methods made of others; all samples are computed at once."""
     if isinstance(method, Direct):
         return method(score, image)
     if not isinstance(method, Sampled):
-        raise InputError(f"{type(method).__name__} goes step by step, so no other method can be made of it.")
+        raise InputError(f"{type(method).__name__} goes step by step, so no other method can be built on it.")
     one = lambda i: method.contribute(score, image, method.draw(key, i, image))
     found = jax.vmap(one)(jnp.arange(method.count))
     total = found if method.keep else jax.tree.map(lambda leaf: leaf.sum(0), found)
-    return method.finish(score, image, total)
+    return method.finish(score, image, total, key)

@@ -1,4 +1,4 @@
-"""What is explained: a class an image, the predicted or the true one, a pair of classes, a function, or a unit."""
+"""What is explained: a class of each image, the predicted or the true one, a pair of classes, a function, or a unit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NAMED = ("predicted", "label")
 
 @dataclass(frozen=True)
 class Unit:
-    """One value of a layer as what is explained: `Unit("relu2", (3, 4, 17))`."""
+    """One value of a layer as the score that is explained: `Unit("relu2", (3, 4, 17))`."""
 
     layer: str
     index: tuple[int, ...]
@@ -31,12 +31,12 @@ Targets = Any  # a class, one for each image, a name of NAMED, a pair of those, 
 def resolve_targets(
     targets: Any, model: Any, variables: Variables, images: Any, labels: Any, call: Mapping[str, Any]
 ) -> tuple[Static, PyTree]:
-    """A target's kind, which a compilation depends on, and its numbers, a row an image, which it does not."""
+    """The static part of the targets, and the traced part: class indices `[n]`, a pair of those, or nothing."""
     if callable(targets) or isinstance(targets, Unit):
         return Static(targets), ()
     if isinstance(targets, tuple):
         if len(targets) != 2:
-            raise InputError(f"A pair of targets is (why this, and not that); this tuple has {len(targets)}.")
+            raise InputError(f"A pair of targets is (why this, and not that); this tuple has {len(targets)} entries.")
         found = [resolve_targets(t, model, variables, images, labels, call)[1] for t in targets]
         return Static("pair"), tuple(found)
     if isinstance(targets, str):
@@ -45,7 +45,7 @@ def resolve_targets(
 
 
 def score_for(kind: Static, target: PyTree, model: Any, variables: Variables, call: Mapping[str, Any]) -> Score:
-    """The score that a target, as `resolve_targets` gives it, stands for; `target` is one row."""
+    """The score that targets resolved by `resolve_targets` stand for; `target` is one row of the traced part."""
     if isinstance(kind.value, Unit):
         return _unit_score(probe.score_of(model, variables, lambda logits: jnp.sum(logits), call=call), kind.value)
     chosen: Any = kind.value if callable(kind.value) else target
@@ -53,9 +53,10 @@ def score_for(kind: Static, target: PyTree, model: Any, variables: Variables, ca
 
 
 def check_unit(layer: str, index: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    """An index that is not into the layer's shape is an InputError."""
-    if len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):
-        raise InputError(f"A unit of {layer!r} is an index into {tuple(shape)}; it was {tuple(index)}.")
+    """Raises InputError unless `index` is a tuple of integers within the layer's shape."""
+    numbers = isinstance(index, tuple) and all(isinstance(i, int | np.integer) for i in index)
+    if not numbers or len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):
+        raise InputError(f"A unit of {layer!r} is an index into {tuple(shape)}; it was {index!r}.")
 
 
 def _unit_score(score: Score, unit: Unit) -> Score:
@@ -77,13 +78,15 @@ def _named(name: str, model: Any, variables: Variables, images: Any, labels: Any
 
 
 def _classes(targets: Any, model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> Any:
-    """A class index for each image; one that the model does not have is an InputError."""
+    """Class indices `[n]`, one per image; raises InputError if the model has no such class."""
     count = len(images)
     given = targets if isinstance(targets, jax.Array) else np.asarray(targets)
     if not jnp.issubdtype(given.dtype, jnp.integer):
-        raise InputTypeError(f"Targets are class indices, so whole numbers; these are {given.dtype}.")
+        raise InputTypeError(f"Targets are class indices, so integers; these are {given.dtype}.")
     if given.shape not in ((), (count,)):
-        raise InputError(f"There is one target for all images or one for each of {count}; targets had {given.shape}.")
+        raise InputError(
+            f"Targets are one class for all images or one per image ({count}); they have the shape {given.shape}."
+        )
     if not isinstance(given, Tracer):
         outputs = _output_count(model, variables, images, call)
         wrong = np.asarray(given)[(np.asarray(given) < 0) | (np.asarray(given) >= outputs)]
@@ -97,5 +100,7 @@ def _classes(targets: Any, model: Any, variables: Variables, images: Any, call: 
 def _output_count(model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> int:
     shape = probe.output_shape(model, variables, images.shape[1:], call=call)
     if len(shape) != 1:
-        raise InputError(f"A class has one score; this model gives {shape} an image, so give a function as the target.")
+        raise InputError(
+            f"A class needs one logit; this model gives {shape} per image, so give a function as the target."
+        )
     return shape[0]

@@ -70,7 +70,7 @@ def sum_of_shifts(x: Array, kernel: Array, how: Convolution, shape: Sequence[int
     x = jax.lax.optimization_barrier(x)  # or XLA computes images anew for each weight, where they are drawn as well
     window, strides, apart = (1, *kernel.shape[:-2], 1), (1, *how.strides, 1), (1, *how.apart, 1)
     seen = at_each_place(x, window, strides, apart, (*shape[:-1], x.shape[-1]))
-    weights = kernel.reshape(-1, *kernel.shape[-2:])
+    weights = kernel.reshape(-1, kernel.shape[-2], *[1] * (x.ndim - 1), kernel.shape[-1])
     terms = (s[..., c, None] * w[c] for s, w in zip(seen, weights, strict=True) for c in range(x.shape[-1]))
     return reduce(jnp.add, terms)
 

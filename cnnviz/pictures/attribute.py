@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz import __version__, probe
 from cnnviz.attribution import METHODS, Attribution, attribute, build
-from cnnviz.attribution.shapes import Method
+from cnnviz.attribution.shapes import Method, image_sets
 from cnnviz.batching import Report
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
@@ -25,7 +25,7 @@ from cnnviz.pictures.predictions import class_names, softmax
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
-MOST_COLUMNS, REFERENCES = 8, 50
+MOST_COLUMNS, BASELINE = 8, 50
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ class Attributions(OfLayer, Kind):
         options: dict[str, Any] = {}
         if self.layer is not None and "layers" in known:
             options["layers"] = self.layer
-        if "references" in known:
-            options["references"] = net.prepare(dataset.train.images[:REFERENCES])
+        for baseline in image_sets(method):
+            options[baseline] = net.prepare(dataset.train.images[:BASELINE])
         return build(method, **options)
 
 

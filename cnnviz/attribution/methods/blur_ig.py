@@ -1,6 +1,5 @@
 """Gradients integrated along a path that blurs the image less and less."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.infills import blurred
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.quadrature import quadrature
 from cnnviz.attribution.shapes import Sampled, gradient, method, value
 from cnnviz.errors import InputError
-from cnnviz.types import Array, Float, Image, Key, PyTree, Scalar, Score
+from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 SIGMA = 50 / 224  # of the longer side: the authors' 50 pixels for images of 224
 
@@ -54,17 +54,3 @@ class BlurIG(Sampled):
 
     def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - value(score, blurred(image, jnp.asarray(self.widest), self.widest))
-
-
-def blurred(image: Image, sigma: Array, widest: float) -> Image:
-    """The image under a Gaussian of width `sigma`, which is at most `widest`; beyond its edges it is black."""
-    rows, columns = (_gaussian(n, sigma, widest) for n in image.shape[:2])
-    return jnp.einsum("ij,jkc,lk->ilc", rows, image, columns)
-
-
-def _gaussian(n: int, sigma: Array, widest: float) -> Float[Array, "n n"]:
-    """exp(-(i - j)^2 / 2 sigma^2), of which a row without edges would sum to 1."""
-    bell = lambda d: jnp.exp(-jnp.square(d) / (2 * jnp.square(jnp.maximum(sigma, 1e-3))))
-    reach = math.ceil(5 * widest)
-    at = jnp.arange(n, dtype=jnp.float32)
-    return bell(at[:, None] - at) / bell(jnp.arange(-reach, reach + 1, dtype=jnp.float32)).sum()

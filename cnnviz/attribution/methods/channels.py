@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers, Place, choose
 from cnnviz.attribution.shapes import Raw, Sampled, method
-from cnnviz.types import Array, Image, PyTree, Score
+from cnnviz.types import Array, Image, Key, PyTree, Score
 
 
 @method
@@ -34,7 +34,7 @@ class ByChannel(Sampled):
         widths = {place.name: place.shape[-1] for place in places}
         return replace(self, layers=names, widths=tuple(widths[name] for name in names))
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         whole, activations = score(image, {})
         starts = [sum(self.widths[:i]) for i in range(len(self.widths))]
         maps = {}

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cnnviz.attribution.shapes import Direct, Raw, method, per_image, value
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import check_known
 from cnnviz.propagation.rescale import rescale
 from cnnviz.propagation.reveal_cancel import reveal_cancel
 from cnnviz.types import Image, Scalar, Score
@@ -28,16 +28,10 @@ class DeepLIFT(Direct):
     rewritten = False
 
     def __post_init__(self):
-        if self.rule not in RULES:
-            raise unknown("rule of deep_lift", self.rule, RULES)
+        check_known("rule of deep_lift", self.rule, RULES)
 
     def __call__(self, score: Score, image: Image) -> Raw:
-        baseline = jnp.asarray(self.baseline, image.dtype)
-        if baseline.shape not in ((), image.shape):
-            raise InputError(
-                f"A baseline is one number or has the image's shape, {image.shape}; it has {baseline.shape}."
-            )
-        return RULES[self.rule](score, image, jnp.broadcast_to(baseline, image.shape))
+        return RULES[self.rule](score, image, jnp.broadcast_to(jnp.asarray(self.baseline, image.dtype), image.shape))
 
     def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))

@@ -14,7 +14,7 @@ def principal(values: Channels) -> Map:
     Sciences 15, 7562).
     """
     rows = values.reshape(-1, values.shape[-1])
-    rows = rows - rows.mean(0)
+    rows = rows - rows.mean(0, keepdims=True)
     along = _along_first(rows)
     sign = jnp.where(jnp.abs(along.min()) > along.max(), -1, 1)
     return (sign * along).reshape(values.shape[:2])

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers
-from cnnviz.attribution.methods.grad_cam_pp import Derivatives, of_exp, weighed
+from cnnviz.attribution.methods.grad_cam_pp_equations import Derivatives, logits_in, of_exp, weighed
 from cnnviz.attribution.shapes import Raw, Sampled, method
-from cnnviz.types import LOGITS, Array, Image, PyTree, Score
+from cnnviz.types import Array, Image, Key, PyTree, Score
 
 
 @method
@@ -23,6 +23,7 @@ class NestedGradCAMPP(Sampled):
     layers: Layers = None
     shapes: tuple[tuple[int, ...], ...] = ()
     of: str = "exp"
+    relu: bool = True
 
     keep = True
 
@@ -37,19 +38,19 @@ class NestedGradCAMPP(Sampled):
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         def along(t: Array) -> Array:
             found, activations = score(image, self._offsets(sample, t))
-            return found - jax.nn.logsumexp(activations[LOGITS]) if self.of == "softmax" else found
+            return found - jax.nn.logsumexp(logits_in(activations)) if self.of == "softmax" else found
 
         derivatives = nested(along)
         return derivatives if self.of == "logit" else of_exp(*derivatives)
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         activations, start, maps = score(image, {})[1], 0, {}
         for name, shape in zip(self.layers or (), self.shapes, strict=True):
             stop = start + math.prod(shape)
             first, second, third = (values[start:stop].reshape(shape) for values in total)
-            maps[name] = jax.nn.relu(weighed(activations[name], (first, second, third)))
+            maps[name] = weighed(activations[name], (first, second, third))
             start = stop
-        return maps
+        return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
 
     def _offsets(self, index: Array, t: Array) -> dict[str, Array]:
         """`t` at the value of this index among all layers' values, zero elsewhere."""

@@ -69,7 +69,7 @@ class GuidedIG(Stepwise):
         done = distance(x) <= target
         return jax.lax.while_loop(unfinished, move, (x, done))[0]
 
-    def finish(self, score: Score, image: Image, state: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, state: PyTree, key: Key) -> Raw:
         return state[1]
 
     def completeness_target(self, score: Score, image: Image) -> Scalar:

@@ -36,7 +36,7 @@ class IntegratedGradients(Sampled):
         # The weight is inside, so that the gradient's linear end can be applied to the samples' sum (`samples.py`).
         return jax.grad(lambda x: weight * value(score, x))(x)
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return (image - self.baseline) * total
 
     def completeness_target(self, score: Score, image: Image) -> Scalar | None:

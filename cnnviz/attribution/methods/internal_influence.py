@@ -2,7 +2,7 @@
 
 from cnnviz.attribution.methods.layer_integrated_gradients import LayerIntegratedGradients
 from cnnviz.attribution.shapes import Raw, at_layers, method
-from cnnviz.types import Image, PyTree, Score
+from cnnviz.types import Image, Key, PyTree, Score
 
 
 @method
@@ -18,7 +18,7 @@ class InternalInfluence(LayerIntegratedGradients):
         _, gradients = at_layers(score, self.baseline + node * (image - self.baseline), self.layers or ())
         return {name: weight * gradient for name, gradient in gradients.items()}
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return total
 
     def completeness_target(self, score: Score, image: Image) -> None:

@@ -27,7 +27,7 @@ class LayerConductance(LayerIntegratedGradients):
         after = score(following, {})[1]
         return {name: gradients[name] * (after[name] - activations[name]) for name in activations}
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return total
 
     def completeness_target(self, score: Score, image: Image) -> Scalar:

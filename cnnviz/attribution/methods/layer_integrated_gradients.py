@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from cnnviz.attribution.layers import Layers, Place, choose
 from cnnviz.attribution.methods.integrated_gradients import IntegratedGradients
 from cnnviz.attribution.shapes import Raw, method
-from cnnviz.types import Array, Image, PyTree, Scalar, Score
+from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 
 @method
@@ -36,7 +36,7 @@ class LayerIntegratedGradients(IntegratedGradients):
 
         return {name: slope(name, span) for name, span in self._spans(score, image).items()}
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return {name: span * total[name] for name, span in self._spans(score, image).items()}
 
     def completeness_target(self, score: Score, image: Image) -> Scalar | None:

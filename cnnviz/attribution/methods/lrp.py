@@ -34,49 +34,49 @@ class LRP(Direct):
 
 
 @method
-class Zero(LRP):
+class LRPZero(LRP):
     """LRP-0 everywhere, shares x w / z: on networks of ReLUs it is the gradient times the image."""
 
     composite: Any = "zero"
 
 
 @method
-class Epsilon(LRP):
+class LRPEpsilon(LRP):
     """LRP-epsilon everywhere, shares x w / (z + epsilon sign z)."""
 
     composite: Any = "epsilon"
 
 
 @method
-class EpsilonPlus(LRP):
+class LRPEpsilonPlus(LRP):
     """LRP with z+ in convolutions and epsilon in dense layers."""
 
     composite: Any = "epsilon_plus"
 
 
 @method
-class EpsilonPlusFlat(LRP):
+class LRPEpsilonPlusFlat(LRP):
     """As `lrp_epsilon_plus`, with equal shares in the first layer."""
 
     composite: Any = "epsilon_plus_flat"
 
 
 @method
-class EpsilonAlpha2Beta1(LRP):
+class LRPEpsilonAlpha2Beta1(LRP):
     """LRP with alpha 2 and beta 1 in convolutions and epsilon in dense layers."""
 
     composite: Any = "epsilon_alpha2_beta1"
 
 
 @method
-class EpsilonAlpha2Beta1Flat(LRP):
+class LRPEpsilonAlpha2Beta1Flat(LRP):
     """As `lrp_epsilon_alpha2_beta1`, with equal shares in the first layer."""
 
     composite: Any = "epsilon_alpha2_beta1_flat"
 
 
 @method
-class EpsilonGammaBox(LRP):
+class LRPEpsilonGammaBox(LRP):
     """LRP with the box rule (pixels from 0 to 1) in first convolutions, gamma in others, epsilon in dense layers."""
 
     composite: Any = "epsilon_gamma_box"

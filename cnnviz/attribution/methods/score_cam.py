@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from cnnviz.attribution.methods.channels import ByChannel
 from cnnviz.attribution.present import UPSAMPLING, scaled, upsampled
 from cnnviz.attribution.shapes import method
-from cnnviz.errors import unknown
+from cnnviz.errors import check_known
 from cnnviz.types import Array, Image, PyTree, Score
 
 
@@ -23,8 +23,7 @@ class ScoreCAM(ByChannel):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.mask_upsampling not in UPSAMPLING:
-            raise unknown("upsampling", self.mask_upsampling, UPSAMPLING)
+        check_known("upsampling", self.mask_upsampling, UPSAMPLING)
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         activations = score(image, {})[1]

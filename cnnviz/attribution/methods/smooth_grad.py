@@ -49,5 +49,5 @@ class SmoothGrad(Sampled):
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         return evaluate(self.base, score, *sample)
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return jax.tree.map(lambda leaf: leaf / self.count, total)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.methods.smooth_grad import SmoothGrad
 from cnnviz.attribution.shapes import Raw, evaluate, method
-from cnnviz.types import Image, PyTree, Score
+from cnnviz.types import Image, Key, PyTree, Score
 
 
 @method
@@ -22,7 +22,7 @@ class VarGrad(SmoothGrad):
         apart = jax.tree.map(jnp.subtract, super().contribute(score, image, sample), center)
         return apart, jax.tree.map(jnp.square, apart)
 
-    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         sums, squares = total
         variance = lambda s, q: jnp.maximum(q / self.count - jnp.square(s / self.count), 0)
         return jax.tree.map(variance, sums, squares)

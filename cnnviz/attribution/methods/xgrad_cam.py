@@ -15,6 +15,6 @@ class XGradCAM(CAM):
     """
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:
-        mass = activation.sum((0, 1))
+        mass = activation.sum((0, 1), keepdims=True)
         share = jnp.where(mass == 0, 0, activation / jnp.where(mass == 0, 1, mass))
         return jnp.einsum("hwc,c->hw", activation, (gradient * share).sum((0, 1)))

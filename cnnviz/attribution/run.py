@@ -1,0 +1,154 @@
+"""Methods run over images: the raw values of each, in chunks, each chunk by one compiled call.
+
+Nothing here knows models, layers or maps. A caller says what the score of a row is (`score_of`), and may turn the raw
+values of each image into something else in the same compiled call (`finish`): a map, a number, a difference.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from cnnviz.attribution.inputs import Row, check_key, joined, split
+from cnnviz.attribution.shapes import Direct, Method, Sampled, Stepwise
+from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps, take_steps
+from cnnviz.errors import InputTypeError
+from cnnviz.fast.jit import compiled
+from cnnviz.fast.linear_samples import over_samples
+from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
+from cnnviz.types import Array, Given, Image, Key, PyTree, Score
+
+ScoreOf = Callable[[PyTree, Row], Score]
+Finish = Callable[[Method, Score, Image, PyTree], PyTree]
+
+
+def raw_values(method: Method, score: Score, image: Image, raw: PyTree) -> PyTree:
+    """The raw values as they are."""
+    return raw
+
+
+def run(
+    method: Method,
+    score_of: ScoreOf,
+    arguments: PyTree,
+    rows: Row,
+    *,
+    key: Key | None = None,
+    batch_size: int | None = None,
+    data: Given | None = None,
+    report: Report | None = None,
+    finish: Finish = raw_values,
+) -> PyTree:
+    """`finish(method, score, image, raw)` for each row, where `raw` are the method's raw values; one row per image.
+
+    The score is `score_of(arguments, row)`. `score_of` and `finish` are static: they must be hashable, and equal ones
+    share a compilation. `arguments` and `rows` are traced, so other variables, targets and images do not recompile.
+    `data` are the images `[m h w c]` that the infill "data" draws from.
+    """
+    if isinstance(method, Direct):
+        options = {"key": key, "batch_size": batch_size, "data": data, "finish": finish}
+        return run_direct({"": method}, score_of, arguments, rows, **options)[""]
+    if not isinstance(method, Sampled | Stepwise):
+        raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of these.")
+    check_key(method, key)
+    rows = _numbered(rows)
+    shared, inputs = split(method, rows, key, data)
+    rows = rows._replace(inputs={"": inputs})
+    last = partial(_finish, score_of, finish, shared, arguments, key)
+    if isinstance(shared, Sampled):
+        most = max(1, batch_size_or_default(batch_size, SAMPLED_ROWS) // shared.cost)
+        contribute = lambda rows, first, size: _contribute(score_of, size, shared, arguments, key, rows, first)
+        return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
+    init = partial(_init, score_of, shared, arguments, key)
+    step = lambda rows, state, first, count: _step(score_of, count, shared, arguments, rows, state, first)
+    return map_steps(init, step, last, rows, shared.steps, batch_size, report=report)
+
+
+def run_direct(
+    methods: Mapping[str, Direct],
+    score_of: ScoreOf,
+    arguments: PyTree,
+    rows: Row,
+    *,
+    key: Key | None = None,
+    batch_size: int | None = None,
+    data: Given | None = None,
+    finish: Finish = raw_values,
+) -> dict[str, PyTree]:
+    """`run` of several direct methods in one compiled call per chunk, which computes what they share only once."""
+    rows = _numbered(rows)
+    parts = {name: split(method, rows, key, data) for name, method in methods.items()}
+    shared = {name: method for name, (method, _) in parts.items()}
+    rows = rows._replace(inputs={name: inputs for name, (_, inputs) in parts.items()})
+    return map_rows(partial(_direct, score_of, finish, shared, arguments), rows, batch_size)
+
+
+def _numbered(rows: Row) -> Row:
+    return rows if rows.number is not None else rows._replace(number=np.arange(len(rows.image), dtype=np.int32))
+
+
+def _prepared(score_of: ScoreOf, method: Method, name: str, arguments: PyTree, row: Row) -> tuple[Any, Score]:
+    """The method with this row's inputs, and the row's score in the form that the method reads."""
+    score = score_of(arguments, row)
+    return joined(method, row.inputs[name], row.image.shape), faster(score) if method.rewritten else score
+
+
+@partial(compiled, static_argnums=(0, 1))
+def _direct(
+    score_of: ScoreOf, finish: Finish, methods: dict[str, Direct], arguments: PyTree, rows: Row
+) -> dict[str, PyTree]:
+    def one(row: Row) -> dict[str, PyTree]:
+        return {name: finished(name, method, row) for name, method in methods.items()}
+
+    def finished(name: str, method: Direct, row: Row) -> PyTree:
+        its, score = _prepared(score_of, method, name, arguments, row)
+        return finish(its, score, row.image, its(score, row.image))
+
+    every = jax.vmap(one)
+    return with_fast_convolutions(deduplicated(every) if len(methods) > 1 else every)(rows)
+
+
+@partial(compiled, static_argnums=(0, 1), large_sums=True)
+def _contribute(
+    score_of: ScoreOf, size: int, method: Sampled, arguments: PyTree, key: Key | None, rows: Row, first: Array
+) -> PyTree:
+    def one(row: Row) -> PyTree:
+        its, score = _prepared(score_of, method, "", arguments, row)
+        image_key = row.key(key)
+        sample = lambda i: its.contribute(score, row.image, its.draw(image_key, i, row.image))
+        return over_samples(sample, first, size, its.count, keep=its.keep)
+
+    return with_fast_convolutions(jax.vmap(one))(rows)
+
+
+@partial(compiled, static_argnums=(0, 1))
+def _finish(
+    score_of: ScoreOf, finish: Finish, method: Method, arguments: PyTree, key: Key | None, rows: Row, state: PyTree
+) -> PyTree:
+    def one(row: Row, state: PyTree) -> PyTree:
+        its, score = _prepared(score_of, method, "", arguments, row)
+        return finish(its, score, row.image, its.finish(score, row.image, state, row.key(key)))
+
+    return with_fast_convolutions(jax.vmap(one))(rows, state)
+
+
+@partial(compiled, static_argnums=0)
+def _init(score_of: ScoreOf, method: Stepwise, arguments: PyTree, key: Key | None, rows: Row) -> PyTree:
+    def one(row: Row) -> PyTree:
+        its, score = _prepared(score_of, method, "", arguments, row)
+        return its.init(score, row.image, row.key(key))
+
+    return with_fast_convolutions(jax.vmap(one))(rows)
+
+
+@partial(compiled, static_argnums=(0, 1))
+def _step(
+    score_of: ScoreOf, count: int, method: Stepwise, arguments: PyTree, rows: Row, state: PyTree, first: Array
+) -> PyTree:
+    def one(row: Row, state: PyTree) -> PyTree:
+        its, score = _prepared(score_of, method, "", arguments, row)
+        return take_steps(lambda state, i: its.step(score, row.image, state, i), state, first, count)
+
+    return with_fast_convolutions(jax.vmap(one))(rows, state)
