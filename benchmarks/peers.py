@@ -16,12 +16,12 @@ import jax
 import numpy as np
 
 from cnnviz.attribution import attribute
-from cnnviz.attribution.expected_gradients import ExpectedGradients
-from cnnviz.attribution.method import arrays, method
+from cnnviz.attribution.methods.expected_gradients import ExpectedGradients
+from cnnviz.attribution.methods.smooth_grad import SmoothGrad
+from cnnviz.attribution.methods.square_grad import SquareGrad
+from cnnviz.attribution.methods.var_grad import VarGrad
 from cnnviz.attribution.present import scaled, upsampled
-from cnnviz.attribution.smooth_grad import SmoothGrad
-from cnnviz.attribution.square_grad import SquareGrad
-from cnnviz.attribution.var_grad import VarGrad
+from cnnviz.attribution.shapes import arrays, method
 
 SAMPLES, NOISE = 10, 0.15
 RAW = {"channels": "keep", "upsampling": None}

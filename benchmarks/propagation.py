@@ -32,7 +32,7 @@ from zennit.layer import Sum
 from zennit.types import Linear
 
 from cnnviz.attribution import attribute
-from cnnviz.attribution.lrp import LRP
+from cnnviz.attribution.methods.lrp import LRP
 from cnnviz.interop import load_keras
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet

@@ -51,7 +51,7 @@ def row_count(rows: PyTree) -> int:
 
 
 def rows_a_chunk(count: int, batch_size: int | None) -> int:
-    return max(1, min(count, named_or_usual(batch_size, IMAGE_ROWS)))
+    return max(1, min(count, batch_size_or_default(batch_size, IMAGE_ROWS)))
 
 
 def map_rows(function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None) -> PyTree:
@@ -75,7 +75,7 @@ def map_samples(
     sum, or with `keep` every one of them along the second axis (`over_samples` makes both). A chunk is about
     `batch_size` pairs of a row and a sample: some samples of one row, or all samples of some rows.
     """
-    most = named_or_usual(batch_size, SAMPLED_ROWS)
+    most = batch_size_or_default(batch_size, SAMPLED_ROWS)
     size = rows_a_chunk(samples, most)
     size = -(-samples // -(-samples // size))  # as many in the last chunk as in the others, or nearly
     across, firsts = max(1, most // size), range(0, samples, size)
@@ -102,7 +102,7 @@ def map_steps(
     report: Report | None = None,
 ) -> PyTree:
     """`finish(rows, state)` of all rows, after `state = step(rows, state, i)` for each i, from `init(rows)`."""
-    size = rows_a_chunk(row_count(rows), named_or_usual(batch_size, SAMPLED_ROWS))
+    size = rows_a_chunk(row_count(rows), batch_size_or_default(batch_size, SAMPLED_ROWS))
     parts: list[PyTree] = []
     taken = _Steps(-(-row_count(rows) // size) * steps, report)
     for chunk in chunks(rows, size):
@@ -114,7 +114,7 @@ def map_steps(
     return _joined(parts)
 
 
-def named_or_usual(batch_size: int | None, usual: tuple[int, int]) -> int:
+def batch_size_or_default(batch_size: int | None, usual: tuple[int, int]) -> int:
     """`batch_size`, or where the caller names none the usual rows of a chunk, on CPU the first number."""
     if batch_size is None:
         return usual[0 if jax.default_backend() == "cpu" else 1]

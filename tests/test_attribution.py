@@ -1,5 +1,6 @@
 """What every method of METHODS keeps: one finite map an image, from that image alone, however it is computed."""
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import flax.linen as nn
@@ -8,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import probe, rewrite
+from cnnviz import probe
 from cnnviz.attribution import METHODS, Unit, attribute, build, explain, suite
-from cnnviz.attribution.method import Direct, method
+from cnnviz.attribution.layers import choose, places
+from cnnviz.attribution.shapes import Direct, method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
 from cnnviz.registry import resolve
@@ -166,7 +168,7 @@ def test_random_draws_are_those_of_the_key_and_of_the_image(run):
 
 
 def test_a_suite_gives_what_each_method_gives_and_computes_what_they_share_once(tiny, images, monkeypatch):
-    monkeypatch.setattr(rewrite, "fast_form", lambda node: None)  # so that all convolutions can be counted
+    monkeypatch.setattr("cnnviz.fast.rewrite.fast_form", lambda node: None)  # so that all convolutions can be counted
     model, variables = tiny
     names = ["grad_cam", "hires_cam", "layer_cam"]
     found = suite(names, model, variables, images, 1)
@@ -338,3 +340,31 @@ def test_a_missing_argument_of_the_model_is_named(images):
         attribute("gradient", model, variables, images, 1)
     cold, warm = (attribute("gradient", model, variables, images, 1, call={"temperature": t}) for t in (1.0, 2.0))
     close(cold, 2 * warm)
+
+
+class Named(nn.Module):
+    """A network with a hidden layer of this name."""
+
+    hidden: str
+    bend: Callable = nn.relu
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(2, (3, 3), strides=4, name="conv")(x))
+        return nn.Dense(3, name="head")(self.bend(nn.Dense(4, name=self.hidden)(x.mean((1, 2)))))
+
+
+def test_layers_that_are_no_names_are_said(tiny):
+    with pytest.raises(InputTypeError, match="Layers are asked for by name, one or several, or all by None; these we"):
+        choose(-1, places(*tiny, (8, 8, 3), {}))
+
+
+@pytest.mark.parametrize("bend", [nn.relu, nn.tanh])  # by the Jacobian, and by nested derivatives
+def test_grad_cam_pp_takes_no_hidden_layer_for_the_logits(images, bend):
+    plain, named = Named("hidden", bend), Named("logits", bend)
+    params = draw(plain, images)["params"]
+    renamed = {"params": {**params, "logits": params["hidden"]}}
+    renamed["params"].pop("hidden")
+    ask = dict(targets=1, variant="eq10", of="softmax", layers="conv")
+    found = attribute("grad_cam_pp", named, renamed, images[:2], **ask)
+    np.testing.assert_allclose(found, attribute("grad_cam_pp", plain, {"params": params}, images[:2], **ask), rtol=1e-5)

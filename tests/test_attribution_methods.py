@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from cnnviz.attribution import METHODS, build
-from cnnviz.attribution.blur_ig import blurred
-from cnnviz.attribution.eigen_cam import principal
-from cnnviz.attribution.grad_cam_pp import eq19, of_exp, torchcam, weighed, xplique
-from cnnviz.attribution.grad_cam_pp_nested import NestedGradCAMPP, nested
-from cnnviz.attribution.method import evaluate
+from cnnviz.attribution.methods.blur_ig import blurred
+from cnnviz.attribution.methods.eigen_cam import principal
+from cnnviz.attribution.methods.grad_cam_pp import eq19, of_exp, torchcam, weighed, xplique
+from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP, nested
 from cnnviz.attribution.present import fused, scaled, upsampled
 from cnnviz.attribution.quadrature import QUADRATURES, quadrature
+from cnnviz.attribution.shapes import evaluate
+from cnnviz.types import LOGITS
 
 KEY = jax.random.key(3)
 
@@ -27,7 +28,7 @@ def at(function):
 
     def score(image, offsets):
         a = A * image.sum() / 3.0 + offsets.get("a", 0.0)
-        return function(a), {"a": a, "logits": jnp.stack([function(a), -function(a)])}
+        return function(a), {"a": a, LOGITS: jnp.stack([function(a), -function(a)])}
 
     return score
 
@@ -164,7 +165,7 @@ def test_path_methods_sum_to_what_they_should(name):
     options = {"guided_ig": {"steps": 400}, "expected_gradients": {"samples": 4000}, "blur_ig": {"max_sigma": 2.0}}
     method = build(name, **options.get(name, {}))
     raw = stepped(method, score) if name == "guided_ig" else maps(name, score, **options.get(name, {}))
-    due = method.sums_to(score, IMAGE)
+    due = method.completeness_target(score, IMAGE)
     assert due == pytest.approx(13, rel=0.2)  # 1 + 8 + 4, less the score of what the path begins with
     assert raw.sum() == pytest.approx(float(due), rel=0.05 if name == "expected_gradients" else 0.02)
 

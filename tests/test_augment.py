@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz.training.augment import AREA, ASPECT, erased, shifted, vary
+from cnnviz.training.augment import AREA, ASPECT, erased, shifted
 
 KEY = jax.random.key(0)
 IMAGE = jnp.arange(1, 13, dtype=jnp.uint8).reshape(3, 4, 1)
@@ -24,7 +24,7 @@ def test_a_shifted_image_is_black_where_nothing_comes_in(by):
 
 def test_all_shifts_and_both_sides_are_drawn_and_no_other():
     images = jnp.broadcast_to(jnp.zeros((9, 9, 2), jnp.uint8).at[4, 4, 0].set(9).at[4, 5, 1].set(9), (600, 9, 9, 2))
-    varied = np.asarray(vary(images, KEY, shift=2, flip=True, erase=0.0))
+    varied = np.asarray(augment(images, KEY, shift=2, flip=True, erase=0.0))
     places = {tuple(int(i[0]) for i in np.nonzero(image[..., 0])) for image in varied}
     assert {row for row, _ in places} == {2, 3, 4, 5, 6}
     assert {column for _, column in places} == {2, 3, 4, 5, 6}
@@ -57,9 +57,9 @@ def test_as_many_as_asked_lose_a_rectangle_of_the_paper_s_size():
 
 def test_nothing_asked_changes_nothing_and_the_same_key_varies_alike():
     images = jax.random.randint(KEY, (5, 8, 8, 1), 0, 256).astype(jnp.uint8)
-    np.testing.assert_array_equal(vary(images, KEY, shift=0, flip=False, erase=0.0), images)
+    np.testing.assert_array_equal(augment(images, KEY, shift=0, flip=False, erase=0.0), images)
     how = {"shift": 1, "flip": True, "erase": 0.5}
-    one, same, other = vary(images, KEY, **how), vary(images, KEY, **how), vary(images, jax.random.key(1), **how)
+    one, same, other = (augment(images, key, **how) for key in (KEY, KEY, jax.random.key(1)))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
     assert one.dtype == jnp.uint8

@@ -7,7 +7,7 @@ import pytest
 
 from cnnviz.batching import map_rows, map_samples, map_steps
 from cnnviz.errors import InputError
-from cnnviz.samples import over_samples
+from cnnviz.fast.linear_samples import over_samples
 
 ROWS = np.arange(7, dtype=np.float32)
 

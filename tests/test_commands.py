@@ -14,7 +14,7 @@ import pytest
 from cnnviz import data as data_sets
 from cnnviz import runs
 from cnnviz.commands import train, visualize
-from cnnviz.lock import locked
+from cnnviz.runs.lock import locked
 
 ROOT = Path(__file__).parent.parent
 

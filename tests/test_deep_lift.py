@@ -7,7 +7,7 @@ import pytest
 
 from cnnviz import probe
 from cnnviz.attribution import attribute, build
-from cnnviz.attribution.method import evaluate
+from cnnviz.attribution.shapes import evaluate
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 

@@ -7,8 +7,8 @@ import pytest
 
 from cnnviz import probe
 from cnnviz.attribution import build
-from cnnviz.attribution.full_grad import full_gradient
-from cnnviz.attribution.method import evaluate
+from cnnviz.attribution.methods.full_grad import full_gradient
+from cnnviz.attribution.shapes import evaluate
 from cnnviz.models.resnet import ResNet
 
 KEY = jax.random.key(0)

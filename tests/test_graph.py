@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cnnviz.graph import Graph
-from cnnviz.receptive_field import receptive_fields
-from cnnviz.softmax import logits_of
+from cnnviz.graph.receptive_field import receptive_fields
+from cnnviz.graph.softmax import logits_of
 
 WEIGHTS = jax.random.normal(jax.random.key(1), (3,))  # an array that the functions inside hold on to
 squared = jax.custom_jvp(lambda x: x**2 * WEIGHTS)

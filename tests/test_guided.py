@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.attribution import attribute, build
-from cnnviz.attribution.method import evaluate
 from cnnviz.attribution.present import upsampled
+from cnnviz.attribution.shapes import evaluate
 from cnnviz.models.cnn import CNN
 
 W = jnp.array([[1.0, -1.0, 2.0], [2.0, 1.0, 0.0]])  # two pixels, three hidden units

@@ -18,7 +18,8 @@ import pytest
 
 from cnnviz.commands import visualize
 from cnnviz.errors import InputError
-from cnnviz.interop import hdf5, isolated, load_keras
+from cnnviz.interop import isolated, load_keras
+from cnnviz.interop.keras import hdf5
 
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
 CHAPTER = GOLDENS / "keras2_chapter.h5"

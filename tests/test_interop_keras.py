@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cnnviz import interop, kernels, probe
-from cnnviz.interop.keras_config import parse
+from cnnviz.interop.keras.config import parse
 from cnnviz.registry import resolve
 
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
@@ -173,7 +173,7 @@ def test_a_file_of_keras_1(chapter):
 
 
 def test_the_padding_of_keras_1():
-    layer = resolve({"x": "cnnviz.interop.keras1:in_terms_of_keras2"}, "x", "")
+    layer = resolve({"x": "cnnviz.interop.keras.keras1:in_terms_of_keras2"}, "x", "")
     assert layer("ZeroPadding2D", {"padding": [1, 2, 3, 4]})[1]["padding"] == [[1, 2], [3, 4]]
     assert layer("ZeroPadding2D", {"padding": [1, 2]})[1]["padding"] == [1, 2]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnviz import checkpoints
+from cnnviz.runs import checkpoints
 
 ROOT, LIMIT = Path(__file__).parent.parent, 240  # seconds, after which a training has failed
 KILLS = int(os.environ.get("CNNVIZ_KILLS", "3"))

@@ -9,18 +9,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
-    {"errors"},
-    {"registry", "whole", "lock", "background", "rendezvous", "compiled", "memory"},
-    {"types", "tracking"},
-    {"graph", "data", "models"},
-    {"receptive_field", "pieces", "samples", "windows", "softmax", "capture", "batching"},
-    {"convolutions"},
-    {"kernel_gradient"},
-    {"rewrite", "nnx", "trace", "kernels"},
-    {"probe", "environment", "checkpoints", "hosts"},
-    {"training", "interop", "propagation"},
-    {"configs", "attribution"},
+    {"errors", "types", "graph"},
+    {"registry", "atomic", "memory", "batching", "kernels", "fast"},
+    {"data", "models", "tracking", "interop", "probe", "propagation"},
+    {"training", "attribution"},
     {"runs"},
+    {"networks"},
     {"pictures"},
     {"commands"},
 ]

@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cnnviz.attribution import build
-from cnnviz.attribution.method import evaluate
+from cnnviz.attribution.shapes import evaluate
 from cnnviz.propagation import lrp
 from cnnviz.propagation.composites import first, layer
 

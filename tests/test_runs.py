@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from cnnviz import checkpoints, runs
+from cnnviz import runs
 from cnnviz.errors import InputError
+from cnnviz.runs import checkpoints
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import initial_state
 
@@ -153,7 +154,7 @@ def test_killed_before_its_first_checkpoint_no_run_is_there(tmp_path, monkeypatc
     """What SIGKILL leaves: no code of ours runs after it, so nothing is removed."""
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        patched.setattr("cnnviz.whole._remove", lambda path: None)
+        patched.setattr("cnnviz.atomic._remove", lambda path: None)
         with pytest.raises(KeyboardInterrupt):
             runs.create(tmp_path / "run", config(), {})
     (left,) = tmp_path.iterdir()

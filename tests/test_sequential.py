@@ -7,9 +7,9 @@ import pytest
 
 from cnnviz import probe
 from cnnviz.errors import InputError
-from cnnviz.models.activations import ACTIVATIONS, Function, relu
-from cnnviz.models.sequential import Activation, BatchNormalization, Dense, Dropout, Flatten, Sequential, Softmax
-from cnnviz.models.spatial import AveragePooling2D, Conv2D, DepthwiseConv2D, MaxPooling2D
+from cnnviz.interop.linen.activations import ACTIVATIONS, Function, relu
+from cnnviz.interop.linen.sequential import Activation, BatchNormalization, Dense, Dropout, Flatten, Sequential, Softmax
+from cnnviz.interop.linen.spatial import AveragePooling2D, Conv2D, DepthwiseConv2D, MaxPooling2D
 
 KEY = jax.random.key(0)
 

@@ -14,11 +14,11 @@ from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
 from cnnviz.runs import prepare
+from cnnviz.runs.keep import Keep, log_spaced
 from cnnviz.training.advance import at_once, in_turn
 from cnnviz.training.evaluate import make_evaluate
 from cnnviz.training.feed import feed_of
 from cnnviz.training.fit import REFUSALS, NotFinite, fit
-from cnnviz.training.keep import Keep, log_spaced
 from cnnviz.training.members import best, by_seed, is_over, member
 from cnnviz.training.mesh import check_batch, mesh_of
 from cnnviz.training.optimizer import optimizer

@@ -12,17 +12,17 @@ import numpy as np
 from cnnviz.attribution import METHODS
 from cnnviz.attribution.inputs import check_finite, check_key, split_rows
 from cnnviz.attribution.layers import places
-from cnnviz.attribution.method import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.present import check, present
+from cnnviz.attribution.shapes import Direct, Method, Raw, Sampled, Stepwise
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
-from cnnviz.batching import SAMPLED_ROWS, Report, map_rows, map_samples, map_steps, named_or_usual
-from cnnviz.compiled import compiled
+from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps
 from cnnviz.errors import InputTypeError, unknown
+from cnnviz.fast.jit import compiled
+from cnnviz.fast.linear_samples import over_samples
+from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
 from cnnviz.probe import NOTHING, Call
+from cnnviz.probe.trace import Static
 from cnnviz.registry import resolve
-from cnnviz.rewrite import faster, once, settled
-from cnnviz.samples import over_samples
-from cnnviz.trace import Static
 from cnnviz.types import Array, Given, Image, Key, PyTree, Score, Variables
 
 
@@ -74,7 +74,7 @@ class Setting:
         maps, layers = present(raw, image.shape, self.channels or method.channels, self.upsampling)
         if not self.details:
             return Attribution(maps, {}, None)
-        due = method.sums_to(score, image)
+        due = method.completeness_target(score, image)
         total = sum(jnp.sum(values) for values in jax.tree.leaves(raw))
         return Attribution(maps, layers, None if due is None else total - due)
 
@@ -172,7 +172,7 @@ def _prepare(model, variables, images, targets, labels, channels, upsampling, de
 def _fitted(method: Method, setting: Setting, variables: Variables, images: Any) -> Method:
     """The method with its options filled in from the model."""
     shape = tuple(images.shape[1:])
-    return method.resolved(places(setting.model.value, variables, shape, setting.call.value), shape)
+    return method.fitted_to(places(setting.model.value, variables, shape, setting.call.value), shape)
 
 
 def _run(
@@ -192,7 +192,7 @@ def _run(
     rows = rows._replace(inputs={"": inputs})
     finish = partial(_finish, setting, bare, variables)
     if isinstance(method, Sampled):
-        most = max(1, named_or_usual(batch_size, SAMPLED_ROWS) // method.cost)
+        most = max(1, batch_size_or_default(batch_size, SAMPLED_ROWS) // method.cost)
         contribute = lambda rows, first, size: _contribute(setting, size, bare, variables, key, rows, first)
         return map_samples(contribute, finish, rows, method.count, most, keep=method.keep, report=report)
     if not isinstance(method, Stepwise):
@@ -221,7 +221,7 @@ def _direct(setting: Setting, methods: dict[str, Method], variables: Variables, 
         return setting.result(method, score, row.image, method(score, row.image))
 
     every = jax.vmap(one)
-    return settled(once(every) if len(methods) > 1 else every)(rows)
+    return with_fast_convolutions(deduplicated(every) if len(methods) > 1 else every)(rows)
 
 
 @partial(compiled, static_argnums=(0, 1), large_sums=True)
@@ -234,7 +234,7 @@ def _contribute(
         sample = lambda i: own.contribute(score, row.image, own.draw(image_key, i, row.image))
         return over_samples(sample, first, size, own.count, keep=own.keep)
 
-    return settled(jax.vmap(one))(rows)
+    return with_fast_convolutions(jax.vmap(one))(rows)
 
 
 @partial(compiled, static_argnums=0)
@@ -244,7 +244,7 @@ def _finish(setting: Setting, method: Method, variables: Variables, rows: Row, s
         score = setting.score(own, variables, row)
         return setting.result(own, score, row.image, own.finish(score, row.image, state))
 
-    return settled(jax.vmap(one))(rows, state)
+    return with_fast_convolutions(jax.vmap(one))(rows, state)
 
 
 @partial(compiled, static_argnums=0)
@@ -253,7 +253,7 @@ def _init(setting: Setting, method: Stepwise, variables: Variables, key: Key | N
         own: Any = row.method("", method)
         return own.init(setting.score(own, variables, row), row.image, row.key(key))
 
-    return settled(jax.vmap(one))(rows)
+    return with_fast_convolutions(jax.vmap(one))(rows)
 
 
 @partial(compiled, static_argnums=0)
@@ -262,4 +262,4 @@ def _step(setting: Setting, method: Stepwise, variables: Variables, rows: Row, s
         own: Any = row.method("", method)
         return own.step(setting.score(own, variables, row), row.image, state, i)
 
-    return settled(jax.vmap(one))(rows, state)
+    return with_fast_convolutions(jax.vmap(one))(rows, state)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from cnnviz.attribution.method import Method
+from cnnviz.attribution.shapes import Method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.probe import check_images
 

@@ -1,16 +1,18 @@
 """Which layers a method looks at: those named, or the one that a picture of "where" is best taken from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.linearity import PIECEWISE_LINEAR, between, unlike
 from cnnviz.errors import InputError, unknown
-from cnnviz.trace import Trace, kind_of, trace
-from cnnviz.types import Variables
+from cnnviz.graph import Graph
+from cnnviz.graph.linearity import PIECEWISE_LINEAR, Part, between, parts_between, unlike
+from cnnviz.probe import as_names
+from cnnviz.probe.trace import Trace, kind_of, trace
+from cnnviz.types import Array, Image, LayerNames, Score, Variables
 
 NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}
 NONLINEAR |= {"celu", "softplus", "mish", "hard_swish", "hard_silu", "max"}
@@ -49,7 +51,7 @@ def _places(traced: Trace) -> list[Place]:
     return found
 
 
-def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
+def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
     """The asked layers in order of execution; "all" are those with a spatial extent, None is the usual one.
 
     The usual one is, of those the logits depend on, the last with a spatial extent after a non-linearity (`relu2`),
@@ -61,7 +63,7 @@ def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> t
         return (usual(places),)
     if asked == "all":
         return tuple(place.name for place in places if place.spatial) or (usual(places),)
-    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    names = as_names(asked) or ()
     known = {place.name: place for place in places}
     listed = ", ".join(place.name for place in fit) or "none"
     for name in names:
@@ -86,3 +88,11 @@ def usual(places: Sequence[Place]) -> str:
         if fit:
             return fit[-1].name
     raise InputError("No layer of this model has a spatial extent; a method of layers needs one that does.")
+
+
+def after(score: Score, image: Image, layers: Mapping[str, Array]) -> list[Part]:
+    """The nodes between offsets at the layers, whose activations are given, and the score."""
+    offsets = {name: jnp.zeros(values.shape, values.dtype) for name, values in layers.items()}
+    function: Callable = lambda *leaves: score(image, dict(zip(sorted(offsets), leaves, strict=True)))[0]
+    graph, _ = Graph.of(function, *jax.tree.leaves(offsets))
+    return list(parts_between(graph, set(graph.inputs), graph.outputs[0]))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.method import Raw
+from cnnviz.attribution.shapes import Raw
 from cnnviz.errors import InputError, unknown
 from cnnviz.types import Array
 

@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from cnnviz import probe
 from cnnviz.errors import InputError, InputTypeError
-from cnnviz.trace import Static
+from cnnviz.probe.trace import Static
 from cnnviz.types import Activations, Image, PyTree, Scalar, Score, Variables
 
 NAMED = ("predicted", "label")

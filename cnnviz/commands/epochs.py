@@ -11,11 +11,14 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from cnnviz import configs, hosts, runs
-from cnnviz.background import background
-from cnnviz.commands import terminal
+from cnnviz import runs
+from cnnviz.atomic import atomic_write
+from cnnviz.commands import console, terminal
+from cnnviz.commands.background import background
 from cnnviz.commands.tracked import Tell, tracked
 from cnnviz.errors import InputError
+from cnnviz.runs import config as configs
+from cnnviz.training import processes
 from cnnviz.training.evaluate import make_evaluate
 from cnnviz.training.feed import Feed, feed_of
 from cnnviz.training.fit import NotFinite, fit
@@ -23,7 +26,6 @@ from cnnviz.training.members import Record, best, by_seed, member
 from cnnviz.training.mesh import here
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State
-from cnnviz.whole import whole
 
 
 def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.Stop, mesh: Mesh, images_on: str) -> int:
@@ -32,17 +34,19 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
     images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
     members = [member(seed, len(labels), recipe) for seed in configs.networks_of(config)]
     model = runs.build_model(config)
-    own, records = hosts.by_all(lambda: _begin(path) if hosts.is_first() else (runs.fresh(config), []))
-    begun, history = hosts.of_first(own), hosts.told(lambda: records)
+    own, records = processes.on_every_process(
+        lambda: _begin(path) if processes.is_first() else (runs.fresh(config), [])
+    )
+    begun, history = processes.broadcast_arrays(own), processes.broadcast(lambda: records)
     step = _furthest(begun)
-    feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if hosts.is_first() else []
+    feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if processes.is_first() else []
     with tracked(trackers, path, config) as tell, terminal.progress() as on_step, background() as later:
         tell(history, {})
         how = {"save_at": configs.keep_of(config).snapshots, "stop": lambda: bool(stop()), "on_step": on_step}
         try:
             for states, records in fit(model, begun, feed, members, recipe, runs.prepare, history=history, **how):
                 step, history = _furthest(states), [*history, *records]
-                if hosts.is_first():
+                if processes.is_first():
                     copies = jax.tree.map(np.array, states)  # since the steps go on
                     later(_keep, path, copies, tuple(history), tell if records else None)
                 if records:
@@ -53,9 +57,9 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
     if stop():
         print(f"Stopped at step {step} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
         return 128 + stop()  # 130 for Ctrl-C, 143 for SIGTERM
-    if hosts.is_first():
+    if processes.is_first():
         _conclude(path, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
-    hosts.wait_for_all("the end")
+    processes.wait_for_all("the end")
     return 0
 
 
@@ -91,8 +95,8 @@ def _write_batches(path: Path, error: NotFinite) -> Path:
     """Writes which training images, counted as the data set has them, were in the batches that were refused."""
     file = path / "not_finite.json"
     batches = [{"step": step, "images": list(batch)} for step, batch in error.batches.items()]
-    if hosts.is_first():
-        with whole(file) as temporary:
+    if processes.is_first():
+        with atomic_write(file) as temporary:
             temporary.write_text(json.dumps(batches) + "\n")
     return file
 
@@ -133,5 +137,5 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _how_to_resume(path: Path) -> str:
-    every = " and the same --distributed, in every process" if hosts.are_several() else ""
-    return f"python train.py --resume --runs {path.parent} --name {path.name}{every}"
+    every = " and the same --distributed, in every process" if processes.are_several() else ""
+    return f"{console.command_line('train')} --resume --runs {path.parent} --name {path.name}{every}"

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz import kernels, tracking
+from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
 from cnnviz.training.members import Record
 from cnnviz.types import Variables
-from cnnviz.whole import whole
 
 Tell = Callable[[Sequence[Record], Mapping[Any, Variables]], None]
 Shown = Callable[[Record], tuple[tracking.Pictures, tracking.Weights]]
@@ -60,7 +60,7 @@ def _begun(name: str, tracker: tracking.Tracker, folder: Path, config: Mapping[s
         for record in history[told:]:
             track(int(record["step"]), tracking.scalars(record), *shown(record))
         told = max(told, len(history))
-        with whole(file) as temporary:
+        with atomic_write(file) as temporary:
             temporary.write_text(f"{told}\n")
 
     try:

@@ -96,22 +96,22 @@ class Options:
         return replace(self, **{name: value for name, value in USUAL.items() if getattr(self, name) is None})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "train.py") -> int:
     """Runs the command and gives its exit code: 0, 2 for what cannot be used, 130 for Ctrl-C, 143 for SIGTERM."""
-    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, "train.py")
+    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, program)
 
 
 def train(options: Options) -> int:
     from cnnviz import data
     from cnnviz.commands.verify import verify
-    from cnnviz.training.keep import Keep
+    from cnnviz.runs.keep import Keep
 
     new = options.with_usual()
     if options.prepare_data:
         print(f"Prepared: {data.prepare(new.dataset, options.data_dir)}")
         return 0
     if options.verify is not None:
-        return verify(options.verify, options.data_dir)
+        return verify(options.verify, options)
     recipe = Recipe(**asdict(RECIPES[DEFAULT]) | options.numbers)
     keep = Keep(new.keep, options.keep_every)
     if options.limit is not None and options.limit < 1:
@@ -131,22 +131,22 @@ def _is_one_of_several(options: Options) -> bool:
     """Joins the other processes, if there are any."""
     if options.distributed == "off":
         return False
-    from cnnviz import hosts
+    from cnnviz.training import processes
 
-    print(hosts.join(options.distributed, options.timeout), flush=True)
-    return hosts.are_several()
+    print(processes.join(options.distributed, options.timeout), flush=True)
+    return processes.are_several()
 
 
 def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal.Stop) -> int:
     """Trains as one of several processes, of which the first begins the run and writes it, or alone."""
-    from cnnviz import hosts
     from cnnviz.commands.epochs import train_on
-    from cnnviz.lock import locked
+    from cnnviz.runs.lock import locked
+    from cnnviz.training import processes
     from cnnviz.training.mesh import mesh_of
 
     mesh, begun = mesh_of(options.devices), {}
     with ExitStack() as held:
-        if not hosts.is_first():
+        if not processes.is_first():
             held.enter_context(redirect_stdout(held.enter_context(open(os.devnull, "w"))))
 
         def begin() -> tuple[str, dict[str, Any]]:
@@ -155,18 +155,18 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
             held.enter_context(locked(path))
             return str(path), config
 
-        name, config = hosts.told(begin)
+        name, config = processes.broadcast(begin)
         path = Path(name)
-        dataset = hosts.by_all(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
+        dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options))
         return train_on(path, config, dataset, stop, mesh, options.images_on)
 
 
 def _new(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, dict[str, Any], Any]:
     """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
     from cnnviz import data, runs, tracking
-    from cnnviz.environment import environment
+    from cnnviz.runs.environment import environment
+    from cnnviz.runs.keep import log_spaced
     from cnnviz.training.fit import steps_an_epoch
-    from cnnviz.training.keep import log_spaced
     from cnnviz.training.members import held_out
     from cnnviz.training.mesh import check_batch
 
@@ -202,3 +202,7 @@ def _free_name(folder: Path, stem: str) -> Path:
     while (folder / f"{stem}-{number}").exists():
         number += 1
     return folder / f"{stem}-{number}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

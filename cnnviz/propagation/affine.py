@@ -11,9 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cnnviz.graph import ELEMENTWISE, Graph, Node, Value
+from cnnviz.fast.rewrite import apply_faster
+from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.graph import ELEMENTWISE
 from cnnviz.propagation.pointwise import is_pointwise, is_scaling
-from cnnviz.rewrite import apply_faster
 from cnnviz.types import Array
 
 Axes = list[tuple[int, int]]  # (axis of the kernel, the same axis of the output)

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from jax.core import Tracer
 
-from cnnviz.graph import ELEMENTWISE, Graph, Node, Value
+from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.graph import ELEMENTWISE
 
 LINEAR = {"add", "sub", "add_any", "mul", "div", "neg", "convert_element_type", "copy", "reduce_precision", "select_n"}
 SUMS = {"add", "sub", "add_any"}

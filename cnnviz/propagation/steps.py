@@ -12,6 +12,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from cnnviz.fast.rewrite import apply_faster as apply
 from cnnviz.graph import Graph, Node, Value
 from cnnviz.propagation.affine import Affine, following, merged
 from cnnviz.propagation.pointwise import (
@@ -24,7 +25,6 @@ from cnnviz.propagation.pointwise import (
     is_scaling,
     roots,
 )
-from cnnviz.rewrite import apply_faster as apply
 from cnnviz.types import Array, Image, Score
 
 WEIGHTED = {"conv_general_dilated", "dot_general"}

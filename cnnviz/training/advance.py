@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz.compiled import options
+from cnnviz.fast.jit import options
 from cnnviz.training.feed import Batches, Feed
 from cnnviz.training.members import Member
 from cnnviz.training.mesh import on_all

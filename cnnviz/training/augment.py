@@ -14,14 +14,14 @@ ASPECT = (0.3, 1 / 0.3)  # height by width of the erased rectangle
 Pixels = UInt8[Array, "h w c"]
 
 
-def vary(images: Shaped[Array, "n h w c"], key: Key, *, shift: int, flip: bool, erase: float) -> Array:
+def augment(images: Shaped[Array, "n h w c"], key: Key, *, shift: int, flip: bool, erase: float) -> Array:
     """The images, each varied by draws of its own: shifted by up to `shift` pixels each way, flipped, a part erased."""
-    return jax.vmap(lambda image, own: _vary(image, own, shift, flip, erase))(
+    return jax.vmap(lambda image, own: _augment(image, own, shift, flip, erase))(
         images, jax.random.split(key, len(images))
     )
 
 
-def _vary(image: Pixels, key: Key, shift: int, flip: bool, erase: float) -> Pixels:
+def _augment(image: Pixels, key: Key, shift: int, flip: bool, erase: float) -> Pixels:
     shift_key, flip_key, erase_key = jax.random.split(key, 3)
     if shift:
         image = shifted(image, jax.random.randint(shift_key, (2,), -shift, shift + 1), shift)

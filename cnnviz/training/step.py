@@ -9,14 +9,16 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
-from cnnviz.rewrite import faster
-from cnnviz.training.augment import vary
+from cnnviz.fast.rewrite import faster
+from cnnviz.training.augment import augment
 from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State
 from cnnviz.types import Array, Key, Labels, PyTree
 
-VARY = 2**32 - 1  # folded into a step's key for the draws that vary its images; dropout's has the number of the step
+AUGMENTATION = (
+    2**32 - 1
+)  # folded into a step's key for the draws that vary its images; dropout's has the number of the step
 
 
 def make_step(
@@ -42,8 +44,8 @@ def make_step(
         return _loss(logits, labels, recipe.label_smoothing), (logits, changed.get("batch_stats", {}))
 
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
-        drawn = jax.random.fold_in(jax.random.fold_in(key, VARY), state.step)
-        images = prepare(vary(images, drawn, shift=recipe.shift, flip=recipe.flip, erase=recipe.erase))
+        drawn = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
+        images = prepare(augment(images, drawn, shift=recipe.shift, flip=recipe.flip, erase=recipe.erase))
         gradient_of = jax.value_and_grad(loss_of, has_aux=True)
         (loss, (logits, batch_stats)), gradient = gradient_of(state.params, state, key, images, labels)
         updates, opt_state = update(gradient, state.opt_state, state.params)

@@ -1,0 +1,1 @@
+"""The methods, one a file, each for one image over a `Score`; `cnnviz.attribution.METHODS` names them."""

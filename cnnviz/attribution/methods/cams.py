@@ -1,0 +1,36 @@
+"""What class activation maps share: a layer's channels, weighed and summed, negative values cut off."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+
+from cnnviz.attribution.layers import Layers, Place, choose
+from cnnviz.attribution.shapes import Direct, Raw, at_layers, method
+from cnnviz.types import Array, Float, Image, Score
+
+Channels = Float[Array, "h w c"]
+Map = Float[Array, "h w"]
+
+
+@method
+class CAM(Direct):
+    """A map of each layer from its activations and the score's gradients there; `relu` cuts off what is negative.
+
+    `layers` are names, "all", or None for the last after a non-linearity (`layers.choose`).
+    """
+
+    layers: Layers = None
+    relu: bool = True
+
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+        return replace(self, layers=choose(self.layers, places))
+
+    def __call__(self, score: Score, image: Image) -> Raw:
+        activations, gradients = at_layers(score, image, self.layers or ())
+        maps = {name: self.cam(activations[name], gradients[name]) for name in activations}
+        return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
+
+    def cam(self, activation: Channels, gradient: Channels) -> Map:
+        raise NotImplementedError

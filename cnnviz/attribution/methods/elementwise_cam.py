@@ -1,0 +1,17 @@
+"""Gradient times activation, of which only what is positive counts."""
+
+import jax
+
+from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.shapes import method
+
+
+@method
+class ElementwiseCAM(CAM):
+    """The sum over channels of ReLU(gradient times activation): sum_k max(dS/dA_ijk A_ijk, 0).
+
+    What HiResCAM sums before its ReLU, with the ReLU before the sum: GradCAMElementWise of pytorch-grad-cam.
+    """
+
+    def cam(self, activation: Channels, gradient: Channels) -> Map:
+        return jax.nn.relu(activation * gradient).sum(-1)

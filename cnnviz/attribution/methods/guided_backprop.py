@@ -1,0 +1,30 @@
+"""The gradient, with what is negative stopped on its way back."""
+
+from collections import ChainMap
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from cnnviz.attribution.shapes import Direct, Raw, method
+from cnnviz.propagation.rules import RULES, backward, derivative
+from cnnviz.propagation.steps import Step, read
+from cnnviz.types import Array, Image, Score
+
+
+def guided(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
+    return derivative(step, tuple(jnp.maximum(g, 0) for g in given))
+
+
+@method
+class GuidedBackprop(Direct):
+    """The gradient, where every activation function f hands back f'(x) max(g, 0) of the g that came to it.
+
+    For a ReLU that is g [g > 0] [x > 0]. With no activation function it is the gradient. Springenberg et al. 2015,
+    Striving for simplicity: the all convolutional net, section 3.4 (arXiv:1412.6806).
+    """
+
+    rewritten = False
+
+    def __call__(self, score: Score, image: Image) -> Raw:
+        reading = read(score, image)
+        return backward(reading, ChainMap({"activation": guided}, RULES), jnp.ones((), reading.score.dtype))

@@ -1,0 +1,34 @@
+"""Guided backpropagation where Grad-CAM looks."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz.attribution.layers import Layers
+from cnnviz.attribution.methods.grad_cam import GradCAM
+from cnnviz.attribution.methods.guided_backprop import GuidedBackprop
+from cnnviz.attribution.present import fused, upsampled
+from cnnviz.attribution.shapes import Direct, Raw, method
+from cnnviz.types import Image, Score
+
+
+@method
+class GuidedGradCAM(Direct):
+    """Guided backpropagation times Grad-CAM of `layers`, brought to the image's size by bilinear interpolation.
+
+    Where Grad-CAM is zero, so is this. Selvaraju et al. 2017, Grad-CAM: visual explanations from deep networks,
+    section 3.2 (arXiv:1610.02391).
+    """
+
+    layers: Layers = None
+
+    rewritten = False
+
+    def fitted_to(self, places, image_shape):
+        return replace(self, layers=GradCAM(layers=self.layers).fitted_to(places, image_shape).layers)
+
+    def __call__(self, score: Score, image: Image) -> Raw:
+        maps, side = GradCAM(layers=self.layers)(score, image), (image.shape[0], image.shape[1])
+        cam = fused([upsampled(found, side, "bilinear") for found in jax.tree.leaves(maps)])
+        return jnp.asarray(GuidedBackprop()(score, image)) * jnp.expand_dims(cam, -1)

@@ -1,0 +1,53 @@
+"""A map averaged over noisy copies of the image."""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+
+from cnnviz.attribution.methods.gradient import Gradient
+from cnnviz.attribution.shapes import Raw, Sampled, Stepwise, arrays, evaluate, method
+from cnnviz.errors import InputError, InputTypeError
+from cnnviz.types import Array, Image, Key, PyTree, Score
+
+
+@method
+class SmoothGrad(Sampled):
+    """The mean of a base method's raw values over copies of the image with Gaussian noise: E[M(x + noise)].
+
+    The noise's standard deviation is `noise` times the image's range, max less min; `base` is the gradient, or any
+    method that does not go step by step. Of a linear score it is the base's own map.
+    Smilkov et al. 2017, SmoothGrad: removing noise by adding noise (arXiv:1706.03825).
+    """
+
+    noise: float = 0.15
+    base: Any = arrays(default=Gradient())
+
+    random = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.noise, float | int) and not self.noise >= 0:
+            raise InputError(f"The noise is a share of the image's range, so not negative; it was {self.noise}.")
+        if isinstance(self.base, str):
+            raise InputTypeError(f"The base is a method, as build({self.base!r}) makes it; it was a name.")
+        if isinstance(self.base, Stepwise):
+            raise InputError(f"{type(self.base).__name__} goes step by step and cannot be smoothed.")
+
+    @property
+    def cost(self) -> int:
+        return self.base.count if isinstance(self.base, Sampled) else 1
+
+    def fitted_to(self, places, image_shape):
+        return replace(self, base=self.base.fitted_to(places, image_shape))
+
+    def draw(self, key: Key, i: Array, image: Image) -> PyTree:
+        key = jax.random.fold_in(key, i)
+        noise = jax.random.normal(key, image.shape) * self.noise * (image.max() - image.min())
+        return image + noise, jax.random.fold_in(key, 1)
+
+    def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
+        return evaluate(self.base, score, *sample)
+
+    def finish(self, score: Score, image: Image, total: PyTree) -> Raw:
+        return jax.tree.map(lambda leaf: leaf / self.count, total)

@@ -1,0 +1,20 @@
+"""A layer's channels, each weighed by its gradients' mean under the channel's own activations."""
+
+import jax.numpy as jnp
+
+from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.shapes import method
+
+
+@method
+class XGradCAM(CAM):
+    """ReLU of the channels' sum, each weighed by sum_ij dS/dA_ijk A_ijk / sum_ij A_ijk; 0 where that sum is 0.
+
+    The map without the ReLU sums to what gradient times activation sums to. Fu et al. 2020, Axiom-based Grad-CAM
+    (arXiv:2008.02312).
+    """
+
+    def cam(self, activation: Channels, gradient: Channels) -> Map:
+        mass = activation.sum((0, 1))
+        share = jnp.where(mass == 0, 0, activation / jnp.where(mass == 0, 1, mass))
+        return jnp.einsum("hwc,c->hw", activation, (gradient * share).sum((0, 1)))

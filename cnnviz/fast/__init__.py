@@ -1,0 +1,1 @@
+"""The same values, sooner: delete this folder and every result stays."""

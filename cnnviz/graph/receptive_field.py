@@ -1,0 +1,192 @@
+"""Receptive fields, read from the graph: which pixels of the image a value can depend on, through any branches.
+
+Along each side of the image, the value at index i of some axis depends on the pixels `stride*i + low` to
+`stride*i + high`: a window. Convolutions and pooling widen windows, residual sums and concatenations unite them, and a
+value that has lost the axis (after flattening or a mean) depends on the whole side. A primitive that is not known here
+gives the whole side too, so a receptive field is never reported too small.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import floor, prod
+
+from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.graph import ELEMENTWISE
+
+
+@dataclass(frozen=True)
+class Window:
+    """Index i along `axis` of a value sees the pixels `stride*i + low .. stride*i + high` of one side of the image."""
+
+    axis: int
+    stride: Fraction = Fraction(1)
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(0)
+
+    def through(self, axis: int, step=Fraction(1), first=Fraction(0), last=Fraction(0)) -> "Window":
+        """The window of a value whose index i reads the indices `step*i + first .. step*i + last` of this one."""
+        return Window(axis, self.stride * step, self.low + self.stride * first, self.high + self.stride * last)
+
+
+Windows = tuple[Window | None, ...]  # one for each side of the image; None is the whole side
+
+
+def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
+    """Pixels along each side of the image (the axes `sides` of the input `image`) that a value can depend on.
+
+    Values that do not depend on the image are left out.
+    """
+    windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
+    h, w = (image.shape[axis] for axis in sides)
+    return {value: (_pixels(high, h), _pixels(wide, w)) for value, (high, wide) in windows.items()}
+
+
+def side_axes(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int | None, int | None]]:
+    """The axes of each value that lie along the sides of the image; None for a side that it has lost."""
+    windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
+    axis = lambda window: None if window is None else window.axis
+    return {value: (axis(high), axis(wide)) for value, (high, wide) in windows.items()}
+
+
+def _pixels(window: Window | None, length: int) -> int:
+    return length if window is None else min(length, int(floor(window.high - window.low)) + 1)
+
+
+def _propagate(graph: Graph, windows: dict[Value, Windows]) -> dict[Value, Windows]:
+    windows = dict(windows)
+    for node in graph.nodes:
+        if any(value in windows for value in node.inputs):
+            windows.update(_outputs(node, windows))
+    return windows
+
+
+def _outputs(node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
+    if (body := node.body) is not None:
+        seen = {
+            inside: windows[value] for inside, value in zip(body.inputs, node.inputs, strict=True) if value in windows
+        }
+        inner = _propagate(body, seen)
+        return {
+            value: inner[inside] for value, inside in zip(node.outputs, body.outputs, strict=True) if inside in inner
+        }
+    if node.name == "stop_gradient" or (node.name in ELEMENTWISE and _same_shape(node, windows)):
+        rule = lambda node, operand, window: window
+    else:
+        rule = RULES.get(node.name, lambda node, operand, window: None)
+    sides = [
+        [w and rule(node, i, w) for w in windows[value]] for i, value in enumerate(node.inputs) if value in windows
+    ]
+    return dict.fromkeys(node.outputs, tuple(_union(side) for side in zip(*sides, strict=True)))
+
+
+def _same_shape(node: Node, windows: dict[Value, Windows]) -> bool:
+    return all(value.shape == node.outputs[0].shape for value in node.inputs if value in windows)
+
+
+def _union(side: Iterable[Window | None]) -> Window | None:
+    first, *rest = side
+    for other in rest:
+        if first is None or other is None or (first.axis, first.stride) != (other.axis, other.stride):
+            return None
+        first = replace(first, low=min(first.low, other.low), high=max(first.high, other.high))
+    return first
+
+
+# Each rule maps the window of operand number `operand` to that of the output, or to None for the whole side.
+
+
+def _convolution(node: Node, operand: int, window: Window) -> Window | None:
+    image, _, output = node.params["dimension_numbers"]
+    _, kernel, _ = node.params["dimension_numbers"]
+    if operand != 0 or window.axis not in image[2:]:
+        return None
+    i = image.index(window.axis) - 2
+    before, holes = node.params["padding"][i][0], node.params["lhs_dilation"][i]
+    reach = node.params["rhs_dilation"][i] * (node.inputs[1].shape[kernel[2 + i]] - 1)
+    step, first, last = (Fraction(n, holes) for n in (node.params["window_strides"][i], -before, reach - before))
+    return window.through(output[2 + i], step, first, last)
+
+
+def _pooling(node: Node, operand: int, window: Window) -> Window | None:
+    p, a = node.params, window.axis
+    if p.get("base_dilation", [1] * (a + 1))[a] != 1:
+        return None
+    before = p["padding"][a][0]
+    reach = p.get("window_dilation", [1] * (a + 1))[a] * (p["window_dimensions"][a] - 1)
+    return window.through(a, Fraction(p["window_strides"][a]), Fraction(-before), Fraction(reach - before))
+
+
+def _reduction(node: Node, operand: int, window: Window) -> Window | None:
+    axes = node.params["axes"]
+    return None if window.axis in axes else replace(window, axis=window.axis - sum(a < window.axis for a in axes))
+
+
+def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
+    axis = node.params["broadcast_dimensions"][window.axis]
+    kept = node.inputs[operand].shape[window.axis] == node.outputs[0].shape[axis]
+    return replace(window, axis=axis) if kept else None
+
+
+def _reshape(node: Node, operand: int, window: Window) -> Window | None:
+    """The axis is kept where as many elements stand before it as did, and it is as long as it was."""
+    before, after = node.inputs[operand].shape, node.outputs[0].shape
+    lead, length = prod(before[: window.axis]), before[window.axis]
+    fits = (a for a in range(len(after)) if prod(after[:a]) == lead and after[a] == length)
+    axis = next(fits, None)
+    return None if axis is None else replace(window, axis=axis)
+
+
+def _squeeze(node: Node, operand: int, window: Window) -> Window | None:
+    gone = node.params["dimensions"]
+    return None if window.axis in gone else replace(window, axis=window.axis - sum(a < window.axis for a in gone))
+
+
+def _transpose(node: Node, operand: int, window: Window) -> Window:
+    return replace(window, axis=node.params["permutation"].index(window.axis))
+
+
+def _dot(node: Node, operand: int, window: Window) -> Window | None:
+    contracted, batched = node.params["dimension_numbers"]
+    if window.axis in contracted[operand]:
+        return None
+    if window.axis in batched[operand]:
+        return replace(window, axis=batched[operand].index(window.axis))
+    free = [
+        [a for a in range(len(v.shape)) if a not in (*contracted[i], *batched[i])] for i, v in enumerate(node.inputs)
+    ]
+    before = len(batched[0]) + (len(free[0]) if operand == 1 else 0)
+    return replace(window, axis=before + free[operand].index(window.axis))
+
+
+def _concatenation(node: Node, operand: int, window: Window) -> Window | None:
+    return None if window.axis == node.params["dimension"] else window
+
+
+def _padding(node: Node, operand: int, window: Window) -> Window | None:
+    low, _, interior = node.params["padding_config"][window.axis]
+    return None if operand != 0 or interior else window.through(window.axis, first=Fraction(-low), last=Fraction(-low))
+
+
+def _slice(node: Node, operand: int, window: Window) -> Window:
+    start = Fraction(node.params["start_indices"][window.axis])
+    step = Fraction((node.params["strides"] or [1] * (window.axis + 1))[window.axis])
+    return window.through(window.axis, step, start, start)
+
+
+RULES: dict[str, Callable[[Node, int, Window], Window | None]] = {
+    "conv_general_dilated": _convolution,
+    **dict.fromkeys(["reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window"], _pooling),
+    **dict.fromkeys(
+        ["reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"],
+        _reduction,
+    ),
+    "broadcast_in_dim": _broadcast,
+    "reshape": _reshape,
+    "squeeze": _squeeze,
+    "transpose": _transpose,
+    "dot_general": _dot,
+    "concatenate": _concatenation,
+    "pad": _padding,
+    "slice": _slice,
+}

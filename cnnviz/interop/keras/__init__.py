@@ -1,0 +1,1 @@
+"""A Keras model from its file, `.h5` or `.keras`."""

@@ -1,0 +1,128 @@
+"""A Keras model from its file, `.h5` or `.keras`: no code from the file is run, and HDF5 is read in another process."""
+
+import re
+import zipfile
+import zlib
+from collections import Counter
+from io import BufferedReader
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+
+from cnnviz.errors import InputError
+from cnnviz.interop.keras import hdf5
+from cnnviz.interop.keras.config import LONGEST, Described, parse, read_chain, shortly
+from cnnviz.interop.keras.layers import layer_of
+from cnnviz.interop.keras.weights import places_by_class, places_by_name, read_variables
+from cnnviz.interop.linen.sequential import Sequential
+from cnnviz.types import Variables
+
+MOST_INFLATED = 100  # a member of the archive is compressed to no less than a hundredth of its size
+ENCRYPTED = 0x1  # a member's flag
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def load_keras(path: str | Path) -> tuple[Sequential, Variables]:
+    """The model and the variables of a Keras file; layers keep their names, and give what Keras gives as their output.
+
+    It must be a Sequential, or a Functional model that is one chain, of the layers in `keras_layers.LAYERS`. Weights
+    are read as float32. A final softmax is kept; `probe.score_of` explains what goes into it.
+    """
+    path = Path(path)
+    try:
+        return _load(path)
+    except InputError as error:
+        raise InputError(f"{path} cannot be read as a Keras model: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{path} cannot be read as a Keras model: its description is nested too deeply.") from error
+
+
+def _load(path: Path) -> tuple[Sequential, Variables]:
+    if path.is_dir():
+        raise InputError("it is a folder; a model is saved to one file with model.save('model.keras').")
+    if path.exists() and not path.is_file():
+        raise InputError("it is a device or a pipe; a model is saved to one file with model.save('model.keras').")
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start.startswith(b"PK"):
+            return _load_zip(file)
+        if start == b"\x89HDF\r\n\x1a\n":
+            return _load_h5(hdf5.read(file))
+    raise InputError(f"it is neither HDF5 (.h5) nor a zip archive (.keras); it starts with {start!r}.")
+
+
+def _load_h5(file: hdf5.Group) -> tuple[Sequential, Variables]:
+    config, weights = hdf5.text(file, "model_config"), hdf5.follow(file, "model_weights")
+    if config is None:
+        raise InputError(_without_config(file))
+    if weights is None:
+        raise InputError("it has a model's description and no group model_weights; a whole model has both.")
+    if hdf5.text(file, "backend") == "theano":
+        raise InputError("its kernels are mirrored, as the backend Theano has them; save it with another backend.")
+    model, described = _model(config, hdf5.text(file, "keras_version"))
+    return model, read_variables(model, places_by_name([layer.name for layer in described], weights), weights)
+
+
+def _without_config(file: hdf5.Group) -> str:
+    saved = hdf5.texts(file, "layer_names") is not None or hdf5.children(file, "layers")
+    if saved:
+        return "it has weights and no description of the model, as model.save_weights writes; save it with model.save."
+    return "it is an HDF5 file with no attribute model_config, so not a model that Keras saved."
+
+
+def _load_zip(file: BufferedReader) -> tuple[Sequential, Variables]:
+    with TemporaryFile() as weights:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                config, metadata = (_text(archive, name) for name in ("config.json", "metadata.json"))
+                version = parse(metadata, "metadata.json").get("keras_version")
+                with archive.open(_member(archive, "model.weights.h5")) as packed:
+                    copyfileobj(packed, weights)
+        except InputError:
+            raise
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+            raise InputError(f"the zip archive is damaged or cut off ({error}).") from error
+        weights.seek(0)
+        model, described = _model(config, version)
+        opened = hdf5.read(weights)
+    names, kinds = [layer.name for layer in described], [layer.kind for layer in described]
+    return model, read_variables(model, places_by_class(names, kinds, opened), opened)
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> str:
+    info = _member(archive, name, LONGEST)
+    with archive.open(info) as packed:
+        return packed.read(info.file_size).decode()  # without a size it would unpack all before it stops at the claimed
+
+
+def _member(archive: zipfile.ZipFile, name: str, largest: int | None = None) -> zipfile.ZipInfo:
+    """A member of the archive, unless it is absurdly large for what is stored."""
+    if name not in archive.namelist():
+        raise InputError(f"there is no {name} in it; a .keras file has config.json, metadata.json, model.weights.h5.")
+    info = archive.getinfo(name)
+    most = max(MOST_INFLATED * info.compress_size, 2**20)
+    if info.flag_bits & ENCRYPTED:
+        raise InputError(f"{name} is encrypted; the files of a model that Keras saved are not.")
+    if info.compress_type not in METHODS:
+        raise InputError(f"{name} is compressed by a method that Keras does not use; it must be stored or deflated.")
+    if info.file_size > min(most, largest or most):
+        raise InputError(f"{name} claims {info.file_size} bytes out of {info.compress_size}; that is not a model's.")
+    return info
+
+
+def _model(config: str, version: object) -> tuple[Sequential, list[Described]]:
+    described, image_shape = read_chain(config, _major(version))
+    names = [layer.name for layer in described]
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise InputError(f"two layers have the name {min(twice)!r}; each must have its own.")
+    layers = tuple((layer.name, layer_of(layer)) for layer in described)
+    height, width, channels = image_shape
+    return Sequential(layers, (height, width, channels)), described
+
+
+def _major(version: object) -> int:
+    """The first number of a version such as "2.9.0" or "2.4.0-tf"; the first files have none, and are Keras 1's."""
+    first = str(version or "1").split(".")[0]
+    if not re.fullmatch("[0-9]{1,4}", first):
+        raise InputError(f"it says that it was written by Keras {shortly(version)}, which is not a version.")
+    return int(first)

@@ -1,0 +1,1 @@
+"""Imported layers as Flax Linen modules, in the terms of Keras."""

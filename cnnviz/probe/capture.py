@@ -1,0 +1,130 @@
+"""Recording what every part of a Flax model gives, with no edit of it: the output of each module, and all that it sows.
+
+Nothing of a traced value leaves the trace by a side door: values travel in a collection of our own, so they come out of
+`remat` and `jit` as Flax's own variables do; only names travel by Python.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import flax.linen as nn
+import jax
+from flax.traverse_util import flatten_dict
+
+from cnnviz.errors import InputError, InputTypeError
+from cnnviz.types import Array, PyTree, Variables
+
+COLLECTION, OUTPUT = "cnnviz", "__output__"
+EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
+EVALUATION |= {"use_running_average": True}
+
+
+@dataclass
+class Recording:
+    """What one call of a model gave: `values` by name, in `order` (names as first recorded), with each one's `kind`."""
+
+    output: PyTree
+    values: dict[str, Array]
+    order: list[str]
+    kinds: dict[str, str] = field(default_factory=dict)
+
+
+class Adapter(ABC):
+    """A model that is not a Linen module, brought in by an object that calls it and records its parts."""
+
+    @abstractmethod
+    def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
+        """The model's output for images `[n, h, w, c]`, in evaluation mode."""
+
+    @abstractmethod
+    def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+        """One call of the model, as `capture.record` gives it."""
+
+
+def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+    """One call of the model in evaluation mode, with every module's output and every sown value under its path.
+
+    A path is joined by "/"; what a module gives at its second call is `name@1`, and then the first is `name@0`.
+    """
+    if isinstance(model, Adapter):
+        return model.record(variables, images, call)
+    if not isinstance(model, nn.Module):
+        raise InputTypeError(
+            f"A model is a Flax Linen module, or an NNX one brought in by from_nnx; {type(model).__name__} is neither."
+        )
+    return _record_linen(model, variables, images, call)
+
+
+def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments besides the images for `function`: `call`, and those that say "evaluation" by their usual names.
+
+    Another argument that is required and not in `call` is an InputError that names it.
+    """
+    _, *parameters = inspect.signature(function).parameters.values()
+    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    filled = {p.name: EVALUATION[p.name] for p in plain if p.name in EVALUATION} | dict(call)
+    for p in plain:
+        if p.default is p.empty and p.name not in filled:
+            raise InputError(
+                f"The model's call needs an argument {p.name!r} that nobody gave; give it as call={{{p.name!r}: ...}}."
+            )
+    return filled
+
+
+def named(found: Mapping[str, Any]) -> dict[str, Array]:
+    """Arrays by name; a tuple, which is one value a call, gives `name`, or `name@0`, `name@1`, ...; nothing else is."""
+    values = {}
+    for name, value in found.items():
+        calls = value if isinstance(value, tuple) else (value,)
+        suffix = [""] if len(calls) == 1 else [f"@{i}" for i in range(len(calls))]
+        values |= {name + s: array for s, array in zip(suffix, calls, strict=True) if is_array(array)}
+    return values
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array) and value.ndim > 0
+
+
+def _record_linen(model: nn.Module, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+    order: list[str] = []
+    kinds: dict[str, str] = {}
+
+    def intercept(next_call, args, kwargs, context):
+        module, path = context.module, "/".join(context.module.path)
+        if context.method_name != "__call__":  # such as the shell that remat puts around a module
+            return next_call(*args, **kwargs)
+        _note_sown_names(module, path, order)
+        output = next_call(*args, **kwargs)
+        if is_array(output):
+            module.sow(COLLECTION, OUTPUT, output)
+            order.append(path)
+            kinds[path] = type(module).__name__
+        return output
+
+    kept = {
+        name: tree for name, tree in variables.items() if name not in (COLLECTION, "intermediates", "perturbations")
+    }
+    arguments = evaluation_call(model.__call__, call)
+    with nn.intercept_methods(intercept):
+        output, state = nn.Module.apply(model, kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
+    sown = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
+    outputs = {"/".join(path[:-1]): value for path, value in flatten_dict(state.get(COLLECTION, {})).items()}
+    whole = outputs.pop("", None)
+    if not outputs and not sown and whole is not None:  # a model of one layer, which is the root itself
+        outputs[type(model).__name__] = whole
+        kinds[type(model).__name__] = type(model).__name__
+    return Recording(output, named(outputs | sown), order, kinds)
+
+
+def _note_sown_names(module: nn.Module, path: str, order: list[str]) -> None:
+    """Has this instance note the name of each value it sows, for the order; what is sown stays as it is."""
+
+    def sow(col: str, name: str, value: Any, **options: Any) -> bool:
+        if col == "intermediates":
+            order.append(f"{path}/{name}".strip("/"))
+        return type(module).sow(module, col, name, value, **options)
+
+    object.__setattr__(module, "sow", sow)

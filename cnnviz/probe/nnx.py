@@ -1,0 +1,95 @@
+"""An NNX module as a model and its variables, so that all of cnnviz reads it as it reads a Linen one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flax import nnx
+
+from cnnviz.errors import InputTypeError
+from cnnviz.probe.capture import Adapter, Recording, evaluation_call, is_array, named
+from cnnviz.types import Array, PyTree, Variables
+
+COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
+
+
+@dataclass(frozen=True, eq=False)
+class NNXModel(Adapter):
+    """The structure of an NNX module without its arrays; `apply` and `record` put arrays back in."""
+
+    graphdef: Any
+    states: Mapping[str, Any]  # collection -> the State whose structure the arrays take
+
+    def module(self, variables: Variables) -> nnx.Module:
+        """A copy of the module that holds these variables, in evaluation mode."""
+        states = [_filled(state, variables.get(name, {})) for name, state in self.states.items()]
+        module = nnx.merge(self.graphdef, *states)
+        module.eval()
+        return module
+
+    def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
+        module = self.module(variables)
+        return _captured(module, images, evaluation_call(module.__call__, call))[0]
+
+    def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+        """As `capture.record`. The copy's modules change class, the original's and everybody else's do not."""
+        module = self.module(variables)
+        arguments = evaluation_call(module.__call__, call)
+        outputs: dict[str, tuple] = {}
+        order: list[str] = []
+        parts = {_name(path): part for path, part in nnx.iter_modules(module) if isinstance(part, nnx.Module)}
+        kinds = {name: type(part).__name__ for name, part in parts.items()}
+        for name, part in parts.items():
+            _watch(part, name, outputs, order)
+        output, sown = _captured(module, images, arguments)
+        found = {_name(path): tuple(value) for path, value in nnx.to_flat_state(sown)}
+        if not outputs and not found and is_array(output):  # a model of one layer
+            found[type(module).__name__] = (output,)
+        return Recording(output, named(outputs | found), order, kinds)
+
+
+def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
+    """The module as `(model, variables)`, for every function of cnnviz; the module itself is not changed.
+
+    Variables are nested dicts: "params", "batch_stats" and, for the rest of its state, "state".
+    """
+    if not isinstance(module, nnx.Module):
+        raise InputTypeError(f"from_nnx takes an NNX module; {type(module).__name__} is none.")
+    graphdef, *states = nnx.split(module, *COLLECTIONS.values(), ...)
+    named_states = dict(zip([*COLLECTIONS, "state"], states, strict=True))
+    variables = {name: nnx.to_pure_dict(state) for name, state in named_states.items() if nnx.to_flat_state(state)}
+    return NNXModel(graphdef, named_states), variables
+
+
+def _captured(module: Any, images: Array, arguments: Mapping[str, Any]) -> tuple[PyTree, Any]:
+    """What the module gives, and what it sows meanwhile."""
+    return nnx.capture(lambda m, x: m(x, **arguments), nnx.Intermediate)(module, images)
+
+
+def _filled(state: Any, arrays: PyTree) -> Any:
+    filled = nnx.clone(state)
+    nnx.replace_by_pure_dict(filled, arrays)
+    return filled
+
+
+def _name(path: tuple) -> str:
+    return "/".join(map(str, path))
+
+
+def _watch(part: Any, name: str, outputs: dict[str, tuple], order: list[str]) -> None:
+    """Gives this instance a class of its own, which notes what it returns and the names of what it sows."""
+
+    def noting_call(self: Any, *args, **kwargs):
+        output = super(watched, self).__call__(*args, **kwargs)
+        if name and is_array(output):
+            outputs[name] = (*outputs.get(name, ()), output)
+            order.append(name)
+        return output
+
+    def noting_sow(self: Any, variable_type, sown, value, **options):
+        order.append(f"{name}/{sown}".strip("/"))
+        return super(watched, self).sow(variable_type, sown, value, **options)
+
+    methods = {"sow": noting_sow} | ({"__call__": noting_call} if callable(part) else {})
+    watched: Any = type(type(part).__name__, (type(part),), methods)
+    object.__setattr__(part, "__class__", watched)

@@ -1,0 +1,54 @@
+"""What is explained: one number of a network's logits, as a function of one image and of offsets to its layers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cnnviz.errors import InputError, InputTypeError
+from cnnviz.probe.network import network_of
+from cnnviz.probe.read import NOTHING, Call
+from cnnviz.types import LOGITS, Activations, Array, Image, Scalar, Score, VariablesLike
+
+Class = int | np.integer | Array
+Target = Class | tuple[Class, Class] | Callable[[Array], Array]
+
+
+def score_of(model: Any, variables: VariablesLike, target: Target, *, call: Call = NOTHING) -> Score:
+    """One number of a network: `score(image, offsets) -> (score, activations)`, for one image `[h, w, c]`.
+
+    `target` is a class index (it may be traced), a pair of them (the difference of their logits), or a function of the
+    logits `[k]` that returns one number. Image, offsets and activations are those of `network_of`; the activations also
+    hold the logits, as `probe.LOGITS`, a name that no layer has. Inside `jax.jit`, pass `variables` and `target` as
+    arguments, so that another checkpoint or class does not recompile.
+    """
+    network = network_of(model, variables, call=call)
+
+    def score(image: Image, offsets: Activations) -> tuple[Scalar, Activations]:
+        logits, activations = network(image, offsets)
+        return _pick(logits, target), {LOGITS: logits, **activations}
+
+    return score
+
+
+def _pick(logits: Array, target: Target) -> Array:
+    """The number of one image's logits that `target` names."""
+    if callable(target):
+        return _one_number(target(logits))
+    if isinstance(target, tuple):
+        return _pick(logits, target[0]) - _pick(logits, target[1])
+    if logits.ndim != 1:
+        raise InputError(f"A class has one score; this model gives {tuple(logits.shape)} an image, so give a function.")
+    if isinstance(target, int | np.integer) and not 0 <= target < logits.shape[-1]:
+        raise InputError(f"A target is a class from 0 to {logits.shape[-1] - 1}; it was {target}.")
+    return logits[target]
+
+
+def _one_number(found: Any) -> Array:
+    """The result of a function of the logits. Raises InputTypeError if it is not one number."""
+    if np.shape(found) != () or not isinstance(found, float | jax.Array | np.generic):
+        given = f"shape {np.shape(found)}" if hasattr(found, "shape") else f"the kind {type(found).__name__}"
+        raise InputTypeError(f"A target that is a function of the logits gives one number; this one gave {given}.")
+    return jnp.asarray(found)

@@ -1,0 +1,55 @@
+"""The layer table: every named value of a model, with its kind, shape, parameters and receptive field."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz.errors import InputError
+from cnnviz.graph.receptive_field import receptive_fields
+from cnnviz.kernels import parameter_counts
+from cnnviz.probe.read import NOTHING, Call
+from cnnviz.probe.trace import trace
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import VariablesLike
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of a model's layer table; `shape` is that of one image's value.
+
+    `parameters` are those the module holds itself, so that a column of them sums to the model's. `receptive_field` is
+    the (h, w) of the pixels that one value can depend on, the whole image after flattening or a mean; None where the
+    value does not depend on the image.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    receptive_field: tuple[int, int] | None
+
+
+def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> list[Layer]:
+    """Every layer of the model in order of execution, for images of the shape (h, w, c); nothing is computed.
+
+    A layer is a module's output, named by the module's path, or a value that the model sows; one that is called twice
+    is `name@0` and `name@1`. All other functions give layers in this order.
+    """
+    if len(image_shape) != 3:
+        raise InputError(f"An image has the shape (h, w, c); it was {tuple(image_shape)}.")
+    variables = as_variables(variables)
+    images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
+    traced = trace(model, variables, images, call)
+    fields = receptive_fields(traced.graph, traced.image, sides=(1, 2))
+    counts = parameter_counts(variables)
+    rows = []
+    for name, value in traced.values.items():
+        shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
+        own = counts.pop(name.split("@")[0], 0)  # a second call brings no parameters of its own
+        rows.append(Layer(name, traced.kinds[name], shape, own, fields.get(value)))
+    if len(rows) == 1:  # a model of one layer, whose parameters have no path
+        rows = [replace(rows[0], parameters=rows[0].parameters + sum(counts.values()))]
+    return rows
