@@ -39,6 +39,7 @@ class Fault(Exception):
 
 
 def main() -> None:
+    """Answers for the file on standard input, within limits, and ends the process."""
     size = os.fstat(0).st_size
     _limit(size)
     nodes, arrays = contents(sys.stdin.buffer, WIDENED * size)
