@@ -265,13 +265,14 @@ def test_an_nnx_module_reads_as_a_linen_one(small_nnx, images):
 
 
 class Named(nn.Module):
-    """A module whose field and methods are called as parts of this package and of Flax are."""
+    """A module whose field, methods and collection are called as parts of this package and of Flax are."""
 
     record: int = 2
 
     @nn.compact
     def __call__(self, x):
-        return nn.Dense(self.record, name="head")(x.mean((1, 2)))
+        scale = self.variable("cnnviz", "scale", lambda: jnp.full((), 3.0))
+        return scale.value * nn.Dense(self.record, name="head")(x.mean((1, 2)))
 
     def apply(self, *arguments, **options):
         raise AssertionError("The model's own apply is not Flax's.")
@@ -293,7 +294,8 @@ class Recorder(nn.Module):
 
 @pytest.mark.parametrize("model", [Named(), Recorder()])
 def test_a_module_s_own_names_do_not_make_it_an_adapter(model, images):
-    variables = nn.Module.init(model, jax.random.key(0), images)
+    drawn = nn.Module.init(model, jax.random.key(0), images)
+    variables = jax.tree.map(lambda leaf: leaf + 1, drawn)
     expected = nn.Module.apply(model, variables, images)
     np.testing.assert_allclose(probe.logits(model, variables, images), expected, atol=1e-6)
     assert [layer.name for layer in probe.layers(model, variables, (8, 8, 3))] == ["head"]
@@ -405,7 +407,7 @@ def test_what_is_no_model_s_input_is_said(foreign, images):
         probe.activations(model, variables, images[:0])
     with pytest.raises(InputError, match=r"An image has the shape \(h, w, c\); it was \(8, 8\)"):
         probe.layers(model, variables, (8, 8))
-    with pytest.raises(InputError, match="from_nnx takes an NNX module; Foreign is none"):
+    with pytest.raises(InputError, match="from_nnx takes an NNX module; Foreign is not one"):
         probe.from_nnx(model)
 
 
