@@ -47,7 +47,7 @@ def test_an_unknown_name_is_an_attribute_error_and_a_class_is_loaded_when_it_is_
 
 
 def test_a_class_and_a_method_are_as_good_as_a_name():
-    images = np.random.default_rng(0).uniform(size=(2, 8, 8, 1)).astype(np.float32)
+    images = jax.random.uniform(jax.random.key(1), (2, 8, 8, 1))
     variables = CNN(classes=2).init(jax.random.key(0), images)
     ask = lambda method, **options: attribute(method, CNN(classes=2), variables, images, 1, **options)
     by_name = ask("grad_cam", layers="relu1")

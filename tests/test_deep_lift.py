@@ -45,8 +45,8 @@ JOINT = {
     "layer norm": lambda x: ((x - x.mean()) * jax.lax.rsqrt(x.var() + 1)) @ W[0],
     "maximum of two": lambda x: jnp.maximum(W @ x, -2 * W[::-1] @ x).sum(),
     "minimum of two": lambda x: jnp.minimum(W @ x, W[::-1] @ x).sum(),
-    "global maximum": lambda x: (W * x).max(-1).sum(),
-    "global minimum": lambda x: (W * x).min(-1).sum(),
+    "global maximum": lambda x: (W * x[None]).max(-1).sum(),
+    "global minimum": lambda x: (W * x[None]).min(-1).sum(),
     "gate": lambda x: ((W @ x) * jax.nn.sigmoid(W[::-1] @ x)).sum(),
 }
 

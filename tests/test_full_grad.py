@@ -61,12 +61,12 @@ def test_the_map_is_the_papers_sum():
 
     def score(image, _):
         dimensions = ("NHWC", "HWIO", "NHWC")
-        z = jax.lax.conv_general_dilated(image[None], kernel, (1, 1), "VALID", dimension_numbers=dimensions) + bias
-        return (jnp.tanh(z) * jnp.arange(12.0).reshape(3, 4, 1)).sum(), {}
+        z = jax.lax.conv_general_dilated(image[None], kernel, (1, 1), "VALID", dimension_numbers=dimensions)
+        return (jnp.tanh(z + bias[None, None, None]) * jnp.arange(12.0).reshape(1, 3, 4, 1)).sum(), {}
 
-    z = image * kernel[0, 0, 0] + bias
+    z = image * kernel[0] + bias[None, None]
     slope = (1 - jnp.tanh(z) ** 2) * jnp.arange(12.0).reshape(3, 4, 1)
-    terms = [image * (slope @ kernel[0, 0, 0])[..., None], slope * bias]
+    terms = [image * (slope @ kernel[0, 0, 0])[..., None], slope * bias[None, None]]
     terms.append((jnp.tanh(z) * jnp.arange(12.0).reshape(3, 4, 1)) - slope * z)
     due = sum(((abs(t) - abs(t).min()) / (abs(t).max() - abs(t).min())).sum(-1) for t in terms)
     found = evaluate(build("full_grad"), score, image, KEY)

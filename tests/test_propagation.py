@@ -20,7 +20,7 @@ KEY = jax.random.key(0)
 IMAGE = jax.random.normal(KEY, (6, 6, 2))
 W1 = jax.random.normal(jax.random.key(1), (3, 3, 2, 4))
 W2 = jax.random.normal(jax.random.key(2), (6 * 6 * 4, 3)) / 6
-BIAS = jnp.array([0.5, -0.5, 0.1, 0.0])
+BIAS = jnp.array([0.5, -0.5, 0.1, 0.0]).reshape(1, 1, 1, 4)
 METHODS = (
     "guided_backprop deconvnet lrp_zero lrp_epsilon_plus lrp_epsilon_alpha2_beta1_flat lrp_epsilon_gamma_box "
     "deep_lift deep_lift_shap excitation_backprop full_grad"
@@ -138,7 +138,9 @@ SELECTED = {
 
 @pytest.mark.parametrize("name", SELECTED)
 def test_nothing_goes_through_masks_and_indices(name):
-    score = scored(lambda x: (SELECTED[name](conv(x, W1) + BIAS, conv(x, W1[::-1])) * IMAGE[:, :, :1]).sum((1, 2, 3)))
+    score = scored(
+        lambda x: (SELECTED[name](conv(x, W1) + BIAS, conv(x, W1[::-1])) * IMAGE[None, :, :, :1]).sum((1, 2, 3))
+    )
     np.testing.assert_allclose(of_gradient(score), gradient(score), rtol=1e-4, atol=1e-5)
     relevance = values("lrp_zero", score)
     assert np.isfinite(relevance).all()
@@ -207,10 +209,11 @@ def normalized(x, scale, bias, mean, var):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_batch_norm_in_evaluation_mode_is_part_of_its_layer(name):
-    scale, bias, mean = jnp.array([[2.0, -1.0, 0.5, 1.0], [0.3, 0.1, -0.2, 0.0], [0.5, -0.5, 0.1, 1.0]])
+    rows = jnp.array([[2.0, -1.0, 0.5, 1.0], [0.3, 0.1, -0.2, 0.0], [0.5, -0.5, 0.1, 1.0]])
+    scale, bias, mean = rows.reshape(3, 1, 1, 1, 4)
     factor = scale / jnp.sqrt(1.5 + 1e-3)
     ends = lambda x: (jax.nn.relu(x).reshape(len(x), -1) @ W2)[:, 1]
-    apart = scored(lambda x: ends(normalized(conv(x, W1) + BIAS, scale, bias, mean, jnp.full(4, 1.5))))
+    apart = scored(lambda x: ends(normalized(conv(x, W1) + BIAS, scale, bias, mean, jnp.full((1, 1, 1, 4), 1.5))))
     folded = scored(lambda x: ends(conv(x, W1 * factor) + (BIAS - mean) * factor + bias))
     np.testing.assert_allclose(values(name, apart), values(name, folded), rtol=1e-3, atol=1e-4)
     assert names(apart) == names(folded)
@@ -235,7 +238,7 @@ def test_channels_first_is_channels_last():
         x.transpose(0, 3, 1, 2), W1.transpose(3, 2, 0, 1), (1, 1), "SAME", dimension_numbers=("NCHW", "OIHW", "NCHW")
     )
     ends = lambda y: (jax.nn.relu(y).reshape(len(y), -1) @ W2)[:, 1]
-    first = scored(lambda x: ends((turned(x) + BIAS[:, None, None]).transpose(0, 2, 3, 1)))
+    first = scored(lambda x: ends((turned(x) + BIAS.reshape(1, 4, 1, 1)).transpose(0, 2, 3, 1)))
     last = scored(lambda x: ends(conv(x, W1) + BIAS))
     for name in METHODS:
         np.testing.assert_allclose(values(name, first), values(name, last), rtol=1e-4, atol=1e-5, err_msg=name)

@@ -33,14 +33,14 @@ class Operation(NamedTuple):
 def convolution(rng, shape, options, *, batch_norm):
     features = 4 if shape == BATCH.shape else shape[-1]
     kernel = rng.normal(size=(2, 2, shape[-1] // options["feature_group_count"], features))
-    bias, scale, shift = rng.normal(size=(3, features))
+    bias, scale, shift = rng.normal(size=(3, 1, 1, 1, features))
     linear = partial(jax.lax.conv_general_dilated, **options, dimension_numbers=("NHWC", "HWIO", "NHWC"))
     scaled = lambda y: (y - shift) * scale + bias if batch_norm else y + bias
     return Operation("layer", lambda x: scaled(linear(x, kernel)), lambda x: linear(x, np.ones_like(kernel)))
 
 
 def dense(rng, size, features):
-    kernel, bias = rng.normal(size=(size, features)) / np.sqrt(size), rng.normal(size=features)
+    kernel, bias = rng.normal(size=(size, features)) / np.sqrt(size), rng.normal(size=(1, features))
     return Operation(
         "layer", lambda x: x.reshape(1, -1) @ kernel + bias, lambda x: x.reshape(1, -1) @ np.ones_like(kernel)
     )

@@ -37,7 +37,7 @@ class Explained:
 
 
 def attribute(
-    method: str | Method,
+    method: str | type[Method] | Method,
     model: Any,
     variables: Variables,
     images: Given,
@@ -56,9 +56,9 @@ def attribute(
 ) -> Any:
     """A map `[n h w]` of what in each image the target's score rests on; maps are raw, not normalized.
 
-    `method` is a name in `METHODS` with its `options`, or a method. `targets` are class indices (one for all images or
-    one per image), "predicted", "label" (which needs `labels`), a pair of those (why this and not that), a function of
-    one image's logits, or a `Unit` of a layer. `variables` may also be a flax TrainState.
+    `method` is a name in `METHODS` or a method's class, with its `options`, or a method. `targets` are class indices
+    (one for all images or one per image), "predicted", "label" (which needs `labels`), a pair of those (why this and
+    not that), a function of one image's logits, or a `Unit` of a layer. `variables` may also be a flax TrainState.
 
     Random methods need a `key`; the same key gives the same draws for any `batch_size`, the number of rows (images
     times samples) that are in the network at once. A method's `baseline` is a number, an image `[h w c]`, one per image
@@ -81,7 +81,7 @@ def attribute(
 
 
 def suite(
-    methods: Sequence[str] | Mapping[str, str | Method],
+    methods: Sequence[str] | Mapping[str, str | type[Method] | Method],
     model: Any,
     variables: Variables,
     images: Given,

@@ -54,13 +54,13 @@ def check_key(what: Method | str, key: Any) -> None:
     random = INFILLS[what].random if isinstance(what, str) else what.random
     if random and not _is_key(key):
         name = f"The infill {what!r}" if isinstance(what, str) else type(what).__name__
-        given = "" if key is None else f"; this is {key!r}"
-        raise InputTypeError(f"{name} draws at random; give it a key, as key=jax.random.key(0){given}.")
+        instead = "" if key is None else f"; this is {key!r}"
+        raise InputTypeError(f"{name} draws at random; give it a key, as key=jax.random.key(0){instead}.")
 
 
-def _is_key(given: Any) -> bool:
+def _is_key(value: Any) -> bool:
     """Whether it is a JAX key, of the new kind or of the old one (two unsigned integers)."""
-    dtype = getattr(given, "dtype", None)
+    dtype = getattr(value, "dtype", None)
     return dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32)
 
 
@@ -68,13 +68,13 @@ def split(method: Method, rows: Row, key: Key | None, data: Any) -> tuple[Any, d
     """The method with only what all images share, and its other fields, each with one row per image."""
     shared, inputs = {}, {}
     for field in fields(method):
-        given = getattr(method, field.name)
-        if isinstance(given, Method):  # a method made of another one
-            shared[field.name], inputs[field.name] = split(given, rows, key, data)
+        value = getattr(method, field.name)
+        if isinstance(value, Method):  # a method made of another one
+            shared[field.name], inputs[field.name] = split(value, rows, key, data)
         elif "per_image" in field.metadata:
-            shared[field.name], inputs[field.name] = None, _per_image(field.name, given, rows, key, data)
+            shared[field.name], inputs[field.name] = None, _per_image(field.name, value, rows, key, data)
         elif "image_set" in field.metadata:
-            images, differs = _image_set(field.name, given, rows, key, data)
+            images, differs = _image_set(field.name, value, rows, key, data)
             shared[field.name] = None if differs else images
             inputs |= {field.name: images} if differs else {}
     return replace(method, **shared), inputs
@@ -91,35 +91,35 @@ def joined(method: Any, inputs: Mapping[str, Any], image_shape: tuple[int, ...])
     return replace(method, **{name: field(name, value) for name, value in inputs.items()})
 
 
-def _per_image(name: str, given: Any, rows: Row, key: Key | None, data: Any) -> Any:
+def _per_image(name: str, value: Any, rows: Row, key: Key | None, data: Any) -> Any:
     """A number `[n]` or an image `[n h w c]` for each image."""
-    if isinstance(given, str):
-        return _filled(given, rows, key, data)
+    if isinstance(value, str):
+        return _filled(value, rows, key, data)
     shape = tuple(rows.image.shape)
-    array = _array(name, given, ((), shape[1:], shape), f"one per image {shape}")
+    array = _array(name, value, ((), shape[1:], shape), f"one per image {shape}")
     return array if array.ndim == 4 else _broadcast(array, (len(rows.image), *array.shape))
 
 
-def _image_set(name: str, given: Any, rows: Row, key: Key | None, data: Any) -> tuple[Any, bool]:
+def _image_set(name: str, value: Any, rows: Row, key: Key | None, data: Any) -> tuple[Any, bool]:
     """Images `[m h w c]` for all images, or `[n 1 h w c]`, an infill for each; and whether they differ like this."""
     shape = tuple(rows.image.shape[1:])
-    if isinstance(given, str) and given != "data":
-        return _filled(given, rows, key, data)[:, None], True
-    images = _data(data, shape) if isinstance(given, str) else given
+    if isinstance(value, str) and value != "data":
+        return _filled(value, rows, key, data)[:, None], True
+    images = _data(data, shape) if isinstance(value, str) else value
     count = len(images) if getattr(images, "ndim", 0) == 4 else 0
     array = _array(name, images, ((), shape, (max(count, 1), *shape)), f"images [m, {str(shape)[1:-1]}]")
     return array if array.ndim == 4 else _broadcast(array, (1, *shape)), False
 
 
-def _array(name: str, given: Any, shapes: tuple[tuple[int, ...], ...], last: str) -> Any:
+def _array(name: str, value: Any, shapes: tuple[tuple[int, ...], ...], last: str) -> Any:
     """An array of one of these shapes: a number's, an image's, and that of the `last`."""
     fits = f"A {name} is a number, an image {shapes[1]}, {last}, or the name of an infill ({', '.join(INFILLS)})"
     try:
-        if given is None:
+        if value is None:
             raise TypeError
-        array = given if isinstance(given, jax.Array) else np.asarray(given, np.float32)
+        array = value if isinstance(value, jax.Array) else np.asarray(value, np.float32)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{fits}; it was {given!r}.") from error
+        raise InputError(f"{fits}; it was {value!r}.") from error
     if array.shape not in shapes:
         raise InputError(f"{fits}; it has the shape {array.shape}.")
     return array

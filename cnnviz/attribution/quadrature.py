@@ -1,4 +1,4 @@
-"""Nodes and weights of integrals from 0 to 1, by name; the weights of each sum to 1."""
+"""QUADRATURES: nodes and weights `[n]` of integrals from 0 to 1, by name; the weights sum to 1."""
 
 from collections.abc import Callable
 
@@ -17,23 +17,26 @@ def gauss_legendre(n: int) -> tuple[Nodes, Nodes]:
 
 
 def midpoint(n: int) -> tuple[Nodes, Nodes]:
+    """Nodes (i + 1/2) / n."""
     return (np.arange(n) + 0.5) / n, np.full(n, 1 / n)
 
 
 def trapezoid(n: int) -> tuple[Nodes, Nodes]:
-    """Both ends among the nodes, with half the weight of the others."""
+    """The ends are nodes too, with half the weight of the others."""
     if n < 2:
-        raise InputError(f"The trapezoid rule has at least two samples, the ends; samples was {n}.")
+        raise InputError(f"The trapezoid rule needs at least two samples, the ends; samples was {n}.")
     weights = np.full(n, 1 / (n - 1))
     weights[[0, -1]] /= 2
     return np.linspace(0, 1, n), weights
 
 
 def left(n: int) -> tuple[Nodes, Nodes]:
+    """Nodes i / n, without the right end."""
     return np.arange(n) / n, np.full(n, 1 / n)
 
 
 def right(n: int) -> tuple[Nodes, Nodes]:
+    """Nodes (i + 1) / n, without the left end."""
     return np.arange(1, n + 1) / n, np.full(n, 1 / n)
 
 
@@ -47,7 +50,7 @@ QUADRATURES: dict[str, Callable[[int], tuple[Nodes, Nodes]]] = {
 
 
 def quadrature(name: str, n: int) -> tuple[Nodes, Nodes]:
-    """The nodes and weights, in float32, of the named rule."""
+    """The nodes and weights `[n]` of the named rule, in float32."""
     check_known("quadrature", name, QUADRATURES)
     nodes, weights = QUADRATURES[name](n)
     return nodes.astype(np.float32), weights.astype(np.float32)

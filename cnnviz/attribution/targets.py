@@ -80,21 +80,21 @@ def _named(name: str, model: Any, variables: Variables, images: Any, labels: Any
 def _classes(targets: Any, model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> Any:
     """Class indices `[n]`, one per image; raises InputError if the model has no such class."""
     count = len(images)
-    given = targets if isinstance(targets, jax.Array) else np.asarray(targets)
-    if not jnp.issubdtype(given.dtype, jnp.integer):
-        raise InputTypeError(f"Targets are class indices, so integers; these are {given.dtype}.")
-    if given.shape not in ((), (count,)):
+    classes = targets if isinstance(targets, jax.Array) else np.asarray(targets)
+    if not jnp.issubdtype(classes.dtype, jnp.integer):
+        raise InputTypeError(f"Targets are class indices, so integers; these are {classes.dtype}.")
+    if classes.shape not in ((), (count,)):
         raise InputError(
-            f"Targets are one class for all images or one per image ({count}); they have the shape {given.shape}."
+            f"Targets are one class for all images or one per image ({count}); they have the shape {classes.shape}."
         )
-    if not isinstance(given, Tracer):
+    if not isinstance(classes, Tracer):
         outputs = _output_count(model, variables, images, call)
-        wrong = np.asarray(given)[(np.asarray(given) < 0) | (np.asarray(given) >= outputs)]
+        wrong = np.asarray(classes)[(np.asarray(classes) < 0) | (np.asarray(classes) >= outputs)]
         if wrong.size:
             raise InputError(f"A target is a class from 0 to {outputs - 1}; it was {wrong.flat[0]}.")
-        given = np.asarray(given, np.int32)
-        return np.broadcast_to(given, (count,))
-    return jnp.broadcast_to(given, (count,))
+        classes = np.asarray(classes, np.int32)
+        return np.broadcast_to(classes, (count,))
+    return jnp.broadcast_to(classes, (count,))
 
 
 def _output_count(model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""A layer's channels, each weighed by how much of the score is lost without it."""
+"""A layer's channels, each weighed by the fraction of the score that is lost without it."""
 
 import jax.numpy as jnp
 
@@ -11,7 +11,7 @@ from cnnviz.types import Array, Image, PyTree, Score
 class AblationCAM(ByChannel):
     """ReLU of the channels' sum, each weighed by (S - S_k) / S, where S_k is the score with channel k at zero.
 
-    The channel is taken away by an offset of minus itself. No gradient is taken; as many forward passes as channels. A
+    The channel is removed by an offset of minus itself. No gradient is taken; there is one forward pass per channel. A
     score of zero gives zeros. Desai & Ramaswamy 2020, Ablation-CAM (WACV).
     """
 
@@ -22,5 +22,5 @@ class AblationCAM(ByChannel):
             start += width
         return score(image, offsets)[0]
 
-    def weights(self, whole: Array, found: Array) -> Array:
-        return jnp.where(whole == 0, 0, (whole - found) / jnp.where(whole == 0, 1, whole))
+    def weights(self, score: Array, found: Array) -> Array:
+        return jnp.where(score == 0, 0, (score - found) / jnp.where(score == 0, 1, score))

@@ -1,4 +1,4 @@
-"""Gradients integrated along a path that blurs the image less and less."""
+"""Gradients integrated along a path from a blurred image to the image."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ class BlurIG(Sampled):
     """-integral from 0 to `max_sigma` of dS(x_s)/dx dx_s/ds ds, where x_s is the image under a Gaussian of width s.
 
     Beyond its edges the image is black. By default `max_sigma` is 50 pixels for a side of 224, and in proportion for
-    others. The values sum to S(x) - S(x at max_sigma) up to the error of the `quadrature`.
+    other sizes. The values sum to S(x) - S(x at max_sigma) up to the error of the `quadrature`.
     Xu, Venugopalan & Sundararajan 2020, Attribution in scale and space (arXiv:2004.03383).
     """
 
@@ -34,7 +34,7 @@ class BlurIG(Sampled):
         super().__post_init__()
         quadrature(self.quadrature, self.samples)
         if self.max_sigma is not None and not self.max_sigma > 0:
-            raise InputError(f"max_sigma is a width in pixels, so positive; it was {self.max_sigma}.")
+            raise InputError(f"max_sigma is a width in pixels and must be positive; it was {self.max_sigma}.")
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return self if self.max_sigma else replace(self, max_sigma=SIGMA * max(image_shape[:2]))

@@ -1,4 +1,4 @@
-"""A layer's channels by the weights that the last dense layer gives their means."""
+"""A layer's channels, weighed by the last dense layer's weights of their means."""
 
 import jax.numpy as jnp
 
@@ -16,14 +16,14 @@ from cnnviz.types import Image, Score
 class CAM(Base):
     """The channels' sum, each weighed by the class's weight of its mean over places: sum_k w_k A_k.
 
-    It holds for a network that goes from the layer through the mean over all places to one dense layer, which is
-    checked; its mean, with the bias, is the logit. Zhou et al. 2016, Learning deep features for discriminative
+    It is defined for a network in which only the mean over all places and one dense layer follow the layer, which is
+    checked; the map's mean plus the bias is the logit. Zhou et al. 2016, Learning deep features for discriminative
     localization, eq. 2 (arXiv:1512.04150).
     """
 
     relu: bool = False
 
-    rewritten = False  # so that what stands in its way has the name that the model gave it
+    rewritten = False  # so that an error names the operation that the model has
 
     def __call__(self, score: Score, image: Image) -> Raw:
         activations, _ = at_layers(score, image, self.layers or ())
@@ -36,9 +36,9 @@ class CAM(Base):
 
 
 def check_head(layer: str, parts: list[Part]) -> None:
-    """An InputError where what follows the layer is not a mean over its places and then linear."""
+    """Raises InputError unless a mean over its places and then a linear layer follow the layer."""
     if not parts:
-        raise InputError(f"Nothing of the score comes from {layer!r}; cam needs the layer before the mean over places.")
+        raise InputError(f"The score does not depend on {layer!r}; cam needs the layer before the mean over places.")
     wrong = unlike(parts, is_affine)
     for part in parts:
         if part.node.name in ("reduce_sum", "reduce_window_sum"):

@@ -1,4 +1,4 @@
-"""What class activation maps share: a layer's channels, weighed and summed, negative values cut off."""
+"""What class activation maps share: a layer's channels are weighed and summed, and negative values cut off."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,9 +16,9 @@ Map = Float[Array, "h w"]
 
 @method
 class CAM(Direct):
-    """A map of each layer from its activations and the score's gradients there; `relu` cuts off what is negative.
+    """A map `[h w]` of each layer from its activations and the score's gradients there; `relu` sets negatives to zero.
 
-    `layers` are names, "all", or None for the last after a non-linearity (`layers.choose`).
+    `layers` are names, "all", or None for the last one after a nonlinearity (`layers.choose`).
     """
 
     layers: Layers = None

@@ -1,4 +1,4 @@
-"""Methods that try a layer's channels one by one: what Score-CAM and Ablation-CAM share."""
+"""What Score-CAM and Ablation-CAM share: they try a layer's channels one by one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,9 +14,10 @@ from cnnviz.types import Array, Image, Key, PyTree, Score
 
 @method
 class ByChannel(Sampled):
-    """A sample is one channel, by its number among those of all layers; what it contributes is one number.
+    """A method whose sample is one channel, by its index among the channels of all layers, and contributes one number.
 
-    `widths` are the numbers of channels, which come from the model. `weights` makes a layer's weights of the numbers.
+    `widths` are the layers' numbers of channels, filled in from the model. `weights` turns the image's score and a
+    layer's contributed numbers into the layer's weights.
     """
 
     layers: Layers = None
@@ -35,13 +36,13 @@ class ByChannel(Sampled):
         return replace(self, layers=names, widths=tuple(widths[name] for name in names))
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
-        whole, activations = score(image, {})
+        value, activations = score(image, {})
         starts = [sum(self.widths[:i]) for i in range(len(self.widths))]
         maps = {}
         for name, start, width in zip(self.layers or (), starts, self.widths, strict=True):
-            weights = self.weights(whole, total[start : start + width])
+            weights = self.weights(value, total[start : start + width])
             maps[name] = jnp.einsum("hwc,c->hw", activations[name], weights)
         return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
 
-    def weights(self, whole: Array, found: Array) -> Array:
+    def weights(self, score: Array, found: Array) -> Array:
         raise NotImplementedError

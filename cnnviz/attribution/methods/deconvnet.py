@@ -1,4 +1,4 @@
-"""The gradient, with every activation function turned into a ReLU of what comes back."""
+"""The gradient, with every activation function replaced by a ReLU of the cotangent on the way back."""
 
 from collections import ChainMap
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from cnnviz.propagation.steps import Step, read
 from cnnviz.types import Array, Image, Score
 
 
-def rectified(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
-    return [jnp.maximum(g, 0) for g in given]
+def rectified(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+    return [jnp.maximum(g, 0) for g in cotangents]
 
 
 @method
 class Deconvnet(Direct):
-    """The gradient, where every activation function hands back max(g, 0) of the g that came to it, whatever its input.
+    """The gradient, where every activation function passes back max(g, 0) of its cotangent g, whatever its input.
 
-    Max-pooling hands all to the place of its maximum. With no activation function it is the gradient. Zeiler & Fergus
-    2014, Visualizing and understanding convolutional networks, section 2.1 (arXiv:1311.2901).
+    Max-pooling passes everything to the place of its maximum. Without activation functions it is the gradient. Zeiler &
+    Fergus 2014, Visualizing and understanding convolutional networks, section 2.1 (arXiv:1311.2901).
     """
 
     rewritten = False

@@ -1,4 +1,4 @@
-"""What the difference from a baseline contributes, by multipliers that are differences' quotients."""
+"""What the difference from a baseline contributes, by multipliers that are difference quotients."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ RULES = {"rescale": rescale, "reveal_cancel": reveal_cancel}
 
 @method
 class DeepLIFT(Direct):
-    """(x - x') times multipliers, by which an activation f hands back (f(x) - f(x')) / (x - x') in place of f'(x).
+    """(x - x') times multipliers, for which an activation f passes back (f(x) - f(x')) / (x - x') in place of f'(x).
 
-    The values sum to S(x) - S(x'). `rule` is "rescale", or "reveal_cancel", which takes positive and negative
-    contributions to an activation apart. Shrikumar, Greenside & Kundaje 2017, Learning important features through
+    The values sum to S(x) - S(x'). `rule` is "rescale", or "reveal_cancel", which treats positive and negative
+    contributions to an activation separately. Shrikumar, Greenside & Kundaje 2017, Learning important features through
     propagating activation differences, eq. 5 to 12 (arXiv:1704.02685).
     """
 

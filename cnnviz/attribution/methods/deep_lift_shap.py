@@ -1,4 +1,4 @@
-"""DeepLIFT averaged over baselines."""
+"""DeepLIFT averaged over the images of a data set."""
 
 from typing import Any
 

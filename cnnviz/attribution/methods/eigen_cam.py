@@ -8,9 +8,9 @@ from cnnviz.types import Array, Float
 
 
 def principal(values: Channels) -> Map:
-    """The values at each place along the direction in which they vary most; its greatest magnitude is positive.
+    """The values `[h w]` at each place along the direction in which they vary most; the greatest magnitude is positive.
 
-    A singular vector has no sign of its own; this choice is eq. 13 of Chung & Ying 2025, Seg-Eigen-CAM (Applied
+    The sign of a singular vector is arbitrary; this choice is eq. 13 of Chung & Ying 2025, Seg-Eigen-CAM (Applied
     Sciences 15, 7562).
     """
     rows = values.reshape(-1, values.shape[-1])
@@ -23,7 +23,7 @@ def principal(values: Channels) -> Map:
 def _along_first(rows: Float[Array, "p c"]) -> Float[Array, " p"]:
     """The rows along their first right singular vector, from the smaller of the two Gram matrices.
 
-    XLA's singular value decomposition takes about a hundred times as long on CPU, for the same digits.
+    XLA's singular value decomposition takes about a hundred times as long on CPU and gives the same digits.
     """
     if rows.shape[0] < rows.shape[1]:
         squares, vectors = jnp.linalg.eigh(jnp.einsum("pc,qc->pq", rows, rows, precision="highest"))
@@ -34,7 +34,7 @@ def _along_first(rows: Float[Array, "p c"]) -> Float[Array, " p"]:
 
 @method
 class EigenCAM(CAM):
-    """ReLU of the activations' projection on their first principal component, whatever the score.
+    """ReLU of the activations' projection on their first principal component; it does not depend on the score.
 
     Muhammad & Yeasin 2020, Eigen-CAM: class activation map using principal components (arXiv:2008.00299).
     """

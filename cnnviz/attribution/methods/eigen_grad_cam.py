@@ -7,7 +7,7 @@ from cnnviz.attribution.shapes import method
 
 @method
 class EigenGradCAM(CAM):
-    """ReLU of the projection of dS/dA * A on its first principal component: Eigen-CAM that depends on the class.
+    """ReLU of the projection of dS/dA * A on its first principal component: an Eigen-CAM that depends on the class.
 
     EigenGradCAM of pytorch-grad-cam; after Muhammad & Yeasin 2020 (arXiv:2008.00299).
     """

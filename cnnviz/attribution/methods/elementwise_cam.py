@@ -1,4 +1,4 @@
-"""Gradient times activation, of which only what is positive counts."""
+"""Gradient times activation, of which only positive values count."""
 
 import jax
 
@@ -10,7 +10,7 @@ from cnnviz.attribution.shapes import method
 class ElementwiseCAM(CAM):
     """The sum over channels of ReLU(gradient times activation): sum_k max(dS/dA_ijk A_ijk, 0).
 
-    What HiResCAM sums before its ReLU, with the ReLU before the sum: GradCAMElementWise of pytorch-grad-cam.
+    HiResCAM with the ReLU before the sum over channels: GradCAMElementWise of pytorch-grad-cam.
     """
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:

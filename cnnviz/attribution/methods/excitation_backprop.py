@@ -1,4 +1,4 @@
-"""Where a walk down the network ends that starts at the score."""
+"""Where a random walk from the score down the network ends."""
 
 import jax.numpy as jnp
 
@@ -12,7 +12,7 @@ from cnnviz.types import Image, Score
 
 @method
 class ExcitationBackprop(Direct):
-    """The probability that a walk from the score down the network ends at each value of the image.
+    """The probability that a random walk from the score down the network ends at each value of the image.
 
     The walk goes from a unit to one that excites it, in proportion to the positive contributions x+ w+ (and x- w-, for
     inputs that may be negative): the z+ rule of LRP in every layer, started at 1. The values sum to 1 where no bias

@@ -1,4 +1,4 @@
-"""Integrated gradients averaged over baselines that are drawn from a data set (GradientSHAP)."""
+"""Integrated gradients averaged over baselines drawn from a data set (GradientSHAP)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the image and every bias of the network contribute to the score, as one map."""
+"""The contributions of the image and of every bias of the network to the score, as one map."""
 
 from collections import ChainMap
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from cnnviz.types import Array, Image, Score
 
 
 class FullGradient(NamedTuple):
-    """The score as a sum: the image's contributions, gradient times value, and those of the biases, by step."""
+    """The score as a sum: contributions of the image `[h w c]`, gradient times pixel, and of each bias, by step."""
 
     reading: Reading
     image: Image
@@ -27,15 +27,15 @@ class FullGradient(NamedTuple):
 def full_gradient(score: Score, image: Image) -> FullGradient:
     """The image's and the biases' contributions, whose sum is the score.
 
-    A bias is what a step gives beyond its derivative times its input: the bias of a layer, a BatchNorm's in evaluation
-    mode with it, and for a smooth activation the f(x) - f'(x) x that the paper calls implicit.
+    A bias is a step's output minus its derivative times its input: the bias of a layer, that of a BatchNorm in
+    evaluation mode, and for a smooth activation the f(x) - f'(x) x that the paper calls implicit.
     """
     reading = read(score, image)
     biases: dict[Step, Array] = {}
 
-    def noting(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
-        biases[step] = given[0] * bias_of(step)
-        return derivative(step, given)
+    def noting(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+        biases[step] = cotangents[0] * bias_of(step)
+        return derivative(step, cotangents)
 
     rules: Rules = ChainMap(dict.fromkeys([*LAYERS, "scale", "activation", *JOINT], noting), RULES)
     gradient = backward(reading, rules, jnp.ones((), reading.score.dtype))
@@ -43,16 +43,17 @@ def full_gradient(score: Score, image: Image) -> FullGradient:
 
 
 def bias_of(step: Step) -> Array:
+    """The step's output minus its derivative times its input, in the output's shape."""
     return step.y[0] - jax.jvp(step.function, step.x, step.x)[1][0]
 
 
 @method
 class FullGrad(Direct):
-    """The contributions of the image and of each convolution's bias, each brought to 0 to 1, upsampled and summed.
+    """The contributions of the image and of each convolution's bias, each scaled to 0 to 1, upsampled and summed.
 
-    psi(dS/dx x) + sum over layers and channels of psi(dS/db b), where psi is the absolute value, from the layer's least
-    to its greatest, interpolated to the image's size. Biases without a place in the image (of dense layers) have no
-    part in the map. Srinivas & Fleuret 2019, Full-gradient representation for neural network visualization, eq. 6
+    psi(dS/dx x) + sum over layers and channels of psi(dS/db b), where psi is the absolute value, scaled so that the
+    layer's least is 0 and its greatest 1, upsampled to the image's size. Biases without a place in the image (of dense
+    layers) are left out. Srinivas & Fleuret 2019, Full-gradient representation for neural network visualization, eq. 6
     (arXiv:1905.00780).
     """
 

@@ -14,5 +14,5 @@ class GradCAM(CAM):
     """
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:
-        mean = gradient.mean(0).mean(0)  # in two steps, of which XLA does each for many channels at a time
+        mean = gradient.mean(0).mean(0)  # in two steps, each of which XLA vectorizes over channels
         return jnp.einsum("hwc,c->hw", activation, mean)

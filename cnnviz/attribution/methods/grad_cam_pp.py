@@ -1,4 +1,4 @@
-"""Grad-CAM++: a layer's channels, weighed by their gradients at the places where they say most."""
+"""Grad-CAM++: a layer's channels, weighed by a weighted mean of their positive gradients."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,13 +20,13 @@ from cnnviz.types import Array, Image, Score
 class GradCAMPP(CAM):
     """ReLU of the channels' sum, each weighed by sum_ij alpha_ijk max(dY/dA_ijk, 0).
 
-    Eq. 10 has alpha = Y'' / (2 Y'' + sum_ab A_ab Y'''), with derivatives by A_ijk. `variant` says what is computed:
-    "eq19", the usual one, which is eq. 10 where Y is exp of the score and the network is linear in pieces; "torchcam"
-    and "xplique", which differ as their docstrings say; or "eq10" itself, of Y = "exp", "softmax" or "logit" (`of`).
-    Where the network after the layer is linear in pieces eq. 10 comes from the logits' Jacobian, a backward pass a
-    class; otherwise from nested forward derivatives, about eight forward passes for each value of the layer. Y itself
-    is left out of the weights as a common factor of exp and softmax. The logit of a network that is linear in pieces
-    has no second derivative, so no such map. Chattopadhyay et al. 2018 (arXiv:1710.11063).
+    Eq. 10 has alpha = Y'' / (2 Y'' + sum_ab A_ab Y'''), with derivatives by A_ijk. `variant` is how alpha is computed:
+    "eq19", the common one, which is eq. 10 if Y is exp of the score and the network is piecewise linear; "torchcam" and
+    "xplique", which differ as their docstrings say; or "eq10" itself, for Y = "exp", "softmax" or "logit" (`of`). If
+    the network after the layer is piecewise linear, eq. 10 comes from the logits' Jacobian, one backward pass per
+    class; otherwise from nested forward derivatives, about eight forward passes per value of the layer. Y itself is
+    left out of the weights, a common factor for exp and softmax. The logit of a piecewise linear network has no second
+    derivative, so there is no such map. Chattopadhyay et al. 2018 (arXiv:1710.11063).
     """
 
     variant: str = "eq19"
@@ -62,8 +62,8 @@ class GradCAMPP(CAM):
     def _check(self, score: Score, image: Image, activations: dict[str, Array]) -> None:
         if self.of == "logit":
             raise InputError(
-                "The score is linear in pieces in the layer, so its second and third derivatives, of which eq. 10 is "
-                'made, are zero; ask for of="exp" or of="softmax".'
+                "The score is piecewise linear in the layer, so the second and third derivatives in eq. 10 are "
+                'zero; ask for of="exp" or of="softmax".'
             )
         if bends := unlike(after(score, image, activations), is_piecewise_linear):
-            raise InputError(f"Eq. 10 is of a class's score; this target bends it by {bends[0]}: give a class.")
+            raise InputError(f"Eq. 10 needs the score of a class; this target is nonlinear in it, by {bends[0]}.")

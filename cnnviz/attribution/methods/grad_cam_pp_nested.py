@@ -14,10 +14,11 @@ from cnnviz.types import Array, Image, Key, PyTree, Score
 
 @method
 class NestedGradCAMPP(Sampled):
-    """`grad_cam_pp` with variant "eq10" where the network is not linear in pieces.
+    """`grad_cam_pp` with variant "eq10" for a network that is not piecewise linear.
 
-    A sample is one value of a layer, along which the score is differentiated three times: as many samples as the layers
-    have values, each the cost of about eight forward passes.
+    A sample is one value of a layer, by which the score is differentiated three times; it costs about eight forward
+    passes. `shapes` are the layers' shapes, filled in from the model. Chattopadhyay et al. 2018, eq. 10
+    (arXiv:1710.11063).
     """
 
     layers: Layers = None
@@ -53,7 +54,7 @@ class NestedGradCAMPP(Sampled):
         return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
 
     def _offsets(self, index: Array, t: Array) -> dict[str, Array]:
-        """`t` at the value of this index among all layers' values, zero elsewhere."""
+        """Offsets that are `t` at the value with this index among all layers' values, and zero elsewhere."""
         offsets, start = {}, 0
         for name, shape in zip(self.layers or (), self.shapes, strict=True):
             at = jnp.arange(math.prod(shape)) == index - start

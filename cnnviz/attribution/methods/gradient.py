@@ -6,9 +6,9 @@ from cnnviz.types import Image, Score
 
 @method
 class Gradient(Direct):
-    """By how much the score grows with each pixel: dS/dx.
+    """How fast the score grows with each pixel: dS/dx.
 
-    Of a linear score it is the weights. Channels are summed, which keeps the sign and is linear; Simonyan's saliency is
+    For a linear score it is the weights. Channels are summed, which keeps the sign; Simonyan's saliency is
     `channels="max_abs"`. Simonyan, Vedaldi & Zisserman 2014, Deep inside convolutional networks (arXiv:1312.6034).
     """
 

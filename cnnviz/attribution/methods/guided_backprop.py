@@ -1,4 +1,4 @@
-"""The gradient, with what is negative stopped on its way back."""
+"""The gradient, with negative cotangents set to zero on the way back."""
 
 from collections import ChainMap
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from cnnviz.propagation.steps import Step, read
 from cnnviz.types import Array, Image, Score
 
 
-def guided(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
-    return derivative(step, tuple(jnp.maximum(g, 0) for g in given))
+def guided(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+    return derivative(step, tuple(jnp.maximum(g, 0) for g in cotangents))
 
 
 @method
 class GuidedBackprop(Direct):
-    """The gradient, where every activation function f hands back f'(x) max(g, 0) of the g that came to it.
+    """The gradient, where every activation function f passes back f'(x) max(g, 0) of its cotangent g.
 
-    For a ReLU that is g [g > 0] [x > 0]. With no activation function it is the gradient. Springenberg et al. 2015,
+    For a ReLU that is g [g > 0] [x > 0]. Without activation functions it is the gradient. Springenberg et al. 2015,
     Striving for simplicity: the all convolutional net, section 3.4 (arXiv:1412.6806).
     """
 

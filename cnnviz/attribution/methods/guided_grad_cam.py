@@ -1,11 +1,13 @@
-"""Guided backpropagation where Grad-CAM looks."""
+"""Guided backpropagation times Grad-CAM."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.layers import Layers
+from cnnviz.attribution.layers import Layers, Place
 from cnnviz.attribution.methods.grad_cam import GradCAM
 from cnnviz.attribution.methods.guided_backprop import GuidedBackprop
 from cnnviz.attribution.present import fused, upsampled
@@ -15,7 +17,7 @@ from cnnviz.types import Image, Score
 
 @method
 class GuidedGradCAM(Direct):
-    """Guided backpropagation times Grad-CAM of `layers`, brought to the image's size by bilinear interpolation.
+    """Guided backpropagation times Grad-CAM of `layers`, upsampled bilinearly to the image's size.
 
     Where Grad-CAM is zero, so is this. Selvaraju et al. 2017, Grad-CAM: visual explanations from deep networks,
     section 3.2 (arXiv:1610.02391).
@@ -25,7 +27,7 @@ class GuidedGradCAM(Direct):
 
     rewritten = False
 
-    def fitted_to(self, places, image_shape):
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=GradCAM(layers=self.layers).fitted_to(places, image_shape).layers)
 
     def __call__(self, score: Score, image: Image) -> Raw:

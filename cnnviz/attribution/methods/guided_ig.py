@@ -1,4 +1,4 @@
-"""Gradients integrated along a path that moves the pixels of least gradient first."""
+"""Gradients integrated along a path that moves the pixels with the least gradient first."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 @method
 class GuidedIG(Stepwise):
-    """The sum over steps of dS/dx times the step, where a step moves the `fraction` of pixels of least |dS/dx|.
+    """The sum over steps of dS/dx times the step, where a step moves the `fraction` of pixels with the least |dS/dx|.
 
     After step i of n the distance to the image, summed over pixels, is 1 - i/n of the baseline's; each pixel stays
     within `max_distance` of the straight path (1 leaves it free, 0 is the straight path). The values sum to
@@ -29,7 +29,7 @@ class GuidedIG(Stepwise):
         super().__post_init__()
         for name, share in (("fraction", self.fraction), ("max_distance", self.max_distance)):
             if not 0 <= share <= 1:
-                raise InputError(f"{name} is a share, from 0 to 1; it was {share}.")
+                raise InputError(f"{name} is a number from 0 to 1; it was {share}.")
 
     def init(self, score: Score, image: Image, key: Key) -> PyTree:
         start = jnp.broadcast_to(self.baseline, image.shape)
@@ -42,7 +42,7 @@ class GuidedIG(Stepwise):
         return moved, total + (moved - x) * slope
 
     def _moved(self, image: Image, x: Image, slope: Image, share: Array) -> Image:
-        """The pixels after a step that leaves a distance of 1 - share of the whole one."""
+        """The pixels after a step that leaves 1 - share of the distance between baseline and image."""
         path = lambda a: self.baseline + a * (image - self.baseline)
         low, high = jnp.clip(share - self.max_distance, 0, 1), jnp.clip(share + self.max_distance, 0, 1)
         distance = lambda x: jnp.abs(x - image).sum()

@@ -1,4 +1,4 @@
-"""A layer's channels, each place weighed by its own gradient."""
+"""A layer's channels, each place weighed by its gradient."""
 
 from cnnviz.attribution.methods.cams import CAM, Channels, Map
 from cnnviz.attribution.shapes import method
@@ -8,8 +8,8 @@ from cnnviz.attribution.shapes import method
 class HiResCAM(CAM):
     """ReLU of the sum over channels of gradient times activation: sum_k dS/dA_ijk A_ijk.
 
-    Where the layer goes straight into a linear one, the places' values (without the ReLU) sum to the score less its
-    bias. Draelos & Carin 2020, Use HiResCAM instead of Grad-CAM (arXiv:2011.08891).
+    If the layer is followed by a linear one, the map without the ReLU sums to the score minus its bias. Draelos & Carin
+    2020, Use HiResCAM instead of Grad-CAM (arXiv:2011.08891).
     """
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:

@@ -8,7 +8,7 @@ from cnnviz.types import Image, Score
 class InputXGradient(Direct):
     """Each pixel times the score's gradient with respect to it: x dS/dx.
 
-    Of a network of ReLUs and maxima without biases the values sum to the score.
+    For a network of ReLUs and maxima without biases the values sum to the score.
     Shrikumar et al. 2016, Not just a black box (arXiv:1605.01713).
     """
 

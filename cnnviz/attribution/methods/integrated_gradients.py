@@ -15,7 +15,7 @@ class IntegratedGradients(Sampled):
     """(x - x') times the mean gradient on the line between: (x - x') * integral of dS(x' + a (x - x'))/dx da.
 
     The integral is a sum over `samples` nodes of the named `quadrature`: gauss_legendre, midpoint, trapezoid, left or
-    right. The values sum to S(x) - S(x') up to its error, which is the completeness gap.
+    right. The values sum to S(x) - S(x') up to its error, the completeness gap.
     Sundararajan, Taly & Yan 2017, Axiomatic attribution for deep networks, eq. 1 (arXiv:1703.01365).
     """
 
@@ -33,7 +33,7 @@ class IntegratedGradients(Sampled):
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         node, weight = sample
         x = self.baseline + node * (image - self.baseline)
-        # The weight is inside, so that the gradient's linear end can be applied to the samples' sum (`samples.py`).
+        # The weight is inside, so that the gradient's linear end can be applied to the samples' sum (`linear_samples`).
         return jax.grad(lambda x: weight * value(score, x))(x)
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:

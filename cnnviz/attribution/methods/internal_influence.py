@@ -9,7 +9,7 @@ from cnnviz.types import Image, Key, PyTree, Score
 class InternalInfluence(LayerIntegratedGradients):
     """The mean of dS/dA over the images between baseline and image: integral of dS(x' + a (x - x'))/dA da.
 
-    Of a score that is linear in the layer it is the weights. Leino et al. 2018, Influence-directed explanations for
+    For a score that is linear in the layer it is the weights. Leino et al. 2018, Influence-directed explanations for
     deep convolutional networks, with the uniform distribution on the line (arXiv:1802.03788).
     """
 

@@ -1,4 +1,4 @@
-"""A layer's channels, each place weighed by its own gradient where that is positive."""
+"""A layer's channels, each place weighed by its gradient if that is positive."""
 
 import jax
 

@@ -12,9 +12,9 @@ from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 class LayerConductance(LayerIntegratedGradients):
     """The integral along the line from baseline to image of dS/dA dA: sum_i dS/dA(x_i) (A(x_i+1) - A(x_i)).
 
-    The nodes are those of a quadrature with one more sample, as Captum has them. Where all paths go through the layer
-    its values sum to S(x) - S(x') up to the steps' error. Dhamdhere, Sundararajan & Yan 2018, How important is a
-    neuron? (arXiv:1805.12233); computed as Shrikumar, Su & Kundaje 2018 have it (arXiv:1807.09946).
+    The nodes are those of a quadrature with one more sample, as in Captum. If all paths go through the layer, its
+    values sum to S(x) - S(x') up to the error of the steps. Dhamdhere, Sundararajan & Yan 2018, How important is a
+    neuron? (arXiv:1805.12233); computed as in Shrikumar, Su & Kundaje 2018 (arXiv:1807.09946).
     """
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
@@ -31,5 +31,5 @@ class LayerConductance(LayerIntegratedGradients):
         return total
 
     def completeness_target(self, score: Score, image: Image) -> Scalar:
-        due = value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))
-        return len(self.layers or ()) * due
+        difference = value(score, image) - value(score, jnp.broadcast_to(self.baseline, image.shape))
+        return len(self.layers or ()) * difference

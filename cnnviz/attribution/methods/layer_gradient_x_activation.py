@@ -13,8 +13,9 @@ from cnnviz.types import Image, Score
 class LayerGradientXActivation(Direct):
     """Each value of a layer times the score's gradient with respect to it: A dS/dA.
 
-    Where all that follows is linear and without biases the values sum to the score. `layers` as in a CAM, dense ones
-    too. Input x gradient, with the layer as the input.
+    If everything after the layer is linear and without biases, the values sum to the score. `layers` as in a CAM, but
+    dense layers too. It is input x gradient with the layer as the input, as in Captum; Shrikumar et al. 2016
+    (arXiv:1605.01713).
     """
 
     layers: Layers = None

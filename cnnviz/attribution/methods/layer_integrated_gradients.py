@@ -17,9 +17,9 @@ from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 class LayerIntegratedGradients(IntegratedGradients):
     """(A - A') times the mean gradient on the line between: A at the image, A' at the baseline.
 
-    The line is in the layer: an offset takes its value from A to A' + a (A - A'), while the image stays what it is.
-    Each layer's values sum to S(x) less the score with the layer at A'. Options as of integrated gradients, `layers`
-    as in a CAM, dense ones too. Sundararajan et al. 2017, eq. 1 (arXiv:1703.01365).
+    The line is in the layer: an offset moves its value from A to A' + a (A - A'), while the image stays the same. Each
+    layer's values sum to S(x) minus the score with the layer at A'. Options as in integrated gradients, `layers` as in
+    a CAM, but dense layers too. Sundararajan et al. 2017, eq. 1 (arXiv:1703.01365).
     """
 
     layers: Layers = None
@@ -41,8 +41,8 @@ class LayerIntegratedGradients(IntegratedGradients):
 
     def completeness_target(self, score: Score, image: Image) -> Scalar | None:
         spans = self._spans(score, image)
-        due = [score(image, {})[0] - score(image, {name: -span})[0] for name, span in spans.items()]
-        return jnp.stack(due).sum()
+        differences = [score(image, {})[0] - score(image, {name: -span})[0] for name, span in spans.items()]
+        return jnp.stack(differences).sum()
 
     def _spans(self, score: Score, image: Image) -> dict[str, Array]:
         """A - A' of each layer."""

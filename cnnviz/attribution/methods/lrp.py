@@ -1,4 +1,4 @@
-"""Layer-wise relevance propagation: the score handed down from layer to layer in shares."""
+"""Layer-wise relevance propagation: the score passed down from layer to layer in shares."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from cnnviz.types import Image, Score
 
 @method
 class LRP(Direct):
-    """The relevance of each value of the image, by a composite of rules; it sums to the score but for what biases take.
+    """The relevance of each value of the image, by a composite of rules; the sum is the score minus the biases' shares.
 
     `composite` says which rule goes with which layer: a name of `propagation.composites.COMPOSITES` or entries of
     (predicate, rule). Bach et al. 2015, On pixel-wise explanations for non-linear classifier decisions by layer-wise
@@ -35,7 +35,7 @@ class LRP(Direct):
 
 @method
 class LRPZero(LRP):
-    """LRP-0 everywhere, shares x w / z: on networks of ReLUs it is the gradient times the image."""
+    """LRP-0 everywhere, shares x w / z: for networks of ReLUs it is the gradient times the image."""
 
     composite: Any = "zero"
 

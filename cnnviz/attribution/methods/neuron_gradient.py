@@ -15,10 +15,11 @@ from cnnviz.types import Image, Score
 
 @method
 class NeuronGradient(Direct):
-    """By how much a unit of a layer grows with each pixel: dA_u/dx; whatever the score.
+    """How fast a unit of a layer grows with each pixel: dA_u/dx; it does not depend on the score.
 
     `unit` is an index into the layer's shape, by default the most active unit. The gradient is zero outside the unit's
-    receptive field. Every method explains a unit where that is the target: `targets=Unit("relu2", (3, 4, 17))`.
+    receptive field. Every method explains a unit if that is the target: `targets=Unit("relu2", (3, 4, 17))`. Simonyan,
+    Vedaldi & Zisserman 2014 (arXiv:1312.6034), with a unit as the score.
     """
 
     layers: Layers = None
@@ -27,7 +28,7 @@ class NeuronGradient(Direct):
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         layers = choose(self.layers, places, spatial=False)
         if len(layers) != 1:
-            raise InputError(f"A unit lies in one layer; there were {len(layers)}: {', '.join(layers)}.")
+            raise InputError(f"neuron_gradient needs one layer; there were {len(layers)}: {', '.join(layers)}.")
         if self.unit is not None:
             check_unit(layers[0], self.unit, next(place.shape for place in places if place.name == layers[0]))
         return replace(self, layers=layers)

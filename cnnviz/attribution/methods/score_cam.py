@@ -1,4 +1,4 @@
-"""A layer's channels, each weighed by the score of the image seen through it."""
+"""A layer's channels, each weighed by the score of the image masked by it."""
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,11 @@ from cnnviz.types import Array, Image, PyTree, Score
 
 @method
 class ScoreCAM(ByChannel):
-    """ReLU of the channels' sum, each weighed by softmax_k S(x * M_k), M_k the channel at the image's size, 0 to 1.
+    """ReLU of the channels' sum, each weighed by softmax_k S(x * M_k).
 
-    The softmax is over a layer's channels. `mask_upsampling` brings a channel to the image's size ("bilinear_corners"
-    is pytorch-grad-cam's). No gradient is taken; as many forward passes as channels.
+    M_k is the channel upsampled to the image's size and scaled to 0 to 1; the softmax is over a layer's channels.
+    `mask_upsampling` is how a channel is upsampled ("bilinear_corners" as in pytorch-grad-cam). No gradient is taken;
+    there is one forward pass per channel.
     Wang et al. 2020, Score-CAM: score-weighted visual explanations (arXiv:1910.01279).
     """
 
@@ -32,5 +33,5 @@ class ScoreCAM(ByChannel):
         mask = scaled(jnp.concatenate(masks, -1)[:, :, sample])
         return score(image * mask[:, :, None], {})[0]
 
-    def weights(self, whole: Array, found: Array) -> Array:
+    def weights(self, score: Array, found: Array) -> Array:
         return jax.nn.softmax(found)

@@ -1,10 +1,12 @@
 """A map averaged over noisy copies of the image."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 
+from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.gradient import Gradient
 from cnnviz.attribution.shapes import Raw, Sampled, Stepwise, arrays, evaluate, method
 from cnnviz.errors import InputError, InputTypeError
@@ -15,8 +17,8 @@ from cnnviz.types import Array, Image, Key, PyTree, Score
 class SmoothGrad(Sampled):
     """The mean of a base method's raw values over copies of the image with Gaussian noise: E[M(x + noise)].
 
-    The noise's standard deviation is `noise` times the image's range, max less min; `base` is the gradient, or any
-    method that does not go step by step. Of a linear score it is the base's own map.
+    The noise's standard deviation is `noise` times the image's range, max minus min; `base` is the gradient, or any
+    method that does not go step by step. For a linear score the mean is the base's map of the image.
     Smilkov et al. 2017, SmoothGrad: removing noise by adding noise (arXiv:1706.03825).
     """
 
@@ -28,9 +30,9 @@ class SmoothGrad(Sampled):
     def __post_init__(self):
         super().__post_init__()
         if isinstance(self.noise, float | int) and not self.noise >= 0:
-            raise InputError(f"The noise is a share of the image's range, so not negative; it was {self.noise}.")
+            raise InputError(f"noise is a fraction of the image's range, so not negative; it was {self.noise}.")
         if isinstance(self.base, str):
-            raise InputTypeError(f"The base is a method, as build({self.base!r}) makes it; it was a name.")
+            raise InputTypeError(f"base is a method, as build({self.base!r}) makes it; it was a name.")
         if isinstance(self.base, Stepwise):
             raise InputError(f"{type(self.base).__name__} goes step by step and cannot be smoothed.")
 
@@ -38,7 +40,7 @@ class SmoothGrad(Sampled):
     def cost(self) -> int:
         return self.base.count if isinstance(self.base, Sampled) else 1
 
-    def fitted_to(self, places, image_shape):
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, base=self.base.fitted_to(places, image_shape))
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:

@@ -12,7 +12,7 @@ from cnnviz.types import Image, PyTree, Score
 class SquareGrad(SmoothGrad):
     """The mean square of a base method's raw values over noisy copies of the image: E[M(x + noise)^2].
 
-    Never negative; of a linear score the square of the base's own map. Options as of SmoothGrad. Hooker et al. 2019,
+    Never negative; for a linear score the square of the base's map. Options as in SmoothGrad. Hooker et al. 2019,
     A benchmark for interpretability methods, section 3 (arXiv:1806.10758).
     """
 

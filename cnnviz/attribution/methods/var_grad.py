@@ -12,15 +12,15 @@ from cnnviz.types import Image, Key, PyTree, Score
 class VarGrad(SmoothGrad):
     """The variance of a base method's raw values over noisy copies of the image: E[M^2] - E[M]^2, M = M(x + noise).
 
-    Zero of a linear score. Computed of M's difference to the map of the image itself, which has the same variance and
-    loses no digits. Options as of SmoothGrad. Adebayo et al. 2018, Local explanation methods for deep neural networks
+    Zero for a linear score. It is computed from M minus the map of the image itself, which has the same variance and
+    loses no digits. Options as in SmoothGrad. Adebayo et al. 2018, Local explanation methods for deep neural networks
     lack sensitivity to parameter values (arXiv:1810.03307).
     """
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         center = evaluate(self.base, score, image, sample[1])
-        apart = jax.tree.map(jnp.subtract, super().contribute(score, image, sample), center)
-        return apart, jax.tree.map(jnp.square, apart)
+        difference = jax.tree.map(jnp.subtract, super().contribute(score, image, sample), center)
+        return difference, jax.tree.map(jnp.square, difference)
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         sums, squares = total

@@ -1,4 +1,4 @@
-"""A layer's channels, each weighed by its gradients' mean under the channel's own activations."""
+"""A layer's channels, each weighed by the mean of its gradients under the channel's activations."""
 
 import jax.numpy as jnp
 
@@ -8,9 +8,9 @@ from cnnviz.attribution.shapes import method
 
 @method
 class XGradCAM(CAM):
-    """ReLU of the channels' sum, each weighed by sum_ij dS/dA_ijk A_ijk / sum_ij A_ijk; 0 where that sum is 0.
+    """ReLU of the channels' sum, each weighed by sum_ij dS/dA_ijk A_ijk / sum_ij A_ijk; 0 if that sum is 0.
 
-    The map without the ReLU sums to what gradient times activation sums to. Fu et al. 2020, Axiom-based Grad-CAM
+    The map without the ReLU has the same sum as gradient times activation. Fu et al. 2020, Axiom-based Grad-CAM
     (arXiv:2008.02312).
     """
 
