@@ -1,3 +1,64 @@
-"""See what a convolutional network has learned: kernels, activations and what decisions rest on, for any Flax model."""
+"""See what a convolutional network has learned: kernels, activations and what decisions rest on, for any Flax model.
+
+Everything here is a pure function of `(variables, images)`. Names are loaded when they are first used, so that
+`import cnnviz` costs next to nothing.
+"""
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # as in typing, whose import would take most of the time of this one
+if TYPE_CHECKING:
+    from cnnviz.attribution import METHODS as METHODS
+    from cnnviz.attribution import Unit as Unit
+    from cnnviz.attribution import attribute as attribute
+    from cnnviz.attribution import build as build
+    from cnnviz.attribution import suite as suite
+    from cnnviz.interop import load_keras as load_keras
+    from cnnviz.networks import open as load  # noqa: F401
+    from cnnviz.probe import activations as activations
+    from cnnviz.probe import fold as fold
+    from cnnviz.probe import from_nnx as from_nnx
+    from cnnviz.probe import layers as layers
+    from cnnviz.probe import logits as logits
+    from cnnviz.probe import score_of as score_of
+    from cnnviz.runs import Run as Run
+    from cnnviz.runs import load_run as load_run
 
 __version__ = "0.1.0"
+
+_FACE = {
+    "METHODS": "attribution:METHODS",
+    "Run": "runs:Run",
+    "Unit": "attribution:Unit",
+    "activations": "probe:activations",
+    "attribute": "attribution:attribute",
+    "build": "attribution:build",
+    "fold": "probe:fold",
+    "from_nnx": "probe:from_nnx",
+    "layers": "probe:layers",
+    "load": "networks:open",
+    "load_keras": "interop:load_keras",
+    "load_run": "runs:load_run",
+    "logits": "probe:logits",
+    "score_of": "probe:score_of",
+    "suite": "attribution:suite",
+}
+_ROOMS = (
+    "atomic attribution batching commands data errors fast figures graph interop kernels models networks pictures "
+    "probe propagation registry runs tracking training types"
+).split()
+
+__all__ = [*_FACE, *_ROOMS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str):
+    if name in _FACE:
+        room, _, attribute = _FACE[name].partition(":")
+        return getattr(import_module(f"cnnviz.{room}"), attribute)
+    if name in _ROOMS:
+        return import_module(f"cnnviz.{name}")
+    raise AttributeError(f"module 'cnnviz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

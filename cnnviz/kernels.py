@@ -1,6 +1,11 @@
-"""Convolution kernels and their statistics, from variables alone."""
+"""Convolution kernels and their statistics, from variables alone.
 
+The module is called like its main function, so it can be called too: `cnnviz.kernels(variables)`.
+"""
+
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -61,3 +66,13 @@ def _modules(variables: Variables) -> Mapping[str, dict[str, PyTree]]:
 def parameter_count(variables: Variables) -> int:
     """All parameters of the model; running statistics are not among them."""
     return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(variables.get("params", {})))
+
+
+class _Callable(ModuleType):
+    """A module that stands for its main function, since both have one name in `cnnviz`."""
+
+    def __call__(self, variables: Variables, layers: Sequence[Any] | None = None) -> dict[str, Kernel]:
+        return kernels(variables, layers)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,7 +1,7 @@
 """The shapes, pytrees and callables that every signature is written in."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, Scalar, Shaped
 PyTree = Any
 Key = Array  # a key from jax.random.key
 Variables = Mapping[str, PyTree]  # {"params": ..., "batch_stats": ...}
+VariablesLike = Any  # variables as a user gives them: those, or a Flax TrainState; checked by probe.as_variables
+LayerNames = Any  # layers as a user asks for them: a name, several, or None for all; checked by probe.as_names
 
 Image = Float[Array, "h w c"]  # as the run's `prepare` makes it from uint8
 Images = Float[Array, "n h w c"]
@@ -18,5 +20,16 @@ Labels = Int[Array, " n"]
 Logits = Float[Array, "n k"]
 Activations = dict[str, Float[Array, "..."]]  # layer name -> value for one image, no batch axis
 
-# (image, offsets added to activations) -> (score, activations); a missing offset means zero
-Score = Callable[[Image, Activations], tuple[Scalar, Activations]]
+LOGITS = "//logits"  # among a score's activations, the name of the logits; a layer of this name is refused
+
+
+class Outputs(NamedTuple):
+    """A network's logits for one image, before any softmax that it ends in, and every layer's value."""
+
+    logits: Float[Array, "..."]
+    activations: Activations
+
+
+# Both take an image and offsets added to activations; a missing offset means zero.
+Network = Callable[[Image, Activations], Outputs]
+Score = Callable[[Image, Activations], tuple[Scalar, Activations]]  # the logits are among the activations, as LOGITS

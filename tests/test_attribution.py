@@ -1,5 +1,6 @@
 """What every method of METHODS keeps: one finite map an image, from that image alone, however it is computed."""
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import flax.linen as nn
@@ -11,6 +12,7 @@ import pytest
 from cnnviz import probe
 from cnnviz.attribution import METHODS, Unit, attribute, build, suite
 from cnnviz.attribution import run as runner
+from cnnviz.attribution.layers import choose, places
 from cnnviz.attribution.shapes import Direct, method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
@@ -310,10 +312,10 @@ def test_what_cannot_be_used_is_said(tiny, images, ask, text):
 @pytest.mark.parametrize(
     ("ask", "text"),
     [
-        (lambda: dict(layers=-1), 'layers is a name, a tuple of names, or "all"; it was -1. Known: conv1, '),
-        (lambda: dict(layers=("conv1", 2)), r"it was \('conv1', 2\)"),
-        (lambda: dict(method="layer_conductance", layers=2.5), "it was 2.5. Known: conv1, conv2, relu2, logits"),
-        (lambda: dict(method=build("grad_cam", layers=-1)), "it was -1"),
+        (lambda: dict(layers=-1), "given by name, one or several; these were -1"),
+        (lambda: dict(layers=("conv1", 2)), r"these were \('conv1', 2\)"),
+        (lambda: dict(method="layer_conductance", layers=2.5), "these were 2.5"),
+        (lambda: dict(method=build("grad_cam", layers=-1)), "these were -1"),
         (lambda: dict(method="neuron_gradient", unit=3), r"an index into \(4, 4, 5\); it was 3"),
         (lambda: dict(targets=Unit("relu2", 3)), r"an index into \(4, 4, 5\); it was 3"),
         (lambda: dict(targets=Unit(-1, (0, 0, 0))), "no layer named '-1'"),
@@ -359,3 +361,31 @@ def test_a_missing_argument_of_the_model_is_named(images):
         attribute("gradient", model, variables, images, 1)
     cold, warm = (attribute("gradient", model, variables, images, 1, call={"temperature": t}) for t in (1.0, 2.0))
     close(cold, 2 * warm)
+
+
+class Named(nn.Module):
+    """A network with a hidden layer of this name."""
+
+    hidden: str
+    bend: Callable = nn.relu
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(2, (3, 3), strides=4, name="conv")(x))
+        return nn.Dense(3, name="head")(self.bend(nn.Dense(4, name=self.hidden)(x.mean((1, 2)))))
+
+
+def test_layers_that_are_no_names_are_said(tiny):
+    with pytest.raises(InputTypeError, match="Layers are given by name, one or several; these we"):
+        choose(-1, places(*tiny, (8, 8, 3), {}))
+
+
+@pytest.mark.parametrize("bend", [nn.relu, nn.tanh])  # by the Jacobian, and by nested derivatives
+def test_grad_cam_pp_takes_no_hidden_layer_for_the_logits(images, bend):
+    plain, named = Named("hidden", bend), Named("logits", bend)
+    params = draw(plain, images)["params"]
+    renamed = {"params": {**params, "logits": params["hidden"]}}
+    renamed["params"].pop("hidden")
+    ask = dict(targets=1, variant="eq10", of="softmax", layers="conv")
+    found = attribute("grad_cam_pp", named, renamed, images[:2], **ask)
+    np.testing.assert_allclose(found, attribute("grad_cam_pp", plain, {"params": params}, images[:2], **ask), rtol=1e-5)

@@ -13,6 +13,7 @@ from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP, neste
 from cnnviz.attribution.present import fused, scaled, upsampled
 from cnnviz.attribution.quadrature import QUADRATURES, quadrature
 from cnnviz.attribution.shapes import evaluate
+from cnnviz.types import LOGITS
 
 KEY = jax.random.key(3)
 
@@ -27,7 +28,7 @@ def at(function):
 
     def score(image, offsets):
         a = A * image.sum() / 3.0 + offsets.get("a", 0.0)
-        return function(a), {"a": a, "logits": jnp.stack([function(a), -function(a)])}
+        return function(a), {"a": a, LOGITS: jnp.stack([function(a), -function(a)])}
 
     return score
 

@@ -1,5 +1,6 @@
 """TFDS without TensorFlow: what cnnviz prepares TFDS reads, and what TFDS prepared cnnviz reads."""
 
+import json
 import sys
 
 import numpy as np
@@ -59,6 +60,55 @@ def test_loading_prepares_nothing(npz, tmp_path):
     assert not (tmp_path / "tfds").exists()
 
 
+LEGACY = "tensorflow_datasets.core.features"
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["plain", "proto in a string"])
+def test_what_an_older_tfds_wrote_is_read(npz, tmp_path, nested):
+    """Two shards of TFRECORD under a template, features by `type` and `content`, no names of classes."""
+    from cnnviz.data import records
+
+    before = data.load(npz)
+    path = data.prepare(npz, tmp_path / "given")
+    info = json.loads((path / "dataset_info.json").read_text())
+    for split in info["splits"]:
+        file = next(path.glob(f"*-{split['name']}.*"))
+        shards = np.array_split(np.array(list(records.FORMATS[info["fileFormat"]](file)), object), 2)
+        for index, shard in enumerate(shards):
+            content = [len(record).to_bytes(8, "little") + bytes(4) + record + bytes(4) for record in shard]
+            (path / f"old_{split['name']}_{index:05d}.tfrecord").write_bytes(b"".join(content))
+        split |= {"shardLengths": [str(len(shard)) for shard in shards]}
+        split |= {"filepathTemplate": "old_{SPLIT}_{SHARD_INDEX}.{FILEFORMAT}"}
+        file.unlink()
+    (path / "dataset_info.json").write_text(json.dumps(info | {"fileFormat": "tfrecord"}))
+    (path / "label.labels.txt").unlink()
+    features = json.loads((path / "features.json").read_text())
+    shape = list(before.train.images.shape[1:])
+    content = {
+        "image": {
+            "type": f"{LEGACY}.image_feature.Image",
+            "content": {"shape": shape, "dtype": "uint8", "encoding_format": "png"},
+        },
+        "label": {"type": f"{LEGACY}.class_label_feature.ClassLabel", "content": {"num_classes": 3}},
+    }
+    older = {"type": f"{LEGACY}.features_dict.FeaturesDict", "content": content}
+    if nested:
+        older |= {"content": json.dumps(features["featuresDict"]), "proto_cls": "tensorflow_datasets.FeaturesDict"}
+    (path / "features.json").write_text(json.dumps(older))
+    after = data.load("shapes", tmp_path / "given")
+    assert after.fingerprint == before.fingerprint
+    assert after.classes == ("0", "1", "2")
+
+
+def test_files_with_other_lengths_than_described(npz, tmp_path):
+    path = data.prepare(npz, tmp_path / "given")
+    info = json.loads((path / "dataset_info.json").read_text())
+    info["splits"][0]["shardLengths"] = ["7"]
+    (path / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match=r"cannot be read \(ValueError: .* has \d+ of 7 records\); prepare it anew"):
+        data.load("shapes", tmp_path / "given")
+
+
 def test_damaged_records_are_an_error_that_names_them(npz, tmp_path):
     path = data.prepare(npz, tmp_path / "given")
     for file in path.glob("*train*"):
@@ -70,7 +120,7 @@ def test_damaged_records_are_an_error_that_names_them(npz, tmp_path):
 def test_a_description_that_is_damaged(npz, tmp_path):
     path = data.prepare(npz, tmp_path / "given")
     (path / "dataset_info.json").write_text("{")
-    with pytest.raises(InputError, match="is no data set that TFDS can open"):
+    with pytest.raises(InputError, match="is not a data set that TFDS prepared .JSONDecodeError: Expecting"):
         data.load("shapes", tmp_path / "given")
 
 

@@ -17,10 +17,10 @@ from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
+from cnnviz.networks import Net
 from cnnviz.pictures import PICTURES, activations, attribute, curves, files, histograms, kernels, layers, predictions
-from cnnviz.pictures.picture import Picture, Skipped, View
+from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.registry import resolve
-from cnnviz.runs import Run
 
 RECORD = {"epoch": 1, "step": 2, "train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.4, "val_accuracy": 0.9}
 
@@ -38,7 +38,7 @@ def make_run(model, shape=(28, 28, 1), classes=10, history=(RECORD,)):
         for seed in (0, 1)
     )
     names = tuple(f"thing {i}" for i in range(classes))
-    return Run(None, "a run", model, [trained], untrained, {}, list(history), names, "things", shape)
+    return Net("a run", model, [trained], [untrained], shape, names, "things", history=list(history))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def dense():
 
 
 DATASET = make_dataset()
-VIEW = View(lambda: DATASET)
+DATA = Data(lambda: DATASET)
 
 
 def names(pictures):
@@ -66,7 +66,7 @@ def names(pictures):
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_every_kind_is_drawn_of_the_default_network_and_written_with_its_numbers(kind, run, tmp_path):
-    for picture in resolve(PICTURES, kind, "picture").pictures(run, VIEW):
+    for picture in resolve(PICTURES, kind, "picture")()([run], DATA):
         written = files.write(picture, tmp_path, data=True)
         assert all(path.stat().st_size for path in written)
         assert "things" in picture.title
@@ -74,7 +74,7 @@ def test_every_kind_is_drawn_of_the_default_network_and_written_with_its_numbers
 
 
 def test_the_layer_table_has_a_row_a_layer_and_a_total(run):
-    (picture,) = layers.pictures(run, VIEW)
+    (picture,) = layers.Layers()([run], DATA)
     assert [row["layer"] for row in picture.numbers] == [*(layer.name for layer in run.layers), "total"]
     assert picture.numbers[0] == {
         "layer": "conv1",
@@ -87,7 +87,7 @@ def test_the_layer_table_has_a_row_a_layer_and_a_total(run):
 
 
 def test_statistics_are_those_of_every_kernel_and_of_the_whole_layer(run):
-    picture = kernels.pictures(run, VIEW)[0]
+    picture = kernels.Kernels()([run], DATA)[0]
     weights = np.asarray(run.variables["params"]["conv1"]["kernel"])
     whole, first = picture.numbers[:2]
     assert (whole["layer"], whole["kernel"], first["kernel"]) == ("conv1", "all", 0)
@@ -100,7 +100,7 @@ def test_statistics_are_those_of_every_kernel_and_of_the_whole_layer(run):
 
 
 def test_first_kernels_are_two_rows_of_sixteen_on_the_scale_of_a_half(run):
-    picture = kernels.pictures(run, VIEW)[1]
+    picture = kernels.Kernels()([run], DATA)[1]
     figure = picture.draw()
     assert "32 kernels of 3x3x1" in picture.title
     assert "0 of 288 untrained" in picture.caption
@@ -136,7 +136,7 @@ def test_deeper_kernels_are_inputs_by_outputs_capped_and_said():
 
 
 def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):
-    (picture,) = kernels.pictures(dense, VIEW)
+    (picture,) = kernels.Kernels()([dense], DATA)
     weights = np.asarray(dense.variables["params"]["dense1"]["kernel"])
     filters = kernels.as_filters(weights, "dense1", (28, 28, 1))
     np.testing.assert_array_equal(filters[3, 4, 0, 9], weights[3 * 28 + 4, 9])
@@ -144,28 +144,28 @@ def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):
 
 
 def test_a_dense_layer_behind_others_has_statistics_but_no_picture_of_kernels(run):
-    assert names(kernels.pictures(run, replace(VIEW, layer="logits"))) == ["kernel_statistics_logits"]
+    assert names(kernels.Kernels(layer="logits")([run], DATA)) == ["kernel_statistics_logits"]
     with pytest.raises(Skipped, match=r"The kernel of logits, 100x10, is no picture"):
         kernels.kernels_picture(run, "logits")
 
 
-@pytest.mark.parametrize("module", [kernels, histograms])
-def test_a_layer_without_a_kernel_is_skipped_with_those_that_have_one(module, run):
+@pytest.mark.parametrize("kind", [kernels.Kernels, histograms.Histograms])
+def test_a_layer_without_a_kernel_is_skipped_with_those_that_have_one(kind, run):
     with pytest.raises(
         Skipped, match=r"The layer relu1 has no kernel; layers with one are conv1, conv2, dense1, logits"
     ):
-        module.pictures(run, replace(VIEW, layer="relu1"))
+        kind(layer="relu1")([run], DATA)
 
 
 def test_a_histogram_counts_every_weight_of_the_first_convolution(run):
-    (picture,) = histograms.pictures(run, VIEW)
+    (picture,) = histograms.Histograms()([run], DATA)
     assert picture.name == "histogram_conv1"
     assert sum(row["trained"] for row in picture.numbers) == sum(row["untrained"] for row in picture.numbers) == 288
     assert all(a["to"] == b["from"] for a, b in zip(picture.numbers, picture.numbers[1:], strict=False))
 
 
 def test_feature_maps_are_those_of_the_model_after_its_non_linearities(run):
-    found = activations.pictures(run, replace(VIEW, image=3, split="test"))
+    found = activations.Activations(image=3, split="test")([run], DATA)
     assert names(found) == ["image", "activations_relu1", "activations_relu2"]
     np.testing.assert_array_equal(found[0].numbers["image"], DATASET.test.images[3])
     expected = probe.activations(run.model, run.variables, run.prepare(DATASET.test.images[3:4]), ["relu2"])["relu2"]
@@ -175,34 +175,34 @@ def test_feature_maps_are_those_of_the_model_after_its_non_linearities(run):
 
 
 def test_maps_are_drawn_4x8_and_8x8_on_a_scale_from_zero(run):
-    _, relu1, relu2 = activations.pictures(run, VIEW)
+    _, relu1, relu2 = activations.Activations()([run], DATA)
     images = [picture.draw().axes[0].images[0] for picture in (relu1, relu2)]
     assert [image.get_array().shape for image in images] == [(4 * 29 + 1, 8 * 29 + 1), (8 * 29 + 1, 8 * 29 + 1)]
     assert all(image.get_clim()[0] == 0 for image in images)
 
 
 def test_signed_maps_are_centered_on_zero(run):
-    found = activations.pictures(run, replace(VIEW, layer="conv1"))
+    found = activations.Activations(layer="conv1")([run], DATA)
     low, high = found[1].draw().axes[0].images[0].get_clim()
     assert low == -high < 0
 
 
 def test_a_code_is_drawn_as_bars(run, dense):
-    assert len(activations.pictures(run, replace(VIEW, layer="dense1"))[1].draw().axes[0].patches) == 100
-    assert names(activations.pictures(dense, VIEW)) == ["image", "activations_relu1"]
+    assert len(activations.Activations(layer="dense1")([run], DATA)[1].draw().axes[0].patches) == 100
+    assert names(activations.Activations()([dense], DATA)) == ["image", "activations_relu1"]
 
 
 def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
-    view = View(lambda: make_dataset((32, 32, 3)))
-    found = activations.pictures(resnet, view)
+    data = Data(lambda: make_dataset((32, 32, 3)))
+    found = activations.Activations()([resnet], data)
     blocks = [f"activations_stage{stage}_block1/relu2" for stage in (1, 2, 3)]
     assert names(found) == ["image", "activations_relu1", *blocks]
     assert found[1].caption.endswith("4 of 7 such layers are drawn.")
 
 
 def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
-    view = View(lambda: make_dataset((32, 32, 3)))
-    found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture").pictures(resnet, view)]
+    data = Data(lambda: make_dataset((32, 32, 3)))
+    found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture")()([resnet], data)]
     assert len([picture.draw() for picture in found]) == 14
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2.png"
@@ -219,13 +219,13 @@ class Unnamed(nn.Module):
 
 
 def test_without_named_non_linearities_the_convolutions_are_drawn():
-    found = activations.pictures(make_run(Unnamed()), VIEW)
+    found = activations.Activations()([make_run(Unnamed())], DATA)
     assert names(found) == ["image", "activations_conv2d", "activations_conv2d_1"]
 
 
 def test_the_best_epoch_is_that_of_least_validation_loss(run):
     history = [RECORD | {"epoch": i + 1, "val_loss": loss} for i, loss in enumerate([0.5, 0.3, 0.4])]
-    (picture,) = curves.pictures(replace(run, history=history), VIEW)
+    (picture,) = curves.Curves()([replace(run, history=history)], DATA)
     assert "marks epoch 2, whose validation loss, 0.3000, is the least" in picture.caption
     assert list(picture.draw().axes[0].lines[0].get_xdata()) == [2, 2]
     assert picture.numbers == history
@@ -233,11 +233,11 @@ def test_the_best_epoch_is_that_of_least_validation_loss(run):
 
 def test_without_a_history_there_are_no_curves(run):
     with pytest.raises(Skipped, match=r"a run has no history of its training, so there are no curves to draw\."):
-        curves.pictures(replace(run, history=[]), VIEW)
+        curves.Curves()([replace(run, history=[])], DATA)
 
 
 def test_probabilities_are_the_softmax_of_the_logits(run):
-    picture = predictions.pictures(run, VIEW)[0]
+    picture = predictions.Predictions()([run], DATA)[0]
     logits = probe.logits(run.model, run.variables, run.prepare(DATASET.train.images[:1]))
     np.testing.assert_allclose([row["probability"] for row in picture.numbers], jax.nn.softmax(logits)[0], atol=1e-6)
     assert [row["class"] for row in picture.numbers if row["true"]] == [f"thing {DATASET.train.labels[0]}"]
@@ -282,40 +282,44 @@ def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
 
 @pytest.mark.parametrize("kind", ["activations", "predictions"])
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("options", "message"),
     [
-        ({"layer": "relu9"}, r"There is no layer named 'relu9'; did you mean 'relu[123]'"),
         ({"image": 30}, r"There is no train image 30 in things; they go from 0 to 29\."),
         ({"image": -1}, r"There is no train image -1 in things"),
         ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
-        ({"find": lambda: make_dataset((32, 32, 3))}, r"a run takes images of 28x28x1; those of things are 32x32x3\."),
     ],
 )
-def test_a_view_of_what_is_not_there_is_an_error_of_one_sentence(kind, change, message, run):
+def test_an_image_that_is_not_there_is_an_error_of_one_sentence(kind, options, message, run):
     with pytest.raises(InputError, match=message):
-        resolve(PICTURES, kind, "picture").pictures(run, replace(VIEW, **change))
+        resolve(PICTURES, kind, "picture")(**options)([run], DATA)
 
 
-@pytest.mark.parametrize("kind", ["layers", "kernels", "histograms"])
+@pytest.mark.parametrize("kind", ["activations", "attribute", "predictions"])
+def test_images_that_the_network_does_not_take_are_an_error_of_one_sentence(kind, run):
+    with pytest.raises(InputError, match=r"a run takes images of 28x28x1; those of things are 32x32x3\."):
+        resolve(PICTURES, kind, "picture")()([run], Data(lambda: make_dataset((32, 32, 3))))
+
+
+@pytest.mark.parametrize("kind", ["layers", "kernels", "histograms", "activations", "attribute"])
 def test_an_unknown_layer_is_an_error_in_every_kind_that_has_layers(kind, run):
     with pytest.raises(InputError, match=r"There is no layer named 'conv9'; did you mean 'conv"):
-        resolve(PICTURES, kind, "picture").pictures(run, View(layer="conv9"))
+        resolve(PICTURES, kind, "picture")(layer="conv9")([run], DATA)
 
 
 def test_more_classes_than_outputs_are_an_error(run):
     with pytest.raises(InputError, match=r"a run tells 10 classes apart; things has 12\."):
-        predictions.pictures(run, View(lambda: make_dataset(classes=12)))
+        predictions.Predictions()([run], Data(lambda: make_dataset(classes=12)))
 
 
 @pytest.mark.parametrize("kind", ["activations", "predictions"])
 def test_without_a_data_set_what_needs_one_is_skipped(kind, run):
     with pytest.raises(Skipped, match=r"a run comes with no data set to show it; name one with --dataset\."):
-        resolve(PICTURES, kind, "picture").pictures(run, View())
+        resolve(PICTURES, kind, "picture")()([run], Data())
 
 
 @pytest.fixture(scope="module")
 def drawn(run):
-    return histograms.pictures(run, VIEW)[0]
+    return histograms.Histograms()([run], DATA)[0]
 
 
 @pytest.mark.parametrize(("format", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -354,11 +358,11 @@ def test_a_write_that_fails_leaves_what_was_there(drawn, tmp_path, monkeypatch):
     (path,) = files.write(drawn, tmp_path)
     before = path.read_bytes()
 
-    def fill_the_disk(figure, path, format, title):
-        path.write_bytes(b"half")
+    def fill_the_disk(path, data):
+        path.open("wb").write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_save", fill_the_disk)
+    monkeypatch.setattr("pathlib.Path.write_bytes", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
         files.write(drawn, tmp_path)
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
@@ -377,8 +381,8 @@ def test_a_picture_is_drawn_with_dollars_as_they_are(drawn, tmp_path):
 
 
 def test_attributions_are_a_matrix_with_its_raw_maps_and_a_manifest(run):
-    view = replace(VIEW, methods="gradient,layer_cam", images="1:3", target="thing 4, thing 2")
-    (picture,) = attribute.pictures(run, view)
+    asked = attribute.Attributions(methods="gradient,layer_cam", images="1:3", target="thing 4, thing 2")
+    (picture,) = asked([run], DATA)
     assert "things" in picture.title
     assert {name: values.shape for name, values in picture.numbers.items()} == {
         "manifest": (), "images": (2, 28, 28, 1), "gradient": (1, 2, 28, 28), "layer_cam": (1, 2, 28, 28),
@@ -399,8 +403,8 @@ def test_methods_that_compare_with_a_data_set_get_training_images(run):
 
 
 def test_several_members_are_drawn_by_mean_and_deviation(run):
-    two = replace(run, members=[run.variables, run.untrained])
-    (picture,) = attribute.pictures(two, replace(VIEW, methods="gradient", images="0:2"))
+    two = replace(run, members=[run.variables, run.untrained], beginnings=[run.untrained] * 2, seeds=(0, 1))
+    (picture,) = attribute.Attributions(methods="gradient", images="0:2")([two], DATA)
     maps = picture.numbers["gradient"]
     assert maps.shape == (2, 2, 28, 28)
     image, mean, _, deviation, _ = picture.draw().axes
@@ -410,12 +414,12 @@ def test_several_members_are_drawn_by_mean_and_deviation(run):
 
 
 def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
-    (picture,) = attribute.pictures(dense, replace(VIEW, images="0"))
+    (picture,) = attribute.Attributions(images="0")([dense], DATA)
     assert "integrated_gradients" in picture.numbers
     assert "grad_cam" not in picture.numbers
     assert "Left out: grad_cam." in picture.caption
     with pytest.raises(InputError, match="spatial extent"):
-        attribute.pictures(dense, replace(VIEW, images="0", methods="grad_cam"))
+        attribute.Attributions(images="0", methods="grad_cam")([dense], DATA)
 
 
 @pytest.mark.parametrize(
@@ -430,4 +434,43 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
 )
 def test_what_no_attribution_can_be_drawn_of_is_said(run, change, text):
     with pytest.raises(InputError, match=text):
-        attribute.pictures(run, replace(VIEW, **change))
+        attribute.Attributions(**change)([run], DATA)
+
+
+def test_pictures_say_what_they_are_of_and_name_the_axes_of_their_numbers(run):
+    (image, relu1) = activations.Activations(image=3, split="test", layer="relu1")([run], DATA)
+    shown = {"dataset": "things", "split": "test", "index": 3}
+    assert image.subject == {"image": shown}
+    assert relu1.subject == {"network": "a run", "image": shown, "layer": "relu1"}
+    assert relu1.axes == {"relu1": ("height", "width", "channel")}
+    maps = kernels.kernels_picture(run, "conv1")
+    assert maps.subject == {"network": "a run", "layer": "conv1"}
+    assert maps.axes["trained"] == ("height", "width", "input", "output")
+    (matrix,) = attribute.Attributions(methods="gradient", images="2")([run], DATA)
+    assert matrix.subject == {
+        "network": "a run",
+        "image": shown | {"split": "train", "index": [2]},
+        "method": ["gradient"],
+    }
+    assert matrix.axes == {"gradient": ("member", "image", "row", "column")}
+
+
+@pytest.mark.parametrize("kind", ["layers", "kernels", "histograms", "activations", "predictions"])
+def test_of_several_seeds_the_title_says_which_is_drawn(kind, run):
+    two = replace(run, members=[run.untrained, run.variables], beginnings=[run.untrained] * 2, seeds=(5, 6))
+    found = [p for p in resolve(PICTURES, kind, "picture")()([two], DATA) if p.name != "image"]
+    assert all("a run (seed 5, one of 2)" in picture.title for picture in found)
+    other = [p for p in resolve(PICTURES, kind, "picture")()([two.only(1)], DATA) if p.name != "image"]
+    assert all("a run (seed 6, one of 2)" in picture.title for picture in other)
+
+
+def test_several_networks_are_drawn_one_after_the_other(run, dense):
+    found = layers.Layers()([run, replace(dense, name="another")], DATA)
+    assert [picture.subject["network"] for picture in found] == ["a run", "another"]
+
+
+def test_a_picture_is_saved_by_its_ending_and_shown_in_a_notebook(drawn, tmp_path):
+    assert drawn.save(tmp_path / "x.svg").read_bytes().startswith(b"<?xml")
+    assert drawn._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match=r"There is no format named 'pgn'; did you mean 'png'"):
+        drawn.save(tmp_path / "x.pgn")

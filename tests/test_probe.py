@@ -1,14 +1,20 @@
 """The seam: names, order, values, offsets, pruning and errors, for Linen and NNX alike."""
 
+import re
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from flax.training import train_state
 
 from cnnviz import kernels, probe
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
+from cnnviz.types import LOGITS
 
 ORDER = ["z_first", "norm", "shared@0", "shared@1", "block/z", "block/y", "block/a", "block", "a_last"]
 
@@ -67,6 +73,68 @@ def test_the_score_is_the_logit_before_the_softmax(foreign, images):
     assert values["block"].shape == (8, 8, 4)
 
 
+class HiddenLogits(nn.Module):
+    """A hidden layer called "logits", a module's output or a sown value, in front of the layer that is the output."""
+
+    sown: bool
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(4, (3, 3), name="conv")(x))
+        self.sow("intermediates", "relu", x)
+        hidden = nn.Dense(5, name="hidden" if self.sown else "logits")(x.mean((1, 2)))
+        if self.sown:
+            self.sow("intermediates", "logits", hidden)
+        return nn.Dense(3, name="head")(nn.tanh(hidden))
+
+
+@pytest.mark.parametrize("sown", [False, True])
+def test_a_layer_that_the_user_calls_logits_is_not_taken_for_the_logits(sown, images):
+    model = HiddenLogits(sown)
+    variables = model.init(jax.random.key(0), images)
+    true = model.apply(variables, images)
+    hidden = probe.activations(model, variables, images, "logits")["logits"]
+    assert hidden.shape == (5, 5)
+    np.testing.assert_allclose(probe.logits(model, variables, images), true, atol=1e-6)
+    found, activations = probe.network_of(model, variables)(images[0], {})
+    np.testing.assert_allclose(found, true[0], atol=1e-6)
+    np.testing.assert_allclose(activations["logits"], hidden[0], atol=1e-6)
+    score, values = probe.score_of(model, variables, 2)(images[0], {})
+    np.testing.assert_allclose(score, true[0, 2], atol=1e-6)
+    np.testing.assert_allclose(values["logits"], hidden[0], atol=1e-6)
+    np.testing.assert_allclose(values[LOGITS], true[0], atol=1e-6)
+
+
+def test_without_such_a_layer_logits_names_the_output_before_the_softmax(foreign, images):
+    found = probe.activations(*foreign, images, ["logits", "norm"])
+    assert list(found) == ["norm", "logits"]
+    np.testing.assert_allclose(found["logits"], probe.logits(*foreign, images), atol=1e-6)
+
+
+def test_a_name_reserved_for_the_logits_is_refused(images):
+    class Reserved(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(2, name=LOGITS)(x.mean((1, 2)))
+
+    variables = Reserved().init(jax.random.key(0), images)
+    with pytest.raises(InputError, match="The name '//logits' is reserved for the logits; this model has a layer of"):
+        probe.layers(Reserved(), variables, (8, 8, 3))
+
+
+def test_offsets_to_two_names_of_one_value_add(images):
+    class Shell(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Sequential([nn.Conv(2, (3, 3)), nn.relu, nn.Conv(3, (3, 3))], name="shell")(x).mean((1, 2))
+
+    variables = Shell().init(jax.random.key(0), images)
+    score = probe.score_of(Shell(), variables, 1)
+    one, two = jnp.full((8, 8, 3), 2.0), jnp.full((8, 8, 3), 3.0)
+    shifted = score(images[0], {"shell": one, "Conv_1": two})[0] - score(images[0], {})[0]
+    np.testing.assert_allclose(shifted, 5.0, atol=1e-5)
+
+
 def test_an_offset_shifts_the_layer_for_all_that_comes_after(foreign, images):
     model, variables = foreign
     dense = variables["params"]["a_last"]["kernel"]
@@ -111,6 +179,108 @@ def test_an_nnx_module_reads_as_a_linen_one(small_nnx, images):
     np.testing.assert_allclose(probe.logits(model, variables, images), small_nnx(images), atol=1e-6)
     assert list(kernels.kernels(variables)) == ["conv"]
     assert type(small_nnx).__name__ == "Small"
+
+
+class Named(nn.Module):
+    """A module whose field and methods are called as parts of this package and of Flax are."""
+
+    record: int = 2
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.record, name="head")(x.mean((1, 2)))
+
+    def apply(self, *arguments, **options):
+        raise AssertionError("The model's own apply is not Flax's.")
+
+    def module(self, variables):
+        raise AssertionError("This is no adapter.")
+
+
+class Recorder(nn.Module):
+    """A module with a method called `record`, with the arguments of an adapter's."""
+
+    @nn.compact
+    def __call__(self, x):
+        return self.record(nn.Dense(2, name="head")(x.mean((1, 2))), None, {})
+
+    def record(self, x, images, call):
+        return 2 * x
+
+
+@pytest.mark.parametrize("model", [Named(), Recorder()])
+def test_a_module_s_own_names_do_not_make_it_an_adapter(model, images):
+    variables = nn.Module.init(model, jax.random.key(0), images)
+    expected = nn.Module.apply(model, variables, images)
+    np.testing.assert_allclose(probe.logits(model, variables, images), expected, atol=1e-6)
+    assert [layer.name for layer in probe.layers(model, variables, (8, 8, 3))] == ["head"]
+
+
+def test_an_object_with_a_method_record_is_not_an_adapter(images):
+    class Recording:
+        def record(self, variables, images, call):
+            raise AssertionError("It was taken for an adapter.")
+
+    with pytest.raises(InputTypeError, match="or an NNX one brought in by from_nnx; Recording is neither"):
+        probe.layers(Recording(), {}, (8, 8, 3))
+
+
+def test_a_train_state_is_read_as_its_variables(foreign, images):
+    class WithStatistics(train_state.TrainState):
+        batch_stats: Any = None
+
+    model, variables = foreign
+    made = dict(apply_fn=model.apply, params=variables["params"], tx=optax.sgd(0.1))
+    state: Any = WithStatistics.create(batch_stats=variables["batch_stats"], **made)
+    np.testing.assert_array_equal(probe.logits(model, state, images), probe.logits(model, variables, images))
+    found = probe.activations(model, state, images, "block")
+    np.testing.assert_array_equal(found["block"], probe.activations(model, variables, images, "block")["block"])
+    assert probe.layers(model, state, (8, 8, 3)) == probe.layers(model, variables, (8, 8, 3))
+    assert probe.output_shape(model, state, (8, 8, 3)) == (3,)
+    score = lambda variables: probe.score_of(model, variables, 1)(images[0], {})[0]
+    np.testing.assert_array_equal(score(state), score(variables))
+    with pytest.raises(InputError, match="The variables are not those of this model"):
+        probe.logits(model, train_state.TrainState.create(**made), images)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m, x: probe.logits(m, [1], x),
+        lambda m, x: probe.activations(m, [1], x),
+        lambda m, x: probe.layers(m, [1], (8, 8, 3)),
+        lambda m, x: probe.score_of(m, [1], 0)(x[0], {}),
+        lambda m, x: probe.fold(m, [1], x, None, 0, lambda state, activations, mask: state),
+    ],
+)
+def test_what_are_no_variables_is_said(foreign, images, ask):
+    text = r"Variables are a mapping such as \{'params': ...\}, or a Flax TrainState; these are of the type list"
+    with pytest.raises(InputTypeError, match=text):
+        ask(foreign[0], images)
+
+
+@pytest.mark.parametrize("layers", [-1, 0.5, [3], ("block", None), b"block"])
+def test_layers_that_are_no_names_are_said(foreign, images, layers):
+    text = "Layers are given by name, one or several; these were "
+    with pytest.raises(InputTypeError, match=re.escape(text + repr(layers))):
+        probe.activations(*foreign, images, layers)
+    with pytest.raises(InputTypeError, match=re.escape(text + repr(layers))):
+        probe.fold(*foreign, images, layers, 0, lambda state, activations, mask: state)
+
+
+def test_a_model_may_hold_a_traced_number(images):
+    class Scaled(nn.Module):
+        least: Any
+
+        @nn.compact
+        def __call__(self, x):
+            x = jnp.maximum(nn.Dense(2, name="dense")(x.mean((1, 2))), self.least)
+            self.sow("intermediates", "cut", x)
+            return x
+
+    variables = Scaled(0.0).init(jax.random.key(0), images)
+    read = jax.jit(lambda least: probe.activations(Scaled(least), variables, images)["cut"])
+    np.testing.assert_allclose(read(0.3), probe.activations(Scaled(0.3), variables, images)["cut"], atol=1e-6)
 
 
 def test_a_missing_argument_is_named(images):

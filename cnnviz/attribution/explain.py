@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from cnnviz.attribution.inputs import Row, check_finite, variables_of
+from cnnviz.attribution.inputs import Row, check_finite
 from cnnviz.attribution.layers import places
 from cnnviz.attribution.methods import METHODS
 from cnnviz.attribution.present import Presentation
@@ -13,10 +13,10 @@ from cnnviz.attribution.shapes import Direct, Method
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
 from cnnviz.batching import Report
 from cnnviz.errors import check_known
-from cnnviz.probe import NOTHING, Call
+from cnnviz.probe import NOTHING, Call, as_variables
 from cnnviz.probe.trace import Static
 from cnnviz.registry import resolve
-from cnnviz.types import Given, Key, Score, Variables
+from cnnviz.types import Given, Key, Score, Variables, VariablesLike
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Explained:
 def attribute(
     method: str | type[Method] | Method,
     model: Any,
-    variables: Variables,
+    variables: VariablesLike,
     images: Given,
     targets: Targets,
     *,
@@ -56,9 +56,9 @@ def attribute(
 ) -> Any:
     """A map `[n h w]` of what in each image the target's score rests on; maps are raw, not normalized.
 
-    `method` is a name in `METHODS` or a method's class, with its `options`, or a method. `targets` are class indices (one for all images or
-    one per image), "predicted", "label" (which needs `labels`), a pair of those (why this and not that), a function of
-    one image's logits, or a `Unit` of a layer. `variables` may also be a flax TrainState.
+    `method` is a name in `METHODS` or a method's class, with its `options`, or a method. `targets` are class indices
+    (one for all images or one per image), "predicted", "label" (which needs `labels`), a pair of those (why this and
+    not that), a function of one image's logits, or a `Unit` of a layer. `variables` may also be a flax TrainState.
 
     Random methods need a `key`; the same key gives the same draws for any `batch_size`, the number of rows (images
     times samples) that are in the network at once. A method's `baseline` is a number, an image `[h w c]`, one per image
@@ -83,7 +83,7 @@ def attribute(
 def suite(
     methods: Sequence[str] | Mapping[str, str | type[Method] | Method],
     model: Any,
-    variables: Variables,
+    variables: VariablesLike,
     images: Given,
     targets: Targets,
     *,
@@ -130,14 +130,14 @@ def _class_of(method: Any) -> Any:
     if isinstance(method, Method):
         return type(method)
     is_class = isinstance(method, type) and issubclass(method, Method)
-    return method if is_class else resolve(METHODS, method, "method")
+    return method if is_class else resolve(METHODS, str(method), "method")
 
 
 def _prepare(
-    model: Any, variables: Any, images: Given, targets: Targets, labels: Any, call: Call
+    model: Any, variables: VariablesLike, images: Given, targets: Targets, labels: Any, call: Call
 ) -> tuple[Explained, Variables, Row]:
     check_finite(images)
-    variables = variables_of(variables)
+    variables = as_variables(variables)
     kind, numbers = resolve_targets(targets, model, variables, images, labels, call)
     if isinstance(kind.value, Unit):
         layers = [place.name for place in places(model, variables, images.shape[1:], call)]

@@ -1,4 +1,4 @@
-"""What comes in with a method: images, variables, a key, and what the method compares an image with.
+"""What comes in with a method: images, a key, and what the method compares an image with.
 
 A method's `baseline` is a number, an image, one per image, or the name of an infill; here, and nowhere else, it becomes
 arrays. What differs between images goes into the rows, and what all images share stays in the method.
@@ -20,7 +20,7 @@ from cnnviz.batching import map_rows
 from cnnviz.errors import InputError, InputTypeError, check_known
 from cnnviz.fast.jit import compiled
 from cnnviz.probe import check_images
-from cnnviz.types import Key, PyTree, Variables
+from cnnviz.types import Key, PyTree
 
 INFILL = 2**32 - 1  # folded into an image's key for its infill, since samples fold in their numbers from 0 on
 
@@ -40,16 +40,6 @@ class Row(NamedTuple):
     def key(self, key: Key | None) -> Key:
         """The image's key; a constant one if nothing is drawn at random."""
         return jax.random.fold_in(jax.random.key(0) if key is None else key, self.number)
-
-
-def variables_of(value: Any) -> Variables:
-    """The variables, or those in a flax TrainState: its `params` and, if it has them, its `batch_stats`."""
-    if isinstance(value, Mapping):
-        return value
-    if not hasattr(value, "params"):
-        kind = type(value).__name__
-        raise InputTypeError(f'Variables are a mapping like {{"params": ...}} or a flax TrainState; this is a {kind}.')
-    return {name: getattr(value, name) for name in ("params", "batch_stats") if hasattr(value, name)}
 
 
 def check_finite(images: Any, what: str = "Image") -> None:

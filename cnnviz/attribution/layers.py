@@ -1,17 +1,18 @@
 """Which layers a method looks at: those named, or by default the one that best shows where."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from cnnviz.errors import InputError, InputTypeError, unknown
+from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph
 from cnnviz.graph.linearity import PIECEWISE_LINEAR, Part, between, parts_between, unlike
+from cnnviz.probe import as_names
 from cnnviz.probe.trace import Trace, kind_of, trace
-from cnnviz.types import Array, Image, Score, Variables
+from cnnviz.types import Array, Image, LayerNames, Score, Variables
 
 NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}
 NONLINEAR |= {"celu", "softplus", "mish", "hard_swish", "hard_silu", "max"}
@@ -50,7 +51,7 @@ def _places(traced: Trace) -> list[Place]:
     return found
 
 
-def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
+def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
     """The names of the layers asked for, in order of execution; "all" are those with a spatial extent.
 
     None is the default layer: of those the logits depend on, the last with a spatial extent after a nonlinearity
@@ -62,7 +63,7 @@ def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> t
         return (usual(places),)
     if asked == "all":
         return tuple(place.name for place in places if place.spatial) or (usual(places),)
-    names = _names(asked, [place.name for place in fit])
+    names = as_names(asked) or ()
     known = {place.name: place for place in places}
     listed = ", ".join(place.name for place in fit) or "none"
     for name in names:
@@ -76,15 +77,6 @@ def choose(asked: Layers, places: Sequence[Place], *, spatial: bool = True) -> t
     if not names:
         raise InputError(f"This method needs at least one layer; layers was (). Layers to choose from: {listed}.")
     return tuple(place.name for place in places if place.name in names)
-
-
-def _names(asked: Any, known: Sequence[str]) -> tuple[str, ...]:
-    """The names in `layers`; raises InputTypeError unless it is a name or a sequence of names."""
-    names = (asked,) if isinstance(asked, str) else tuple(asked) if isinstance(asked, Iterable) else (asked,)
-    if not all(isinstance(name, str) for name in names):
-        listed = ", ".join(known) or "none"
-        raise InputTypeError(f'layers is a name, a tuple of names, or "all"; it was {asked!r}. Known: {listed}.')
-    return names
 
 
 def usual(places: Sequence[Place]) -> str:

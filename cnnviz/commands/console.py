@@ -9,6 +9,7 @@ from dataclasses import fields
 from difflib import get_close_matches
 from io import StringIO
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -22,13 +23,19 @@ FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # o
 ENDS = ("For full helptext", "Argument helptext")  # what tyro adds to the sentence that says what is wrong
 
 
-def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], program: str) -> int:
+def run(
+    command: Callable[[Any], int],
+    options: type,
+    arguments: Sequence[str],
+    program: str,
+    description: str | None = None,
+) -> int:
     """Reads the options, runs the command and gives its exit code; a fault is one line on stderr.
 
     `--debug` shows the traceback.
     """
     try:
-        return command(parse(options, arguments, program))
+        return command(parse(options, arguments, program, description))
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -39,7 +46,7 @@ def run(command: Callable[[Any], int], options: type, arguments: Sequence[str], 
         return INPUT_ERROR
 
 
-def parse(options: type, arguments: Sequence[str], program: str) -> Any:
+def parse(options: type, arguments: Sequence[str], program: str, description: str | None = None) -> Any:
     """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
     known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
     for argument in arguments:
@@ -50,7 +57,14 @@ def parse(options: type, arguments: Sequence[str], program: str) -> Any:
             raise InputError(f"There is no option {argument!r}; {hint}")
     with redirect_stderr(StringIO()) as said:
         try:
-            parsed, left = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
+            parsed, left = tyro.cli(
+                options,
+                args=list(arguments),
+                prog=program,
+                description=description,
+                return_unknown_args=True,
+                config=STYLE,
+            )
         except SystemExit as end:
             if not end.code:  # --help
                 raise
@@ -75,6 +89,12 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, InputError) or not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     return f"{error.filename or 'A file'} cannot be read or written: {error.strerror}."
+
+
+def command_line(command: str) -> str:
+    """How to start a command in the way this process was started: `python train.py`, or `cnnviz train`."""
+    started = Path(sys.argv[0]).name
+    return f"cnnviz {command}" if started in ("cnnviz", "__main__.py") else f"python {command}.py"
 
 
 def use_compilation_cache() -> None:

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from cnnviz import runs
 from cnnviz.atomic import atomic_write
-from cnnviz.commands import terminal
+from cnnviz.commands import console, terminal
 from cnnviz.commands.background import background
 from cnnviz.commands.tracked import Tell, tracked
 from cnnviz.errors import InputError
@@ -138,4 +138,4 @@ def _mean(values: Sequence[float]) -> str:
 
 def _how_to_resume(path: Path) -> str:
     every = " and the same --distributed, in every process" if processes.are_several() else ""
-    return f"python train.py --resume --runs {path.parent} --name {path.name}{every}"
+    return f"{console.command_line('train')} --resume --runs {path.parent} --name {path.name}{every}"

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.recorded import address, recorded_data
 from cnnviz.errors import InputError
 from cnnviz.training.recipe import Recipe
 
@@ -16,17 +17,15 @@ def resumed(options: Any) -> tuple[Path, dict[str, Any], Any]:
     config = runs.load_config(path)
     if others := _others(options, config):
         raise InputError(f"The run {path} goes on only with what it was started with, not with {', '.join(others)}.")
-    dataset = data_of(path, config, options.data_dir)
+    dataset = data_of(path, config, options)
     print(f"Going on with {path}.")
     return path, config, dataset
 
 
-def data_of(path: Path, config: dict[str, Any], data_dir: Path | None) -> Any:
+def data_of(path: Path, config: dict[str, Any], options: Any) -> Any:
     """The data that a run was trained on; other data of that name are an InputError."""
-    from cnnviz import data
-
-    dataset = data.load(config["data"]["name"], data_dir or config["data"]["dir"])
-    if dataset.fingerprint != config["data"]["fingerprint"]:
+    dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
+    if not is_same:
         raise InputError(f"The run {path} was trained on other data than {dataset.source}; give its own by --data-dir.")
     return dataset
 
@@ -44,10 +43,5 @@ def _others(options: Any, config: dict[str, Any]) -> list[str]:
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
     name = config["data"]["name"]
-    same = options.dataset is None or name in map(_address, options.dataset.split(","))
+    same = options.dataset is None or name in map(address, options.dataset.split(","))
     return others if same else [*others, f"--dataset {options.dataset} (it has {name})"]
-
-
-def _address(name: str) -> str:
-    """A data set's name as a run keeps it: of a path, the absolute one."""
-    return str(Path(name).resolve()) if Path(name).exists() else name.strip()

@@ -96,9 +96,9 @@ class Options:
         return replace(self, **{name: value for name, value in USUAL.items() if getattr(self, name) is None})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "train.py") -> int:
     """Runs the command and gives its exit code: 0, 2 for what cannot be used, 130 for Ctrl-C, 143 for SIGTERM."""
-    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, "train.py")
+    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, program)
 
 
 def train(options: Options) -> int:
@@ -111,7 +111,7 @@ def train(options: Options) -> int:
         print(f"Prepared: {data.prepare(new.dataset, options.data_dir)}")
         return 0
     if options.verify is not None:
-        return verify(options.verify, options.data_dir)
+        return verify(options.verify, options)
     recipe = Recipe(**asdict(RECIPES[DEFAULT]) | options.numbers)
     keep = Keep(new.keep, options.keep_every)
     if options.limit is not None and options.limit < 1:
@@ -157,7 +157,7 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
 
         name, config = processes.broadcast(begin)
         path = Path(name)
-        dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options.data_dir))
+        dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options))
         return train_on(path, config, dataset, stop, mesh, options.images_on)
 
 
@@ -202,3 +202,7 @@ def _free_name(folder: Path, stem: str) -> Path:
     while (folder / f"{stem}-{number}").exists():
         number += 1
     return folder / f"{stem}-{number}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

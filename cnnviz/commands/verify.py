@@ -11,7 +11,7 @@ from cnnviz.training.feed import feed_of
 from cnnviz.training.mesh import here
 
 
-def verify(path: Path, data_dir: Path | None) -> int:
+def verify(path: Path, options: Any) -> int:
     """Checks the digests of all files, then measures the kept checkpoints again; what differs is an InputError."""
     config = runs.load_config(path)
     if faults := runs.damages(path):
@@ -21,7 +21,7 @@ def verify(path: Path, data_dir: Path | None) -> int:
     if recorded is None:
         print("Its training has not come to its end, so no test accuracy is recorded.")
         return 0
-    test, limit = data_of(path, config, data_dir).test, config["data"]["limit"]
+    test, limit = data_of(path, config, options).test, config["data"]["limit"]
     found = measured(runs.load_run(path), feed_of(test.images[:limit], test.labels[:limit], here()))
     for row, (loss, accuracy) in zip(recorded.get("networks", [recorded]), found, strict=True):
         _compare(path, row, loss, accuracy)

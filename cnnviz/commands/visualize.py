@@ -1,34 +1,31 @@
 """`visualize.py`: draw what a trained network has learned, from a run or from a Keras file."""
 
+import ast
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from cnnviz.commands import console, terminal
+from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
+from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.registry import resolve
-
-KERAS = (".h5", ".hdf5", ".keras")
 
 
 @dataclass(frozen=True)
-class Options:
-    """Draw a network. Put a kind of picture first to draw that one alone: layers, kernels, histograms, activations,
-    attribute, curves or predictions."""
+class Common:
+    """What is drawn, of which data, and where to."""
 
-    run: Annotated[Path | None, tyro.conf.Positional] = None
-    """A run's directory or a Keras .h5 or .keras file; by default the latest run."""
-    layer: str | None = None
-    """Draw this layer; by default those that the kind of picture is about."""
-    image: int = 0
-    """Which image of the split to show to the network."""
-    split: str = "train"
-    """Which split the image is from: train or test."""
+    run: Annotated[str | None, tyro.conf.Positional] = None
+    """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step) or a Keras file; by default the latest run."""
+    member: int | None = None
+    """The seed of the network to draw, of a run that has several; by default the first one's."""
     format: str = "png"
     """The pictures' file format: png, svg or pdf."""
     data: bool = False
@@ -40,7 +37,7 @@ class Options:
     data_dir: Path | None = None
     """Where to look for the data set first."""
     seed: int = 0
-    """The key of the untrained draw that a Keras file is compared with."""
+    """The key of methods that draw at random, and of the untrained draw that a Keras file is compared with."""
     runs: Path = Path("runs")
     """The folder of all runs."""
     debug: bool = False
@@ -48,26 +45,17 @@ class Options:
 
 
 @dataclass(frozen=True)
-class AttributeOptions(Options):
-    """Draw what in each image the network's answer rests on: a row an image, a column a method."""
-
-    methods: str = "grad_cam,integrated_gradients,smooth_grad"
-    """Methods with commas between, or all."""
-    images: str = "0:8"
-    """Which images of the split: a range 0:8, one, or several with commas."""
-    target: str = "predicted"
-    """What is explained: predicted, label, a class by name or number, or two with a comma (why this and not that)."""
+class Every(Common, OfImage, OfLayer):
+    """Draw a network, in every kind of picture; put a kind first to draw that one alone, with options of its own."""
 
 
-OPTIONS = {"attribute": AttributeOptions}  # kinds of picture with options of their own
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") -> int:
     """Runs the command and gives its exit code: 0, or 2 for an input that cannot be used."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
-    options = OPTIONS.get(kinds[0], Options) if len(kinds) == 1 else Options
-    return console.run(lambda options: visualize(options, kinds), options, arguments, "visualize.py")
+    options = _options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
+    description = _kinds_listed() if options is Every and "--help" in arguments else None
+    return console.run(lambda asked: visualize(asked, kinds), options, arguments, program, description)
 
 
 def _is_kind(first: Sequence[str]) -> bool:
@@ -76,93 +64,107 @@ def _is_kind(first: Sequence[str]) -> bool:
     return first[:1] != [] and (first[0] in PICTURES or not alone and not Path(first[0]).exists())
 
 
-def visualize(options: Options, kinds: Sequence[str]) -> int:
-    from cnnviz.pictures import files
-    from cnnviz.pictures.picture import SPLITS, View
+def _options_of(kind: str) -> type:
+    """The options of one kind of picture together with those that all kinds have."""
+    own = resolve(PICTURES, kind, "kind of picture")
+    return dataclass(frozen=True)(type(own.__name__, (Common, own), {"__doc__": own.__doc__}))
 
-    modules = {kind: resolve(PICTURES, kind, "kind of picture") for kind in kinds}
-    for kind, given, known in (("format", options.format, files.FORMATS), ("split", options.split, SPLITS)):
-        if given not in known:
-            raise unknown(kind, given, known)
+
+def _kinds_listed() -> str:
+    """What `--help` says, with a line for each kind of picture: the first of its module's docstring.
+
+    The modules are read and not imported, so that help does not wait for JAX and matplotlib.
+    """
+    lines = [Every.__doc__ or "", ""]
+    for kind, path in PICTURES.items():
+        spec = find_spec(path.partition(":")[0])
+        module = ast.parse(Path(spec.origin).read_text(encoding="utf-8")) if spec and spec.origin else ast.parse("''")
+        lines.append(f"  {kind:12s} {(ast.get_docstring(module) or '').partition(chr(10))[0]}")
+    return "\n".join(lines)
+
+
+def visualize(options: Any, kinds: Sequence[str]) -> int:
+    from cnnviz.pictures import files
+    from cnnviz.pictures.picture import SPLITS, Data
+
+    made = {kind: _made(resolve(PICTURES, kind, "kind of picture"), options) for kind in kinds}
+    known = {"format": files.FORMATS, "split": SPLITS}
+    for name, names in known.items():
+        if (given := getattr(options, name, None)) not in (None, *names):
+            raise unknown(name, given, names)
     console.use_compilation_cache()
-    run = _run(options)
-    view = View(lambda: _dataset(options, run), options.layer, options.image, options.split, seed=options.seed)
-    if isinstance(options, AttributeOptions):
-        view = replace(view, methods=options.methods, images=options.images, target=options.target)
-    folder = options.out or (run.path / "figures" if run.path else Path("figures") / run.name)
+    net = _net(options, made.values())
+    if getattr(options, "layer", None) is not None:
+        net.layer(options.layer)
+    data = Data(lambda: _dataset(options, net))
+    folder = options.out or net.folder
     needed = len(kinds) == 1 or options.dataset is not None
     # All are made before the first is written, so that an error leaves no half of them.
     with terminal.progress() as report:
-        view = replace(view, report=report)
-        found = [(kind, picture) for kind in kinds for picture in _pictures(kind, modules[kind], run, view, needed)]
-    for kind, picture in found:
+        every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
+    for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
         for path in files.write(picture, folder, options.format, options.data):
-            print(f"{kind}: {path}")
+            print(f"{name}: {path}")
     return 0
 
 
-def _pictures(kind: str, module: Any, run: Any, view: Any, needed: bool) -> list[Any]:
+def _made(kind: type, options: Any) -> Any:
+    """The kind of picture with its options, as far as they are among those given."""
+    return kind(**{f.name: getattr(options, f.name) for f in fields(kind) if hasattr(options, f.name)})
+
+
+def _pictures(name: str, kind: Any, net: Any, data: Any, report: Any, needed: bool) -> list[Any]:
     """The pictures of a kind; a line says why there are none, but data that is `needed` and missing is an error."""
     from cnnviz.data import Unavailable
     from cnnviz.pictures.picture import Skipped
 
     try:
-        return module.pictures(run, view)
+        return kind([net], data, report)
     except (Skipped, Unavailable) as reason:
-        if needed and (isinstance(reason, Unavailable) or view.layer is not None):
+        if needed and (isinstance(reason, Unavailable) or getattr(kind, "layer", None) is not None):
             raise InputError(str(reason)) from reason
-        print(f"{kind}: skipped. {reason}")
+        print(f"{name}: skipped. {reason}")
         return []
 
 
-def _run(options: Options) -> Any:
-    from cnnviz import runs
+def _net(options: Any, kinds: Iterable[Any]) -> Any:
+    """The network that the options name, by default that of the latest run."""
+    from cnnviz import networks, runs
 
-    path = options.run or runs.latest(options.runs)
-    if not path.exists():
-        near = unknown("kind of picture or run", str(path), PICTURES)
-        raise near if path.parent == Path(".") and not path.suffix else InputError(f"There is no run or file {path}.")
-    return _keras_run(path, options.seed) if path.suffix in KERAS else runs.load_run(path)
-
-
-def _keras_run(path: Path, seed: int) -> Any:
-    """A Keras model as a run without a history, its untrained twin drawn from a key."""
-    import jax
-
-    from cnnviz.interop import load_keras
-    from cnnviz.runs import Run
-    from cnnviz.training.recipe import check_seed
-
-    check_seed(seed)
-    model, variables = load_keras(path)
-    print(f"untrained: a fresh Glorot draw from jax.random.key({seed})")
-    untrained = model.init(jax.random.key(seed), jax.numpy.zeros((1, *model.image_shape)))
-    return Run(None, path.stem, model, [variables], untrained, {}, [], (), "", tuple(model.image_shape))
+    where = options.run or str(runs.latest(options.runs))
+    asked = networks.Where.read(where)
+    if not asked.path.exists() and asked.path.parent == Path(".") and not asked.path.suffix:
+        raise unknown("kind of picture or run", str(asked.path), PICTURES)
+    net = networks.open(where if options.member is None else f"{where}@{options.member}", seed=options.seed)
+    if options.seed and net.path and not any(hasattr(kind, "seed") for kind in kinds):
+        print("note: --seed is the key of random draws, of which there are none here; --member shows another network")
+    if net.path is None:
+        print(f"untrained: a fresh Glorot draw from jax.random.key({options.seed})")
+    return net
 
 
-def _dataset(options: Options, run: Any) -> Any:
-    """The data set that was asked for, or the run's own, or the first that fits a Keras file; it must fit the model."""
+def _dataset(options: Any, net: Any) -> Any:
+    """The data set that was asked for, or the network's own, or the first that fits; it must fit the model."""
     from cnnviz import data
 
     if options.dataset is not None:
         dataset, line = data.first_available(options.dataset, options.data_dir)
         print(line)
-        if not _fits(dataset, run):
+        if not _fits(dataset, net):
             shape = dataset.train.images.shape[1:]
             raise InputError(
                 f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit."
             )
         return dataset
-    if run.path is None:
-        return _first_fitting(options, run)
-    saved = run.config["data"]
-    dataset = data.load(saved["name"], options.data_dir or saved["dir"])
-    if dataset.fingerprint != saved["fingerprint"]:
+    if net.path is None:
+        return _first_fitting(options, net)
+    dataset, is_same = recorded_data(net.path, {"data": net.data}, options.data_dir)
+    if not is_same:
         print(f"note: {dataset.source} differs from the data that the run was trained on")
     return dataset
 
 
-def _first_fitting(options: Options, run: Any) -> Any:
+def _first_fitting(options: Any, net: Any) -> Any:
     from cnnviz import data
 
     for name in data.DATASETS:
@@ -170,13 +172,17 @@ def _first_fitting(options: Options, run: Any) -> Any:
             dataset = data.load(name, options.data_dir)
         except data.Unavailable:
             continue
-        if _fits(dataset, run):
+        if _fits(dataset, net):
             print(f"data set: {name}, from {dataset.source}: the first whose shape and class count fit")
             return dataset
     print("data set: none fits the model's images and classes; give one by --dataset")
     return None
 
 
-def _fits(dataset: Any, run: Any) -> bool:
-    outputs = run.layers[-1].shape[-1]
-    return dataset.train.images.shape[1:] == tuple(run.image_shape) and len(dataset.classes) == outputs
+def _fits(dataset: Any, net: Any) -> bool:
+    outputs = net.layers[-1].shape[-1]
+    return dataset.train.images.shape[1:] == tuple(net.image_shape) and len(dataset.classes) == outputs
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

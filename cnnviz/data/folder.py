@@ -9,7 +9,7 @@ from cnnviz.data.dataset import Dataset, Split, assemble, hold_out, split
 from cnnviz.errors import InputError
 
 PARTS = {"train", "test", "val", "valid", "validation"}
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+SUFFIXES = {suffix for suffixes in pictures.FORMATS.values() for suffix in suffixes}
 
 
 def read(path: Path) -> Dataset:

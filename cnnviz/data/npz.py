@@ -24,7 +24,8 @@ def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = 
     names = next((names for names in (*BOTH_PARTS, ONE_PART) if set(names) <= arrays.keys()), None)
     if names is None:
         known = " or ".join(", ".join(names) for names in (*BOTH_PARTS, ONE_PART))
-        raise InputError(f"{path} has arrays {', '.join(np.load(path).files) or 'none'}; needed are {known}.")
+        found = ", ".join(np.load(path, allow_pickle=False).files) or "none"
+        raise InputError(f"{path} has arrays {found}; needed are {known}.")
     pairs = zip(names[::2], names[1::2], strict=True)
     splits = [split(arrays[images], arrays[labels], f"{images} in {path}") for images, labels in pairs]
     train, test = splits if splits[1:] else hold_out(splits[0], str(path))

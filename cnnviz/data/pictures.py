@@ -1,4 +1,8 @@
-"""Encoded pictures (PNG, JPEG and whatever else Pillow reads) as one array of bytes."""
+"""Encoded pictures as one array of bytes.
+
+Pillow goes by what a file starts with, not by its name, and some of its formats start programs (PostScript starts
+Ghostscript); it may use only those listed here, which it decodes itself.
+"""
 
 from collections.abc import Iterable
 from io import BytesIO
@@ -10,6 +14,15 @@ from PIL import Image
 
 from cnnviz.errors import InputError
 
+FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".pgm", ".ppm"),
+}
 Picture = UInt8[np.ndarray, "h w c"]
 
 
@@ -28,7 +41,7 @@ def stack(pictures: Iterable[tuple[str, Path | BytesIO]]) -> UInt8[np.ndarray, "
 
 def _pixels(name: str, file: Path | BytesIO) -> Picture:
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=list(FORMATS)) as image:
             mode = image.mode
             if mode[0] not in "IF":  # more than eight bits a pixel
                 gray = mode in ("1", "L")

@@ -3,17 +3,15 @@
 import io
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
-from cnnviz.data import cache, pictures
+from cnnviz.data import cache, pictures, records
 from cnnviz.data.dataset import Dataset, Split, Unavailable, assemble, hold_out, split
+from cnnviz.data.prepared import INFO, Prepared, describe
 from cnnviz.errors import InputError
-
-INFO = "dataset_info.json"
 
 
 def root() -> Path:
@@ -72,66 +70,30 @@ def _newest(folder: Path, version: str) -> Path | None:
 
 
 def _decode(name: str, path: Path) -> Dataset:
-    import tensorflow_datasets as tfds
-
-    try:
-        builder = tfds.builder_from_directory(path)
-    except Exception as error:  # TFDS raises whatever its parsers raise
-        raise InputError(f"{path} is no data set that TFDS can open ({type(error).__name__}: {error}).") from error
-    parts = [part for part in ("train", "test", "validation") if part in builder.info.splits][:2]
+    prepared = describe(path)
+    parts = [part for part in ("train", "test", "validation") if part in prepared.splits][:2]
     if parts[:1] != ["train"]:
-        raise InputError(f"{path} has the splits {', '.join(builder.info.splits) or 'none'}; cnnviz needs train.")
-    features: Any = builder.info.features
-    image, label = _keys(features, path)
-    splits = [_split(builder, part, image, label, path) for part in parts]
+        raise InputError(f"{path} has the splits {', '.join(prepared.splits) or 'none'}; cnnviz needs train.")
+    splits = [_split(prepared, part, f"{path} ({part})") for part in parts]
     train, test = splits if splits[1:] else hold_out(splits[0], str(path))
-    return assemble(name, train, test, features[label].names, str(path))
+    return assemble(name, train, test, prepared.classes, str(path))
 
 
-def _keys(features: Any, path: Path) -> tuple[str, str]:
-    """Under which names each example has its image and its class."""
-    import tensorflow_datasets as tfds
-
-    first = lambda kind: next((key for key, feature in features.items() if isinstance(feature, kind)), None)
-    image, label = first(tfds.features.Image), first(tfds.features.ClassLabel)
-    if image is None or label is None:
-        raise InputError(f"{path} has the features {', '.join(features)}; needed are an Image and a ClassLabel.")
-    return image, label
-
-
-def _split(builder: Any, part: str, image: str, label: str, path: Path) -> Split:
-    """One part, its images decoded with Pillow: TFDS would ask for OpenCV, and for TensorFlow on some systems."""
-    where = f"{path} ({part})"
+def _split(prepared: Prepared, part: str, where: str) -> Split:
+    """One part, its images decoded with Pillow."""
     try:
-        examples = [(example[image], example[label]) for example in _examples(builder, part, image)]
+        read = [example for file, length in prepared.splits[part] for example in _examples(prepared, file, length)]
     except Exception as error:  # the readers of each format raise errors of their own
         raise InputError(f"{where} cannot be read ({type(error).__name__}: {error}); prepare it anew.") from error
-    if not examples:
+    if not read:
         raise InputError(f"{where} is empty.")
-    named = ((f"image {index} of {where}", io.BytesIO(encoded)) for index, (encoded, _) in enumerate(examples))
-    return split(pictures.stack(named), np.array([number for _, number in examples]), where)
+    named = ((f"image {index} of {where}", io.BytesIO(encoded)) for index, (encoded, _) in enumerate(read))
+    return split(pictures.stack(named), np.array([number for _, number in read]), where)
 
 
-def _examples(builder: Any, part: str, image: str) -> Iterator[dict[str, Any]]:
-    """The examples of a part with images as encoded bytes, in the order of the records."""
-    import tensorflow_datasets as tfds
-
-    decoders = {image: tfds.decode.SkipDecoding()}
-    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
-        for file in builder.info.splits[part].filepaths:
-            for record in _records(Path(file)):
-                yield builder.info.features.deserialize_example_np(record, decoders=decoders)
-    else:
-        source = builder.as_data_source(part, decoders=decoders)
-        yield from (source[index] for index in range(len(source)))
-
-
-def _records(file: Path) -> Iterator[bytes]:
-    """The records of a TFRECORD file: each has its length and that one's checksum before it, a checksum behind it."""
-    with open(file, "rb") as stream:
-        while head := stream.read(12):
-            length = int.from_bytes(head[:8], "little")
-            if len(head) < 12 or length > file.stat().st_size:
-                raise EOFError(f"{file} ends early")
-            yield stream.read(length)
-            stream.read(4)
+def _examples(prepared: Prepared, file: Path, length: int) -> list[tuple[bytes, int]]:
+    """The examples of one file, which has as many as it is said to have."""
+    read = list(records.examples(file, prepared.format, prepared.image, prepared.label))
+    if len(read) != length:
+        raise ValueError(f"{file.name} has {len(read)} of {length} records")
+    return read

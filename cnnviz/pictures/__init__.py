@@ -1,11 +1,14 @@
-"""PICTURES: the kinds of picture that `visualize.py` draws of a run, each by a module's `pictures(run, view)`."""
+"""PICTURES: the kinds of picture that `visualize.py` draws, each a frozen dataclass whose fields are its options.
+
+Called with networks and data, a kind gives pictures: `Kernels(layer="conv1")([net], data)`.
+"""
 
 PICTURES = {
-    "layers": "cnnviz.pictures.layers",
-    "kernels": "cnnviz.pictures.kernels",
-    "histograms": "cnnviz.pictures.histograms",
-    "activations": "cnnviz.pictures.activations",
-    "attribute": "cnnviz.pictures.attribute",
-    "curves": "cnnviz.pictures.curves",
-    "predictions": "cnnviz.pictures.predictions",
+    "layers": "cnnviz.pictures.layers:Layers",
+    "kernels": "cnnviz.pictures.kernels:Kernels",
+    "histograms": "cnnviz.pictures.histograms:Histograms",
+    "activations": "cnnviz.pictures.activations:Activations",
+    "attribute": "cnnviz.pictures.attribute:Attributions",
+    "curves": "cnnviz.pictures.curves:Curves",
+    "predictions": "cnnviz.pictures.predictions:Predictions",
 }

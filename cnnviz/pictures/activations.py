@@ -1,7 +1,9 @@
 """What the layers make of one image: the image itself, and each layer's feature maps or code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -11,44 +13,55 @@ from cnnviz.figures.bars import code
 from cnnviz.figures.grids import grids
 from cnnviz.figures.image import image
 from cnnviz.figures.scales import scale_of
-from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer, sample, size
+from cnnviz.networks import Net
+from cnnviz.pictures.options import OfImage, OfLayer
+from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample, size
 from cnnviz.probe import Layer
-from cnnviz.runs import Run
 
 MOST_LAYERS, MOST_MAPS = 4, 256
 NONLINEAR = ("relu", "elu", "selu", "gelu", "silu", "swish", "mish", "softplus", "tanh", "sigmoid", "activation")
 
 
-def pictures(run: Run, view: View) -> list[Picture]:
-    """The sample image, and its values at the view's layer, or at those after the convolutions' non-linearities."""
-    asked = asked_layer(run, view)
-    pixels, _, named = sample(run, view)
-    candidates = [asked] if asked else spatial_layers(run)
-    layers = spread(candidates, MOST_LAYERS)
-    title = named
+@dataclass(frozen=True)
+class Activations(OfImage, OfLayer, OneByOne):
+    """An image, and its values at a layer, or at those after the convolutions' non-linearities."""
+
+    def of(self, net: Net, data: Data) -> list[Picture]:
+        candidates = spatial_layers(net) if self.layer is None else [net.layer(self.layer)]
+        shown = sample(data.of(net), self.split, self.image)
+        layers = spread(candidates, MOST_LAYERS)
+        names, images = [layer.name for layer in layers], net.prepare(shown.pixels[None])
+        values = probe.activations(net.model, net.variables, images, names)
+        more = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
+        where, subject = f"{net.name} on {shown.title}", {"network": net.name, "image": shown.subject}
+        maps = [values_picture(where, name, np.asarray(found[0]), more, subject) for name, found in values.items()]
+        return [image_picture(shown), *maps]
+
+
+def image_picture(shown: Sample) -> Picture:
+    """The image itself."""
+    pixels = shown.pixels
     caption = f"{size(pixels.shape)} values from 0 to 255" + ("." if pixels.shape[-1] == 3 else ", 255 in black.")
-    found = [Picture("image", title, caption, {"image": pixels}, partial(image, pixels, title=title))]
-    values = probe.activations(run.model, run.variables, run.prepare(pixels[None]), [layer.name for layer in layers])
-    left_out = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
-    where = f"{run.name} on {named}"
-    return [*found, *(values_picture(where, name, np.asarray(v[0]), left_out) for name, v in values.items())]
+    draw = partial(image, pixels, title=shown.title)
+    axes = {"image": ("height", "width", "channel")}
+    return Picture("image", shown.title, caption, {"image": pixels}, draw, {"image": shown.subject}, axes)
 
 
-def spatial_layers(run: Run) -> list[Layer]:
+def spatial_layers(net: Net) -> list[Layer]:
     """The layers whose values are most worth seeing, in order.
 
     Feature maps after a non-linearity; in a model that names none, those of its convolutions; else any feature maps;
     in a model without feature maps the codes after a non-linearity, else every layer.
     """
-    convolutions = kernels.kernels(run.variables).keys()
-    maps = [layer for layer in run.layers if len(layer.shape) == 3]
+    convolutions = kernels.kernels(net.variables).keys()
+    maps = [layer for layer in net.layers if len(layer.shape) == 3]
     choices = [
         [layer for layer in maps if is_nonlinear(layer)],
         [layer for layer in maps if layer.name.split("@")[0] in convolutions],
         maps,
-        [layer for layer in run.layers if is_nonlinear(layer)],
+        [layer for layer in net.layers if is_nonlinear(layer)],
     ]
-    return next((choice for choice in choices if choice), run.layers)
+    return next((choice for choice in choices if choice), net.layers)
 
 
 def is_nonlinear(layer: Layer) -> bool:
@@ -63,18 +76,21 @@ def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
     return [layers[place] for place in places]
 
 
-def values_picture(where: str, name: str, values: Float[np.ndarray, "..."], left_out: str) -> Picture:
+def values_picture(
+    where: str, name: str, values: Float[np.ndarray, "..."], left_out: str, subject: Mapping[str, Any]
+) -> Picture:
     """One layer's values: three axes as a grid of maps, two as one map, one (or 1 x 1 maps) as bars."""
-    numbers = {name: values}
+    numbers, subject = {name: values}, {**subject, "layer": name}
+    axes = {name: {3: ("height", "width", "channel"), 2: ("height", "width"), 1: ("unit",)}.get(values.ndim, ())}
     stem = f"activations_{name}"
     if values.ndim in (2, 3) and max(values.shape[:2]) > 1:
         maps = np.moveaxis(values, 2, 0) if values.ndim == 3 else values[None]
-        return maps_picture(stem, where, name, maps, left_out, numbers)
+        return replace(maps_picture(stem, where, name, maps, left_out, numbers), subject=subject, axes=axes)
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, are no picture: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
     caption = f"One bar a unit; {(values > 0).sum()} of {values.size} are positive.{left_out}"
-    return Picture(stem, title, caption, numbers, partial(code, np.ravel(values), title=title))
+    return Picture(stem, title, caption, numbers, partial(code, np.ravel(values), title=title), subject, axes)
 
 
 def maps_picture(

@@ -1,24 +1,33 @@
 """How loss and accuracy moved during training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, stdev
 
 import numpy as np
 from jaxtyping import Float
 
+from cnnviz.batching import Report
 from cnnviz.figures.curves import curves
-from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer
-from cnnviz.runs import Run
+from cnnviz.networks import Net
+from cnnviz.pictures.picture import Data, Kind, Picture, Skipped
 from cnnviz.training.members import Record, best, by_seed
 
 
-def pictures(run: Run, view: View) -> list[Picture]:
-    """Loss and accuracy by epoch, on training and validation data: of one network with its best epoch marked."""
-    asked_layer(run, view)  # an unknown layer is an error here too
-    if not run.history:
-        raise Skipped(f"{run.name} has no history of its training, so there are no curves to draw.")
-    networks = by_seed([dict(record) for record in run.history])
+@dataclass(frozen=True)
+class Curves(Kind):
+    """Loss and accuracy by epoch, on training and validation data; of several seeds means and deviations."""
+
+    def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
+        return [curves_picture(net) for net in networks]
+
+
+def curves_picture(net: Net) -> Picture:
+    """Loss and accuracy of a network, its best epoch marked; of several members the means, with bands."""
+    if not net.history:
+        raise Skipped(f"{net.name} has no history of its training, so there are no curves to draw.")
+    networks = by_seed([dict(record) for record in net.history])
     epochs = np.arange(1, 1 + max(map(len, networks)))
     lines = lambda measure: {
         "train": column(networks, f"train_{measure}"),
@@ -26,9 +35,10 @@ def pictures(run: Run, view: View) -> list[Picture]:
     }
     panels = {measure: lines(measure) for measure in ("loss", "accuracy")}
     marked = int(best(networks[0])["epoch"]) if len(networks) == 1 else None
-    title = f"{run.title}: loss and accuracy over {len(epochs)} epoch{'s' * (len(epochs) > 1)}"
+    title = f"{net.title}: loss and accuracy over {len(epochs)} epoch{'s' * (len(epochs) > 1)}"
     draw = partial(curves, panels, epochs, best=marked, title=title)
-    return [Picture("curves", title, _caption([best(own) for own in networks]), [dict(r) for r in run.history], draw)]
+    caption, records = _caption([best(own) for own in networks]), [dict(record) for record in net.history]
+    return Picture("curves", title, caption, records, draw, {"network": net.name})
 
 
 def _caption(kept: Sequence[Record]) -> str:

@@ -8,19 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError, unknown
-from cnnviz.figures.style import add_caption
+from cnnviz.figures.files import FORMATS
 from cnnviz.pictures.picture import Numbers, Picture
-
-DPI = 200
-DATES = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}
-FORMATS = tuple(DATES)
-SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
 
 
 def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data: bool = False) -> list[Path]:
@@ -32,11 +25,7 @@ def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data
         stem.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{stem.parent} cannot be a folder for pictures: {error.strerror}.") from error
-    figure = picture.draw()
-    add_caption(figure, picture.caption)
-    written = [stem.with_name(f"{stem.name}.{format}")]
-    with atomic_write(written[0]) as path:
-        _save(figure, path, format, picture.title)
+    written = [picture.save(stem.with_name(f"{stem.name}.{format}"))]
     if data:
         kind = kind_of(picture.numbers)
         written.append(stem.with_name(f"{stem.name}.{kind}"))
@@ -56,12 +45,6 @@ def kind_of(numbers: Numbers) -> str:
 def _file_name(name: str) -> str:
     """The name with nothing in it that means something to a file system: layers may be called `a/b` or `../c`."""
     return re.sub(r"[^\w@.+-]+", "-", name).lstrip(".-") or "picture"
-
-
-def _save(figure: Figure, path: Path, format: str, title: str) -> None:
-    metadata = {"Title": title, DATES[format]: None}
-    with matplotlib.rc_context(SETTINGS):
-        figure.savefig(path, format=format, dpi=DPI, metadata=metadata)
 
 
 def _write_npz(path: Path, numbers: Mapping[str, np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -14,40 +15,44 @@ from cnnviz.figures.montage import Maps, kernel_columns
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 from cnnviz.figures.statistics import scatter
 from cnnviz.kernels import statistics
-from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer, size
+from cnnviz.networks import Net
+from cnnviz.pictures.options import OfLayer
+from cnnviz.pictures.picture import Data, OneByOne, Picture, Skipped, size
 from cnnviz.pictures.weights import Pair, convolutions, pair, summary, weighted_layer
-from cnnviz.runs import Run
 
 Filters = Float[np.ndarray, "h w i o"]
 FIRST_LIMIT = 0.5  # the same in every run, so that runs compare at a glance
 MOST_KERNELS, MOST_SIDE, MOST_PANELS = 256, 16, 24
 
 
-def pictures(run: Run, view: View) -> list[Picture]:
-    """Mean and deviation of every kernel, and the kernels of the first convolution or of the view's layer."""
-    asked = asked_layer(run, view)
-    layer = weighted_layer(run, view)
-    names = convolutions(run) if asked is None else [layer]
-    found = [statistics_picture(run, names)] if names else []
-    try:
-        return [*found, kernels_picture(run, layer)]
-    except Skipped:
-        if not found:
-            raise
-        return found
+@dataclass(frozen=True)
+class Kernels(OfLayer, OneByOne):
+    """Mean and deviation of every kernel, and the kernels of the first convolution or of a layer."""
+
+    def of(self, net: Net, data: Data) -> list[Picture]:
+        layer = weighted_layer(net, self.layer)
+        names = convolutions(net) if self.layer is None else [layer]
+        found = [statistics_picture(net, names)] if names else []
+        try:
+            return [*found, kernels_picture(net, layer)]
+        except Skipped:
+            if not found:
+                raise
+            return found
 
 
-def statistics_picture(run: Run, names: list[str]) -> Picture:
+def statistics_picture(net: Net, names: list[str]) -> Picture:
     """A point a kernel: the mean and the standard deviation of its weights, trained and untrained, by layer."""
-    pairs = {name: pair(run, name) for name in names}
+    pairs = {name: pair(net, name) for name in names}
     panels = {name: {kind: moments(w) for kind, w in sets.items()} for name, sets in pairs.items()}
     shown = dict(list(panels.items())[:MOST_PANELS])
-    title = f"{run.title}: mean and standard deviation of every kernel, trained and untrained"
+    title = f"{net.title}: mean and standard deviation of every kernel, trained and untrained"
     said = ". ".join(f"{name}, all weights: {summary(sets)}" for name, sets in list(pairs.items())[:3])
     more = f" Drawn are the first {MOST_PANELS} of {len(panels)} layers." if len(panels) > MOST_PANELS else ""
     caption = f"One point a kernel (one output of a layer). {said}.{more}"
     name = "kernel_statistics" if len(names) != 1 else f"kernel_statistics_{names[0]}"
-    return Picture(name, title, caption, statistics_records(pairs), partial(scatter, shown, title=title))
+    draw = partial(scatter, shown, title=title)
+    return Picture(name, title, caption, statistics_records(pairs), draw, {"network": net.name})
 
 
 def moments(weights: Float[np.ndarray, "..."]) -> tuple[Float[np.ndarray, " o"], Float[np.ndarray, " o"]]:
@@ -68,21 +73,23 @@ def statistics_records(pairs: Mapping[str, Pair]) -> list[dict[str, str | int | 
     return records
 
 
-def kernels_picture(run: Run, layer: str) -> Picture:
+def kernels_picture(net: Net, layer: str) -> Picture:
     """A layer's kernels, trained and untrained, on one scale that is printed."""
-    weights = pair(run, layer)
-    filters = {kind: as_filters(w, layer, run.image_shape) for kind, w in weights.items()}
+    weights = pair(net, layer)
+    filters = {kind: as_filters(w, layer, net.image_shape) for kind, w in weights.items()}
     plans = {kind: arrange(w) for kind, w in filters.items()}
     panels, plan = {kind: plan.maps for kind, plan in plans.items()}, plans["trained"]
     scale = scale_for(weights["trained"], weights["untrained"])
-    title = f"{run.title}, {layer}: {plan.what}, trained and untrained"
+    title = f"{net.title}, {layer}: {plan.what}, trained and untrained"
     outside = ", ".join(f"{scale.outside(maps):,} of {maps.size:,} {kind}" for kind, maps in panels.items())
     caption = (
         f"Weights on the scale from {-scale.high:g} to {scale.high:g}; outside it, and drawn in the color of its end: "
         f"{outside}. All weights: {summary(weights)}."
     )
     draw = partial(_draw, panels, plan, scale, title)
-    return Picture(f"kernels_{layer}", title, caption, weights, draw)
+    subject = {"network": net.name, "layer": layer}
+    axes = dict.fromkeys(weights, ("height", "width", "input", "output")[-weights["trained"].ndim :])
+    return Picture(f"kernels_{layer}", title, caption, weights, draw, subject, axes)
 
 
 def layer_figure(layer: str, weights: Float[np.ndarray, "..."], image_shape: tuple[int, ...], title: str) -> Figure:

@@ -1,30 +1,34 @@
 """The layer table: what a network is made of, in order of execution."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
-from cnnviz.pictures.picture import Picture, View, asked_layer, size
+from cnnviz.networks import Net
+from cnnviz.pictures.options import OfLayer
+from cnnviz.pictures.picture import Data, OneByOne, Picture, size
 from cnnviz.probe import Layer
-from cnnviz.runs import Run
 
 HEADER = ("layer", "kind", "output shape", "parameters", "receptive field")
 FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
 
-def pictures(run: Run, view: View) -> list[Picture]:
-    """The table of all layers, or of the one that the view names, with the whole model's parameters below."""
-    asked = asked_layer(run, view)
-    layers = [asked] if asked else run.layers
-    total = parameter_count(run.variables)
-    title = f"{run.title}: layers for images of {size(run.image_shape)}, {total:,} parameters"
-    caption = (
-        "Output shape of one image as height x width x channels; the receptive field is the height x width of the "
-        "pixels that one value can depend on."
-    )
-    draw = partial(table, HEADER, rows(layers, total), numeric=(3, 4), title=title)
-    return [Picture("layers", title, caption, records(layers, total), draw)]
+@dataclass(frozen=True)
+class Layers(OfLayer, OneByOne):
+    """The table of all layers, or of one, with the parameters of the model below."""
+
+    def of(self, net: Net, data: Data) -> list[Picture]:
+        layers = net.layers if self.layer is None else [net.layer(self.layer)]
+        total = parameter_count(net.variables)
+        title = f"{net.title}: layers for images of {size(net.image_shape)}, {total:,} parameters"
+        caption = (
+            "Output shape of one image as height x width x channels; the receptive field is the height x width of the "
+            "pixels that one value can depend on."
+        )
+        draw = partial(table, HEADER, rows(layers, total), numeric=(3, 4), title=title)
+        return [Picture("layers", title, caption, records(layers, total), draw, {"network": net.name})]
 
 
 def rows(layers: Sequence[Layer], total: int) -> list[tuple[str, ...]]:

@@ -1,31 +1,35 @@
-"""What a picture is, and what a person asks to see of a run."""
+"""What a picture is, what a kind of picture is, and the data that pictures show to a network."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from cnnviz.atomic import atomic_write
+from cnnviz.batching import Report
 from cnnviz.data import Dataset, Split
 from cnnviz.errors import InputError, unknown
+from cnnviz.figures.files import FORMATS, encoded
 from cnnviz.figures.image import Pixels
-from cnnviz.probe import Layer
-from cnnviz.runs import Run
+from cnnviz.networks import Net
 
 SPLITS = ("train", "test")
 Numbers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Skipped(Exception):
-    """A picture that this run or this view has nothing for; the message is the sentence that says why."""
+    """There is nothing to draw of this network or data; the message is the sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A title, a caption and the numbers behind what `draw` draws.
+    """A title, a caption, and the numbers behind what `draw` draws.
 
-    `numbers` are arrays by name, flat records, or anything nested that JSON holds.
+    `numbers` are arrays by name, flat records, or anything nested that JSON holds; `axes` names the axes of those that
+    are arrays. `subject` says what the picture is of: its network, layer, unit, image, method, as far as it has one.
     """
 
     name: str
@@ -33,72 +37,93 @@ class Picture:
     caption: str
     numbers: Numbers
     draw: Callable[[], Figure]
+    subject: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the picture, caption included, in the format of the path's ending; atomically."""
+        path = Path(path)
+        if path.suffix[1:] not in FORMATS:
+            raise unknown("format", path.suffix[1:], FORMATS)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(self.encoded(path.suffix[1:]))
+        return path
+
+    def encoded(self, format: str = "png", dpi: int | None = None) -> bytes:
+        """The picture as a file's bytes, the same each time."""
+        return encoded(self.draw(), format, self.title, self.caption, dpi)
+
+    def _repr_png_(self) -> bytes:
+        """The picture as the last line of a notebook's cell shows it."""
+        return self.encoded(dpi=100)
 
 
 @dataclass(frozen=True)
-class View:
-    """What is asked for: a layer (None for the usual ones), and which image of which split of a data set.
+class Kind:
+    """A kind of picture: a frozen dataclass whose fields are its options."""
 
-    `find` gives the data set, or None where there is none; only pictures that need one call for it. Attributions are of
-    several `images` ("0:8", "3" or "1,5,9"), by `methods` (names, "all", or None for the usual ones), of a `target`;
-    `seed` is their key, and `report(done, total)` is called as they go on.
-    """
+    def __call__(self, networks: Sequence[Net], data: "Data", report: Report | None = None) -> list[Picture]:
+        """The pictures of these networks; raises Skipped if there are none, InputError for an option that cannot be."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OneByOne(Kind):
+    """A kind of picture that draws every network by itself, and of several members the first."""
+
+    def __call__(self, networks: Sequence[Net], data: "Data", report: Report | None = None) -> list[Picture]:
+        return [picture for net in networks for picture in self.of(net.first, data)]
+
+    def of(self, net: Net, data: "Data") -> list[Picture]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data set that pictures show to a network, looked for when the first picture needs it."""
 
     find: Callable[[], Dataset | None] = lambda: None
-    layer: str | None = None
-    image: int = 0
-    split: str = "train"
-    methods: str | None = None
-    images: str = "0:8"
-    target: str = "predicted"
-    seed: int = 0
-    report: Callable[[int, int], None] | None = None
 
     @cached_property
     def dataset(self) -> Dataset | None:
         return self.find()
 
-
-def asked_layer(run: Run, view: View) -> Layer | None:
-    """The layer that the view names, None if it names none; an unknown one is an InputError."""
-    if view.layer is None:
-        return None
-    layers = {layer.name: layer for layer in run.layers}
-    if view.layer not in layers:
-        raise unknown("layer", view.layer, layers)
-    return layers[view.layer]
-
-
-def dataset_of(run: Run, view: View) -> Dataset:
-    """The view's data set, if its images and classes are such as the run's model takes."""
-    dataset = view.dataset
-    if dataset is None:
-        raise Skipped(f"{run.name} comes with no data set to show it; name one with --dataset.")
-    found, due = (size(shape) for shape in (dataset.train.images.shape[1:], run.image_shape))
-    if found != due:
-        raise InputError(f"{run.name} takes images of {due}; those of {dataset.name} are {found}.")
-    return dataset
+    def of(self, net: Net) -> Dataset:
+        """The data set; raises Skipped if there is none, InputError if its images are not such as the network takes."""
+        if self.dataset is None:
+            raise Skipped(f"{net.name} comes with no data set to show it; name one with --dataset.")
+        found, expected = (size(shape) for shape in (self.dataset.train.images.shape[1:], net.image_shape))
+        if found != expected:
+            raise InputError(f"{net.name} takes images of {expected}; those of {self.dataset.name} are {found}.")
+        return self.dataset
 
 
-def split_of(dataset: Dataset, view: View) -> Split:
-    if view.split not in SPLITS:
-        raise unknown("split", view.split, SPLITS)
-    return dataset.train if view.split == "train" else dataset.test
+@dataclass(frozen=True)
+class Sample:
+    """One image of a data set as pictures show it: its pixels, its label, and its name in titles."""
+
+    pixels: Pixels
+    label: int
+    title: str
+    subject: Mapping[str, Any]
 
 
-def sample(run: Run, view: View) -> tuple[Pixels, int, str]:
-    """The image that the view asks for: its pixels, its label, and what it is called in titles."""
-    dataset = dataset_of(run, view)
-    split = split_of(dataset, view)
-    if not 0 <= view.image < len(split.images):
-        last = len(split.images) - 1
-        raise InputError(f"There is no {view.split} image {view.image} in {dataset.name}; they go from 0 to {last}.")
-    label = int(split.labels[view.image])
-    return (
-        split.images[view.image],
-        label,
-        f"{view.split} image {view.image} ({dataset.classes[label]}) of {dataset.title}",
-    )
+def split_of(dataset: Dataset, split: str) -> Split:
+    """The split of this name; raises InputError if there is none."""
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    return dataset.train if split == "train" else dataset.test
+
+
+def sample(dataset: Dataset, split: str, index: int) -> Sample:
+    """The image at this index of the split; raises InputError if it is out of range."""
+    images, labels = (part := split_of(dataset, split)).images, part.labels
+    if not 0 <= index < len(images):
+        last = len(images) - 1
+        raise InputError(f"There is no {split} image {index} in {dataset.name}; they go from 0 to {last}.")
+    label = int(labels[index])
+    title = f"{split} image {index} ({dataset.classes[label]}) of {dataset.title}"
+    return Sample(images[index], label, title, {"dataset": dataset.name, "split": split, "index": index})
 
 
 def size(shape: Sequence[int]) -> str:

@@ -1,5 +1,6 @@
 """What a network says: of one image, of all test images, and where it is most surely wrong."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,8 +12,9 @@ from cnnviz.errors import InputError
 from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import confusion
 from cnnviz.figures.image import gallery
-from cnnviz.pictures.picture import Picture, Skipped, View, asked_layer, dataset_of, sample
-from cnnviz.runs import Run
+from cnnviz.networks import Net
+from cnnviz.pictures.options import OfImage
+from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample
 
 ROWS = 1000  # images that are float at one time
 MOST_BARS, MOST_MISTAKES = 20, 24
@@ -20,19 +22,21 @@ MOST_BARS, MOST_MISTAKES = 20, 24
 Probabilities = Float[np.ndarray, "n k"]
 
 
-def pictures(run: Run, view: View) -> list[Picture]:
-    """The sample's class probabilities, the test split's confusion matrix, and its most confident mistakes."""
-    asked_layer(run, view)  # an unknown layer is an error here too
-    dataset = dataset_of(run, view)
-    one = sample_picture(run, view, dataset)
-    p = predict(run, dataset.test.images)
-    return [one, confusion_picture(run, dataset, p), *mistakes_pictures(run, dataset, p)]
+@dataclass(frozen=True)
+class Predictions(OfImage, OneByOne):
+    """The class probabilities of an image, the confusion matrix of the test split, and its most confident mistakes."""
+
+    def of(self, net: Net, data: Data) -> list[Picture]:
+        dataset = data.of(net)
+        one = sample_picture(net, dataset, sample(dataset, self.split, self.image))
+        p = predict(net, dataset.test.images)
+        return [one, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
 
 
-def predict(run: Run, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
+def predict(net: Net, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
     """Every image's class probabilities; a few images at a time are made floats."""
     chunks = (images[i : i + ROWS] for i in range(0, len(images), ROWS))
-    logits = [np.asarray(probe.logits(run.model, run.variables, run.prepare(chunk)), np.float64) for chunk in chunks]
+    logits = [np.asarray(probe.logits(net.model, net.variables, net.prepare(chunk)), np.float64) for chunk in chunks]
     return softmax(np.concatenate(logits))
 
 
@@ -41,29 +45,30 @@ def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def class_names(run: Run, dataset: Dataset, count: int) -> list[str]:
+def class_names(net: Net, dataset: Dataset, count: int) -> list[str]:
     """The run's own names of its classes, else the data set's; numbers if neither has one for each."""
-    named = (list(names) for names in (run.classes, dataset.classes) if len(names) == count)
+    named = (list(names) for names in (net.classes, dataset.classes) if len(names) == count)
     return next(named, [str(number) for number in range(count)])
 
 
-def sample_picture(run: Run, view: View, dataset: Dataset) -> Picture:
+def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
     """One image and the probabilities of its classes, the likeliest twenty where there are many."""
-    pixels, label, named = sample(run, view)
-    p = predict(run, pixels[None])[0]
+    pixels, label = shown.pixels, shown.label
+    p = predict(net, pixels[None])[0]
     if len(p) < 2:
-        raise Skipped(f"{run.name} has one output, so there are no classes to tell apart.")
+        raise Skipped(f"{net.name} has one output, so there are no classes to tell apart.")
     if len(p) < len(dataset.classes):
-        raise InputError(f"{run.name} tells {len(p)} classes apart; {dataset.name} has {len(dataset.classes)}.")
-    names = class_names(run, dataset, len(p))
+        raise InputError(f"{net.name} tells {len(p)} classes apart; {dataset.name} has {len(dataset.classes)}.")
+    names = class_names(net, dataset, len(p))
     order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
-    title = f"{run.name} on {named}: {names[p.argmax()]}, {p.max():.1%}"
+    title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
     caption = f"Class probabilities; the true class, {names[label]}, has {p[label]:.4f}.{left_out}"
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
     true = int(np.flatnonzero(order == label)[0])
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
-    return Picture("probabilities", title, caption, records, draw)
+    subject = {"network": net.name, "image": shown.subject}
+    return Picture("probabilities", title, caption, records, draw, subject)
 
 
 def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"]:
@@ -72,16 +77,17 @@ def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"
     return order if label in order else np.append(order[:-1], label)
 
 
-def confusion_picture(run: Run, dataset: Dataset, p: Probabilities) -> Picture:
+def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
     """True classes against predicted ones over the test split."""
     labels, k = dataset.test.labels, p.shape[1]
     counts = np.bincount(labels * k + p.argmax(axis=1), minlength=k * k).reshape(k, k)
     accuracy = np.trace(counts) / len(labels)
-    names = class_names(run, dataset, k)
-    title = f"{run.name} on {dataset.title}: confusion matrix, test accuracy {accuracy:.4f}"
+    names = class_names(net, dataset, k)
+    title = f"{net.name} on {dataset.title}: confusion matrix, test accuracy {accuracy:.4f}"
     caption = f"{np.trace(counts):,} of {len(labels):,} test images are right. {worst(counts, names)}"
     numbers = {"classes": names, "accuracy": float(accuracy), "counts": counts.tolist()}
-    return Picture("confusion", title, caption, numbers, partial(confusion, counts, names, title=title))
+    draw = partial(confusion, counts, names, title=title)
+    return Picture("confusion", title, caption, numbers, draw, {"network": net.name})
 
 
 def worst(counts: Int[np.ndarray, "k k"], names: list[str]) -> str:
@@ -94,20 +100,20 @@ def worst(counts: Int[np.ndarray, "k k"], names: list[str]) -> str:
     return f"The commonest mistake: {share} {names[true]} are taken for {names[said]}."
 
 
-def mistakes_pictures(run: Run, dataset: Dataset, p: Probabilities) -> list[Picture]:
+def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Picture]:
     """The wrongly named test images in which the network was most sure of itself; no picture where none is wrong."""
     said, labels = p.argmax(axis=1), dataset.test.labels
     wrong = np.flatnonzero(said != labels)
     if not len(wrong):
         return []
     first = wrong[np.argsort(-p[wrong, said[wrong]], kind="stable")][:MOST_MISTAKES]
-    names = class_names(run, dataset, p.shape[1])
+    names = class_names(net, dataset, p.shape[1])
     records = [
         {"image": int(i), "true": names[labels[i]], "predicted": names[said[i]], "probability": float(p[i, said[i]])}
         for i in first
     ]
-    title = f"{run.name} on {dataset.title}: the {len(first)} most confident of {len(wrong):,} mistakes"
+    title = f"{net.name} on {dataset.title}: the {len(first)} most confident of {len(wrong):,} mistakes"
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
     draw = partial(gallery, dataset.test.images[first], texts, title=title)
-    return [Picture("mistakes", title, caption, records, draw)]
+    return [Picture("mistakes", title, caption, records, draw, {"network": net.name})]

@@ -6,36 +6,35 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels
-from cnnviz.pictures.picture import Skipped, View, asked_layer
-from cnnviz.runs import Run
+from cnnviz.networks import Net
+from cnnviz.pictures.picture import Skipped
 
 Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and "untrained" -> the weights of one layer
 
 
-def pair(run: Run, name: str) -> Pair:
+def pair(net: Net, name: str) -> Pair:
     """A layer's weights, trained and untrained."""
-    trained, untrained = (kernels.weights(variables)[name] for variables in (run.variables, run.untrained))
+    trained, untrained = (kernels.weights(variables)[name] for variables in (net.variables, net.untrained))
     return {"trained": np.asarray(trained, np.float32), "untrained": np.asarray(untrained, np.float32)}
 
 
-def convolutions(run: Run) -> list[str]:
+def convolutions(net: Net) -> list[str]:
     """The layers that have a convolution's kernel, in order of execution."""
-    return list(kernels.kernels(run.variables, run.layers))
+    return list(kernels.kernels(net.variables, net.layers))
 
 
-def weighted_layer(run: Run, view: View) -> str:
-    """The layer whose weights are drawn: the one that the view names, else the first convolution, else the first."""
-    weights = kernels.weights(run.variables)
-    asked = asked_layer(run, view)
-    if asked:
-        name = asked.name.split("@")[0]  # every call of a module has the same weights
+def weighted_layer(net: Net, asked: str | None) -> str:
+    """The layer whose weights are drawn: the one asked for, else the first convolution, else the first with weights."""
+    weights = kernels.weights(net.variables)
+    if asked is not None:
+        name = net.layer(asked).name.split("@")[0]  # every call of a module has the same weights
         if name not in weights:
-            raise Skipped(f"The layer {asked.name} has no kernel; layers with one are {', '.join(weights)}.")
+            raise Skipped(f"The layer {asked} has no kernel; layers with one are {', '.join(weights)}.")
         return name
-    called = [layer.name.split("@")[0] for layer in run.layers]
-    names = [*convolutions(run), *(name for name in called if name in weights), *weights]
+    called = [layer.name.split("@")[0] for layer in net.layers]
+    names = [*convolutions(net), *(name for name in called if name in weights), *weights]
     if not names:
-        raise Skipped(f"{run.name} has no layer with a kernel.")
+        raise Skipped(f"{net.name} has no layer with a kernel.")
     return names[0]
 
 

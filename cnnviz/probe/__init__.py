@@ -8,22 +8,31 @@ Every function takes `call`, extra arguments for the model's own call. Arguments
 names (`train=False`, `deterministic=True`, ...) are filled in by the model's signature.
 """
 
+from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold
+from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx
-from cnnviz.probe.read import NOTHING, Call, activations, check_images, logits, output_shape
+from cnnviz.probe.read import NOTHING, Call, activations, as_names, check_images, logits, output_shape
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import LOGITS
 
 __all__ = [
+    "LOGITS",
     "NOTHING",
+    "Adapter",
     "Call",
     "Layer",
     "activations",
+    "as_names",
+    "as_variables",
     "check_images",
     "fold",
     "from_nnx",
     "layers",
     "logits",
+    "network_of",
     "output_shape",
     "score_of",
 ]

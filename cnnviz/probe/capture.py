@@ -5,6 +5,7 @@ Nothing of a traced value leaves the trace by a side door: values travel in a co
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ import flax.linen as nn
 import jax
 from flax.traverse_util import flatten_dict
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, InputTypeError
 from cnnviz.types import Array, PyTree, Variables
 
 COLLECTION, OUTPUT = "cnnviz", "__output__"
@@ -31,15 +32,27 @@ class Recording:
     kinds: dict[str, str] = field(default_factory=dict)
 
 
+class Adapter(ABC):
+    """A model that is not a Linen module, brought in by an object that calls it and records its parts."""
+
+    @abstractmethod
+    def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
+        """The model's output for images `[n, h, w, c]`, in evaluation mode."""
+
+    @abstractmethod
+    def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+        """One call of the model, as `capture.record` gives it."""
+
+
 def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
     """One call of the model in evaluation mode, with every module's output and every sown value under its path.
 
     A path is joined by "/"; what a module gives at its second call is `name@1`, and then the first is `name@0`.
     """
-    if hasattr(model, "record"):  # an adapter, as from_nnx gives
+    if isinstance(model, Adapter):
         return model.record(variables, images, call)
     if not isinstance(model, nn.Module):
-        raise InputError(
+        raise InputTypeError(
             f"A model is a Flax Linen module, or an NNX one brought in by from_nnx; {type(model).__name__} is neither."
         )
     return _record_linen(model, variables, images, call)
@@ -96,7 +109,7 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
     }
     arguments = evaluation_call(model.__call__, call)
     with nn.intercept_methods(intercept):
-        output, state = model.apply(kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
+        output, state = nn.Module.apply(model, kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
     sown = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     outputs = {"/".join(path[:-1]): value for path, value in flatten_dict(state.get(COLLECTION, {})).items()}
     whole = outputs.pop("", None)

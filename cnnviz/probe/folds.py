@@ -10,14 +10,15 @@ from cnnviz.batching import chunks
 from cnnviz.fast.jit import compiled
 from cnnviz.probe.read import NOTHING, Call, in_order, values_of
 from cnnviz.probe.trace import Static, trace
-from cnnviz.types import Array, Given, PyTree, Variables
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import Array, Given, LayerNames, PyTree, Variables, VariablesLike
 
 
 def fold(
     model: Any,
-    variables: Variables,
+    variables: VariablesLike,
     images: Given,
-    layers: Sequence[str] | str | None,
+    layers: LayerNames,
     init: PyTree,
     update: Callable[..., PyTree],
     merge: Callable[[PyTree, PyTree], PyTree] | None = None,
@@ -34,6 +35,7 @@ def fold(
     local device folds chunks of its own and the states are merged; without it one device folds all. The layer "logits"
     is also the output before any softmax. Called again with the same functions, nothing recompiles.
     """
+    variables = as_variables(variables)
     names = in_order(model, variables, images, layers, call)
     step = partial(_fold_chunk, Static(model), names, Static(call), Static(update))
     devices = jax.local_devices() if merge is not None else jax.local_devices()[:1]

@@ -7,14 +7,14 @@ from typing import Any
 from flax import nnx
 
 from cnnviz.errors import InputTypeError
-from cnnviz.probe.capture import Recording, evaluation_call, is_array, named
+from cnnviz.probe.capture import Adapter, Recording, evaluation_call, is_array, named
 from cnnviz.types import Array, PyTree, Variables
 
 COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
 
 
 @dataclass(frozen=True, eq=False)
-class NNXModel:
+class NNXModel(Adapter):
     """The structure of an NNX module without its arrays; `apply` and `record` put arrays back in."""
 
     graphdef: Any

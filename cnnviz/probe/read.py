@@ -1,6 +1,6 @@
 """What a model gives for images: the values of its layers, and its logits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,8 @@ from cnnviz.batching import map_rows
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.fast.jit import compiled
 from cnnviz.probe.trace import Static, Trace, trace
-from cnnviz.types import Activations, Array, Given, Logits, Variables
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import Activations, Array, Given, LayerNames, Logits, Variables, VariablesLike
 
 Call = Mapping[str, Any]
 NOTHING: Call = MappingProxyType({})
@@ -20,9 +21,9 @@ NOTHING: Call = MappingProxyType({})
 
 def activations(
     model: Any,
-    variables: Variables,
+    variables: VariablesLike,
     images: Given,
-    layers: Sequence[str] | str | None = None,
+    layers: LayerNames = None,
     *,
     batch_size: int | None = None,
     call: Call = NOTHING,
@@ -31,21 +32,23 @@ def activations(
 
     What the named layers do not need is not computed. The name "logits" is also the output before any softmax.
     """
+    variables = as_variables(variables)
     names = in_order(model, variables, images, layers, call)
     values = map_rows(partial(_read, Static(model), names, Static(call), variables), images, batch_size)
     return dict(zip(names, values, strict=True))
 
 
 def logits(
-    model: Any, variables: Variables, images: Given, *, batch_size: int | None = None, call: Call = NOTHING
+    model: Any, variables: VariablesLike, images: Given, *, batch_size: int | None = None, call: Call = NOTHING
 ) -> Logits:
     """The model's outputs for each image, before any softmax that it ends in."""
     check_images(images)
-    return map_rows(partial(_read_logits, Static(model), Static(call), variables), images, batch_size)
+    read = partial(_read_logits, Static(model), Static(call), as_variables(variables))
+    return map_rows(read, images, batch_size)
 
 
 def output_shape(
-    model: Any, variables: Variables, image_shape: Sequence[int], *, call: Call = NOTHING
+    model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING
 ) -> tuple[int, ...]:
     """The shape of one image's logits; nothing is computed."""
     traced = trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call)
@@ -62,15 +65,23 @@ def check_images(images: Any) -> Any:
     return images
 
 
-def in_order(
-    model: Any, variables: Variables, images: Given, layers: Sequence[str] | str | None, call: Call
-) -> tuple[str, ...]:
-    """The asked names in order of execution; an unknown one is an InputError that lists the layers."""
+def as_names(layers: LayerNames) -> tuple[str, ...] | None:
+    """The names of layers that are asked for, None for all. Raises InputTypeError for what are not names."""
+    if layers is None or isinstance(layers, str):
+        return layers if layers is None else (layers,)
+    if not isinstance(layers, Iterable) or not all(isinstance(name, str) for name in layers):
+        raise InputTypeError(f"Layers are given by name, one or several; these were {layers!r}.")
+    return tuple(layers)
+
+
+def in_order(model: Any, variables: Variables, images: Given, layers: LayerNames, call: Call) -> tuple[str, ...]:
+    """The names that are asked for, in order of execution. Raises InputError, with all layers, if one is unknown."""
     traced = trace(model, variables, jax.ShapeDtypeStruct((2, *check_images(images).shape[1:]), images.dtype), call)
-    asked = set(traced.values) if layers is None else {layers} if isinstance(layers, str) else set(layers)
+    names = as_names(layers)
+    asked = set(traced.values if names is None else names)
     for name in asked:
         traced.value(name)
-    return tuple(name for name in [*traced.values, "logits"] if name in asked and not asked.discard(name))
+    return tuple(dict.fromkeys(name for name in [*traced.values, "logits"] if name in asked))
 
 
 def values_of(traced: Trace, variables: Variables, images: Array, names: Sequence[str]) -> list[Array]:

@@ -1,4 +1,4 @@
-"""What is explained: one number of a model's logits, as a function of one image and of offsets to its layers."""
+"""What is explained: one number of a network's logits, as a function of one image and of offsets to its layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,49 +8,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.errors import InputError, InputTypeError
-from cnnviz.probe.read import NOTHING, Call, check_images
-from cnnviz.probe.trace import Trace, trace
-from cnnviz.types import Activations, Array, Image, Scalar, Score, Variables
+from cnnviz.probe.network import network_of
+from cnnviz.probe.read import NOTHING, Call
+from cnnviz.types import LOGITS, Activations, Array, Image, Scalar, Score, VariablesLike
 
 Class = int | np.integer | Array
 Target = Class | tuple[Class, Class] | Callable[[Array], Array]
 
 
-def score_of(model: Any, variables: Variables, target: Target, *, call: Call = NOTHING) -> Score:
-    """What is explained: the target's logit as a function of one image and of offsets added to activations.
+def score_of(model: Any, variables: VariablesLike, target: Target, *, call: Call = NOTHING) -> Score:
+    """One number of a network: `score(image, offsets) -> (score, activations)`, for one image `[h, w, c]`.
 
     `target` is a class index (it may be traced), a pair of them (the difference of their logits), or a function of the
-    logits, which are those before any softmax that the model ends in. A missing offset means zero; the score's second
-    result is every layer's value, without a batch axis, and the logits under "logits". Inside `jax.jit`, pass
-    `variables` and `target` as arguments, so that another checkpoint or class does not recompile.
+    logits `[k]` that returns one number. Image, offsets and activations are those of `network_of`; the activations also
+    hold the logits, as `probe.LOGITS`, a name that no layer has. Inside `jax.jit`, pass `variables` and `target` as
+    arguments, so that another checkpoint or class does not recompile.
     """
+    network = network_of(model, variables, call=call)
 
     def score(image: Image, offsets: Activations) -> tuple[Scalar, Activations]:
-        images = check_images(image[None])
-        traced = trace(model, variables, images, call)
-        shifts = {traced.value(name): _as_offset(traced, name, offset) for name, offset in offsets.items()}
-        found, *values = traced.compute(variables, images, [traced.logits, *traced.values.values()], shifts)
-        named = zip(traced.values, values, strict=True)
-        rows = {name: jnp.squeeze(value, traced.axes[name]) for name, value in named}
-        return _pick(found[0], target), {"logits": found[0], **rows}
+        logits, activations = network(image, offsets)
+        return _pick(logits, target), {LOGITS: logits, **activations}
 
     return score
 
 
-def _as_offset(traced: Trace, name: str, offset: Array) -> Array:
-    """The offset with the layer's batch axis; another shape would broadcast in silence: an InputError."""
-    axis = traced.axes.get(name, 0)
-    shifted = jnp.expand_dims(offset, axis)
-    if shifted.shape != traced.value(name).shape:
-        shape = tuple(n for i, n in enumerate(traced.value(name).shape) if i != axis)
-        raise InputError(
-            f"An offset has the shape of its layer; {name!r} has {shape}, the offset {tuple(offset.shape)}."
-        )
-    return shifted
-
-
 def _pick(logits: Array, target: Target) -> Array:
-    """The scalar that `target` names among one image's logits."""
+    """The number of one image's logits that `target` names."""
     if callable(target):
         return _one_number(target(logits))
     if isinstance(target, tuple):
@@ -63,7 +47,7 @@ def _pick(logits: Array, target: Target) -> Array:
 
 
 def _one_number(found: Any) -> Array:
-    """What a function of the logits gives; anything but one number is an InputTypeError."""
+    """The result of a function of the logits. Raises InputTypeError if it is not one number."""
     if np.shape(found) != () or not isinstance(found, float | jax.Array | np.generic):
         given = f"shape {np.shape(found)}" if hasattr(found, "shape") else f"the kind {type(found).__name__}"
         raise InputTypeError(f"A target that is a function of the logits gives one number; this one gave {given}.")

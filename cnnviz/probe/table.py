@@ -12,7 +12,8 @@ from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
 from cnnviz.probe.read import NOTHING, Call
 from cnnviz.probe.trace import trace
-from cnnviz.types import Variables
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import VariablesLike
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Layer:
     receptive_field: tuple[int, int] | None
 
 
-def layers(model: Any, variables: Variables, image_shape: Sequence[int], *, call: Call = NOTHING) -> list[Layer]:
+def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> list[Layer]:
     """Every layer of the model in order of execution, for images of the shape (h, w, c); nothing is computed.
 
     A layer is a module's output, named by the module's path, or a value that the model sows; one that is called twice
@@ -39,6 +40,7 @@ def layers(model: Any, variables: Variables, image_shape: Sequence[int], *, call
     """
     if len(image_shape) != 3:
         raise InputError(f"An image has the shape (h, w, c); it was {tuple(image_shape)}.")
+    variables = as_variables(variables)
     images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
     traced = trace(model, variables, images, call)
     fields = receptive_fields(traced.graph, traced.image, sides=(1, 2))

@@ -9,12 +9,14 @@ from typing import Any
 import flax.errors
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
 from cnnviz.graph.softmax import logits_of
 from cnnviz.probe.capture import Recording, record
-from cnnviz.types import Array, Variables
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import LOGITS, Array, Variables, VariablesLike
 
 Shapes = tuple[Any, ...]  # a jax.ShapeDtypeStruct for each leaf
 
@@ -35,13 +37,13 @@ class Trace:
 
     @property
     def logits(self) -> Value:
-        """The model's output, or what goes into the softmax that makes it."""
+        """The model's output, or the input of the softmax that makes it."""
         if len(self.outputs) != 1:
             raise InputError(f"The model gives {len(self.outputs)} arrays; a score needs a model that gives one.")
         return logits_of(self.graph, self.outputs[0])
 
     def value(self, name: str) -> Value:
-        """The value of the layer `name`; "logits" is also the model's output before any softmax."""
+        """The value of the layer `name`; where no layer is called so, "logits" is the output before any softmax."""
         if name not in self.values and name == "logits":
             return self.logits
         if name not in self.values:
@@ -83,9 +85,9 @@ class Static:
         return isinstance(other, Static) and (self.value is other.value or self.key == other.key)
 
 
-def trace(model: Any, variables: Variables, images: Any, call: Mapping[str, Any]) -> Trace:
+def trace(model: Any, variables: VariablesLike, images: Any, call: Mapping[str, Any]) -> Trace:
     """The graph of `model` for images `[n, h, w, c]` of this shape; nothing is computed, and it is made only once."""
-    leaves, structure = jax.tree.flatten(variables)
+    leaves, structure = jax.tree.flatten(as_variables(variables))
     return _trace(Static(model), structure, tuple(map(_shape, leaves)), _shape(images), Static(call))
 
 
@@ -111,6 +113,8 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
         raise InputError(f"The model draws at random as it is called here, and must not: {error}") from error
     outputs, values = jax.tree.unflatten(tree, graph.outputs)
     axes = {name: _image_axis(value.shape, larger[name].shape) for name, value in values.items()}
+    if LOGITS in values:
+        raise InputError(f"The name {LOGITS!r} is reserved for the logits; this model has a layer of that name.")
     names = [name for name in _in_order(graph, values, recordings[0].order) if axes[name] is not None]
     kinds = {name: recordings[0].kinds.get(name.split("@")[0]) or kind_of(graph, values[name]) for name in names}
     return Trace(graph, {name: values[name] for name in names}, {n: axes[n] or 0 for n in names}, kinds, outputs)
@@ -178,4 +182,5 @@ def _called_name(node: Node) -> str:
 
 
 def _is_zero(value: Value) -> bool:
-    return value.constant is not None and value.shape == () and bool(value.constant == 0)
+    constant = value.constant
+    return constant is not None and not isinstance(constant, Tracer) and value.shape == () and bool(constant == 0)

@@ -22,5 +22,5 @@ class AblationCAM(ByChannel):
             start += width
         return score(image, offsets)[0]
 
-    def weights(self, score: Array, without: Array) -> Array:
-        return jnp.where(score == 0, 0, (score - without) / jnp.where(score == 0, 1, score))
+    def weights(self, score: Array, found: Array) -> Array:
+        return jnp.where(score == 0, 0, (score - found) / jnp.where(score == 0, 1, score))

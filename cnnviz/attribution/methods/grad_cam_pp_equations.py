@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.methods.cams import Channels, Map
-from cnnviz.types import Activations, Array, Image, Score
+from cnnviz.types import LOGITS, Activations, Array, Image, Score
 
 OF = ("exp", "softmax", "logit")
 Derivatives = tuple[Array, Array, Array]
@@ -49,7 +49,7 @@ def of_exp(first: Array, second: Array, third: Array) -> Derivatives:
 
 def logits_in(activations: Activations) -> Array:
     """The logits among the values of a score's layers."""
-    return activations["logits"]
+    return activations[LOGITS]
 
 
 def by_jacobian(of: str, score: Score, image: Image, layer: str, gradient: Array) -> Derivatives:

@@ -1,0 +1,32 @@
+"""`cnnviz train ...` and `cnnviz visualize ...`: the same as `python train.py ...` and `python visualize.py ...`."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from cnnviz import __version__
+from cnnviz.registry import resolve
+
+COMMANDS = {
+    "train": "cnnviz.commands.train:main",
+    "visualize": "cnnviz.commands.visualize:main",
+}
+HELP = f"""cnnviz {__version__}: train a convolutional network and see what it has learned.
+
+usage: cnnviz train [--help] ...      train a network and keep it as a run
+       cnnviz visualize [--help] ...  draw what a network has learned, from a run or from a file
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command by its name and gives its exit code: 0, or 2 if there is no such command."""
+    first, *others = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
+    if first in COMMANDS:
+        return resolve(COMMANDS, first, "command")(others, f"cnnviz {first}")
+    if first in ("--help", "-h", "--version"):
+        print(__version__ if first == "--version" else HELP, end="\n" if first == "--version" else "")
+        return 0
+    nearest = get_close_matches(first, COMMANDS, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"the commands are {' and '.join(COMMANDS)}."
+    print(f"cnnviz: {first!r} is not a command; {hint}", file=sys.stderr)
+    return 2

@@ -1,0 +1,40 @@
+"""The data set that a run's config names, as far as the config may name one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import InputError
+
+
+def recorded_data(
+    run: Path, config: Mapping[str, Any], data_dir: Path | None = None, dataset: str | None = None
+) -> tuple[Any, bool]:
+    """The data set that a run was trained on, and whether its images, labels and classes are still the same.
+
+    Anybody may have written the run. Raises InputError if its config names data inside the run that neither `data_dir`
+    nor `dataset`, the user's options, name too.
+    """
+    from cnnviz import data
+
+    saved = config["data"]
+    is_named = dataset is not None and address(saved["name"]) in map(address, (dataset, *dataset.split(",")))
+    if not is_named and saved["name"] not in data.DATASETS:
+        _check_outside(run, saved["name"], "--dataset")
+    if data_dir is None and saved["dir"] is not None:
+        _check_outside(run, saved["dir"], "--data-dir")
+    found = data.load(saved["name"], data_dir or saved["dir"])
+    if not is_named and data_dir is None:
+        _check_outside(run, found.source, "--data-dir")  # name and directory together may lead there, too
+    return found, found.fingerprint == saved["fingerprint"]
+
+
+def address(name: str) -> str:
+    """A data set's name as a run keeps it: of a path, the absolute one."""
+    return str(Path(name).resolve()) if Path(name).exists() else name.strip()
+
+
+def _check_outside(run: Path, place: str, option: str) -> None:
+    path = Path(place).expanduser()
+    if path.exists() and path.resolve().is_relative_to(run.resolve()):
+        raise InputError(f"The run {run} names data inside itself, {place}, which is read only if {option} names it.")

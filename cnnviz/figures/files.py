@@ -1,0 +1,23 @@
+"""A figure with its caption as a file's bytes, the same each time."""
+
+import io
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from cnnviz.figures.style import add_caption
+
+DPI = 200
+DATES = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}
+FORMATS = tuple(DATES)
+SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
+
+
+def encoded(figure: Figure, format: str, title: str, caption: str, dpi: int | None = None) -> bytes:
+    """The figure with its caption below it, as the bytes of a png, svg or pdf file."""
+    add_caption(figure, caption)
+    file = io.BytesIO()
+    with matplotlib.rc_context(SETTINGS):
+        figure.savefig(file, format=format, dpi=dpi or DPI, metadata={"Title": title, DATES[format]: None})
+    return file.getvalue()

@@ -1,0 +1,74 @@
+"""How uint8 images become the floats that a network takes, as data: obeyed by whoever opens the network."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import jax.numpy as jnp
+
+from cnnviz.errors import InputError
+from cnnviz.types import Array, Float, Given
+
+OLDEST = "float32(pixel) / 255"  # what runs said before they had the numbers
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """(pixel * scale - mean) / deviation in float32, with a mean and a deviation for each channel, or none.
+
+    Raises InputError if the scale or a deviation is not positive and finite, or a mean is not finite.
+    """
+
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        for name in ("mean", "deviation"):
+            object.__setattr__(self, name, tuple(map(_number, getattr(self, name))))
+        if not 0 < _number(self.scale) < float("inf"):
+            raise InputError(f"prepare.scale is a positive, finite number; it was {self.scale!r}.")
+        if not all(0 < value < float("inf") for value in self.deviation):
+            raise InputError(f"prepare.deviation has positive, finite numbers; it was {list(self.deviation)}.")
+        if not all(-float("inf") < value < float("inf") for value in self.mean):
+            raise InputError(f"prepare.mean has finite numbers; it was {list(self.mean)}.")
+
+    def __call__(self, images: Given) -> Float[Array, "*n h w c"]:
+        """uint8 images as the float32 that the network takes."""
+        self.check(images.shape[-1])
+        prepared = jnp.asarray(images, jnp.float32) / (1 / self.scale)  # so that a scale of 1/255 is a division by 255
+        if self.mean:
+            prepared = prepared - jnp.asarray(self.mean, jnp.float32).reshape((1,) * (images.ndim - 1) + (-1,))
+        if self.deviation:
+            prepared = prepared / jnp.asarray(self.deviation, jnp.float32).reshape((1,) * (images.ndim - 1) + (-1,))
+        return prepared
+
+    def check(self, channels: int) -> None:
+        """Raises InputError if the numbers are not for images of so many channels."""
+        for name in ("mean", "deviation"):
+            count = len(getattr(self, name))
+            if count not in (0, 1, channels):
+                raise InputError(f"prepare.{name} has {count} numbers; images of {channels} channels need {channels}.")
+
+    @classmethod
+    def read(cls, described: Any) -> "Prepare":
+        """The preparation that a config describes: a mapping of the fields, or the sentence that older runs have."""
+        if described == OLDEST or described is None:
+            return cls()
+        known = [field.name for field in fields(cls)]
+        if not isinstance(described, Mapping) or not set(described) <= set(known):
+            raise InputError(f"prepare is a mapping of {', '.join(known)}; it was {described!r}.")
+        for name in ("mean", "deviation"):
+            if not isinstance(described.get(name, []), list | tuple):
+                raise InputError(f"prepare.{name} is a list of numbers; it was {described[name]!r}.")
+        return cls(**described)
+
+    def described(self) -> dict[str, Any]:
+        """The fields as JSON has them; `read` gives the same preparation back."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"prepare holds numbers; {value!r} is not one.")
+    return float(value)

@@ -1,0 +1,314 @@
+"""Data that somebody else wrote: reading it runs no code, starts no program and opens no file outside."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnviz import data
+from cnnviz.data import folder, pictures
+from cnnviz.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("alone")
+NATIVE = "tensorflow_datasets.core.features"
+FEATURES = f"{NATIVE}.features_dict.FeaturesDict"
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+IMAGES = np.random.default_rng(0).integers(0, 256, (30, 6, 5), dtype=np.uint8)
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A data set in `data/`, as TFDS prepares it."""
+    np.savez(tmp_path / "toy_set.npz", images=IMAGES, labels=np.arange(30) % 3)
+    (tmp_path / "data").mkdir()
+    return data.prepare(tmp_path / "toy_set.npz", tmp_path / "data")
+
+
+@pytest.fixture
+def ran(tmp_path, monkeypatch):
+    """A file that appears once a planted module is imported or Ghostscript is started."""
+    mark = tmp_path / "RAN"
+    for module in ("data/toy_set/evil", "data/toy_set/toy_set", "data/toy_set/toy_set_dataset_builder", "toy_set"):
+        (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{module}.py").write_text(f"open({str(mark)!r}, 'a').write(__name__)")
+    program = tmp_path / "bin" / "gs"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {mark}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.syspath_prepend(tmp_path)
+    return mark
+
+
+def changed(path, change):
+    """Has `change` work on a JSON file's content."""
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+EVIL = {"pythonClassName": "data.toy_set.evil.X", "jsonFeature": {"json": "{}"}}
+LEGACY = {"type": "data.toy_set.evil.X", "content": {}}
+INSIDE = json.dumps({"features": {"label": EVIL}})
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        EVIL,
+        LEGACY,
+        {**EVIL, "pythonClassName": f"{NATIVE}./../../data.toy_set.evil.X"},
+        {"python_class_name": EVIL["pythonClassName"], "json_feature": {"json": "{}"}},
+        {"pythonClassName": FEATURES, "featuresDict": {"features": {"extra": EVIL}}},
+        {"pythonClassName": FEATURES, "jsonFeature": {"json": json.dumps({"extra": LEGACY})}},
+        {"type": FEATURES, "content": {"extra": LEGACY}},
+        {"type": FEATURES, "content": INSIDE, "proto_cls": "tensorflow_datasets.FeaturesDict"},
+        {"type": FEATURES, "content": {"a": {"type": f"{NATIVE}.sequence_feature.Sequence", "content": [LEGACY]}}},
+    ],
+    ids="top legacy odd snake nested string legacy-nested legacy-string list".split(),
+)
+@pytest.mark.parametrize("place", ["features.json", "dataset_info.json"])
+def test_a_class_that_is_not_of_tfds_is_not_imported(toy, ran, features, place):
+    if place == "features.json":
+        (toy / place).write_text(json.dumps(features))
+    else:
+        changed(toy / place, lambda info: info.update(features=features))
+    with pytest.raises(InputError, match=r"names the class .*evil.X'; only classes of tensorflow_datasets.core.feat"):
+        data.load("toy_set", "data")
+    assert not ran.exists()
+
+
+def test_a_version_or_config_below_it_is_no_other_matter(toy, ran):
+    (toy / "features.json").write_text(json.dumps(EVIL))
+    toy.rename(toy.parent / "2.0.0")
+    (toy.parent / "config").mkdir()
+    (toy.parent / "2.0.0").rename(toy.parent / "config" / "2.0.0")
+    for name in ("toy_set", "toy_set/config", "toy_set/config:2.0.0"):
+        with pytest.raises(InputError, match=r"names the class 'data.toy_set.evil.X'"):
+            data.load(name, "data")
+    assert not ran.exists()
+
+
+def test_modules_beside_the_data_are_not_imported(toy, ran, tmp_path):
+    changed(toy / "dataset_info.json", lambda info: info.update(moduleName="data.toy_set.toy_set"))
+    found = data.load("toy_set", "data")
+    data.prepare(tmp_path / "toy_set.npz", tmp_path / "bin")
+    assert len(found.train.labels) + len(found.test.labels) == 30
+    (toy / "dataset_info.json").unlink()
+    with pytest.raises(InputError, match="no data set named 'toy_set'"):
+        data.load("toy_set", "data")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 100_000, "\ud800", "[]", '"x"', '{"features": 7}', ""])
+@pytest.mark.parametrize("file", ["features.json", "dataset_info.json"])
+def test_a_damaged_description_is_one_line(toy, file, content):
+    (toy / file).write_text(content, errors="surrogatepass")
+    with pytest.raises(InputError, match="is not a data set that TFDS prepared") as raised:
+        data.load("toy_set", "data")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_description_without_end_is_not_read_to_its_end(toy):
+    with open(toy / "features.json", "r+b") as file:
+        file.truncate(2**24 + 1)
+    with pytest.raises(InputError, match=r"features.json has more than 16777216 bytes"):
+        data.load("toy_set", "data")
+
+
+@pytest.mark.parametrize("template", ["../../outside", "/{DATASET}", "{DATASET.__class__}"])
+def test_records_outside_the_directory_are_not_opened(toy, template):
+    changed(toy / "dataset_info.json", lambda info: info["splits"][0].update(filepathTemplate=template))
+    with pytest.raises(InputError, match=r"names the file .*; a file in its own directory is right"):
+        data.load("toy_set", "data")
+
+
+def test_a_pipe_named_like_the_records_is_not_waited_for(toy):
+    records = next(toy.glob("*train*"))
+    records.unlink()
+    os.mkfifo(records)
+    with pytest.raises(InputError, match=f"{records.name} is missing"):
+        data.load("toy_set", "data")
+
+
+def test_classes_are_not_read_from_a_file_that_a_feature_names(toy, tmp_path):
+    (tmp_path / "secret").write_text("first\nsecond\nthird\n")
+    (toy / "label.labels.txt").unlink()
+    label = {"type": f"{NATIVE}.class_label_feature.ClassLabel", "content": {"names_file": str(tmp_path / "secret")}}
+    image = {"type": f"{NATIVE}.image_feature.Image", "content": {}}
+    (toy / "features.json").write_text(json.dumps({"type": FEATURES, "content": {"image": image, "label": label}}))
+    assert data.load("toy_set", "data").classes == ("0", "1", "2")
+
+
+def test_a_second_image_in_an_example_starts_no_program(toy, ran):
+    """TFDS decodes what is not skipped, with every format that Pillow knows."""
+    from tensorflow_datasets.core import file_adapters
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    info = json.loads((toy / "dataset_info.json").read_text())
+    for file in toy.glob("*-of-*"):
+        file.unlink()
+    buffer = io.BytesIO()
+    Image.fromarray(IMAGES[0]).save(buffer, "PNG")
+    example = tf_example_pb2.Example()  # type: ignore[attr-defined]
+    for name, content in (("image", buffer.getvalue()), ("thumbnail", POSTSCRIPT)):
+        example.features.feature[name].bytes_list.value.append(content)
+    example.features.feature["label"].int64_list.value.append(1)
+    for split in info["splits"]:
+        name = f"toy_set-{split['name']}.parquet-00000-of-00001"
+        records = [(n, example.SerializeToString()) for n in range(int(split["shardLengths"][0]))]
+        file_adapters.ParquetFileAdapter.write_examples(toy / name, records)
+    changed(toy / "dataset_info.json", lambda info: info.update(fileFormat="parquet"))
+    second = {
+        "pythonClassName": f"{NATIVE}.image_feature.Image",
+        "image": {"shape": {"dimensions": ["8", "8", "3"]}, "dtype": "uint8"},
+    }
+    changed(toy / "features.json", lambda features: features["featuresDict"]["features"].update(thumbnail=second))
+    np.testing.assert_array_equal(data.load("toy_set", "data").train.images[0, ..., 0], IMAGES[0])
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("suffix", sorted(folder.SUFFIXES))
+def test_postscript_under_another_name_starts_no_program(tmp_path, ran, suffix):
+    (tmp_path / "D" / "a").mkdir(parents=True)
+    (tmp_path / "D" / "a" / f"000{suffix}").write_bytes(POSTSCRIPT)
+    with pytest.raises(InputError, match=f"000{suffix} is no readable image"):
+        data.load(tmp_path / "D")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("suffix", sorted(folder.SUFFIXES))
+def test_every_suffix_of_a_folder_is_of_a_format_that_is_read(tmp_path, suffix):
+    path = tmp_path / f"image{suffix}"
+    Image.new("L", (4, 3), 7).save(path)
+    assert pictures.stack([("image", path)]).shape[:3] == (1, 3, 4)
+
+
+@pytest.mark.parametrize("name", ["eps", "pdf", "ico", "pcx", "sgi", "tga", "im", "msp", "dib", "icns"])
+def test_other_formats_are_no_images(tmp_path, name):
+    path = tmp_path / f"image.{name}"
+    Image.new("1" if name == "msp" else "L", (16, 16), 1).save(path)
+    with pytest.raises(InputError, match="is no readable image"):
+        pictures.stack([("image", path.rename(tmp_path / "image.png"))])
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    """30,000 x 30,000 pixels, which a file of 900 kB unpacks to."""
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 2**20
+    with pytest.raises(InputError, match="bomb is no readable image"):
+        pictures.stack([("bomb", tmp_path / "bomb.png")])
+
+
+class Planted:
+    """Unpickled, it starts a program."""
+
+    def __reduce__(self):
+        return os.system, ("gs pickled",)
+
+
+@pytest.mark.parametrize("name", ["x_train", "other"])
+def test_a_pickle_in_an_npz_is_not_loaded(tmp_path, ran, name):
+    arrays = {"x_train": IMAGES, "y_train": np.zeros(30, int), "x_test": IMAGES, "y_test": np.zeros(30, int)}
+    np.savez(tmp_path / "x.npz", allow_pickle=True, **{**arrays, name: np.array([Planted()], object)})
+    if name == "other":  # not asked for, so not read
+        assert len(data.load(tmp_path / "x.npz").train.labels) == 30
+    else:
+        with pytest.raises(InputError, match="holds pickled objects, which are never loaded"):
+            data.load(tmp_path / "x.npz")
+    assert not ran.exists()
+
+
+def test_a_pickle_named_npz_is_not_loaded(tmp_path, ran):
+    import pickle
+
+    (tmp_path / "x.npz").write_bytes(pickle.dumps(Planted()))
+    with pytest.raises(InputError, match="is no readable .npz file"):
+        data.load(tmp_path / "x.npz")
+    assert not ran.exists()
+
+
+def run_of(path, **facts):
+    """A run's config whose data is the toy's."""
+    found = data.load("toy_set", "data")
+    return path, {"data": {"name": "toy_set", "dir": "data", "fingerprint": found.fingerprint, **facts}}
+
+
+@pytest.mark.parametrize("facts", [{"dir": "runs/x/d"}, {"dir": "outside"}, {"dir": "runs", "name": "x/d"}])
+def test_a_directory_inside_a_run_is_not_its_data_by_itself(toy, tmp_path, facts):
+    from cnnviz.commands.recorded import recorded_data
+
+    run = tmp_path / "runs" / "x"
+    (run / "d").mkdir(parents=True)
+    path, config = run_of(run, **facts)
+    toy.parent.rename(run / "d" / "toy_set")
+    (tmp_path / "outside").symlink_to(run / "d")
+    with pytest.raises(InputError, match="names data inside itself, .* read only if --data-dir names it") as raised:
+        recorded_data(path, config)
+    assert "\n" not in str(raised.value)
+    assert recorded_data(path, {"data": {**config["data"], "name": "toy_set"}}, run / "d")[0].title == "toy_set"
+
+
+@pytest.mark.parametrize("name", ["runs/x/things.npz", "link.npz", "{absolute}"])
+def test_a_file_inside_a_run_is_not_its_data_by_itself(tmp_path, toy, name):
+    from cnnviz.commands.recorded import recorded_data
+
+    run = tmp_path / "runs" / "x"
+    run.mkdir(parents=True)
+    (tmp_path / "toy_set.npz").rename(run / "things.npz")
+    (tmp_path / "link.npz").symlink_to(run / "things.npz")
+    path, config = run_of(run, name=name.format(absolute=run / "things.npz"), dir=None)
+    with pytest.raises(InputError, match="names data inside itself, .* read only if --dataset names it"):
+        recorded_data(path, config)
+    for named in (str(run / "things.npz"), f"garments,{run / 'things.npz'}"):
+        assert recorded_data(path, config, dataset=named)[0].title in ("things", "link")
+    with pytest.raises(InputError, match="read only if --dataset names it"):
+        recorded_data(path, config, dataset="garments")
+
+
+@pytest.mark.parametrize("command", ["visualize", "train --resume", "train --verify"])
+def test_no_command_opens_data_inside_a_run(tmp_path, toy, ran, command, monkeypatch, capsys):
+    from cnnviz.commands import train, visualize
+
+    np.savez(tmp_path / "twelve.npz", images=np.zeros((60, 12, 12), np.uint8), labels=np.arange(60) % 3)
+    arguments = ["--dataset", "twelve.npz", "--model", "dense", "--epochs", "1", "--name", "x"]
+    assert train.main(arguments) == 0
+    run = tmp_path / "runs" / "x"
+    changed(run / "config.json", lambda config: config["data"].update(name="toy_set", dir=str(run / "d")))
+    digest = hashlib.sha256((run / "config.json").read_bytes()).hexdigest()
+    changed(run / "summary.json", lambda summary: summary["files"].update({"config.json": digest}))
+    toy.parent.parent.rename(run / "d")
+    (run / "d" / "toy_set" / "1.0.0" / "features.json").write_text(json.dumps(EVIL))
+    main, arguments = {
+        "visualize": (visualize.main, ["activations", str(run)]),
+        "train --resume": (train.main, ["--resume", "--name", "x"]),
+        "train --verify": (train.main, ["--verify", str(run)]),
+    }[command]
+    capsys.readouterr()
+    assert main(arguments) == 2
+    assert (
+        f"names data inside itself, {run / 'd'}, which is read only if --data-dir names it." in capsys.readouterr().err
+    )
+    assert not ran.exists()
+
+
+def test_what_is_read_imports_nothing_of_the_current_folder(toy, ran, tmp_path):
+    """As a user starts it: in a process of its own, from the folder where the modules are planted."""
+    (toy / "features.json").write_text(json.dumps(EVIL))
+    root = str(Path(data.__file__).parents[2])
+    found = subprocess.run(
+        [sys.executable, f"{root}/train.py", "--dataset", "toy_set", "--data-dir", "data"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 2
+    assert "data.toy_set.evil.X" in found.stderr
+    assert not ran.exists()
