@@ -31,7 +31,7 @@ def cnnviz(batch: int) -> Contender:
 
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from cnnviz.models.cnn import CNN
-    from cnnviz.runs import prepare
+    from cnnviz.networks import Prepare
     from cnnviz.training.advance import in_turn
     from cnnviz.training.feed import feed_of
     from cnnviz.training.members import member
@@ -41,7 +41,7 @@ def cnnviz(batch: int) -> Contender:
     from cnnviz.training.step import make_step
 
     recipe = Recipe(batch_size=batch)
-    one, step = member(0, IMAGES, recipe), make_step(CNN(), recipe, prepare, steps=1)
+    one, step = member(0, IMAGES, recipe), make_step(CNN(), recipe, Prepare(), steps=1)
     advance = in_turn(step, [one], feed_of(*random_images(), mesh_of()))
     held = [[initial_state(CNN(), recipe, (28, 28, 1), jax.random.key(0))]]
 

@@ -1,7 +1,9 @@
-"""Writing a file, or a directory, whole or not at all."""
+"""Atomic writes: at every moment a file or folder is either complete or not there."""
 
 import os
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,18 +11,38 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A place beside `path`, with its suffix, to write to; it becomes `path` once that is done, else nothing stays."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    _remove(temporary)  # of a killed process that had this one's number
+    """Yields a path of the same name to write a file or folder to; on success it is fsynced and renamed to `path`.
+
+    On an exception `path` stays as it was. An existing file is replaced; an existing folder raises OSError unless it
+    is empty. The files directly in a folder are fsynced, those in its subfolders are not.
+    """
+    writer = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
+    folder = path.with_name(f".{path.name}.{writer}")
+    _remove(folder)  # left by a killed process that had the same id
+    folder.mkdir()
     try:
-        yield temporary
-        temporary.replace(path)
+        yield folder / path.name
+        _sync_contents(folder / path.name)
+        (folder / path.name).replace(path)
+        _sync(path.parent)
     finally:
-        _remove(temporary)
+        _remove(folder)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _sync_contents(path: Path) -> None:
+    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else []
+    for written in [*files, path]:
+        _sync(written)
+
+
+def _sync(path: Path) -> None:
+    """Returns when the file, or the folder's list of names, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

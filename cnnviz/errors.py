@@ -1,4 +1,4 @@
-"""What a user is told when something given cannot be used: what is wrong, what was given, what would be right."""
+"""The errors that a user sees: what is wrong, what was given, what would be right."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,15 +6,15 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the commands print it without a traceback and exit with 2."""
+    """An input that cannot be used; the commands print it without a traceback and exit with code 2."""
 
 
 class InputTypeError(InputError, TypeError):
-    """As InputError, where the type of what was given is the fault."""
+    """An InputError about an input's type."""
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
-    """The error for a name that is not among the known ones; it suggests the nearest."""
+    """The error for a name that is not in `known`; it suggests the closest one."""
     known = list(known)
     nearest = get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."

@@ -18,10 +18,10 @@ Kernel = Float[Array | np.ndarray, "h w i o"]
 
 
 def kernels(variables: Variables, layers: Sequence[Any] | None = None) -> dict[str, Kernel]:
-    """Every kernel of a two-dimensional convolution by the name of its layer, `[h, w, in, out]`.
+    """The kernel `[h, w, in, out]` of each two-dimensional convolution, by the name of its layer.
 
-    They are in the order of `variables`; give `layers` (from `probe.layers`) for the order of execution, which a tree
-    that has been through `jax.jit` no longer has. A grouped convolution's kernel has the inputs of one group.
+    They are in the order of `variables`; with `layers` (from `probe.layers`) in order of execution, which `jax.jit`
+    does not keep in a tree that it returns. The kernel of a grouped convolution has the inputs of one group.
     """
     found = {name: kernel for name, kernel in weights(variables).items() if np.ndim(kernel) == 4}
     if layers is None:
@@ -31,25 +31,25 @@ def kernels(variables: Variables, layers: Sequence[Any] | None = None) -> dict[s
 
 
 def weights(variables: Variables) -> dict[str, Float[Array | np.ndarray, "..."]]:
-    """Every leaf called `kernel` by the name of its layer: those of convolutions and of dense layers."""
+    """Every parameter called `kernel` `[..., in, out]`, of convolutions and dense layers, by the name of its layer."""
     modules = _modules(variables)
     return {name or "kernel": leaves["kernel"] for name, leaves in modules.items() if "kernel" in leaves}
 
 
 def statistics(kernel: Float[Array | np.ndarray, "..."]) -> dict[str, float]:
-    """Mean, standard deviation (of the population), least and greatest of a kernel's weights."""
+    """Mean, standard deviation (of the population), minimum and maximum of a kernel's weights, of any shape."""
     kernel = np.asarray(kernel)
     measures = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
     return {name: float(measure(kernel)) for name, measure in measures.items()}
 
 
 def parameter_counts(variables: Variables) -> dict[str, int]:
-    """How many parameters each module holds itself, by its path; those of the whole model are their sum."""
+    """The number of parameters of each module itself, by its path; the model's number is their sum."""
     return {name: sum(int(np.size(leaf)) for leaf in leaves.values()) for name, leaves in _modules(variables).items()}
 
 
 def _modules(variables: Variables) -> Mapping[str, dict[str, PyTree]]:
-    """The parameters that each module holds itself: module path -> {"kernel": ..., "bias": ...}."""
+    """The parameters of each module itself: module path -> {"kernel": ..., "bias": ...}."""
     modules: dict[str, dict[str, PyTree]] = {}
 
     def visit(tree: PyTree, path: tuple[str, ...]) -> None:
@@ -64,7 +64,7 @@ def _modules(variables: Variables) -> Mapping[str, dict[str, PyTree]]:
 
 
 def parameter_count(variables: Variables) -> int:
-    """All parameters of the model; running statistics are not among them."""
+    """The number of the model's parameters, without running statistics."""
     return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(variables.get("params", {})))
 
 

@@ -1,4 +1,4 @@
-"""A registry is a dict literal from a name to a dotted path; what it names is imported when it is asked for."""
+"""A registry is a dict literal from names to dotted paths; an entry is imported when it is first used."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name
@@ -8,9 +8,9 @@ from cnnviz.errors import unknown
 
 
 def resolve(registry: Mapping[str, str], name: str, kind: str) -> Any:
-    """The module or `module:attribute` that `registry` has under `name`.
+    """The object at the path `module:attribute` that `registry` has under `name`.
 
-    An unknown name is an InputError that suggests the nearest.
+    Raises InputError, which suggests the closest name, if `name` is unknown.
     """
     if not isinstance(name, str) or name not in registry:
         raise unknown(kind, str(name), registry)

@@ -24,7 +24,7 @@ LOGITS = "//logits"  # among a score's activations, the name of the logits; a la
 
 
 class Outputs(NamedTuple):
-    """A network's logits for one image, before any softmax that it ends in, and every layer's value."""
+    """The logits of one image, before any softmax that the network ends in, and the value of every layer."""
 
     logits: Float[Array, "..."]
     activations: Activations

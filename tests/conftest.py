@@ -1,5 +1,8 @@
 """Networks that the tests share: what a user may bring."""
 
+import hashlib
+import json
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -94,6 +97,27 @@ def alone(monkeypatch, tmp_path):
     monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
     monkeypatch.setattr("cnnviz.data.search.SYSTEM", tmp_path / "system")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def in_format_1():
+    """`in_format_1(run)` makes a run what was written before manifests and summaries were of format 2."""
+
+    def digest(content):
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def rewrite(run):
+        for file in run.glob("checkpoints/*/manifest.json"):
+            content = {
+                name: value for name, value in json.loads(file.read_text()).items() if name not in ("run", "digest")
+            }
+            content["format"] = 1
+            file.write_text(json.dumps({**content, "digest": digest(content)}, indent=1))
+        if (file := run / "summary.json").exists():
+            content = json.loads(file.read_text())
+            file.write_text(json.dumps({name: content[name] for name in content if name not in ("format", "digest")}))
+
+    return rewrite
 
 
 @pytest.fixture

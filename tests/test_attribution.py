@@ -14,6 +14,7 @@ from cnnviz.attribution import METHODS, Unit, attribute, build, suite
 from cnnviz.attribution import run as runner
 from cnnviz.attribution.layers import choose, places
 from cnnviz.attribution.shapes import Direct, method
+from cnnviz.batching import steps
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
 from cnnviz.registry import resolve
@@ -373,6 +374,16 @@ class Named(nn.Module):
     def __call__(self, x):
         x = nn.relu(nn.Conv(2, (3, 3), strides=4, name="conv")(x))
         return nn.Dense(3, name="head")(self.bend(nn.Dense(4, name=self.hidden)(x.mean((1, 2)))))
+
+
+def test_steps_at_once_give_the_maps_of_steps_in_turn(tiny, images, monkeypatch):
+    ask = dict(targets=[0, 1, 2, 0, 1], baseline=0.3, steps=3, batch_size=2)
+    in_turn = attribute("guided_ig", *tiny, images, **ask)
+    monkeypatch.setattr(steps, "is_in_turn", lambda: False)
+    reports = []
+    at_once = attribute("guided_ig", *tiny, images, **ask, report=lambda *now: reports.append(now))
+    np.testing.assert_allclose(at_once, in_turn, atol=1e-6)
+    assert reports == [(1, 3), (2, 3), (3, 3)]  # one call per chunk
 
 
 def test_layers_that_are_no_names_are_said(tiny):

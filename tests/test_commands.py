@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,11 +118,11 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
     [
         (["{run}", "--layer", "relu9"], "no layer named 'relu9'; did you mean 'relu"),
         (["{run}", "--image", "150"], "they go from 0 to 149"),
-        (["{run}x"], "There is no run or file"),
+        (["{run}x"], "does not exist; give a run's directory or a file (.h5, .hdf5, .keras)."),
         (["kernls"], "did you mean 'kernels'"),
         (["kernls", "{run}"], "no kind of picture named 'kernls'; did you mean 'kernels'?"),
         (["--formt", "svg"], "There is no option '--formt'; did you mean --format?"),
-        (["curves", "{run}", "--layer", "relu9"], "no layer named 'relu9'"),
+        (["curves", "{run}", "--layer", "relu9"], "There is no option '--layer'"),
         (["kernels", "{run}", "--layer", "pool1"], "The layer pool1 has no kernel"),
         (["{run}", "activations"], "'activations' is one argument too many"),
         (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),
@@ -183,36 +184,48 @@ def test_verify_measures_the_run_again_and_names_what_was_changed(data, folder, 
     recorded = json.loads((run / "summary.json").read_text())["test_accuracy"]
     assert f"Test accuracy {recorded:.4f}" in capsys.readouterr().out
     summary = (run / "summary.json").read_text()
-    (run / "summary.json").write_text(summary.replace(f'"test_accuracy": {recorded}', '"test_accuracy": 0.123'))
+    runs.write_summary(run, {"test_accuracy": 0.123, "test_loss": 0.5})
     assert train.main(["--verify", str(run)]) == 2
     assert "0.123 and" in capsys.readouterr().err
+    row = {"test_accuracy": recorded, "test_loss": 0.5, "best": runs.load_run(run).history[0]}
+    runs.write_summary(run, {"test_accuracy": recorded, "test_loss": 0.5, "networks": [row, row]})
+    assert train.main(["--verify", str(run)]) == 2
+    assert f"The summary of {run} has 2 networks; its checkpoints have 1." in capsys.readouterr().err
     (run / "summary.json").write_text(summary)
     (run / "config.json").write_text((run / "config.json").read_text() + " ")
     weights = run / "checkpoints" / "step_00000000" / "training.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     assert train.main(["--verify", str(run)]) == 2
     stderr = capsys.readouterr().err
-    assert "config.json was changed after the training's end." in stderr
+    assert "config.json was changed after it was written" in stderr
     assert "training.safetensors is damaged" in stderr
 
 
-def test_a_run_that_another_process_trains_is_not_touched(data, folder, capsys):
-    with locked(folder / "toy"):
-        assert train.main(["--resume", "--runs", str(folder), "--name", "toy"]) == 2
-    assert f"Another process is writing to {folder / 'toy'}" in capsys.readouterr().err
-    assert train.main(["--resume", "--runs", str(folder), "--name", "toy"]) == 0
+@pytest.fixture
+def unfinished(folder, tmp_path):
+    """The finished run as it was before its last file was written."""
+    shutil.copytree(folder / "toy", tmp_path / "toy")
+    (tmp_path / "toy" / "summary.json").unlink()
+    return tmp_path / "toy"
 
 
-def test_a_torn_line_of_the_metrics_is_mended_from_the_checkpoint(data, folder, capsys):
-    metrics = folder / "toy" / "metrics.jsonl"
+def test_a_run_that_another_process_trains_is_not_touched(unfinished, capsys):
+    with locked(unfinished):
+        assert train.main(["--resume", "--runs", str(unfinished.parent), "--name", "toy"]) == 2
+    assert f"Another process is writing to {unfinished}" in capsys.readouterr().err
+    assert train.main(["--resume", "--runs", str(unfinished.parent), "--name", "toy"]) == 0
+
+
+def test_a_torn_line_of_the_metrics_is_mended_from_the_checkpoint(unfinished, capsys):
+    metrics = unfinished / "metrics.jsonl"
     whole = metrics.read_text()
     metrics.write_text(whole[:-20])
-    unfinished = folder / "toy" / "checkpoints" / ".step_00000003-killed"
-    unfinished.mkdir()
-    assert train.main(["--resume", "--runs", str(folder), "--name", "toy"]) == 0
+    killed = unfinished / "checkpoints" / ".step_00000003-killed"
+    killed.mkdir()
+    assert train.main(["--resume", "--runs", str(unfinished.parent), "--name", "toy"]) == 0
     assert "metrics.jsonl was not whole" in capsys.readouterr().out
     assert metrics.read_text() == whole
-    assert not unfinished.exists()
+    assert not killed.exists()
 
 
 def test_what_is_usual_is_no_less_another_option_than_a_run_was_started_with(data, folder, capsys):
@@ -225,14 +238,13 @@ def test_what_is_usual_is_no_less_another_option_than_a_run_was_started_with(dat
     assert train.main(["--resume", "--runs", str(folder), "--name", "own", "--model", "dense", "--seeds", "2"]) == 0
 
 
-def test_a_run_from_before_a_number_of_the_recipe_was_there_goes_on(data, folder):
-    assert train.main(arguments(data, folder, "older", "--recipe", "classic")) == 0
-    file = folder / "older" / "config.json"
+def test_a_run_from_before_a_number_of_the_recipe_was_there_goes_on(data, unfinished, in_format_1):
+    in_format_1(unfinished)
+    file = unfinished / "config.json"
     config = json.loads(file.read_text())
     del config["recipe"]["optimizer"]
     file.write_text(json.dumps(config))
-    given = ["--recipe", "classic", *map(str, arguments(data, folder, "older", "--resume"))]
-    assert train.main(given) == 0
+    assert train.main(arguments(data, unfinished.parent, "toy", "--resume")) == 0
 
 
 def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):

@@ -76,14 +76,14 @@ def test_the_first_that_can_be_had_is_taken_and_it_is_said_why(npz):
 
 def test_a_damaged_or_unknown_one_in_a_list_is_not_passed_over(npz, tmp_path):
     (tmp_path / "bad.npz").write_bytes(npz.read_bytes()[:-40])
-    with pytest.raises(InputError, match="bad.npz is no readable .npz file"):
+    with pytest.raises(InputError, match="bad.npz is not a readable .npz file"):
         data.first_available(f"{tmp_path / 'bad.npz'},garments")
     with pytest.raises(InputError, match="did you mean 'fashion_mnist'"):
         data.first_available("garments,fashon_mnist")
 
 
 def test_named_alone_a_data_set_is_never_replaced():
-    with pytest.raises(data.Unavailable, match="or take --dataset garments"):
+    with pytest.raises(data.Unavailable, match="or use --dataset garments"):
         data.load("fashion_mnist")
 
 
@@ -106,12 +106,12 @@ def test_a_data_set_of_tfds_that_is_not_prepared_is_unavailable():
 @pytest.mark.parametrize(
     ("arrays", "text"),
     [
-        ({"x": IMAGES}, "has arrays x; needed are"),
+        ({"x": IMAGES}, "has the arrays x; it needs"),
         ({"images": IMAGES, "labels": LABELS[:-1]}, "has 24 images and 23 labels"),
         ({"images": IMAGES.astype(np.float32), "labels": LABELS}, "are float32.*; uint8 of shape"),
-        ({"images": IMAGES, "labels": LABELS - 1}, "run from -1 to 0; they count up from 0"),
+        ({"images": IMAGES, "labels": LABELS - 1}, "run from -1 to 0; they must count up from 0"),
         ({"images": IMAGES, "labels": LABELS * 1000}, "go up to 1000 for 20 images"),
-        ({"images": IMAGES, "labels": LABELS + 0.5}, "are float64.*; whole numbers"),
+        ({"images": IMAGES, "labels": LABELS + 0.5}, "are float64.*; they must be integers"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "uint8 of shape"),
         ({"images": IMAGES[:4], "labels": LABELS[:4]}, "fewer than six images in every class"),
     ],
@@ -130,27 +130,27 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 
 def test_folders_that_are_no_data_set(folder, tmp_path):
     (folder / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty has no images; each class needs some \(.bmp"):
+    with pytest.raises(InputError, match=r"empty has no images; each class needs at least one \(.bmp"):
         data.load(folder)
     (folder / "empty" / "x.png").write_bytes(b"\x89PNG no more")
-    with pytest.raises(InputError, match="x.png is no readable image"):
+    with pytest.raises(InputError, match="x.png is not a readable image"):
         data.load(folder)
     Image.fromarray(IMAGES[0, :3]).save(folder / "empty" / "x.png")
-    with pytest.raises(InputError, match="x.png has 3x5 pixels and the first 6x5; all images must have one size"):
+    with pytest.raises(InputError, match="x.png has 3x5 pixels and the first 6x5; all images must have the same size"):
         data.load(folder)
     (folder / "empty" / "x.png").unlink()
     (folder / "empty" / "x.png").symlink_to("nowhere")
     with pytest.raises(InputError, match="empty has no images"):
         data.load(folder)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(InputError, match="nothing has no sub-folders"):
+    with pytest.raises(InputError, match="nothing has no subfolders"):
         data.load(tmp_path / "nothing")
 
 
 def test_a_folder_with_train_alone_is_said_to_lack_test(folder, tmp_path):
     (tmp_path / "part").mkdir()
     folder.rename(tmp_path / "part" / "train")
-    with pytest.raises(InputError, match="part has train; a folder in parts has both train and test"):
+    with pytest.raises(InputError, match="part has train; it needs train and test, or one subfolder per class"):
         data.load(tmp_path / "part")
 
 
@@ -163,7 +163,7 @@ def test_a_member_that_is_no_array(tmp_path):
     with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
         archive.writestr("images.npy", b"junk")
         archive.writestr("labels.npy", b"junk")
-    with pytest.raises(InputError, match=r"is no readable .npz file \(images, labels is no array\)"):
+    with pytest.raises(InputError, match=r"is not a readable .npz file \(not an array: images, labels\)"):
         data.load(tmp_path / "bad.npz")
 
 
@@ -178,7 +178,7 @@ def test_train_and_test_need_the_same_classes(folder, tmp_path):
 def test_paths_and_folders_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match="does not exist; give a folder"):
         data.load(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="There is no folder .*nowhere"):
+    with pytest.raises(InputError, match="The folder .*nowhere does not exist; --data-dir must be"):
         data.load("garments", tmp_path / "nowhere")
     (tmp_path / "text.txt").write_text("x")
     with pytest.raises(InputError, match="is neither a folder of images nor an .npz file"):
@@ -205,5 +205,5 @@ def test_a_cache_that_cannot_be_written_is_no_error(folder, tmp_path, monkeypatc
 
 def test_a_gzipped_npz_is_told_apart(npz, tmp_path):
     (tmp_path / "zipped.npz").write_bytes(gzip.compress(npz.read_bytes()))
-    with pytest.raises(InputError, match="is no readable .npz file"):
+    with pytest.raises(InputError, match="is not a readable .npz file"):
         data.load(tmp_path / "zipped.npz")

@@ -14,6 +14,7 @@ import pytest
 from cnnviz import data
 from cnnviz.data import download
 from cnnviz.data.published import FASHION_MNIST, FILES
+from cnnviz.data.search import find
 from cnnviz.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -65,7 +66,7 @@ PLACES = [
 def test_found_in_every_usual_place(published, tmp_path, place, spelling):
     put(tmp_path / place, SPELLINGS[spelling])
     (tmp_path / "given").mkdir(exist_ok=True)
-    found = published(tmp_path / "given")
+    found = find(published, tmp_path / "given")
     np.testing.assert_array_equal(found.train.images[..., 0], ARRAYS[FILES[0]])
     np.testing.assert_array_equal(found.train.labels, ARRAYS[FILES[1]])
     np.testing.assert_array_equal(found.test.images[..., 0], ARRAYS[FILES[2]])
@@ -75,21 +76,21 @@ def test_found_in_every_usual_place(published, tmp_path, place, spelling):
 def test_the_folder_that_is_given_comes_first(published, tmp_path):
     put(tmp_path / "system" / "fashion-mnist")
     given = put(tmp_path / "given")
-    assert published(given).source == str(given)
+    assert find(published, given).source == str(given)
 
 
 def test_the_second_start_decodes_nothing(published, tmp_path, monkeypatch):
     given = put(tmp_path / "given")
-    first = published(given)
+    first = find(published, given)
     monkeypatch.setattr("cnnviz.data.idx.read", lambda *_: pytest.fail("a file was decoded again"))
-    assert published(given).fingerprint == first.fingerprint
+    assert find(published, given).fingerprint == first.fingerprint
 
 
 def test_a_file_that_is_missing_is_named(published, tmp_path):
     given = put(tmp_path / "given")
     (given / FILES[3]).unlink()
     with pytest.raises(data.Unavailable, match=f"{given} lacks {FILES[3]}"):
-        published(given)
+        find(published, given)
 
 
 def flipped(content):
@@ -100,8 +101,12 @@ DAMAGE = [
     (0, lambda content: content[:-5], "ends early: its header promises 12 x 4 x 3 bytes"),
     (0, lambda content: content[:9], "ends early: its header has 9 of 16 bytes"),
     (0, lambda content: content + b"x", "goes on after its end"),
-    (0, lambda content: b"\x00\x00\x0d" + content[3:], "starts with 00000d03; an IDX file of images with 00000803"),
-    (1, lambda content: b"", "starts with nothing; an IDX file of labels with 00000801"),
+    (
+        0,
+        lambda content: b"\x00\x00\x0d" + content[3:],
+        "starts with 00000d03; an IDX file of images starts with 00000803",
+    ),
+    (1, lambda content: b"", "starts with nothing; an IDX file of labels starts with 00000801"),
     (
         0,
         lambda content: content[:4] + b"\xff" * 12,
@@ -117,7 +122,7 @@ def test_a_damaged_file_is_named_with_its_fault(published, tmp_path, which, chan
     path = given / FILES[which]
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(InputError, match=f"{path} {text}"):
-        published(given)
+        find(published, given)
 
 
 def test_a_damaged_gzip_file(published, tmp_path):
@@ -125,18 +130,18 @@ def test_a_damaged_gzip_file(published, tmp_path):
     path = given / f"{FILES[0]}.gz"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"\.gz is a damaged gzip file"):
-        published(given)
+        find(published, given)
 
 
 def test_labels_out_of_range_and_counts_that_disagree(published, tmp_path):
     unchecked = dataclasses.replace(published, digests={})
     given = put(tmp_path / "given")
     (given / FILES[1]).write_bytes(encoded(np.full(12, 10, np.uint8)))
-    with pytest.raises(InputError, match="run from 10 to 10; for 10 classes they are 0 to 9"):
-        unchecked(given)
+    with pytest.raises(InputError, match="run from 10 to 10; for 10 classes they must be 0 to 9"):
+        find(unchecked, given)
     (given / FILES[1]).write_bytes(encoded(np.zeros(11, np.uint8)))
     with pytest.raises(InputError, match="has 12 images and 11 labels"):
-        unchecked(given)
+        find(unchecked, given)
 
 
 class Server:
@@ -173,16 +178,16 @@ def online(monkeypatch):
 
 def test_downloaded_once_and_then_found(published, online, monkeypatch):
     online()
-    first = published()
+    first = find(published)
     monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
-    assert published().fingerprint == first.fingerprint
+    assert find(published).fingerprint == first.fingerprint
     np.testing.assert_array_equal(first.test.labels, ARRAYS[FILES[3]])
 
 
 def test_a_download_with_the_wrong_checksum_leaves_nothing(published, online, tmp_path):
     online(change=flipped)
     with pytest.raises(InputError, match="has the wrong checksum"):
-        published()
+        find(published)
     assert list((tmp_path / "cache" / "downloads" / "fashion_mnist").iterdir()) == []
 
 
@@ -196,7 +201,7 @@ def test_a_download_that_breaks_off_is_unavailable(published, online, monkeypatc
     online()
     monkeypatch.setattr(pooch, "HTTPDownloader", lambda **_: broken)
     with pytest.raises(data.Unavailable, match="ConnectionError"):
-        published()
+        find(published)
 
 
 def test_without_a_network_it_is_over_within_ten_seconds(tmp_path):
@@ -206,7 +211,7 @@ def test_without_a_network_it_is_over_within_ten_seconds(tmp_path):
         "import dataclasses, pathlib\n"
         f"search.SYSTEM = pathlib.Path({str(tmp_path)!r})\n"
         "f = dataclasses.replace(f, url='https://cnnviz.invalid/')\n"
-        "try: f()\nexcept ValueError as error: print(error)"
+        "try: search.find(f)\nexcept ValueError as error: print(error)"
     )
     begun = time.perf_counter()
     environment = dict(os.environ, CNNVIZ_OFFLINE="0", PYTHONPATH=os.pathsep.join(filter(None, sys.path)))

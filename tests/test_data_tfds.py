@@ -105,7 +105,7 @@ def test_files_with_other_lengths_than_described(npz, tmp_path):
     info = json.loads((path / "dataset_info.json").read_text())
     info["splits"][0]["shardLengths"] = ["7"]
     (path / "dataset_info.json").write_text(json.dumps(info))
-    with pytest.raises(InputError, match=r"cannot be read \(ValueError: .* has \d+ of 7 records\); prepare it anew"):
+    with pytest.raises(InputError, match=r"cannot be read \(ValueError: .* has \d+ of 7 records\); prepare it again"):
         data.load("shapes", tmp_path / "given")
 
 
@@ -113,7 +113,7 @@ def test_damaged_records_are_an_error_that_names_them(npz, tmp_path):
     path = data.prepare(npz, tmp_path / "given")
     for file in path.glob("*train*"):
         file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(InputError, match="cannot be read .*; prepare it anew"):
+    with pytest.raises(InputError, match="cannot be read .*; prepare it again"):
         data.load("shapes", tmp_path / "given")
 
 
@@ -125,5 +125,5 @@ def test_a_description_that_is_damaged(npz, tmp_path):
 
 
 def test_a_name_that_tfds_cannot_have(npz, tmp_path):
-    with pytest.raises(InputError, match="TFDS names are letters, digits and underscores"):
+    with pytest.raises(InputError, match="A TFDS name has only letters, digits and underscores"):
         data.prepare(npz.rename(tmp_path / "a-b.npz"), tmp_path / "given")

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz import attribution, interop, kernels, probe, runs
+from cnnviz import attribution, interop, kernels, networks, probe, runs
 from cnnviz.commands import console
 from cnnviz.commands.main import main
 
 ROOT = Path(__file__).parent.parent
 NAMES = {
+    "load": networks.open,
     "attribute": attribution.attribute,
     "suite": attribution.suite,
     "build": attribution.build,

@@ -1,10 +1,15 @@
 """The graph computes what the function computes, derivatives included, and only what is asked."""
 
+from typing import Any
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnnviz import probe
+from cnnviz.attribution import attribute
 from cnnviz.graph import Graph
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.graph.softmax import logits_of
@@ -67,6 +72,11 @@ def conv(x, stride=1, dilation=1, size=3):
         lambda x: conv(jnp.pad(x, ((0, 0), (2, 1), (2, 1), (0, 0)))[:, ::2, ::2]),
         lambda x: jax.nn.relu(conv(x)).reshape(1, -1),
         lambda x: conv(x).mean((1, 2)),
+        lambda x: conv(jnp.stack([conv(x), x]).sum(0)),
+        lambda x: jnp.split(jnp.tile(conv(x), (1, 1, 1, 2)), 2, -1)[0],
+        lambda x: jnp.stack(jnp.unstack(jnp.concatenate([conv(x, size=5), x], -1), axis=-1), 0)[..., None][0],
+        lambda x: jax.lax.cummax(conv(x), 3),
+        lambda x: jax.lax.top_k(jnp.sort(conv(x), axis=-1), 1)[0],
     ],
 )
 def test_the_receptive_field_is_what_can_change_the_value(network):
@@ -80,3 +90,42 @@ def test_the_receptive_field_is_what_can_change_the_value(network):
         [[float(value(dark.at[0, i, j, 0].set(1e3)) - value(dark)) != 0 for j in range(33)] for i in range(33)]
     )
     assert claimed == tuple(int(np.ptp(np.flatnonzero(changes.any(axis)))) + 1 for axis in (1, 0))
+
+
+class Thresholded(nn.Module):
+    """A network that holds a number: its activation is max(x, threshold)."""
+
+    threshold: Any
+
+    @nn.compact
+    def __call__(self, x):
+        x = jnp.maximum(nn.Conv(2, (3, 3))(x), self.threshold)
+        self.sow("intermediates", "activation", x)
+        return nn.Dense(2)(x.mean((1, 2)))
+
+
+@pytest.mark.parametrize("method", [None, "lrp_epsilon_plus", "integrated_gradients"])
+def test_a_network_may_hold_a_number_that_is_traced(images, method):
+    variables = Thresholded(0.0).init(jax.random.key(0), images)
+
+    def read(threshold):
+        model = Thresholded(threshold)
+        if method is None:
+            return probe.activations(model, variables, images, "activation")["activation"]
+        return attribute(method, model, variables, images, 1)
+
+    number = jnp.float32(0.25)  # of the activation's type, so that it is an input of the maximum as it is
+    np.testing.assert_allclose(jax.jit(read)(number), read(number), rtol=1e-5, atol=1e-6)
+
+
+def test_a_constant_number_is_known_inside_jit_and_a_traced_one_is_not():
+    zero, answers = jnp.zeros(()), []
+
+    def function(threshold):
+        graph, _ = Graph.of(lambda x: jnp.maximum(jnp.maximum(x, zero), threshold), jnp.ones(3))
+        found = [value for node in graph.nodes for value in node.inputs if value.constant is not None]
+        answers.extend(value.is_number(lambda number: number == 0) for value in found)
+        return threshold
+
+    jax.jit(function)(0.0)
+    assert answers == [True, False]

@@ -126,7 +126,7 @@ def test_a_description_without_end_is_not_read_to_its_end(toy):
 @pytest.mark.parametrize("template", ["../../outside", "/{DATASET}", "{DATASET.__class__}"])
 def test_records_outside_the_directory_are_not_opened(toy, template):
     changed(toy / "dataset_info.json", lambda info: info["splits"][0].update(filepathTemplate=template))
-    with pytest.raises(InputError, match=r"names the file .*; a file in its own directory is right"):
+    with pytest.raises(InputError, match=r"names the file .*; it must be in the same directory"):
         data.load("toy_set", "data")
 
 
@@ -179,7 +179,7 @@ def test_a_second_image_in_an_example_starts_no_program(toy, ran):
 def test_postscript_under_another_name_starts_no_program(tmp_path, ran, suffix):
     (tmp_path / "D" / "a").mkdir(parents=True)
     (tmp_path / "D" / "a" / f"000{suffix}").write_bytes(POSTSCRIPT)
-    with pytest.raises(InputError, match=f"000{suffix} is no readable image"):
+    with pytest.raises(InputError, match=f"000{suffix} is not a readable image"):
         data.load(tmp_path / "D")
     assert not ran.exists()
 
@@ -195,7 +195,7 @@ def test_every_suffix_of_a_folder_is_of_a_format_that_is_read(tmp_path, suffix):
 def test_other_formats_are_no_images(tmp_path, name):
     path = tmp_path / f"image.{name}"
     Image.new("1" if name == "msp" else "L", (16, 16), 1).save(path)
-    with pytest.raises(InputError, match="is no readable image"):
+    with pytest.raises(InputError, match="is not a readable image"):
         pictures.stack([("image", path.rename(tmp_path / "image.png"))])
 
 
@@ -203,7 +203,7 @@ def test_a_decompression_bomb_is_refused(tmp_path):
     """30,000 x 30,000 pixels, which a file of 900 kB unpacks to."""
     Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
     assert (tmp_path / "bomb.png").stat().st_size < 2**20
-    with pytest.raises(InputError, match="bomb is no readable image"):
+    with pytest.raises(InputError, match="bomb is not a readable image"):
         pictures.stack([("bomb", tmp_path / "bomb.png")])
 
 
@@ -230,7 +230,7 @@ def test_a_pickle_named_npz_is_not_loaded(tmp_path, ran):
     import pickle
 
     (tmp_path / "x.npz").write_bytes(pickle.dumps(Planted()))
-    with pytest.raises(InputError, match="is no readable .npz file"):
+    with pytest.raises(InputError, match="is not a readable .npz file"):
         data.load(tmp_path / "x.npz")
     assert not ran.exists()
 

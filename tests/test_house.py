@@ -86,7 +86,7 @@ def test_files_and_functions_are_short(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_parts_of_a_sentence_have_a_space_between_them(path):
-    """Two string literals next to each other are one; a word that ends the first runs into one that begins the second."""
+    """Two string literals next to each other are one: without a space a word runs into the next."""
     skipped = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT)
     with path.open("rb") as file:
         tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in skipped]
@@ -123,7 +123,9 @@ def test_a_method_says_its_paper_or_that_it_has_none(name):
     assert any(re.search(r"arXiv:\d|doi:|\(WACV\)|20[012]\d", text) for text in bases)
 
 
-@pytest.mark.parametrize("registry", [METHODS, PICTURES, MODELS, READERS, DATASETS, TRACKERS], ids=lambda r: next(iter(r)))
+@pytest.mark.parametrize(
+    "registry", [METHODS, PICTURES, MODELS, READERS, DATASETS, TRACKERS], ids=lambda r: next(iter(r))
+)
 def test_every_entry_of_a_registry_is_there(registry):
     for path in registry.values():
         module, _, attribute = path.partition(":")

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -86,6 +88,12 @@ def test_a_folder(tmp_path):
     refused(tmp_path, "it is a folder; a model is saved to one file with model.save('model.keras').")
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "model.h5"
+    os.mkfifo(path)
+    refused(path, "it is a device or a pipe; a model is saved to one file with model.save('model.keras').")
+
+
 def test_neither_hdf5_nor_zip(tmp_path):
     path = tmp_path / "model.h5"
     path.write_bytes(b"\x80\x04pickled")
@@ -158,6 +166,27 @@ def test_a_zip_bomb(keras3):
         load_keras(keras3)
 
 
+def test_a_zip_bomb_that_claims_to_be_small(keras3):
+    """Nothing is unpacked beyond what it claims."""
+    size = 64 * 2**20
+    rewrite(keras3, {"config.json": lambda _: bytes(size)}, zipfile.ZIP_DEFLATED)
+    keras3.write_bytes(keras3.read_bytes().replace(size.to_bytes(4, "little"), (10_000).to_bytes(4, "little")))
+    tracemalloc.start()
+    refused(keras3, "the zip archive is damaged or cut off (Bad CRC-32 for file 'config.json').")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_an_encrypted_archive(keras3, name):
+    content = bytearray(keras3.read_bytes())
+    for start, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        place = content.index(start, content.rindex(name.encode()) - 46 if start == b"PK\1\2" else 0)
+        content[place + flags] |= 1
+    keras3.write_bytes(content)
+    refused(keras3, f"{name} is encrypted; the files of a model that Keras saved are not.")
+
+
 def test_an_archive_of_another_compression(keras3):
     rewrite(keras3, {}, zipfile.ZIP_LZMA)
     refused(keras3, "config.json is compressed by a method that Keras does not use; it must be stored or deflated.")
@@ -189,6 +218,9 @@ def test_a_version_that_is_none(h5):
     with h5py.File(h5, "r+") as file:
         file.attrs["keras_version"] = "two"
     refused(h5, "it says that it was written by Keras two, which is not a version.")
+    with h5py.File(h5, "r+") as file:
+        file.attrs["keras_version"] = "9" * 5000  # more digits than int() takes
+    refused(h5, f"it says that it was written by Keras {'9' * 57}..., which is not a version.")
 
 
 def test_kernels_of_theano(h5):

@@ -1,13 +1,16 @@
 """A network from anywhere as one object, and how its images are prepared."""
 
+from dataclasses import asdict
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import networks
+from cnnviz import networks, runs
 from cnnviz.errors import InputError
 from cnnviz.networks import Prepare, Where
+from cnnviz.training.recipe import Recipe
 
 PIXELS = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 
@@ -39,7 +42,7 @@ def test_a_preparation_is_read_from_its_description():
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        ({"scale": 0}, "prepare.scale is a positive, finite number; it was 0."),
+        ({"scale": 0}, "prepare.scale is a positive, finite number; it was 0.0."),
         ({"scale": "1/255"}, "prepare holds numbers; '1/255' is not one."),
         ({"deviation": [0.0]}, "prepare.deviation has positive, finite numbers; it was [0.0]."),
         ({"mean": [float("nan")]}, "prepare.mean has finite numbers; it was [nan]."),
@@ -89,8 +92,38 @@ def test_what_is_not_there_is_one_sentence(tmp_path):
 def test_a_keras_file_is_a_network_with_a_fresh_twin():
     net = networks.open("tests/goldens/keras/keras2_chapter.h5", seed=3)
     assert (net.name, net.image_shape, net.path) == ("keras2_chapter", net.model.image_shape, None)
-    kernel = lambda variables: jax.tree.leaves(variables)[0]
+    kernel = lambda variables: jax.tree.leaves(variables)[1]
     assert jax.tree.structure(net.untrained) == jax.tree.structure(net.variables)
     assert (kernel(net.untrained) != kernel(networks.open("tests/goldens/keras/keras2_chapter.h5").untrained)).any()
     with pytest.raises(InputError, match="holds one network, without steps or seeds; only a run has them"):
         networks.open("tests/goldens/keras/keras2_chapter.h5@2")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of two networks before its first step, with colour images prepared by channel."""
+    path = tmp_path_factory.mktemp("runs") / "two"
+    prepare = Prepare(scale=0.5, mean=(1.0, 2.0, 3.0), deviation=(2.0,))
+    data = {"name": "x", "title": "x", "fingerprint": "", "classes": ["a", "b"], "image_shape": [8, 8, 3]}
+    config = {"model": "dense", "recipe": asdict(Recipe(seed=4)), "seeds": 2, "prepare": prepare.described()}
+    runs.create(path, config | {"data": data | {"limit": None, "dir": None}}, {})
+    return path
+
+
+def test_a_runs_preparation_is_obeyed(run):
+    net = networks.open(run)
+    np.testing.assert_allclose(net.prepare(PIXELS), (PIXELS * 0.5 - [1, 2, 3]) / 2, atol=1e-5)
+    assert net.prepare == runs.load_run(run).prepare == runs.load_config(run).prepare
+
+
+def test_a_member_and_a_step_of_a_run(run):
+    net = networks.open(run)
+    assert (net.seeds, len(net.members), net.name) == ((4, 5), 2, "two")
+    one = networks.open(f"{run}@5")
+    assert (one.seeds, one.name) == ((5,), "two (seed 5, one of 2)")
+    assert all(map(np.array_equal, jax.tree.leaves(one.variables), jax.tree.leaves(net.members[1])))
+    assert networks.open(f"{run}:step_0@4").name == "two at step 0 (seed 4, one of 2)"
+    with pytest.raises(InputError, match=r"The run .*two has no seed 9; it has 4, 5\."):
+        networks.open(f"{run}@9")
+    with pytest.raises(InputError, match=r"The run .*two keeps no step 400; it keeps 0\."):
+        networks.open(f"{run}:step_400")

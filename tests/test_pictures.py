@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import flax.linen as nn
 import jax
@@ -268,10 +268,19 @@ def test_without_mistakes_there_is_no_picture_of_them(run):
     assert "None is wrong." in predictions.confusion_picture(run, DATASET, p).caption
 
 
-def test_predictions_are_made_a_few_images_at_a_time(run, monkeypatch):
-    whole = predictions.predict(run, DATASET.test.images)
-    monkeypatch.setattr(predictions, "ROWS", 7)
-    np.testing.assert_allclose(predictions.predict(run, DATASET.test.images), whole, atol=1e-6)
+def test_predictions_are_made_a_few_images_at_a_time():
+    sizes, many = set(), np.tile(DATASET.test.images, (3, 1, 1, 1))
+
+    class Watched(Run):
+        def prepare(self, images):
+            sizes.add(len(images))
+            return super().prepare(images)
+
+    made = make_run(CNN())
+    watched = Watched(**{field.name: getattr(made, field.name) for field in fields(made)})
+    whole = predictions.softmax(np.asarray(probe.logits(made.model, made.variables, made.prepare(many)), np.float64))
+    np.testing.assert_allclose(predictions.predict(watched, many), whole, atol=1e-6)
+    assert 0 < max(sizes) < len(many)
 
 
 def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():

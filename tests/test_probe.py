@@ -14,6 +14,7 @@ from flax.training import train_state
 from cnnviz import kernels, probe
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
+from cnnviz.probe.folds import _fold_chunk
 from cnnviz.types import LOGITS
 
 ORDER = ["z_first", "norm", "shared@0", "shared@1", "block/z", "block/y", "block/a", "block", "a_last"]
@@ -171,6 +172,88 @@ def test_fold_counts_each_row_once_and_no_padding(foreign, images):
     assert seen == 10
 
 
+def halved(images):
+    return images.astype(jnp.float32) / 2
+
+
+PIXELS = np.random.default_rng(0).integers(0, 3, (5, 8, 8, 3)).astype(np.uint8)
+
+
+def test_images_are_prepared_one_chunk_at_a_time(foreign):
+    sizes = set()
+
+    def prepare(images):
+        sizes.add(len(images))
+        return halved(images)
+
+    expected = probe.logits(*foreign, halved(PIXELS))
+    total = lambda state, activations, mask: state + (activations["logits"] * mask[:, None]).sum(0)
+    ask = dict(prepare=prepare, batch_size=2)
+    np.testing.assert_allclose(probe.logits(*foreign, PIXELS, **ask), expected, atol=1e-6)
+    np.testing.assert_allclose(probe.activations(*foreign, PIXELS, "logits", **ask)["logits"], expected, atol=1e-6)
+    found = probe.fold(*foreign, PIXELS, "logits", jnp.zeros(3), total, **ask)
+    np.testing.assert_allclose(found, expected.sum(0), atol=1e-5)
+    assert sizes == {2}
+
+
+@pytest.mark.parametrize("read", [probe.logits, probe.activations])
+def test_integer_images_need_a_prepare_that_makes_them_floats(foreign, read):
+    with pytest.raises(TypeError, match="floats as the run's `prepare` makes them; these are uint8"):
+        read(*foreign, PIXELS)
+    with pytest.raises(TypeError, match="floats as the run's `prepare` makes them; these are int32"):
+        read(*foreign, PIXELS, prepare=lambda images: images.astype(jnp.int32))
+    with pytest.raises(TypeError, match="Images are an array; these are a list"):
+        probe.Reader(*foreign, prepare=halved).request([PIXELS])
+
+
+def means(state, activations, mask, labels):
+    """The sums of all that is read, and of the labels, over the images that are no padding."""
+    sums = jax.tree.map(lambda values: (values.mean(tuple(range(1, values.ndim))) * mask).sum(), activations)
+    return jax.tree.map(jnp.add, state, (sums, (labels * mask).sum()))
+
+
+def test_several_networks_are_read_from_the_same_chunk(foreign, images):
+    model, variables = foreign
+    other = jax.tree.map(lambda leaf: leaf + 0.1, variables)
+    readers = {
+        "plain": probe.Reader(model, variables, ["block", "norm"]),
+        "other": probe.Reader(model, other, [probe.LOGITS], prepare=lambda images: images / 2),
+    }
+    zeros = {"plain": {"block": 0.0, "norm": 0.0}, "other": {probe.LOGITS: 0.0}}, 0
+    add, labels, done = lambda a, b: jax.tree.map(jnp.add, a, b), np.arange(5), []
+    ask = dict(rows=[labels], batch_size=2, report=lambda *now: done.append(now))
+    sums, of_labels = probe.fold_readers(readers, images, zeros, means, add, **ask)
+    for name in ("block", "norm"):
+        expected = probe.activations(model, variables, images, name)[name]
+        np.testing.assert_allclose(sums["plain"][name], expected.mean((1, 2, 3)).sum(), rtol=1e-5)
+    np.testing.assert_allclose(
+        sums["other"][probe.LOGITS], probe.logits(model, other, images / 2).mean(1).sum(), rtol=1e-5
+    )
+    assert of_labels == 10
+    assert done == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_list_of_networks_is_read_by_place_and_one_alone_as_itself(foreign, images):
+    reader = probe.Reader(*foreign, "norm")
+    alone, _ = probe.fold_readers(reader, images, ({"norm": 0.0}, 0), means, rows=[np.arange(5)])
+    both, _ = probe.fold_readers([reader] * 2, images, ([{"norm": 0.0}] * 2, 0), means, rows=[np.arange(5)])
+    np.testing.assert_allclose([one["norm"] for one in both], [alone["norm"]] * 2, rtol=1e-6)
+    with pytest.raises(InputTypeError, match="A network is read by a probe.Reader; this is a str"):
+        probe.fold_readers(["norm"], images, 0, means)
+
+
+def test_a_second_fold_compiles_nothing(foreign, images):
+    fold = lambda: probe.fold(*foreign, images, "norm", 0.0, count_images, prepare=halved, batch_size=2)
+    fold()
+    before = _fold_chunk.cache_size()
+    assert fold() == 5
+    assert _fold_chunk.cache_size() == before
+
+
+def count_images(state, activations, mask):
+    return state + mask.sum()
+
+
 def test_an_nnx_module_reads_as_a_linen_one(small_nnx, images):
     model, variables = probe.from_nnx(small_nnx)
     names = [layer.name for layer in probe.layers(model, variables, (8, 8, 3))]
@@ -182,13 +265,14 @@ def test_an_nnx_module_reads_as_a_linen_one(small_nnx, images):
 
 
 class Named(nn.Module):
-    """A module whose field and methods are called as parts of this package and of Flax are."""
+    """A module whose field, methods and collection are called as parts of this package and of Flax are."""
 
     record: int = 2
 
     @nn.compact
     def __call__(self, x):
-        return nn.Dense(self.record, name="head")(x.mean((1, 2)))
+        scale = self.variable("cnnviz", "scale", lambda: jnp.full((), 3.0))
+        return scale.value * nn.Dense(self.record, name="head")(x.mean((1, 2)))
 
     def apply(self, *arguments, **options):
         raise AssertionError("The model's own apply is not Flax's.")
@@ -210,7 +294,8 @@ class Recorder(nn.Module):
 
 @pytest.mark.parametrize("model", [Named(), Recorder()])
 def test_a_module_s_own_names_do_not_make_it_an_adapter(model, images):
-    variables = nn.Module.init(model, jax.random.key(0), images)
+    drawn = nn.Module.init(model, jax.random.key(0), images)
+    variables = jax.tree.map(lambda leaf: leaf + 1, drawn)
     expected = nn.Module.apply(model, variables, images)
     np.testing.assert_allclose(probe.logits(model, variables, images), expected, atol=1e-6)
     assert [layer.name for layer in probe.layers(model, variables, (8, 8, 3))] == ["head"]
@@ -322,7 +407,7 @@ def test_what_is_no_model_s_input_is_said(foreign, images):
         probe.activations(model, variables, images[:0])
     with pytest.raises(InputError, match=r"An image has the shape \(h, w, c\); it was \(8, 8\)"):
         probe.layers(model, variables, (8, 8))
-    with pytest.raises(InputError, match="from_nnx takes an NNX module; Foreign is none"):
+    with pytest.raises(InputError, match="from_nnx takes an NNX module; Foreign is not one"):
         probe.from_nnx(model)
 
 

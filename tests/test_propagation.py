@@ -183,6 +183,26 @@ def test_a_concatenation_hands_each_part_its_own():
     np.testing.assert_allclose(values("lrp_zero", score), 2 * IMAGE, rtol=1e-5)
 
 
+MOVED = {
+    "stack": lambda y: jnp.stack([y, 2 * y]),
+    "tile": lambda y: jnp.tile(y, (1, 2, 1, 1)),
+    "unstack": lambda y: jnp.unstack(y, axis=1)[1],
+    "split": lambda y: jnp.split(y, 2, 1)[1],
+    "a part set": lambda y: y.at[:, 0].set(2 * y[:, 1]),
+    "added to a part": lambda y: y.at[:, 0].add(2 * y[:, 1]),
+    "a running maximum": lambda y: jax.lax.cummax(y, 1),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_what_is_moved_or_added_to_takes_its_relevance_along(name):
+    score = scored(lambda x: (MOVED[name](conv(x, W1)) ** 3).sum()[None])
+    total = score(IMAGE, {})[0]
+    np.testing.assert_allclose(of_gradient(score), gradient(score), rtol=1e-4, atol=1e-3)
+    assert np.isclose(values("lrp_zero", score).sum(), total, rtol=1e-3)
+    assert np.isclose(values("deep_lift", score).sum(), total, rtol=1e-3)
+
+
 def normalized(x, scale, bias, mean, var):
     return (x - mean) * (jax.lax.rsqrt(var + 1e-3) * scale) + bias
 

@@ -17,6 +17,7 @@ from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import initial_state
 
 SHAPE = [12, 12, 1]
+DIGESTS = {"config.json": 64 * "0", "environment.json": 64 * "0"}
 DATA = {
     "name": "toy",
     "title": "toy",
@@ -37,7 +38,7 @@ def record(epoch, val_loss):
 
 
 def state_at(step, model="dense"):
-    state = initial_state(runs.build_model(config(model)), Recipe(), tuple(SHAPE), jax.random.key(step))
+    state = initial_state(runs.Config(config(model)).model, Recipe(), tuple(SHAPE), jax.random.key(step))
     return state.replace(step=jnp.asarray(step, jnp.int32))
 
 
@@ -99,7 +100,7 @@ def test_a_flipped_byte_is_found(run, file):
 def test_all_paths_that_differ_are_named(tmp_path):
     tree = {"a": np.zeros(2, np.float32), "b": np.zeros(3, np.float32), "c": np.zeros(4, np.float32)}
     like = {"a": np.zeros((2, 1), np.float32), "b": np.zeros(3, np.float16), "d": np.zeros(1)}
-    checkpoints.save(tmp_path / "x", {"model": tree}, {})
+    checkpoints.save(tmp_path / "x", {"model": tree}, {"step": 0, "history": [], "best": [], "run": DIGESTS})
     text = r"d is missing; c is unexpected; a is float32\[2\], not float32\[2, 1\]; b is float32\[3\], not float16\[3\]"
     with pytest.raises(InputError, match=text):
         checkpoints.load(tmp_path / "x", "model", like)
@@ -219,22 +220,38 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"model": 3}, ""),
+        ({"model": 3}, "model is 3; it must be text"),
         ({"model": "cnm"}, "did you mean 'cnn'"),
-        ({"recipe": {"seed": "5"}}, "seed"),
-        ({"recipe": {"epochs": 2.5}}, "epochs"),
-        ({"recipe": {"speed": 1}}, "speed"),
-        ({"data": {**DATA, "image_shape": [12, 12]}}, r"data.image_shape is \[12, 12\]"),
+        ({"recipe": {"seed": "5"}}, "recipe.seed is '5'; it must be a whole number"),
+        ({"recipe": {"epochs": 2.5}}, "recipe.epochs is 2.5"),
+        ({"recipe": {"epsilon": float("nan")}}, "epsilon must be at least 0 and finite; it was nan"),
+        ({"recipe": {"speed": 1}}, "a name in recipe is 'speed'; it must be one of epochs, batch_size, "),
+        ({"recipe": []}, r"recipe is \[\]; it must be an object"),
+        ({"data": {**DATA, "image_shape": [12, 12]}}, r"data.image_shape is \[12, 12\]; it must be a list of 3"),
+        (
+            {"data": {**DATA, "image_shape": [12, 12, 0]}},
+            r"data.image_shape\[2\] is 0; it must be a whole number of at l",
+        ),
         ({"data": {**DATA, "classes": 3}}, "data.classes is 3"),
+        ({"data": {**DATA, "classes": []}}, r"data.classes is \[\]; it must be a list of at least 1"),
         ({"data": {**DATA, "limit": "x"}}, "data.limit is 'x'"),
-        ({"data": {"name": "toy"}}, "KeyError: 'title'"),
-        ({"seeds": 0}, "seeds must be at least 1"),
-        ({"seeds": "3"}, "Type"),
+        ({"data": {**DATA, "limit": True}}, "data.limit is True"),
+        ({"data": {"name": "toy"}}, "data.title is missing"),
+        ({"seeds": 0}, "seeds is 0; it must be a whole number of at least 1"),
+        ({"seeds": "3"}, "seeds is '3'"),
+        ({"seeds": 2**63 + 1}, "A seed has 64 bits"),
+        ({"sedds": 3}, "a name in the content is 'sedds'; it must be one of model, recipe, data, format, seeds, "),
+        ({"keep": {"last": 1, "every": 0}}, "keep.every is 0"),
+        (
+            {"prepare": "pixel / 127.5 - 1"},
+            "prepare is a mapping of scale, mean, deviation; it was 'pixel /",
+        ),
     ],
 )
-def test_a_damaged_config_is_named_with_its_fault(run, change, text):
+def test_a_damaged_config_is_named_with_its_fault(run, in_format_1, change, text):
+    in_format_1(run)  # has no digest of its config
     (run / "config.json").write_text(json.dumps({**config(), **change}))
-    with pytest.raises(InputError, match=f"(?s)config.json is damaged .*{text}"):
+    with pytest.raises(InputError, match=rf"config\.json is damaged \(.*{text}.*\)\.$"):
         runs.load_run(run)
 
 

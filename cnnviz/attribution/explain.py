@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 
 from cnnviz.attribution.inputs import Row, check_finite
 from cnnviz.attribution.layers import places
@@ -118,7 +118,7 @@ def build(method: str | type[Method] | Method, **options: Any) -> Method:
 
     Raises InputError, with the nearest name, if a name is unknown.
     """
-    known = _class_of(method)
+    known: Any = _class_of(method)
     title = method if isinstance(method, str) else known.__name__
     names = [field.name for field in fields(known)]
     for name in options:
@@ -129,8 +129,9 @@ def build(method: str | type[Method] | Method, **options: Any) -> Method:
 def _class_of(method: Any) -> Any:
     if isinstance(method, Method):
         return type(method)
-    is_class = isinstance(method, type) and issubclass(method, Method)
-    return method if is_class else resolve(METHODS, str(method), "method")
+    if isinstance(method, type) and issubclass(method, Method):
+        return method
+    return resolve(METHODS, cast(str, method), "method")
 
 
 def _prepare(

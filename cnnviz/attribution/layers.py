@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph
-from cnnviz.graph.linearity import PIECEWISE_LINEAR, Part, between, parts_between, unlike
+from cnnviz.graph.linearity import Part, between, is_piecewise_linear, parts_between, unlike
 from cnnviz.probe import as_names
 from cnnviz.probe.trace import Trace, kind_of, trace
 from cnnviz.types import Array, Image, LayerNames, Score, Variables
@@ -46,7 +46,7 @@ def _places(traced: Trace) -> list[Place]:
         shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
         nonlinear = kind_of(traced.graph, value) in NONLINEAR
         parts = between(traced.graph, value, traced.logits)
-        leads, bends = bool(parts) or value is traced.logits, unlike(parts, PIECEWISE_LINEAR)
+        leads, bends = bool(parts) or value is traced.logits, unlike(parts, is_piecewise_linear)
         found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), leads, bends))
     return found
 

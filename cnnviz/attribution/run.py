@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.attribution.inputs import Row, check_key, joined, split
 from cnnviz.attribution.shapes import Direct, Method, Sampled, Stepwise
-from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps
+from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps, take_steps
 from cnnviz.errors import InputTypeError
 from cnnviz.fast.jit import compiled
 from cnnviz.fast.linear_samples import over_samples
@@ -61,7 +61,8 @@ def run(
         most = max(1, batch_size_or_default(batch_size, SAMPLED_ROWS) // shared.cost)
         contribute = lambda rows, first, size: _contribute(score_of, size, shared, arguments, key, rows, first)
         return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
-    init, step = partial(_init, score_of, shared, arguments, key), partial(_step, score_of, shared, arguments)
+    init = partial(_init, score_of, shared, arguments, key)
+    step = lambda rows, state, first, count: _step(score_of, count, shared, arguments, rows, state, first)
     return map_steps(init, step, last, rows, shared.steps, batch_size, report=report)
 
 
@@ -142,10 +143,12 @@ def _init(score_of: ScoreOf, method: Stepwise, arguments: PyTree, key: Key | Non
     return with_fast_convolutions(jax.vmap(one))(rows)
 
 
-@partial(compiled, static_argnums=0)
-def _step(score_of: ScoreOf, method: Stepwise, arguments: PyTree, rows: Row, state: PyTree, i: Array) -> PyTree:
+@partial(compiled, static_argnums=(0, 1))
+def _step(
+    score_of: ScoreOf, count: int, method: Stepwise, arguments: PyTree, rows: Row, state: PyTree, first: Array
+) -> PyTree:
     def one(row: Row, state: PyTree) -> PyTree:
         its, score = _prepared(score_of, method, "", arguments, row)
-        return its.step(score, row.image, state, i)
+        return take_steps(lambda state, i: its.step(score, row.image, state, i), state, first, count)
 
     return with_fast_convolutions(jax.vmap(one))(rows, state)

@@ -135,7 +135,7 @@ class Sampled(Method):
 class Stepwise(Method):
     """A method whose next step depends on the last: `init`, then `step` for each i below `steps`, then `finish`.
 
-    `init` and `finish` get the image's key.
+    `init` and `finish` get the image's key. A step keeps the shapes and types of the state's arrays.
     """
 
     steps: int = 50

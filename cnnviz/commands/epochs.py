@@ -17,34 +17,30 @@ from cnnviz.commands import console, terminal
 from cnnviz.commands.background import background
 from cnnviz.commands.tracked import Tell, tracked
 from cnnviz.errors import InputError
-from cnnviz.runs import config as configs
 from cnnviz.training import processes
 from cnnviz.training.evaluate import make_evaluate
 from cnnviz.training.feed import Feed, feed_of
 from cnnviz.training.fit import NotFinite, fit
 from cnnviz.training.members import Record, best, by_seed, member
 from cnnviz.training.mesh import here
-from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State
 
 
-def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.Stop, mesh: Mesh, images_on: str) -> int:
+def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop, mesh: Mesh, images_on: str) -> int:
     """Trains from the run's latest checkpoint to its end, or until `stop()` is a signal; its exit code."""
-    recipe, limit = Recipe(**config["recipe"]), config["data"]["limit"]
+    recipe, limit = config.recipe, config["data"]["limit"]
     images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
-    members = [member(seed, len(labels), recipe) for seed in configs.networks_of(config)]
-    model = runs.build_model(config)
-    own, records = processes.on_every_process(
-        lambda: _begin(path) if processes.is_first() else (runs.fresh(config), [])
-    )
+    members = [member(seed, len(labels), recipe) for seed in config.seeds]
+    model = config.model
+    own, records = processes.on_every_process(lambda: _begin(path) if processes.is_first() else (config.fresh(), []))
     begun, history = processes.broadcast_arrays(own), processes.broadcast(lambda: records)
     step = _furthest(begun)
     feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if processes.is_first() else []
     with tracked(trackers, path, config) as tell, terminal.progress() as on_step, background() as later:
         tell(history, {})
-        how = {"save_at": configs.keep_of(config).snapshots, "stop": lambda: bool(stop()), "on_step": on_step}
+        how = {"save_at": config.keep.snapshots, "stop": lambda: bool(stop()), "on_step": on_step}
         try:
-            for states, records in fit(model, begun, feed, members, recipe, runs.prepare, history=history, **how):
+            for states, records in fit(model, begun, feed, members, recipe, config.prepare, history=history, **how):
                 step, history = _furthest(states), [*history, *records]
                 if processes.is_first():
                     copies = jax.tree.map(np.array, states)  # since the steps go on
@@ -65,8 +61,8 @@ def train_on(path: Path, config: dict[str, Any], dataset: Any, stop: terminal.St
 
 def _begin(path: Path) -> tuple[list[State], list[Record]]:
     """The states of a run's latest checkpoint and its records; what a killed process left is mended."""
+    states, history = runs.load_states(path)  # which checks the digests before anything is written
     runs.clear_unfinished(path)
-    states, history = runs.load_states(path)
     if runs.mend_metrics(path, history):
         print("metrics.jsonl was not whole; it is written again from the checkpoint.")
     return states, history

@@ -6,23 +6,36 @@ from typing import Any
 
 from cnnviz.commands.recorded import address, recorded_data
 from cnnviz.errors import InputError
-from cnnviz.training.recipe import Recipe
 
 
-def resumed(options: Any) -> tuple[Path, dict[str, Any], Any]:
-    """The directory of an earlier run, what it was asked for, and the same data again."""
+def resumed(options: Any) -> tuple[Path, Any, Any] | None:
+    """The directory of an earlier run, what it was asked for, and the same data again; None if it is finished."""
     from cnnviz import runs
 
     path = options.runs / options.name if options.name else runs.latest(options.runs)
     config = runs.load_config(path)
     if others := _others(options, config):
         raise InputError(f"The run {path} goes on only with what it was started with, not with {', '.join(others)}.")
+    if is_finished(path):
+        return None
     dataset = data_of(path, config, options)
     print(f"Going on with {path}.")
     return path, config, dataset
 
 
-def data_of(path: Path, config: dict[str, Any], options: Any) -> Any:
+def is_finished(path: Path) -> bool:
+    """Whether a run has come to its end, which is then said; raises InputError if it was changed since."""
+    from cnnviz import runs
+
+    if not (path / "summary.json").is_file():
+        return False
+    if faults := runs.damages(path):
+        raise InputError(" ".join(faults))
+    print(f"The run {path} is finished; all its files are as they were written.")
+    return True
+
+
+def data_of(path: Path, config: Any, options: Any) -> Any:
     """The data that a run was trained on; other data of that name are an InputError."""
     dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
     if not is_same:
@@ -30,15 +43,13 @@ def data_of(path: Path, config: dict[str, Any], options: Any) -> Any:
     return dataset
 
 
-def _others(options: Any, config: dict[str, Any]) -> list[str]:
+def _others(options: Any, config: Any) -> list[str]:
     """Options given that differ from those that a run was started with, each with both values."""
-    from cnnviz.runs.config import keep_of, networks_of
-
-    keep, recipe = keep_of(config), asdict(Recipe(**config["recipe"]))  # an older run's lacks what came later
+    keep, recipe = config.keep, asdict(config.recipe)  # an older run's file lacks what came later
     started = {**recipe, "model": config["model"], "limit": config["data"]["limit"]}
     started |= {"track": ",".join(config.get("track", [])) or None}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
-    started["seeds"] = len(networks_of(config))
+    started["seeds"] = len(config.seeds)
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in recipe}
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands import console, terminal
-from cnnviz.commands.resume import data_of, resumed
+from cnnviz.commands.begin import new_run
+from cnnviz.commands.resume import data_of, is_finished, resumed
 from cnnviz.errors import InputError, unknown
 from cnnviz.models import MODELS
 from cnnviz.registry import resolve
@@ -140,6 +141,7 @@ def _is_one_of_several(options: Options) -> bool:
 def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal.Stop) -> int:
     """Trains as one of several processes, of which the first begins the run and writes it, or alone."""
     from cnnviz.commands.epochs import train_on
+    from cnnviz.runs import Config
     from cnnviz.runs.lock import locked
     from cnnviz.training import processes
     from cnnviz.training.mesh import mesh_of
@@ -149,59 +151,19 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
         if not processes.is_first():
             held.enter_context(redirect_stdout(held.enter_context(open(os.devnull, "w"))))
 
-        def begin() -> tuple[str, dict[str, Any]]:
-            own = resumed(options) if options.resume else _new(options.with_usual(), recipe, keep, mesh)
+        def begin() -> tuple[str, dict[str, Any]] | None:
+            own = resumed(options) if options.resume else new_run(options.with_usual(), recipe, keep, mesh)
+            if own is None:
+                return None
             path, config, begun["dataset"] = own
             held.enter_context(locked(path))
-            return str(path), config
+            return None if is_finished(path) else (str(path), dict(config))  # by another process, before it let go
 
-        name, config = processes.broadcast(begin)
-        path = Path(name)
+        if (found := processes.broadcast(begin)) is None:
+            return 0
+        path, config = Path(found[0]), Config(found[1])
         dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options))
         return train_on(path, config, dataset, stop, mesh, options.images_on)
-
-
-def _new(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, dict[str, Any], Any]:
-    """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
-    from cnnviz import data, runs, tracking
-    from cnnviz.runs.environment import environment
-    from cnnviz.runs.keep import log_spaced
-    from cnnviz.training.fit import steps_an_epoch
-    from cnnviz.training.members import held_out
-    from cnnviz.training.mesh import check_batch
-
-    if options.name is not None and (Path(options.name).name != options.name or options.name in ("", "..")):
-        raise InputError(f"A run's name is that of a folder in --runs; it was {options.name!r}.")
-    path = options.runs / options.name if options.name else None
-    if path is not None and path.exists():
-        raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
-    tracking.load(options.trackers)
-    dataset, line = data.first_available(options.dataset, options.data_dir)
-    print(line)
-    count = len(dataset.train.labels[: options.limit])
-    count -= held_out(count, recipe.validation)
-    check_batch(min(recipe.batch_size, count), mesh)
-    total = recipe.epochs * steps_an_epoch(count, recipe)
-    snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
-    shape = [int(n) for n in dataset.train.images.shape[1:]]
-    described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
-    described |= {"image_shape": shape, "limit": options.limit}
-    described |= {"dir": str(options.data_dir) if options.data_dir else None}
-    config = {"format": 1, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds, "data": described}
-    config["prepare"] = "float32(pixel) / 255"
-    config["keep"] = asdict(keep) | {"snapshots": snapshots}
-    config["track"] = options.trackers
-    path = path or _free_name(options.runs, f"{dataset.title}-{options.model}")
-    runs.create(path, config, environment(dataset.fingerprint))
-    return path, config, dataset
-
-
-def _free_name(folder: Path, stem: str) -> Path:
-    """The first of `stem-1`, `stem-2`, ... that is not there yet."""
-    number = 1
-    while (folder / f"{stem}-{number}").exists():
-        number += 1
-    return folder / f"{stem}-{number}"
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from cnnviz.training.mesh import here
 
 def verify(path: Path, options: Any) -> int:
     """Checks the digests of all files, then measures the kept checkpoints again; what differs is an InputError."""
-    config = runs.load_config(path)
     if faults := runs.damages(path):
         raise InputError(" ".join(faults))
+    config = runs.load_config(path)
     print(f"All files of {path} are as they were written.")
     recorded = runs.read_summary(path)
     if recorded is None:
@@ -23,7 +23,10 @@ def verify(path: Path, options: Any) -> int:
         return 0
     test, limit = data_of(path, config, options).test, config["data"]["limit"]
     found = measured(runs.load_run(path), feed_of(test.images[:limit], test.labels[:limit], here()))
-    for row, (loss, accuracy) in zip(recorded.get("networks", [recorded]), found, strict=True):
+    rows = recorded.get("networks", [recorded])
+    if len(rows) != len(found):
+        raise InputError(f"The summary of {path} has {len(rows)} networks; its checkpoints have {len(found)}.")
+    for row, (loss, accuracy) in zip(rows, found, strict=True):
         _compare(path, row, loss, accuracy)
     return 0
 

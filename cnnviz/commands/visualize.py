@@ -130,7 +130,9 @@ def _pictures(name: str, kind: Any, net: Any, data: Any, report: Any, needed: bo
 def _net(options: Any, kinds: Iterable[Any]) -> Any:
     """The network that the options name, by default that of the latest run."""
     from cnnviz import networks, runs
+    from cnnviz.training.recipe import check_seed
 
+    check_seed(options.seed)
     where = options.run or str(runs.latest(options.runs))
     asked = networks.Where.read(where)
     if not asked.path.exists() and asked.path.parent == Path(".") and not asked.path.suffix:

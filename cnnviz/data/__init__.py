@@ -1,7 +1,7 @@
 """DATASETS: images and labels as uint8 arrays, from wherever they are; TensorFlow is never needed.
 
-A data set is given by a name below, by a name that TFDS has prepared on this machine, or by the path of an `.npz` file
-or of a folder of images by class. Each entry is a function of the folder to look in first.
+A data set's name is a key of DATASETS, the name of one that TFDS has prepared on this machine, or the path of an `.npz`
+file or of a folder with one subfolder per class. Each entry is a function of the folder to search first, or None.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,30 +14,32 @@ from cnnviz.registry import resolve
 __all__ = ["DATASETS", "Dataset", "Split", "Unavailable", "first_available", "load", "prepare"]
 
 DATASETS = {
-    "fashion_mnist": "cnnviz.data.published:FASHION_MNIST",
-    "mnist": "cnnviz.data.published:MNIST",
-    "kmnist": "cnnviz.data.published:KMNIST",
+    "fashion_mnist": "cnnviz.data.search:fashion_mnist",
+    "mnist": "cnnviz.data.search:mnist",
+    "kmnist": "cnnviz.data.search:kmnist",
     "garments": "cnnviz.data.garments:garments",
 }
 
 
 def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
-    """The data set of that name, or at that path; `data_dir` is looked in before the usual places.
+    """The data set of that name, or at that path; `data_dir` is searched before the usual places.
 
-    One that is known and cannot be had is an Unavailable that lists the places; it is never replaced by another.
+    Raises Unavailable, which lists the places, if a known data set cannot be found or downloaded (another one is never
+    loaded instead), and InputError if the name is unknown or a file is damaged.
     """
     return _loader(str(name), _folder(data_dir))()
 
 
 def first_available(names: str | Sequence[str], data_dir: str | Path | None = None) -> tuple[Dataset, str]:
-    """The first data set of a list that can be had, and a line that says which, from where, and why not an earlier one.
+    """The first data set of a list that is available, and a line that says which, from where, and why no earlier one.
 
-    Only one that is Unavailable is passed over; a damaged file or an unknown name anywhere in the list is an error.
+    Only an Unavailable data set is passed over: raises InputError for a damaged file, or an unknown name anywhere in
+    the list.
     """
-    given = [names] if isinstance(names, str) and Path(names).exists() else names  # a path may have commas
-    listed = [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
+    listed = [names] if isinstance(names, str) and Path(names).exists() else names  # a path may contain commas
+    listed = [name.strip() for name in (listed.split(",") if isinstance(listed, str) else listed)]
     if not all(listed) or not listed:
-        raise InputError(f"The data sets {names!r} lack a name; give one, or several with commas between them.")
+        raise InputError(f"The data sets {names!r} lack a name; give one, or several separated by commas.")
     folder = _folder(data_dir)
     loaders = {name: _loader(name, folder) for name in listed}
     passed: list[str] = []
@@ -52,9 +54,10 @@ def first_available(names: str | Sequence[str], data_dir: str | Path | None = No
 
 
 def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
-    """Writes a data set as a standard TFDS one into `data_dir`, or TFDS's own directory, and gives its folder.
+    """Writes a data set as a standard TFDS one into `data_dir`, by default TFDS's directory, and returns its folder.
 
-    `tfds.data_source(name)` then works for every user of TFDS there; one that is prepared already is left as it is.
+    `tfds.data_source(name)` then works there for every user of TFDS. A data set that is already prepared is left as it
+    is.
     """
     from cnnviz.data import builder, tfds
 
@@ -69,11 +72,11 @@ def _folder(data_dir: str | Path | None) -> Path | None:
         return None
     if (path := Path(data_dir).expanduser()).is_dir():
         return path
-    raise InputError(f"There is no folder {data_dir}; --data-dir names one that exists.")
+    raise InputError(f"The folder {data_dir} does not exist; --data-dir must be an existing one.")
 
 
 def _loader(name: str, data_dir: Path | None) -> Callable[[], Dataset]:
-    """What loads a data set, before anything of it is read; a name that nothing goes by is an error here."""
+    """A function that loads the data set; raises InputError now, before a file is read, if the name is unknown."""
     from cnnviz.data import tfds
 
     if name in DATASETS:
@@ -85,13 +88,15 @@ def _loader(name: str, data_dir: Path | None) -> Callable[[], Dataset]:
         return lambda: tfds.read(name, prepared)
     if not tfds.is_registered(name):
         if "/" in name:
-            raise InputError(f"{name} is no folder and no data set; give a folder of images by class, or a name.")
+            raise InputError(
+                f"{name} is neither a folder nor a data set; give a folder with one subfolder per class, or a name."
+            )
         raise unknown("data set", name, DATASETS)
     return lambda: tfds.missing(name, places)
 
 
 def _at(path: Path) -> Callable[[], Dataset]:
-    """What loads the data set at a path."""
+    """A function that loads the data set at a path."""
     from cnnviz.data import folder, npz
 
     if path.is_dir():
@@ -99,4 +104,4 @@ def _at(path: Path) -> Callable[[], Dataset]:
     if path.suffix == ".npz" and path.is_file():
         return lambda: npz.read(path)
     fault = "is neither a folder of images nor an .npz file" if path.exists() else "does not exist"
-    raise InputError(f"{path} {fault}; give a folder with one sub-folder a class, an .npz file, or a data set's name.")
+    raise InputError(f"{path} {fault}; give a folder with one subfolder per class, an .npz file, or a name.")

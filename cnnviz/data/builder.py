@@ -1,4 +1,4 @@
-"""Writing a data set the way TensorFlow Datasets does, without TensorFlow, so that every user of TFDS finds it."""
+"""Writes a data set as TensorFlow Datasets does, but without TensorFlow, so that every user of TFDS finds it."""
 
 import contextlib
 import importlib.util
@@ -16,14 +16,14 @@ from cnnviz.errors import InputError
 
 
 def write(dataset: Dataset, folder: Path) -> Path:
-    """Prepares a data set in a TFDS directory and gives the folder of its version; what is there already stays.
+    """Prepares a data set in a TFDS directory and returns the folder of its version; an existing one is kept.
 
-    TFDS writes beside the place and renames, so that a failure leaves nothing that looks prepared.
+    TFDS itself writes to a temporary folder and renames it. Raises InputError if another data set has the name.
     """
     builder = _builder_class(dataset)(data_dir=folder, file_format=_file_format())
     if (path := Path(builder.data_path)).exists():
         return _same(path, dataset)
-    # TFDS announces itself on stdout and with progress bars, and would leave an empty folder for downloads behind.
+    # TFDS prints to stdout, shows progress bars, and would leave an empty folder for downloads behind.
     tfds.disable_progress_bar()
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
         builder.download_and_prepare(download_dir=scratch)
@@ -31,7 +31,7 @@ def write(dataset: Dataset, folder: Path) -> Path:
 
 
 def _same(path: Path, dataset: Dataset) -> Path:
-    """A folder that has this very data set; another of the same name is in the way."""
+    """The folder, if it holds this data set; raises InputError if it holds another one of the same name."""
     info = path / "dataset_info.json"
     if info.is_file() and dataset.fingerprint in info.read_text():
         return path
@@ -39,7 +39,7 @@ def _same(path: Path, dataset: Dataset) -> Path:
 
 
 def version(name: str) -> str:
-    """The version that the TFDS installed here would read under this name; 1.0.0 for what it does not know."""
+    """The version that the installed TFDS reads under this name; 1.0.0 if it does not know the name."""
     try:
         return str(tfds.builder_cls(name).VERSION)
     except (tfds.core.DatasetNotFoundError, ImportError):
@@ -47,20 +47,20 @@ def version(name: str) -> str:
 
 
 def _file_format() -> str:
-    """array_record where its wheel exists; parquet, which needs pyarrow alone, elsewhere."""
+    """array_record where it is installed; elsewhere parquet, which needs only pyarrow."""
     return "array_record" if importlib.util.find_spec("array_record") else "parquet"
 
 
 def _builder_class(dataset: Dataset) -> type[tfds.core.GeneratorBasedBuilder]:
     if not dataset.title.isidentifier():
-        raise InputError(f"TFDS names are letters, digits and underscores; {dataset.title!r} is none.")
+        raise InputError(f"A TFDS name has only letters, digits and underscores; it was {dataset.title!r}.")
     facts = {"name": dataset.title, "VERSION": tfds.core.Version(version(dataset.title)), "dataset": dataset}
-    # Registered, it would clash with TFDS's own builder of that name.
+    # If registered, it would clash with the builder of that name in TFDS.
     return type("Prepared", (_Builder,), facts, skip_registration=True)  # type: ignore[call-overload]
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """What TFDS asks of a builder, answered from arrays; images keep their order."""
+    """A TFDS builder that reads from arrays; images keep their order."""
 
     VERSION = tfds.core.Version("1.0.0")
     dataset: Dataset
@@ -90,7 +90,7 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def _png(image: Any) -> bytes:
-    """An image as PNG: TFDS takes encoded bytes as they are, and arrays only with TensorFlow."""
+    """An image as PNG: TFDS stores encoded bytes as they are, but needs TensorFlow to encode an array."""
     file = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
     return file.getvalue()

@@ -1,8 +1,8 @@
-"""What was decoded once: uint8 arrays in `.npy` files that later starts map into memory.
+"""Decoded data sets: uint8 arrays in `.npy` files that later starts memory-map.
 
-An entry belongs to one place (a folder, a file) and remembers size and time of every file it was decoded from. It is
-used only while those are unchanged and its own content still has the fingerprint it was saved under, which takes 40 ms
-for 70,000 images; anything else means decoding again. A cache that cannot be written is no error.
+An entry belongs to one place (a folder, a file) and records the size and modification time of every file it was decoded
+from. It is used only while those are unchanged and its content still has the recorded fingerprint (a check of 40 ms for
+70,000 images); otherwise the files are decoded again. A cache that cannot be written is not an error.
 """
 
 import hashlib
@@ -10,13 +10,13 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnviz.atomic import atomic_write
 from cnnviz.data.dataset import Dataset, Split, fingerprint_of
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -24,29 +24,29 @@ FORMAT = 1
 
 
 def folder() -> Path:
-    """Where cnnviz keeps what it can make again: `CNNVIZ_CACHE`, or `cnnviz` in the user's cache."""
+    """The folder of everything that cnnviz can make again: `CNNVIZ_CACHE`, or `cnnviz` in the user's cache."""
     if chosen := os.environ.get("CNNVIZ_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "cnnviz"
 
 
 def stamp(files: Iterable[Path]) -> list[list[Any]]:
-    """Name, size and time of each file: what tells that none of them was exchanged."""
+    """Path, size and modification time of each file; they differ once a file has been replaced."""
     return [[str(file), (facts := file.stat()).st_size, facts.st_mtime_ns] for file in files]
 
 
 def remembered(name: str, place: str, mark: list[Any], decode: Callable[[], Dataset]) -> Dataset:
-    """The data set `name` of a place: from the cache if that is whole and has this mark, else decoded and kept."""
+    """The data set `name` from a place: the cached one if it is intact and has this mark, else decoded and cached."""
     shown = re.sub("[^A-Za-z0-9_.-]", "_", Path(name).name)
     entry = folder() / "data" / f"{shown}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
     mark = [FORMAT, place, mark]
     try:
         return _load(entry, name, mark)
-    except Exception:  # whatever is wrong with an entry, the remedy is to decode again
+    except Exception:  # whatever is wrong with an entry, decoding again repairs it
         dataset = decode()
     try:
         _save(entry, dataset, mark)
-        return _load(entry, name, mark)  # mapped, so that the first start holds no more memory than the second
+        return _load(entry, name, mark)  # memory-mapped, so that the first start needs no more memory than later ones
     except (OSError, ValueError):
         return dataset
 
@@ -56,25 +56,18 @@ def _load(entry: Path, name: str, mark: list[Any]) -> Dataset:
     arrays = [np.asarray(np.load(entry / f"{array}.npy", mmap_mode="r", allow_pickle=False)) for array in ARRAYS]
     train, test, classes = Split(*arrays[:2]), Split(*arrays[2:]), tuple(facts["classes"])
     if facts["mark"] != mark or fingerprint_of(train, test, classes) != facts["fingerprint"]:
-        raise ValueError("This is not what was saved.")
+        raise ValueError("The entry is stale or damaged.")
     return Dataset(name, train, test, classes, facts["fingerprint"], facts["source"])
 
 
 def _save(entry: Path, dataset: Dataset, mark: list[Any]) -> None:
-    """Writes an entry beside its place and exchanges it for an older one; on any failure nothing of it remains."""
+    """Writes an entry and removes the stale one; `_load` refuses one that is only partly removed."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
-    try:
-        parts = (dataset.train, dataset.test)
-        for array, values in zip(
-            ARRAYS, (values for part in parts for values in (part.images, part.labels)), strict=True
-        ):
+    train, test = dataset.train, dataset.test
+    with atomic_write(entry) as temporary:
+        temporary.mkdir()
+        for array, values in zip(ARRAYS, (train.images, train.labels, test.images, test.labels), strict=True):
             np.save(temporary / f"{array}.npy", values)
         facts = {key: getattr(dataset, key) for key in ("classes", "fingerprint", "source")}
         (temporary / "manifest.json").write_text(json.dumps({**facts, "mark": mark}))
-        if entry.exists():
-            entry.rename(temporary / "older")
-        temporary.rename(entry)
-        shutil.rmtree(entry / "older", ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(entry, ignore_errors=True)

@@ -1,14 +1,14 @@
-"""Downloading the four files of a published data set: given up within seconds offline, whole or not at all."""
+"""Downloads of the four files of a published data set: atomic, and given up within seconds when offline."""
 
 import os
 import socket
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from cnnviz.atomic import atomic_write
 from cnnviz.data import idx
 from cnnviz.data.dataset import Unavailable
 from cnnviz.data.published import FILES, Published
@@ -17,7 +17,7 @@ PREFLIGHT, CONNECT, READ = 3.0, 5.0, 30.0  # seconds
 
 
 def fetch(published: Published, folder: Path) -> None:
-    """Puts the four files into a folder; what keeps them from being had is an Unavailable."""
+    """Downloads the four files into a folder; raises Unavailable if that is impossible."""
     if os.environ.get("CNNVIZ_OFFLINE", "0") not in ("", "0"):
         raise Unavailable("CNNVIZ_OFFLINE is set")
     preflight(published.url)
@@ -30,9 +30,9 @@ def fetch(published: Published, folder: Path) -> None:
 
 
 def preflight(url: str) -> None:
-    """Makes sure within three seconds that somebody answers at the other end, or at the proxy on the way to it.
+    """Raises Unavailable unless the server, or the proxy in front of it, accepts a connection within three seconds.
 
-    In a thread of its own, since looking up a name has no time limit and takes up to a minute where packets get lost.
+    The connection is made in a thread, because a DNS lookup has no timeout and can take a minute if packets are lost.
     """
     host, port = _first_stop(url)
     faults: list[str] = [f"{host} does not answer within {PREFLIGHT:.0f} s"]
@@ -52,7 +52,7 @@ def preflight(url: str) -> None:
 
 
 def _first_stop(url: str) -> tuple[str, int]:
-    """Host and port that a request for this address connects to first."""
+    """Host and port that a request for this URL connects to first: the server's or the proxy's."""
     host = urlsplit(url).hostname or ""
     proxy = getproxies().get("https")
     if not proxy or proxy_bypass(host):
@@ -62,19 +62,17 @@ def _first_stop(url: str) -> tuple[str, int]:
 
 
 def _fetch_file(url: str, path: Path, published: Published) -> None:
-    """One file: written beside its place, compared with its published checksum, renamed."""
+    """Downloads one file, which appears at `path` only if it has the published checksum."""
     import pooch
-    import requests  # which pooch is written with
+    import requests  # pooch raises its exceptions
 
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=(CONNECT, READ))
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
-        part = Path(temporary) / path.name
+    with atomic_write(path) as part:
         try:
             downloader(url, str(part), None)
         except requests.RequestException as error:
             raise Unavailable(f"{url}: {_reason(error)}") from error
         idx.read(part, published.digests)
-        part.replace(path)
 
 
 def _reason(error: Exception) -> str:

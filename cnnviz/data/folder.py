@@ -1,4 +1,4 @@
-"""Images by class: a folder with one sub-folder a class, or with `train` and `test` of that kind."""
+"""Folders of images: one subfolder per class, either directly or in each of `train` and `test`."""
 
 from pathlib import Path
 
@@ -13,12 +13,15 @@ SUFFIXES = {suffix for suffixes in pictures.FORMATS.values() for suffix in suffi
 
 
 def read(path: Path) -> Dataset:
-    """The data set in a folder of images; without `train` and `test`, every sixth image of a class is for testing."""
+    """The data set in a folder of images; without `train` and `test`, every sixth image of a class is for testing.
+
+    Raises InputError if a class has no images, if an image cannot be read, or if their sizes differ.
+    """
     path = path.resolve()
     parts = [path / "train", path / "test"] if (path / "train").is_dir() and (path / "test").is_dir() else [path]
     classes = _classes(parts[0])
     if not parts[1:] and set(classes) <= PARTS:
-        raise InputError(f"{path} has {' and '.join(classes)}; a folder in parts has both train and test.")
+        raise InputError(f"{path} has {' and '.join(classes)}; it needs train and test, or one subfolder per class.")
     if parts[1:] and _classes(parts[1]) != classes:
         raise InputError(
             f"{parts[1]} has classes {_classes(parts[1])}, {parts[0]} has {classes}; they must be the same."
@@ -38,10 +41,10 @@ def read(path: Path) -> Dataset:
 
 
 def _classes(part: Path) -> list[str]:
-    """Names of the sub-folders in order; if all are numbers, in that of the numbers."""
+    """The names of the subfolders in alphabetical order, or in numerical order if all are numbers."""
     names = sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not names:
-        raise InputError(f"{part} has no sub-folders; a folder of images has one for each class.")
+        raise InputError(f"{part} has no subfolders; a folder of images has one per class.")
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
 
 
@@ -50,7 +53,7 @@ def _files(folder: Path) -> list[Path]:
         file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "." and file.is_file()
     )
     if not files:
-        raise InputError(f"{folder} has no images; each class needs some ({', '.join(sorted(SUFFIXES))}).")
+        raise InputError(f"{folder} has no images; each class needs at least one ({', '.join(sorted(SUFFIXES))}).")
     return files
 
 

@@ -1,4 +1,4 @@
-"""IDX files, the format MNIST came in: a big-endian header, then one byte a pixel or label; plain or gzipped."""
+"""IDX files, MNIST's format: a big-endian header, then one byte per pixel or label; plain or gzipped."""
 
 import gzip
 import hashlib
@@ -13,15 +13,16 @@ from jaxtyping import UInt8
 from cnnviz.errors import InputError
 
 DIMENSIONS = {"images": 3, "labels": 1}
-# Deflate cannot do better than 1032 to 1, so a header that promises more than that is wrong before a byte is allocated.
+# Deflate compresses by 1032 to 1 at most, so a larger size in a header is refused before memory is allocated for it.
 DEFLATE_LIMIT = 1032
 
 
 def read(path: Path, digests: Mapping[str, str] = {}) -> UInt8[np.ndarray, "..."]:
-    """The bytes of the images `[n h w]` or labels `[n]` in a file, told apart by its name.
+    """The bytes of the images `[n h w]` or labels `[n]` in a file, whose name says which of the two they are.
 
-    `digests` are published SHA-256 sums under the name of the plain file, or under that of the gzipped one for sets of
-    which only those are known. A packer may have written the gzip header anew, so the plain one is what counts.
+    `digests` are published SHA-256 sums under the name of the plain file, or of the gzipped file where only that digest
+    is known. The plain file's is preferred: repacking changes the gzip header. Raises InputError if the file is damaged
+    or has another checksum.
     """
     kind = "images" if "images" in path.name else "labels"
     payload, shape = _payload(path, kind)
@@ -30,7 +31,7 @@ def read(path: Path, digests: Mapping[str, str] = {}) -> UInt8[np.ndarray, "..."
 
 
 def check(path: Path, payload: bytes, digests: Mapping[str, str]) -> None:
-    """Compares a file with its published SHA-256, if there is one; another is an InputError that names all three."""
+    """Raises InputError, which names both sums, if the file's SHA-256 differs from a published one."""
     plain = path.name.removesuffix(".gz").replace(".idx", "-idx")
     if plain in digests:
         _compare(path, " unpacked" if path.suffix == ".gz" else "", payload, digests[plain])
@@ -41,11 +42,11 @@ def check(path: Path, payload: bytes, digests: Mapping[str, str]) -> None:
 def _compare(path: Path, how: str, content: bytes, wanted: str) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != wanted:
-        raise InputError(f"{path} has the wrong checksum: its SHA-256{how} is {found}, and {wanted} was published.")
+        raise InputError(f"{path} has the wrong checksum: its SHA-256{how} is {found}, the published one is {wanted}.")
 
 
 def _payload(path: Path, kind: str) -> tuple[bytes, tuple[int, ...]]:
-    """All bytes of a file, unpacked, and the shape its header gives, which they fill exactly."""
+    """All bytes of a file, unpacked, and the shape in its header, which they fill exactly."""
     open_file = gzip.open if path.suffix == ".gz" else open
     length = 4 + 4 * DIMENSIONS[kind]
     try:
@@ -62,12 +63,12 @@ def _payload(path: Path, kind: str) -> tuple[bytes, tuple[int, ...]]:
 
 
 def _shape(path: Path, header: bytes, kind: str) -> tuple[int, ...]:
-    """The shape a header gives, once its first four bytes say that this is the kind of IDX file wanted."""
+    """The shape in a header; raises InputError if its first four bytes are not those of this kind of IDX file."""
     dimensions = DIMENSIONS[kind]
     magic = bytes([0, 0, 8, dimensions])
     if header[:4] != magic:
         raise InputError(
-            f"{path} starts with {header[:4].hex() or 'nothing'}; an IDX file of {kind} with {magic.hex()}."
+            f"{path} starts with {header[:4].hex() or 'nothing'}; an IDX file of {kind} starts with {magic.hex()}."
         )
     if len(header) < 4 + 4 * dimensions:
         raise InputError(f"{path} ends early: its header has {len(header)} of {4 + 4 * dimensions} bytes.")
@@ -75,7 +76,7 @@ def _shape(path: Path, header: bytes, kind: str) -> tuple[int, ...]:
 
 
 def _size(path: Path, shape: tuple[int, ...]) -> int:
-    """How many bytes follow the header; a number that the file cannot hold is an InputError."""
+    """How many bytes follow the header; raises InputError if the file cannot hold as many."""
     size, most = math.prod(shape), path.stat().st_size * (DEFLATE_LIMIT if path.suffix == ".gz" else 1)
     if not 0 < size <= most:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Data sets in one `.npz` file, under the names that Keras, MedMNIST or a plain `np.savez` give their arrays."""
+"""Data sets in one `.npz` file, with the array names of Keras, of MedMNIST, or `images` and `labels`."""
 
 import zipfile
 import zlib
@@ -19,13 +19,16 @@ DAMAGE = (ValueError, EOFError, OSError, AttributeError, TypeError, MemoryError,
 
 
 def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
-    """The data set in an `.npz` file; one without a test part has every sixth image of each class held out."""
+    """The data set in an `.npz` file; without a test split, every sixth image of each class is for testing.
+
+    Raises InputError if the file is damaged, holds pickled objects, or lacks the arrays.
+    """
     arrays = _arrays(path)
     names = next((names for names in (*BOTH_PARTS, ONE_PART) if set(names) <= arrays.keys()), None)
     if names is None:
         known = " or ".join(", ".join(names) for names in (*BOTH_PARTS, ONE_PART))
         found = ", ".join(np.load(path, allow_pickle=False).files) or "none"
-        raise InputError(f"{path} has arrays {found}; needed are {known}.")
+        raise InputError(f"{path} has the arrays {found}; it needs {known}.")
     pairs = zip(names[::2], names[1::2], strict=True)
     splits = [split(arrays[images], arrays[labels], f"{images} in {path}") for images, labels in pairs]
     train, test = splits if splits[1:] else hold_out(splits[0], str(path))
@@ -33,9 +36,9 @@ def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = 
 
 
 def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """Every array of a file; a file that would run code when loaded is refused, as is a damaged one."""
+    """The data set's arrays in a file; raises InputError if it is damaged, or if loading it would run code."""
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is no readable .npz file (it is no zip archive).")
+        raise InputError(f"{path} is not a readable .npz file (it is not a zip archive).")
     wanted = {name for names in (*BOTH_PARTS, ONE_PART) for name in names}
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -43,7 +46,7 @@ def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     except DAMAGE as error:
         if "allow_pickle" in str(error):
             raise InputError(f"{path} holds pickled objects, which are never loaded; save plain arrays.") from error
-        raise InputError(f"{path} is no readable .npz file ({error}).") from error
+        raise InputError(f"{path} is not a readable .npz file ({error}).") from error
     if junk := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-        raise InputError(f"{path} is no readable .npz file ({', '.join(junk)} is no array).")
+        raise InputError(f"{path} is not a readable .npz file (not an array: {', '.join(junk)}).")
     return arrays

@@ -1,7 +1,7 @@
-"""Encoded pictures as one array of bytes.
+"""Encoded pictures as one uint8 array.
 
-Pillow goes by what a file starts with, not by its name, and some of its formats start programs (PostScript starts
-Ghostscript); it may use only those listed here, which it decodes itself.
+Pillow recognizes a file by its first bytes, not by its name, and for some formats it starts programs (Ghostscript for
+PostScript). Only the formats listed here, which it decodes itself, are enabled.
 """
 
 from collections.abc import Iterable
@@ -27,14 +27,17 @@ Picture = UInt8[np.ndarray, "h w c"]
 
 
 def stack(pictures: Iterable[tuple[str, Path | BytesIO]]) -> UInt8[np.ndarray, "n h w c"]:
-    """All pictures, each given with what to call it: gray if all are gray, else RGB; the first sets the size of all."""
+    """All pictures as one array: gray (c = 1) if all are gray, else RGB. Each comes with a name for messages.
+
+    Raises InputError if a picture cannot be decoded, or if its size differs from the first one's.
+    """
     decoded: list[Picture] = []
     for name, file in pictures:
         decoded.append(_pixels(name, file))
         size, wanted = decoded[-1].shape[:2], decoded[0].shape[:2]
         if size != wanted:
             shapes = f"{size[0]}x{size[1]} pixels and the first {wanted[0]}x{wanted[1]}"
-            raise InputError(f"{name} has {shapes}; all images must have one size.")
+            raise InputError(f"{name} has {shapes}; all images must have the same size.")
     channels = max(picture.shape[-1] for picture in decoded)
     return np.stack([np.broadcast_to(picture, (*picture.shape[:2], channels)) for picture in decoded])
 
@@ -43,10 +46,10 @@ def _pixels(name: str, file: Path | BytesIO) -> Picture:
     try:
         with Image.open(file, formats=list(FORMATS)) as image:
             mode = image.mode
-            if mode[0] not in "IF":  # more than eight bits a pixel
+            if mode[0] not in "IF":  # more than eight bits per channel
                 gray = mode in ("1", "L")
                 pixels = np.array(image.convert("L" if gray else "RGB"))
                 return pixels[..., None] if gray else pixels
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{name} is no readable image; remove it or put a good one in its place.") from error
-    raise InputError(f"{name} has pixels of kind {mode}; 8 bits a channel are right.")
+        raise InputError(f"{name} is not a readable image; remove or replace it.") from error
+    raise InputError(f"{name} has pixels of mode {mode}; they must have 8 bits per channel.")

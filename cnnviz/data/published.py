@@ -1,33 +1,25 @@
-"""Data sets published as four IDX files: what they are called, where they are, and the SHA-256 of each file.
+"""Data sets published as four IDX files: their names, their URLs, and the SHA-256 of each file.
 
-A file's digest is of its content as published, unpacked, so that it holds for every packaging; of KMNIST only those of
-the gzipped files are registered (in TensorFlow Datasets), and they stand under those names.
+A digest is of the unpacked file, so that it holds for every packaging. For KMNIST only the digests of the gzipped files
+are known (TensorFlow Datasets registers them); they are listed under the names of those files.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-from cnnviz.data.dataset import Dataset
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 @dataclass(frozen=True)
 class Published:
-    """One such data set; called, it is found on this machine or downloaded."""
+    """What identifies such a data set; `search.find` finds it on this machine or downloads it."""
 
     name: str
     classes: tuple[str, ...]
-    folders: tuple[str, ...]  # what Keras, torchvision and packagers call the folder that has the files
+    folders: tuple[str, ...]  # the names that Keras, torchvision and packagers give to the folder of the files
     url: str
     digests: Mapping[str, str]
-    package: str | None = None  # Debian's
-
-    def __call__(self, data_dir: Path | None = None) -> Dataset:
-        from cnnviz.data.search import find  # at the call: `search` is written in terms of Published
-
-        return find(self, data_dir)
+    package: str | None = None  # the Debian package
 
 
 FASHION_MNIST = Published(

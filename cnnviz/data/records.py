@@ -1,11 +1,14 @@
-"""The examples in a file of TensorFlow Datasets, in each of its formats, without TensorFlow."""
+"""Reads the examples in the files of TensorFlow Datasets, in each of its formats, without TensorFlow."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 
 def examples(file: Path, format: str, image: str, label: str) -> Iterator[tuple[bytes, int]]:
-    """Encoded image and label of each example of a file, in order; of a damaged one, whatever its reader raises."""
+    """Encoded image and label of each example of a file, in order.
+
+    Raises FileNotFoundError if the file is missing; for a damaged file each format's reader has its own exceptions.
+    """
     from tensorflow_datasets.proto import tf_example_pb2
 
     if not file.is_file():
@@ -35,7 +38,7 @@ def _parquet(file: Path) -> Iterator[bytes]:
 
 
 def _tfrecord(file: Path) -> Iterator[bytes]:
-    """The records of a TFRECORD file: each has its length and that one's checksum before it, a checksum behind it."""
+    """The records of a TFRecord file: each is length (8 bytes), checksum of the length (4), data, checksum (4)."""
     with open(file, "rb") as stream:
         while head := stream.read(12):
             length = int.from_bytes(head[:8], "little")

@@ -1,20 +1,21 @@
-"""Finding a published data set: in each place as prepared by TFDS, as IDX files or as `.npz`; then the network."""
+"""Search for a published data set: prepared by TFDS, as IDX files or as `.npz` in the usual places; then a download."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from cnnviz.data import cache, download, idx, npz, tfds
 from cnnviz.data.dataset import Dataset, Unavailable, assemble, split
-from cnnviz.data.published import FILES, Published
+from cnnviz.data.published import FASHION_MNIST, FILES, KMNIST, MNIST, Published
 
-SYSTEM = Path("/usr/share/datasets")  # where Debian's packages put them
+SYSTEM = Path("/usr/share/datasets")  # where Debian's packages install data sets
 
 
 def find(published: Published, data_dir: Path | None = None) -> Dataset:
-    """The data set from the first place that has it; an Unavailable that lists every place if none has."""
+    """The data set from the first place that has it; raises Unavailable, which lists every place, if none has it."""
     tried = []
     for place in places(data_dir):
-        dataset, note = _look(published, place, given=place == data_dir)
+        dataset, note = _look(published, place, chosen=place == data_dir)
         if dataset is not None:
             return dataset
         tried.append(f"{place}{note}")
@@ -25,24 +26,27 @@ def find(published: Published, data_dir: Path | None = None) -> Dataset:
     return _read_files(published, _files(folder))
 
 
+fashion_mnist, mnist, kmnist = (partial(find, published) for published in (FASHION_MNIST, MNIST, KMNIST))
+
+
 def places(data_dir: Path | None) -> list[Path]:
-    """Where data sets are looked for on this machine, in order."""
+    """The folders of this machine that are searched, in order; `data_dir` first."""
     keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser() / "datasets"
     usual = [tfds.root(), keras, Path("data"), SYSTEM, cache.folder() / "downloads"]
     return [*([data_dir] if data_dir else []), *usual]
 
 
 def downloads(published: Published) -> Path:
-    """Where the files of a data set are downloaded to."""
+    """The folder that the files of a data set are downloaded to."""
     return cache.folder() / "downloads" / published.name
 
 
-def _look(published: Published, place: Path, given: bool) -> tuple[Dataset | None, str]:
-    """The data set in one place, or what is to be said of why it is not there."""
+def _look(published: Published, place: Path, chosen: bool) -> tuple[Dataset | None, str]:
+    """The data set in one place, or None and a note that names missing files; `chosen` is true of `data_dir`."""
     if prepared := tfds.directory(published.name, place):
         return tfds.read(published.name, prepared), ""
-    # Only in the folder that was given may files lie without a folder of their own: elsewhere they may be another's.
-    folders = [place / folder for folder in published.folders] + ([place] if given else [])
+    # Only in data_dir may the files lie without a subfolder: elsewhere they could be those of another data set.
+    folders = [place / folder for folder in published.folders] + ([place] if chosen else [])
     found = {folder: _files(folder) for folder in folders}
     for folder in (folder for folder in folders if len(found[folder]) == len(FILES)):
         return _read_files(published, found[folder]), ""
@@ -53,14 +57,14 @@ def _look(published: Published, place: Path, given: bool) -> tuple[Dataset | Non
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Which of the four files a folder has, plain or gzipped, also with the dot that older archives have."""
+    """The files that a folder has of the four, plain or gzipped; older archives write `.idx` for `-idx`."""
     spellings = lambda name: (name, f"{name}.gz", name.replace("-idx", ".idx"), f"{name.replace('-idx', '.idx')}.gz")
     paths = {name: [folder / spelling for spelling in spellings(name)] for name in FILES}
     return {name: path for name in FILES if (path := next((path for path in paths[name] if path.is_file()), None))}
 
 
 def _read_files(published: Published, files: dict[str, Path]) -> Dataset:
-    """The data set in four IDX files, each compared with its published checksum when it is first read."""
+    """The data set in four IDX files, each compared with its published checksum when it is decoded."""
     folder = files[FILES[0]].resolve().parent
 
     def decode() -> Dataset:
@@ -76,5 +80,5 @@ def _what_to_do(published: Published, tried: list[str], reason: str) -> str:
     return (
         f"{published.name} is not on this machine and cannot be downloaded ({reason}); looked in {', '.join(tried)}; "
         f"{package}give --data-dir a folder with {published.url}{FILES[0]}.gz and the other three files, "
-        "or take --dataset garments, which needs nothing."
+        "or use --dataset garments, which needs no files."
     )

@@ -1,4 +1,4 @@
-"""Data sets that TensorFlow Datasets has prepared on this machine, read without TensorFlow."""
+"""Reads data sets that TensorFlow Datasets has prepared on this machine, without TensorFlow."""
 
 import io
 import os
@@ -15,12 +15,15 @@ from cnnviz.errors import InputError
 
 
 def root() -> Path:
-    """Where TFDS keeps data sets: `TFDS_DATA_DIR`, or `tensorflow_datasets` at home."""
+    """The TFDS data directory: `TFDS_DATA_DIR`, or `tensorflow_datasets` in the home directory."""
     return Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets").expanduser()
 
 
 def directory(name: str, place: Path) -> Path | None:
-    """The folder of a data set's newest prepared version in a TFDS directory; of the first config, if none is named."""
+    """The folder of a data set's newest prepared version in a TFDS directory, or None.
+
+    Without a config in `name`, it is that of the first config in alphabetical order.
+    """
     if not is_name(name):
         return None
     path, _, version = name.partition(":")
@@ -31,28 +34,31 @@ def directory(name: str, place: Path) -> Path | None:
 
 
 def read(name: str, path: Path) -> Dataset:
-    """The data set in a prepared directory (array_record, parquet or tfrecord), in the order of its records."""
+    """The data set in a prepared directory (array_record, parquet or tfrecord), in the order of its records.
+
+    Raises InputError if it is damaged or has no train split.
+    """
     files = sorted(file for file in path.iterdir() if file.is_file())
     place = str(path.resolve())
     return cache.remembered(name, place, cache.stamp(files), lambda: _decode(name, path))
 
 
 def is_name(name: str) -> bool:
-    """Whether this could be a TFDS name: `name`, `name/config`, `name:1.2.3` or `name/config:1.2.3`."""
+    """Whether `name` has the form of a TFDS name: `name`, `name/config`, `name:1.2.3` or `name/config:1.2.3`."""
     return re.fullmatch(r"\w+(/[\w.+-]+)?(:\d+\.\d+\.\d+)?", name) is not None
 
 
 def is_registered(name: str) -> bool:
-    """Whether the TFDS installed here knows this name, prepared or not."""
+    """Whether the installed TFDS knows this name, prepared or not."""
     try:
         import tensorflow_datasets as tfds
-    except ImportError:  # it does not start on every system
+    except ImportError:  # it cannot be imported on every system
         return False
     return re.split("[/:]", name)[0] in tfds.list_builders(with_community_datasets=False)
 
 
 def missing(name: str, places: list[Path]) -> NoReturn:
-    """The error for a data set that TFDS knows and that is not prepared here."""
+    """Raises Unavailable for a data set that TFDS knows but that is not prepared here."""
     raise Unavailable(
         f"{name} is known to TFDS and not prepared in {' or '.join(map(str, places))}; where TensorFlow is installed, "
         f"`tfds build {name} --file_format=array_record` prepares it."
@@ -80,11 +86,11 @@ def _decode(name: str, path: Path) -> Dataset:
 
 
 def _split(prepared: Prepared, part: str, where: str) -> Split:
-    """One part, its images decoded with Pillow."""
+    """One split, its images decoded by Pillow."""
     try:
         read = [example for file, length in prepared.splits[part] for example in _examples(prepared, file, length)]
-    except Exception as error:  # the readers of each format raise errors of their own
-        raise InputError(f"{where} cannot be read ({type(error).__name__}: {error}); prepare it anew.") from error
+    except Exception as error:  # each format's reader has its own exceptions
+        raise InputError(f"{where} cannot be read ({type(error).__name__}: {error}); prepare it again.") from error
     if not read:
         raise InputError(f"{where} is empty.")
     named = ((f"image {index} of {where}", io.BytesIO(encoded)) for index, (encoded, _) in enumerate(read))
@@ -92,7 +98,7 @@ def _split(prepared: Prepared, part: str, where: str) -> Split:
 
 
 def _examples(prepared: Prepared, file: Path, length: int) -> list[tuple[bytes, int]]:
-    """The examples of one file, which has as many as it is said to have."""
+    """The examples of one file; raises ValueError unless there are `length` of them."""
     read = list(records.examples(file, prepared.format, prepared.image, prepared.label))
     if len(read) != length:
         raise ValueError(f"{file.name} has {len(read)} of {length} records")

@@ -10,17 +10,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
 from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.linearity import is_linear, summands
 from cnnviz.types import Array, PyTree
-
-SUMS = {"add", "add_any", "concatenate", "pad", "sub"}  # linear in all their inputs together
-MOVES = {"broadcast_in_dim", "copy", "expand_dims", "neg", "reduce_sum", "reshape", "rev", "slice", "squeeze"}
-MOVES |= {"cumsum", "reduce_window_sum", "split", "transpose"}  # linear in their one input
-PRODUCTS = {"conv_general_dilated", "dot_general", "mul"}  # linear in each input
-FIRST = {"div", "dynamic_slice", "gather"}  # linear in the first input
 
 
 class Line(NamedTuple):
@@ -61,32 +54,10 @@ def _linear_end(graph: Graph, own: set[Value]) -> set[Node]:
     return end
 
 
-def _is_linear(node: Node, depends: Sequence[bool]) -> bool:
-    """Whether the node is linear in the inputs that depend on the sample; with a constant among summands it is not."""
-    if not all(jnp.issubdtype(value.dtype, jnp.inexact) for value in node.outputs):
-        return False
-    if (body := node.body) is not None:
-        return _is_linear_inside(body, depends)
-    if node.name == "pad":
-        return depends[0] and not depends[1] and _is_zero(node.inputs[1])
-    if node.name in PRODUCTS:
-        return sum(depends) == 1
-    return node.name in SUMS | MOVES and all(depends) or node.name in FIRST and depends[0] and not any(depends[1:])
-
-
-def _is_linear_inside(body: Graph, depends: Sequence[bool]) -> bool:
-    own = {value for value, does in zip(body.inputs, depends, strict=True) if does}
-    for node in body.needed(body.outputs):
-        if any(inside := [value in own for value in node.inputs]):
-            if not _is_linear(node, inside):
-                return False
-            own.update(node.outputs)
-    return True
-
-
-def _is_zero(value: Value) -> bool:
-    constant = value.constant
-    return constant is not None and not isinstance(constant, Tracer) and not np.any(np.asarray(constant))
+def _is_linear(node: Node, depends: Sequence[bool], *, affine: bool = False) -> bool:
+    """Whether the node is linear and keeps the precision: a sum in a lower one is less exact."""
+    types = {value.dtype for value, does in zip(node.inputs, depends, strict=True) if does}
+    return types == {value.dtype for value in node.outputs} and is_linear(node, depends, affine=affine)
 
 
 def _before(graph: Graph, end: set[Node], own: set[Value]) -> list[Value]:
@@ -121,14 +92,14 @@ def _keeps_lines(node: Node, values: Sequence[Any], own: set[Value]) -> bool:
     are = [isinstance(value, Line) for value in values]
     same = len({id(value.at) for value in values if isinstance(value, Line)}) == 1
     bent = any(value in own for value, is_line in zip(node.inputs, are, strict=True) if not is_line)
-    return same and not bent and (node.name in SUMS or _is_linear(node, are))
+    return same and not bent and _is_linear(node, are, affine=node.body is None)
 
 
 def _line(node: Node, values: Sequence[Any]) -> list[Line]:
-    summed = node.name in SUMS  # a summand that is the same for all samples has no slope
-    constant = lambda value: jnp.zeros_like(value) if summed else value
+    added = summands(node)  # a summand that is the same for all samples has no slope
+    slope = lambda i, value: jnp.zeros_like(value) if i in added else value
     starts = node.apply(*(value.start if isinstance(value, Line) else value for value in values))
-    slopes = node.apply(*(value.slope if isinstance(value, Line) else constant(value) for value in values))
+    slopes = node.apply(*(v.slope if isinstance(v, Line) else slope(i, v) for i, v in enumerate(values)))
     at = next(value.at for value in values if isinstance(value, Line))
     return [Line(start, slope, at) for start, slope in zip(starts, slopes, strict=True)]
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cnnviz.graph import Graph, Node, Value
-from cnnviz.graph.graph import ELEMENTWISE
+from cnnviz.graph.primitives import ELEMENTWISE, REDUCTIONS, WINDOWS
 
 MOST, SMALLEST = 2, 32  # pieces, and images in one
 Apply = Callable[..., Sequence[Any]]  # (node, *arrays) -> its outputs
@@ -72,9 +72,9 @@ def _is_apart(node: Node, twin: Node, count: int) -> bool:
             layout, groups = params["dimension_numbers"], params["batch_group_count"]
             first = layout.lhs_spec[0] == layout.out_spec[0] == 0
             return first and groups == 1 and node.inputs[1].shape == twin.inputs[1].shape
-        case "reduce_window_max" | "reduce_window_sum":
+        case name if name in WINDOWS:
             return params["window_dimensions"][0] == params["window_strides"][0] == 1
-        case "reduce_max" | "reduce_sum":
+        case name if name in REDUCTIONS:
             return 0 not in params["axes"]
         case _:
             return _is_elementwise(node, twin)

@@ -1,1 +1,1 @@
-"""Arrays in, matplotlib Figure out: knows numpy and matplotlib, nothing of models, and keeps no state of pyplot's."""
+"""Arrays in, matplotlib Figure out: uses only NumPy and matplotlib, not pyplot, and knows nothing of models."""

@@ -1,4 +1,4 @@
-"""Maps of what an answer rests on: images down, methods across, one printed scale a column."""
+"""Attribution maps: one row per image, one column per method, one printed scale per column."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import MARGIN, page, place, shortened
 
 CELL, GAP, LINE = 1.15, 0.12, 0.16  # inches: a map, the space after it, a line of text
-WORDS, HEAD, BAR, FOOT = 1.75, 0.46, 0.09, 0.3  # inches: a row's title, a column's, its scale, and the scale's numbers
+WORDS, HEAD, BAR, FOOT = 1.75, 0.46, 0.09, 0.3  # inches: row title, column title, color bar, the color bar's numbers
 
 
 class Column(NamedTuple):
-    """A method's maps, on one scale; `notes` is a line under each map, or empty."""
+    """The maps of one method, all on `scale`; `notes` has one line of text per map, or is empty."""
 
     maps: Float[np.ndarray, "n h w"]
     scale: Scale
@@ -28,9 +28,9 @@ class Column(NamedTuple):
 def attributions(
     images: UInt8[np.ndarray, "n h w c"], rows: Sequence[str], columns: Mapping[str, Column], *, title: str = ""
 ) -> Figure:
-    """A row an image, with its title of some lines, the image and each method's map of it.
+    """One row per image: its title (of one or more lines), the image, and the map of each method.
 
-    Above a column is its name, in up to three lines, and under it the scale of all its maps.
+    Each column has its name above, in up to three lines, and its scale below.
     """
     count, (h, w) = len(images), images.shape[1:3]
     cell = CELL * h / max(h, w)
@@ -56,7 +56,7 @@ def attributions(
 
 
 def _column(figure: Figure, left: float, width: float, tops: Sequence[float], cell: float, name: str) -> Axes:
-    """Axes in inches that hold a column's cells, under its name."""
+    """Axes that hold the cells of a column under its name; all sizes are in inches."""
     bottom = tops[-1] - cell
     ax = place(figure, left, bottom, width, tops[0] - bottom)
     lines = [shortened(part, 22) for line in name.split("\n") for part in _folded(line, 20)]
@@ -65,7 +65,7 @@ def _column(figure: Figure, left: float, width: float, tops: Sequence[float], ce
 
 
 def _folded(line: str, length: int) -> list[str]:
-    """The line in several, each as long as `length` allows, broken after underscores."""
+    """The line, broken after underscores into lines of at most `length` characters where possible."""
     parts = [""]
     for word in re.findall("[^_]*_|[^_]+", line):
         parts = [*parts[:-1], parts[-1] + word] if len(parts[-1] + word) <= length else [*parts, word]
@@ -73,7 +73,7 @@ def _folded(line: str, length: int) -> list[str]:
 
 
 def _extent(i: int, step: float, cell: float, width: float) -> tuple[float, float, float, float]:
-    """Where the i-th cell of a column lies, in inches downward from the first one's top."""
+    """The extent (left, right, bottom, top) of a column's i-th cell, in inches down from the top of the first."""
     return 0.0, width, i * step + cell, i * step
 
 
@@ -87,7 +87,7 @@ def _draw_maps(ax: Axes, column: Column, step: float, cell: float, width: float)
 
 
 def _frame(ax: Axes, tops: Sequence[float], cell: float, width: float) -> None:
-    """The axes' limits, and a thin edge around each cell, which a white background does not show."""
+    """Sets the axes' limits and draws a thin frame around each cell, as a white cell has no visible edge."""
     ax.set_xlim(0, width)
     ax.set_ylim(tops[0] - tops[-1] + cell, 0)
     ax.set_aspect("auto")
@@ -105,7 +105,7 @@ def _write_rows(figure: Figure, rows: Sequence[str], tops: Sequence[float]) -> N
 
 
 def _print_scale(ax: Axes, column: Column) -> None:
-    """The scale lying under its column, pointed where maps go beyond it."""
+    """The color bar under a column, with pointed ends if values of its maps are clipped."""
     scale = column.scale
-    print_scale(ax, scale, "", beyond=scale.outside(column.maps) > 0, lying=True)
+    print_scale(ax, scale, "", clipped=scale.outside(column.maps) > 0, horizontal=True)
     ax.tick_params(labelsize=6.5, length=2, pad=1)

@@ -1,4 +1,4 @@
-"""Values as bars: a dense layer's code, and the probabilities of classes beside the image they are for."""
+"""Bar charts: the activations of a dense layer, and an image with its class probabilities."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from cnnviz.figures.style import BLUE, GREEN, VERMILLION, page, shortened, tidy
 
 
 def code(values: Float[np.ndarray, " n"], *, title: str = "", label: str = "activation") -> Figure:
-    """One bar a unit, from zero; negative ones in another color."""
+    """One bar per unit, from zero; negative values have another color."""
     figure = page(8.0, 2.8, title)
     ax = tidy(figure.subplots())
     ax.bar(np.arange(len(values)), values, width=0.8, color=np.where(values < 0, VERMILLION, BLUE))
@@ -25,7 +25,7 @@ def code(values: Float[np.ndarray, " n"], *, title: str = "", label: str = "acti
 def probabilities(
     pixels: Pixels, values: Float[np.ndarray, " n"], labels: Sequence[str], *, true: int | None = None, title: str = ""
 ) -> Figure:
-    """The image, and beside it one bar a class from the top down; the true class is hatched, green and named so."""
+    """The image, and next to it one bar per class, from the top down; the true class is green, hatched and labelled."""
     figure = page(8.4, max(2.6, 0.26 * len(values) + 0.6), title)
     left, right = figure.subplots(1, 2, width_ratios=(1, 2.1))
     draw_image(left, pixels)

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: counts printed, colored by the share of the true class."""
+"""Confusion matrices: counts, colored by their share of the true class."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 from cnnviz.figures.style import bare, page, shortened
 
 Counts = Int[np.ndarray, "k k"]
-NAMED, COUNTED = 40, 20  # with more classes than this, no names and no counts: they would not be legible
+NAMED, COUNTED = 40, 20  # with more classes than this, names or counts would be illegible and are left out
 
 
 def shares(counts: Counts) -> Float[np.ndarray, "k k"]:
-    """Each row over its sum; a class without examples has shares of zero."""
+    """Each row divided by its sum; the row of a class without examples is zero."""
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def confusion(counts: Counts, classes: Sequence[str], *, title: str = "") -> Figure:
-    """The matrix with a row for each true class and a column for each predicted one."""
+    """The matrix, with one row per true class and one column per predicted class."""
     k = len(counts)
     side = float(np.clip(0.55 * k, 3.5, 7.0)) if k <= COUNTED else 7.0
     figure = page(side + 2.2, side + 0.9, title)
@@ -42,7 +42,7 @@ def _print_counts(ax: Axes, counts: Counts) -> None:
 
 
 def _name_classes(ax: Axes, classes: Sequence[str]) -> None:
-    """Names on both axes where they can be read, else every tenth or hundredth number."""
+    """Class names on both axes where they are legible, else every tenth or hundredth class number."""
     k = len(classes)
     bare(ax)
     ax.spines[:].set(visible=True, color="0.7")

@@ -1,4 +1,4 @@
-"""How measures moved while a network was trained: one panel a measure, the best epoch marked."""
+"""Training curves: one panel per measure, with the best epoch marked."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,10 +19,10 @@ MARKED = 40  # with more epochs than this, markers hide the line
 def curves(
     panels: Mapping[str, Lines], epochs: Int[np.ndarray, " epochs"], *, best: int | None = None, title: str = ""
 ) -> Figure:
-    """For each measure its lines over the epochs; `best` is the epoch that a dotted line marks.
+    """One panel per measure with its lines over the epochs; a dotted line marks the epoch `best`.
 
-    Of several networks a line is their mean, in a band of one standard deviation; where a network has no number, NaN,
-    it is that of the others.
+    For several networks a line is their mean, in a band of one standard deviation on each side. NaN (a network that has
+    already stopped) is left out of both.
     """
     figure = page(4.4 * len(panels), 3.5, title)
     for ax, (measure, lines) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels.items(), strict=True):
@@ -36,11 +36,11 @@ def _draw(ax: Axes, lines: Lines, epochs: Int[np.ndarray, " epochs"], best: int 
     if best is not None:
         ax.axvline(best, color=GRAY, linestyle=":", linewidth=1.4, label=f"best epoch: {best}")
     for (name, values), style in zip(lines.items(), STYLES, strict=False):
-        there = (~np.isnan(values)).sum(0)
-        mean = np.nansum(values, 0) / np.where(there, there, np.nan)
+        count = (~np.isnan(values)).sum(0)
+        mean = np.nansum(values, 0) / np.where(count, count, np.nan)
         ax.plot(epochs, mean, label=name, markersize=size, linewidth=1.6, **style)
-        apart = np.sqrt(np.nansum((values - mean) ** 2, 0) / np.where(there > 1, there - 1, np.nan))
-        ax.fill_between(epochs, mean - apart, mean + apart, color=style["color"], alpha=0.2, linewidth=0)
+        deviation = np.sqrt(np.nansum((values - mean) ** 2, 0) / np.where(count > 1, count - 1, np.nan))
+        ax.fill_between(epochs, mean - deviation, mean + deviation, color=style["color"], alpha=0.2, linewidth=0)
     pad = max(0.5 if len(epochs) == 1 else 0.0, 0.03 * (epochs[-1] - epochs[0]))
     ax.set_xlim(epochs[0] - pad, epochs[-1] + pad)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))

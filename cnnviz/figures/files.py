@@ -1,4 +1,4 @@
-"""A figure with its caption as a file's bytes, the same each time."""
+"""Encodes figures as files; the same figure gives the same bytes."""
 
 import io
 from typing import Any

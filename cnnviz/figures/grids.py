@@ -1,4 +1,4 @@
-"""Feature maps and kernels as grids: one `imshow` a grid, one scale for all grids of a figure, the scale printed."""
+"""Feature maps and kernels as grids: one `imshow` per grid, and one printed scale for all grids of a figure."""
 
 import math
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import MARGIN, page, place
 
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
-LEFT, BELOW, ABOVE, RIGHT = 0.45, 0.4, 0.25, 0.95  # inches: indices, indices, a panel's name, the scale
+LEFT, BELOW, ABOVE, RIGHT = 0.45, 0.4, 0.25, 0.95  # inches: row indices, column indices, panel name, color bar
 
 
 class Layout(NamedTuple):
-    """Where a figure's panels lie: how many across and down, and each one's width and height in inches."""
+    """The arrangement of panels: how many across and down, and the width and height of each in inches."""
 
     across: int
     down: int
@@ -29,7 +29,7 @@ class Layout(NamedTuple):
 
 
 def layout(panels: int, count: int, columns: int, side: tuple[int, int]) -> Layout:
-    """Panels of `count` maps (h, w): square grids side by side, wide ones one over the other, as large as fits."""
+    """The layout of panels of `count` maps of size (h, w): wide grids are stacked, others are side by side."""
     rows, (h, w) = math.ceil(count / columns), side
     across, down = (1, panels) if columns * w > 1.5 * rows * h else (panels, 1)
     cell = min(WIDTH / (columns * across), HEIGHT / (rows * down) * w / h, LARGEST)
@@ -45,10 +45,10 @@ def grids(
     columns: int | None = None,
     axes: tuple[str, str] = ("", ""),
 ) -> Figure:
-    """Each panel's maps as a grid under the panel's name, all on `scale`, which is printed once beside them.
+    """Each panel's maps as a grid under the panel's name, all on `scale`, which is printed once next to them.
 
-    Rows are numbered by their first map and columns from zero, so that their sum is a map's index; with `axes`, the
-    names of what columns and rows count, both are numbered from zero. Maps with a last axis of three are drawn as RGB.
+    Rows are numbered by the index of their first map and columns from zero, so that a map's index is their sum.
+    With `axes`, the axis labels of columns and rows, both are numbered from zero. Maps [n h w 3] are drawn as RGB.
     """
     first = next(iter(panels.values()))
     columns = columns or map_columns(len(first))
@@ -64,12 +64,12 @@ def grids(
         ax.set_title(name, fontsize=9, loc="left", parse_math=False)
     gray = matplotlib.colormaps["gray"] if first.ndim == 4 else None
     bar = place(figure, plan.across * across + 0.12, BELOW, 0.13, plan.down * down - BELOW - above)
-    print_scale(bar, scale, label, colormap=gray, beyond=any(scale.outside(maps) for maps in panels.values()))
+    print_scale(bar, scale, label, colormap=gray, clipped=any(scale.outside(maps) for maps in panels.values()))
     return figure
 
 
 def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str, str] = ("", "")) -> None:
-    """The maps as one montage that fills the axes, with the indices of the first row and column beside it."""
+    """Fills the axes with the maps as one montage, with row indices to the left and column indices below."""
     if maps.ndim == 4:
         ax.imshow(montage(_as_rgb(maps, scale), columns, fill=1.0), aspect="auto", interpolation="none")
     else:
@@ -81,7 +81,7 @@ def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str,
 
 
 def _cover_blank(ax: Axes, count: int, columns: int) -> None:
-    """White over the places after the last map, which else look like one of a single value."""
+    """Covers the empty cells after the last map in white; in the gutter's color they would look like maps."""
     rows, used = math.ceil(count / columns), count % columns
     if used:
         blank = Rectangle((used / columns, 0), 1 - used / columns, 1 / rows, transform=ax.transAxes, color="white")
@@ -89,7 +89,7 @@ def _cover_blank(ax: Axes, count: int, columns: int) -> None:
 
 
 def _print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> None:
-    """Indices along two sides as bare text, which costs a quarter of what ticks do."""
+    """Indices along two sides as plain text, which takes a quarter of the time of ticks."""
     step = 1 if any(axes) else columns
     for column in range(0, columns, math.ceil(columns / 32)):
         _beside(ax, ((column + 0.5) / columns, 0.0), (0.0, -2.0), str(column), va="top", ha="center")
@@ -100,11 +100,11 @@ def _print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> 
 
 
 def _beside(ax: Axes, place: tuple[float, float], points: tuple[float, float], text: str, **options: Any) -> None:
-    """The text at a place, which is a fraction of the axes, moved by points."""
+    """Writes the text at `place`, in fractions of the axes, moved by `points`."""
     if text:
         ax.annotate(text, place, points, "axes fraction", "offset points", fontsize=7, color="0.35", **options)
 
 
 def _as_rgb(maps: Float[np.ndarray, "n h w rgb"], scale: Scale) -> Float[np.ndarray, "n h w rgb"]:
-    """The three inputs as red, green and blue on the scale: zero is gray."""
+    """The maps with `scale` mapped to 0..1, as red, green and blue; on a scale around zero, zero is gray."""
     return np.clip((maps - scale.low) / (scale.high - scale.low), 0, 1)

@@ -1,4 +1,4 @@
-"""Weights counted by value: several sets on the same bins and the same axes."""
+"""Histograms of weights: two sets on the same bins and axes."""
 
 from collections.abc import Mapping
 
@@ -16,20 +16,21 @@ STYLES = [
 
 
 def bin_edges(sets: Sets) -> Float[np.ndarray, " edges"]:
-    """Equal bins over the range of all sets, with an edge at zero; 30 for few values, 60 for many."""
+    """Edges of equal bins over the range of all sets, one edge at zero; about 30 bins, or 60 from 5000 values on."""
     values = np.concatenate([np.ravel(values) for values in sets.values()])
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     width = ((high - low) or 1.0) / (30 if len(values) < 5000 else 60)
-    return np.arange(np.ceil(low / width) - 1, np.floor(high / width) + 2) * width  # beyond both, whatever is rounded
+    # one more bin at each end, so that rounding excludes no value
+    return np.arange(np.ceil(low / width) - 1, np.floor(high / width) + 2) * width
 
 
 def counts(sets: Sets, edges: Float[np.ndarray, " edges"]) -> dict[str, Int[np.ndarray, " bins"]]:
-    """How many values of each set fall into each bin."""
+    """The number of values of each set in each bin."""
     return {name: np.histogram(values, edges)[0] for name, values in sets.items()}
 
 
 def histograms(sets: Sets, *, title: str = "", label: str = "weight") -> Figure:
-    """Two sets over each other, the first filled and the second outlined, with mean and deviation in the legend."""
+    """Two overlaid sets, the first filled and the second outlined, with mean and standard deviation in the legend."""
     figure = page(7.0, 4.0, title)
     ax = tidy(figure.subplots())
     edges = bin_edges(sets)
@@ -38,6 +39,6 @@ def histograms(sets: Sets, *, title: str = "", label: str = "weight") -> Figure:
         ax.hist(np.ravel(values), bins=list(edges), label=legend, **style)
     ax.set_xlabel(label)
     ax.set_ylabel("weights in the bin")
-    ax.margins(y=0.18)  # the legend stands over the bars
+    ax.margins(y=0.18)  # room for the legend above the bars
     ax.legend(frameon=False, fontsize=9, loc="upper left")
     return figure

@@ -1,4 +1,4 @@
-"""Images as they are in the data set: gray ones dark on white, others in their own colors."""
+"""Images as they are in the data set: gray ones dark on white, others in color."""
 
 import math
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from matplotlib.patches import Rectangle
 from cnnviz.figures.style import NARROWEST, page, shortened
 
 Pixels = UInt8[np.ndarray, "h w c"]
-SIDE = 1.4  # inches: an image in a gallery
+SIDE = 1.4  # inches: the width of an image in a gallery
 
 
 def draw_image(ax: Axes, pixels: Pixels, extent: tuple[float, float, float, float] | None = None) -> None:
-    """The image on the axes, black for the most in a gray one; of two or more than three channels the first."""
+    """Draws the image: RGB if it has three channels, else its first channel in gray, with 255 as black."""
     shown = pixels if pixels.shape[-1] == 3 else pixels[..., 0]
     ax.imshow(shown, cmap="gray_r", vmin=0, vmax=255, interpolation="none", extent=extent)
     ax.set_axis_off()
@@ -28,7 +28,7 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
     figure = page(NARROWEST, 4.2 * h / max(h, w), title)
     ax = figure.subplots()
     draw_image(ax, pixels)
-    # the edge of the image, which a white background does not show
+    # a frame, as a white image has no visible edge
     ax.add_patch(Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, color="0.8", clip_on=False))
     ax.set_anchor("W")
     return figure
@@ -37,11 +37,11 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
 def gallery(
     images: UInt8[np.ndarray, "n h w c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
 ) -> Figure:
-    """Images row by row, each with its label, of one or more lines, under it."""
+    """Images row by row, each above its label of one or more lines."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     lines = max(label.count("\n") + 1 for label in labels)
-    step = images.shape[1] / images.shape[2] + 0.115 * lines + 0.08  # of a cell's height, in widths of an image
+    step = images.shape[1] / images.shape[2] + 0.115 * lines + 0.08  # a cell's height, in widths of an image
     across = columns * 1.1 - 0.1
     figure = page(across * SIDE, rows * step * SIDE, title)
     ax = figure.subplots()

@@ -1,4 +1,4 @@
-"""Many small maps as one array, so that a grid of them is drawn by one `imshow`."""
+"""Montages: many small maps as one array, so that one `imshow` draws the grid."""
 
 import math
 
@@ -8,26 +8,26 @@ from jaxtyping import Float
 Maps = Float[np.ndarray, "n h w"] | Float[np.ndarray, "n h w rgb"]
 Montage = Float[np.ndarray, "y x"] | Float[np.ndarray, "y x rgb"]
 
-SMALLEST = 18  # pixels a side: smaller maps are enlarged, so that a gutter of one pixel stays thin beside them
+SMALLEST = 18  # pixels per side: smaller maps are enlarged, so that the gutter of one pixel is thin in comparison
 
 
 def map_columns(count: int) -> int:
-    """Columns for a grid of feature maps, about as high as wide: 32 maps are 4x8, 64 are 8x8."""
+    """The number of columns for an about square grid of feature maps: 32 maps are 4x8, 64 are 8x8."""
     return 2 ** math.ceil(math.log2(max(count, 1)) / 2)
 
 
 def kernel_columns(count: int) -> int:
-    """Columns for a grid of kernels, wide and low: 32 kernels are 2x16, 64 are 4x16."""
+    """The number of columns for a wide grid of kernels: 32 kernels are 2x16, 64 are 4x16."""
     return min(count, 16 if count <= 128 else 32)
 
 
 def enlargement(maps: Maps) -> int:
-    """The whole factor by which maps are enlarged in a montage."""
+    """The integer factor by which maps are enlarged in a montage."""
     return max(1, math.ceil(SMALLEST / max(maps.shape[1:3])))
 
 
 def montage(maps: Maps, columns: int, fill: float = math.nan) -> Montage:
-    """The maps row by row as one array, each with a gutter of `fill` one pixel wide around it."""
+    """The maps row by row as one array, each surrounded by a gutter of `fill` one pixel wide."""
     factor = enlargement(maps)
     maps = maps.repeat(factor, axis=1).repeat(factor, axis=2)
     rows = math.ceil(len(maps) / columns)

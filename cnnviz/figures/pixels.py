@@ -1,4 +1,4 @@
-"""A figure as an array, for those who show images and not files."""
+"""Figures as arrays of pixels."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 
 def pixels(figure: Figure, dpi: float = 100) -> UInt8[np.ndarray, "h w 3"]:
-    """What the figure looks like at so many pixels an inch."""
+    """The figure rendered at `dpi` pixels per inch."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -1,4 +1,4 @@
-"""What a color stands for: one scale for all that is to be compared."""
+"""Color scales: one scale for all values that are to be compared."""
 
 import math
 from dataclasses import dataclass
@@ -18,34 +18,36 @@ Values = Float[np.ndarray, "..."]
 
 @dataclass(frozen=True)
 class Scale:
-    """The values at a color map's ends: of a diverging one about zero if they are signed, else of a sequential one."""
+    """The values at the ends of a color map, which is diverging if `low` is negative, else sequential."""
 
     low: float
     high: float
 
     @property
     def colormap(self) -> Colormap:
+        """RdBu_r if `low` is negative, else viridis; NaN has the color of the gutter."""
         return matplotlib.colormaps["RdBu_r" if self.low < 0 else "viridis"].with_extremes(bad=GUTTER)
 
     @property
     def norm(self) -> Normalize:
+        """The linear map from the scale to 0..1."""
         return Normalize(self.low, self.high)
 
     def outside(self, values: Values) -> int:
-        """How many of the values lie beyond the scale and are drawn in the color of its end."""
+        """The number of values outside the scale, which are clipped to its ends."""
         return int(np.sum((values < self.low) | (values > self.high)))
 
 
 def symmetric(limit: float) -> Scale:
-    """The scale from -limit to limit."""
+    """The scale from `-limit` to `limit`."""
     return Scale(-limit, limit)
 
 
 def scale_of(*arrays: Values) -> Scale:
-    """The scale for these values: from zero if none is negative, else centered on zero.
+    """The scale for these values: centered on zero if any is negative, else from zero.
 
-    It holds 99.5% of those that are not zero, so that a few great ones do not leave the others in the dark, and ends at
-    a number of two digits.
+    Its limit is the 99.5th percentile of the nonzero magnitudes, so that a few large values do not make all others
+    indistinguishable, rounded up to two significant digits.
     """
     values = np.concatenate([array[np.isfinite(array)] for array in arrays])
     limit = _rounded_up(float(np.percentile(np.abs(values[values != 0]), 99.5))) if values.any() else 1.0
@@ -53,7 +55,7 @@ def scale_of(*arrays: Values) -> Scale:
 
 
 def _rounded_up(value: float) -> float:
-    """The next number of two significant digits."""
+    """The value rounded up to two significant digits."""
     digits = 1 - math.floor(math.log10(value))
     return round(math.ceil(round(value * 10.0**digits, 6)) / 10.0**digits, digits)
 
@@ -64,22 +66,22 @@ def print_scale(
     label: str,
     *,
     colormap: Colormap | None = None,
-    beyond: bool = False,
-    lying: bool = False,
+    clipped: bool = False,
+    horizontal: bool = False,
 ) -> None:
-    """Fills the axes with the scale as a color bar, pointed where values lie `beyond` it.
+    """Fills the axes with the scale as a color bar, with pointed ends if values are `clipped`.
 
-    One that is `lying` is short: only its ends are numbered.
+    A horizontal bar is short, so only its ends are numbered.
     """
-    pointed = ("both" if scale.low < 0 else "max") if beyond else "neither"
+    pointed = ("both" if scale.low < 0 else "max") if clipped else "neither"
     mappable = ScalarMappable(scale.norm, colormap or scale.colormap)
-    how = "horizontal" if lying else "vertical"
-    bar = Colorbar(ax, mappable, orientation=how, extend=pointed, extendfrac=0.05)
-    ticks = np.linspace(scale.low, scale.high, 2 if lying else 5)  # both ends among them
+    orientation = "horizontal" if horizontal else "vertical"
+    bar = Colorbar(ax, mappable, orientation=orientation, extend=pointed, extendfrac=0.05)
+    ticks = np.linspace(scale.low, scale.high, 2 if horizontal else 5)  # both ends included
     bar.set_ticks(list(ticks), labels=[f"{tick:.3g}".replace("-", "−") for tick in ticks])
     bar.set_label(label, fontsize=8)
     ax.tick_params(labelsize=8, length=2)
-    if lying:  # within the bar's own width, so that two side by side do not run into each other
+    if horizontal:  # the numbers stay within the bar, so that those of neighboring bars do not overlap
         first, last = ax.get_xticklabels()
         first.set_horizontalalignment("left")
         last.set_horizontalalignment("right")

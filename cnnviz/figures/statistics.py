@@ -1,4 +1,4 @@
-"""Mean and deviation of every kernel: a point a kernel, a panel a layer, the same axes throughout."""
+"""Scatter plots of kernel statistics: one point per kernel, one panel per layer, the same axes for all."""
 
 import math
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.style import BLUE, VERMILLION, page, shortened, tidy
 
-Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # name of the set -> means, deviations
+Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # set -> means, standard deviations
 STYLES = [{"color": BLUE, "marker": "o"}, {"facecolor": "none", "edgecolor": VERMILLION, "marker": "s"}]
 
 
 def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) -> Figure:
-    """For each panel its sets of kernels as points, mean across and deviation up, all panels on the same axes."""
+    """One panel per layer: each set's kernels as points, x the mean and y the standard deviation, on shared axes."""
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     side = 3.4 if columns <= 2 else 2.5

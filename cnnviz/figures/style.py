@@ -1,4 +1,4 @@
-"""The page that every figure is drawn on: its title, its caption, its colors."""
+"""The style of every figure: its page, title, caption and colors."""
 
 import textwrap
 from typing import cast
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-# Okabe and Ito's colors, told apart by most who see few; nothing is said by color alone.
+# Okabe and Ito's palette, distinguishable with color blindness; color is never the only distinction.
 BLUE, VERMILLION, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6E6E6E"
 GUTTER = "#9A9A9A"  # between maps: neither white, a diverging map's zero, nor the dark of a sequential one's
 
@@ -18,9 +18,9 @@ TITLE_LINE = 0.21  # inches
 
 
 def page(width: float, height: float, title: str = "", *, arranged: bool = True) -> Figure:
-    """An empty figure of about width x height inches under its title.
+    """An empty figure with about width x height inches under its title.
 
-    Its axes arrange themselves; with `arranged=False`, which draws in half the time, they are put in place by `place`.
+    Axes are laid out automatically; with `arranged=False`, which is twice as fast to draw, `place` positions them.
     """
     width = max(width, NARROWEST)
     lines = textwrap.wrap(title, int(width * 10))
@@ -34,13 +34,13 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
 
 
 def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """New axes, all in inches from the lower left corner of the figure."""
+    """New axes; position and size are in inches, from the lower left corner of the figure."""
     across, up = figure.get_size_inches()
     return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
 def add_caption(figure: Figure, caption: str) -> None:
-    """Writes the caption under what is drawn, on a page made longer for it."""
+    """Writes the caption at the bottom of the figure, which becomes higher by that."""
     width, height = figure.get_size_inches()
     lines = textwrap.wrap(caption, int(width * 14))
     if lines:
@@ -51,7 +51,7 @@ def add_caption(figure: Figure, caption: str) -> None:
 
 
 def _lengthen(figure: Figure, footer: float) -> None:
-    """Makes the figure longer by an empty footer, with all that it holds where it was."""
+    """Adds an empty footer of this height in inches; everything keeps its size and its distance from the top."""
     width, height = figure.get_size_inches()
     share = footer / (height + footer)
     figure.set_size_inches(width, height + footer)
@@ -68,7 +68,7 @@ def _lengthen(figure: Figure, footer: float) -> None:
 
 
 def tidy(ax: Axes) -> Axes:
-    """The axes of a chart without its box: two spines and a faint horizontal grid under what is drawn."""
+    """Styles the axes of a chart: two spines instead of a box, and a faint horizontal grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
@@ -76,12 +76,12 @@ def tidy(ax: Axes) -> Axes:
 
 
 def bare(ax: Axes) -> Axes:
-    """The axes of a picture: tick labels without tick marks, and no box."""
+    """Styles the axes of a picture: tick labels without tick marks, and no box."""
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0, labelsize=7, labelcolor="0.35", pad=2)
     return ax
 
 
 def shortened(text: str, length: int) -> str:
-    """The text, its end replaced by an ellipsis where it is longer than `length` characters."""
+    """The text, truncated to `length` characters with an ellipsis if it is longer."""
     return text if len(text) <= length else text[: max(length - 1, 1)].rstrip() + "…"

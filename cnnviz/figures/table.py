@@ -1,4 +1,4 @@
-"""A table as a figure: words to the left, numbers to the right, a rule over the last row."""
+"""Tables as figures: text flush left, numbers flush right, a rule above the last row."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ ROW, CHARACTER, GAP = 0.22, 0.088, 0.3  # inches
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[int] = (), title: str = ""
 ) -> Figure:
-    """The rows under the header; the columns in `numeric` end flush right, and the last row is a total."""
+    """The rows under the header; `numeric` columns are flush right, and the last row is a total."""
     widths = [max(len(row[i]) for row in [header, *rows]) * CHARACTER + GAP for i in range(len(header))]
     figure = page(sum(widths), ROW * (len(rows) + 1.6), title)
     ax = figure.subplots()

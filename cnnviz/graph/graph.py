@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
-CALLS = {"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"}
-CUSTOM_CALLS = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
-ELEMENTWISE = set(  # each value of the output is made of those at its place in the inputs
-    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p "
-    "cos cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt "
-    "max min mul ne neg not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh "
-    "xor".split()
-)
+from cnnviz.graph.primitives import CALLS, CUSTOM_CALLS
+
 Whole = Callable[["Graph"], bool]  # whether a custom call of this body stays one node
 
 
@@ -31,6 +28,13 @@ class Value:
     shape: tuple[int, ...]
     dtype: Any
     constant: Any = None
+
+    def is_number(self, holds: Callable[[np.ndarray], Any]) -> bool:
+        """Whether this is one constant number, known while tracing, for which `holds` is true."""
+        constant = self.constant
+        if constant is None or self.shape != () or isinstance(constant, Tracer):
+            return False
+        return jnp.issubdtype(self.dtype, jnp.number) and bool(holds(np.asarray(constant)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor, prod
 
-from cnnviz.graph import Graph, Node, Value
-from cnnviz.graph.graph import ELEMENTWISE
+from cnnviz.graph.graph import Graph, Node, Value
+from cnnviz.graph.primitives import CUMULATIVE, ELEMENTWISE, IDENTITIES, REDUCTIONS, WINDOWS
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Window:
 
 
 Windows = tuple[Window | None, ...]  # one for each side of the image; None is the whole side
+Rule = Callable[[Node, int, Window], Window | None]
 
 
 def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
@@ -70,7 +71,7 @@ def _outputs(node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
         return {
             value: inner[inside] for value, inside in zip(node.outputs, body.outputs, strict=True) if inside in inner
         }
-    if node.name == "stop_gradient" or (node.name in ELEMENTWISE and _same_shape(node, windows)):
+    if node.name in ELEMENTWISE | IDENTITIES and _same_shape(node, windows):
         rule = lambda node, operand, window: window
     else:
         rule = RULES.get(node.name, lambda node, operand, window: None)
@@ -159,8 +160,22 @@ def _dot(node: Node, operand: int, window: Window) -> Window | None:
     return replace(window, axis=before + free[operand].index(window.axis))
 
 
-def _concatenation(node: Node, operand: int, window: Window) -> Window | None:
-    return None if window.axis == node.params["dimension"] else window
+def _along(parameter: str) -> Rule:
+    """The rule of a primitive that mixes or moves values only along the axis that it has as this parameter."""
+    return lambda node, operand, window: None if window.axis == node.params[parameter] else window
+
+
+def _stack(node: Node, operand: int, window: Window) -> Window:
+    return replace(window, axis=window.axis + (window.axis >= node.params["axis"]))
+
+
+def _unstack(node: Node, operand: int, window: Window) -> Window | None:
+    axis = node.params["axis"]
+    return None if window.axis == axis else replace(window, axis=window.axis - (window.axis > axis))
+
+
+def _tile(node: Node, operand: int, window: Window) -> Window | None:
+    return window if node.params["reps"][window.axis] == 1 else None
 
 
 def _padding(node: Node, operand: int, window: Window) -> Window | None:
@@ -174,19 +189,20 @@ def _slice(node: Node, operand: int, window: Window) -> Window:
     return window.through(window.axis, step, start, start)
 
 
-RULES: dict[str, Callable[[Node, int, Window], Window | None]] = {
+RULES: dict[str, Rule] = {
     "conv_general_dilated": _convolution,
-    **dict.fromkeys(["reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window"], _pooling),
-    **dict.fromkeys(
-        ["reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"],
-        _reduction,
-    ),
+    **dict.fromkeys(WINDOWS, _pooling),
+    **dict.fromkeys(REDUCTIONS, _reduction),
+    **dict.fromkeys(CUMULATIVE | {"split", "top_k"}, _along("axis")),
+    **dict.fromkeys(["concatenate", "sort"], _along("dimension")),
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": _squeeze,
     "transpose": _transpose,
     "dot_general": _dot,
-    "concatenate": _concatenation,
+    "stack": _stack,
+    "unstack": _unstack,
+    "tile": _tile,
     "pad": _padding,
     "slice": _slice,
 }

@@ -1,8 +1,7 @@
 """The logits before a network's final softmax, found in its graph: what is explained is never a probability."""
 
-from cnnviz.graph import Graph, Node, Value
-
-_SHAPE_ONLY = {"broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "stop_gradient", "expand_dims", "copy"}
+from cnnviz.graph.graph import Graph, Node, Value
+from cnnviz.graph.primitives import IDENTITIES, RESHAPES
 
 
 def logits_of(graph: Graph, output: Value) -> Value:
@@ -21,7 +20,7 @@ def logits_of(graph: Graph, output: Value) -> Value:
 
 def _through(graph: Graph, value: Value) -> Value:
     """Back through what changes only shape or type."""
-    while (node := graph.maker(value)) is not None and node.name in _SHAPE_ONLY:
+    while (node := graph.maker(value)) is not None and node.name in IDENTITIES | RESHAPES:
         value = node.inputs[0]
     return value
 

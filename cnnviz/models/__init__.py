@@ -1,4 +1,4 @@
-"""MODELS: the Flax networks that `train.py --model` knows, each built from the number of classes."""
+"""MODELS: the Flax networks of `train.py --model`, each built from the number of classes."""
 
 MODELS = {
     "cnn": "cnnviz.models.cnn:CNN",

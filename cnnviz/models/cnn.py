@@ -1,4 +1,4 @@
-"""The chapter's network: two convolutions and a hidden dense layer, 333,526 parameters for 28x28x1 and ten classes."""
+"""The book chapter's network: 333,526 parameters for 28x28x1 images and ten classes."""
 
 import flax.linen as nn
 
@@ -11,7 +11,7 @@ glorot = nn.initializers.glorot_uniform()
 class CNN(nn.Module):
     """Conv 3x3x32, ReLU, max-pool, conv 3x3x64, ReLU, max-pool, dense 100, ReLU, dropout 0.4, dense.
 
-    Kernels start Glorot-uniform and biases at zero, as in Keras.
+    Kernels are initialized Glorot-uniform and biases to zero, as in Keras. Maps images `[n h w c]` to logits `[n k]`.
     """
 
     classes: int = 10

@@ -1,4 +1,4 @@
-"""A network with no convolution: what the others are compared with."""
+"""A network without convolutions, as a baseline for the others."""
 
 import flax.linen as nn
 
@@ -8,7 +8,7 @@ from cnnviz.types import Images, Logits
 
 
 class DenseNetwork(nn.Module):
-    """Flatten, dense 100, ReLU, dense."""
+    """Flatten, dense 100, ReLU, dense: images `[n h w c]` to logits `[n k]`."""
 
     classes: int = 10
 

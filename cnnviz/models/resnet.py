@@ -1,7 +1,7 @@
-"""A residual network in the style of CIFAR's, for small images of any number of channels.
+"""A residual network in the style of those for CIFAR-10, for small images of any number of channels.
 
 He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2: three stages of equal blocks, each stage
-with half the side and twice the channels of the one before.
+with half the resolution and twice the channels of the stage before.
 """
 
 from functools import partial
@@ -36,7 +36,10 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A 3x3 convolution, `blocks` residual blocks in each of three stages, the mean over the image, dense."""
+    """A 3x3 convolution, three stages of `blocks` residual blocks, global average pooling, dense.
+
+    Maps images `[n h w c]` to logits `[n k]`; `channels` is the width of the first stage.
+    """
 
     classes: int = 10
     blocks: int = 1

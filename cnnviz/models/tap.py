@@ -1,4 +1,4 @@
-"""Naming an activation inside a model."""
+"""Names for activations inside a model."""
 
 import flax.linen as nn
 
@@ -6,6 +6,6 @@ from cnnviz.types import Array
 
 
 def tap(module: nn.Module, name: str, value: Array) -> Array:
-    """`value`, sown under `name`: a layer that can be read and offset, at no cost to who does not read it."""
+    """Sows `value` as the layer `name`, which probe can read and offset, and returns it; unread, it costs nothing."""
     module.sow("intermediates", name, value, reduce_fn=lambda _, new: new, init_fn=lambda: value)
     return value

@@ -69,11 +69,11 @@ class Net:
         return layers[name]
 
     @property
-    def first(self) -> "Net":
+    def first(self) -> Any:
         """The first member alone, named by its seed where there are several."""
         return self.only(0) if len(self.members) > 1 else self
 
-    def only(self, place: int) -> "Net":
+    def only(self, place: int) -> Any:
         """The member at this place alone; its name says which seed of how many it is."""
         seed = self.seeds[place]
         own = [record for record in self.history if record.get("seed", seed) == seed]

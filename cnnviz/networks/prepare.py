@@ -19,22 +19,20 @@ class Prepare:
     Raises InputError if the scale or a deviation is not positive and finite, or a mean is not finite.
     """
 
-    scale: float = 1 / 255
-    mean: tuple[float, ...] = ()
-    deviation: tuple[float, ...] = ()
+    scale: int | float = 1 / 255
+    mean: tuple[int | float, ...] = ()
+    deviation: tuple[int | float, ...] = ()
 
     def __post_init__(self):
-        for name in ("mean", "deviation"):
-            object.__setattr__(self, name, tuple(map(_number, getattr(self, name))))
-        if not 0 < _number(self.scale) < float("inf"):
+        if not 0 < self.scale < float("inf"):
             raise InputError(f"prepare.scale is a positive, finite number; it was {self.scale!r}.")
         if not all(0 < value < float("inf") for value in self.deviation):
             raise InputError(f"prepare.deviation has positive, finite numbers; it was {list(self.deviation)}.")
         if not all(-float("inf") < value < float("inf") for value in self.mean):
             raise InputError(f"prepare.mean has finite numbers; it was {list(self.mean)}.")
 
-    def __call__(self, images: Given) -> Float[Array, "*n h w c"]:
-        """uint8 images as the float32 that the network takes."""
+    def __call__(self, images: Given) -> Float[Array, "..."]:
+        """uint8 images `[... h w c]` as the float32 that the network takes."""
         self.check(images.shape[-1])
         prepared = jnp.asarray(images, jnp.float32) / (1 / self.scale)  # so that a scale of 1/255 is a division by 255
         if self.mean:
@@ -61,14 +59,18 @@ class Prepare:
         for name in ("mean", "deviation"):
             if not isinstance(described.get(name, []), list | tuple):
                 raise InputError(f"prepare.{name} is a list of numbers; it was {described[name]!r}.")
-        return cls(**described)
+        numbers = {name: _numbers(value) for name, value in described.items()}
+        return cls(**numbers)
 
     def described(self) -> dict[str, Any]:
         """The fields as JSON has them; `read` gives the same preparation back."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
-def _number(value: Any) -> float:
+def _numbers(value: Any) -> Any:
+    """A number, or a tuple of the numbers in a list; raises InputError for anything else."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_numbers, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"prepare holds numbers; {value!r} is not one.")
     return float(value)

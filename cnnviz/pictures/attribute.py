@@ -103,8 +103,8 @@ class Attributions(OfLayer, Kind):
         options: dict[str, Any] = {}
         if self.layer is not None and "layers" in known:
             options["layers"] = self.layer
-        for field in image_sets(method):
-            options[field] = net.prepare(dataset.train.images[:BASELINE])
+        for baseline in image_sets(method):
+            options[baseline] = net.prepare(dataset.train.images[:BASELINE])
         return build(method, **options)
 
 

@@ -16,7 +16,6 @@ from cnnviz.networks import Net
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample
 
-ROWS = 1000  # images that are float at one time
 MOST_BARS, MOST_MISTAKES = 20, 24
 
 Probabilities = Float[np.ndarray, "n k"]
@@ -34,10 +33,9 @@ class Predictions(OfImage, OneByOne):
 
 
 def predict(net: Net, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
-    """Every image's class probabilities; a few images at a time are made floats."""
-    chunks = (images[i : i + ROWS] for i in range(0, len(images), ROWS))
-    logits = [np.asarray(probe.logits(net.model, net.variables, net.prepare(chunk)), np.float64) for chunk in chunks]
-    return softmax(np.concatenate(logits))
+    """Every image's class probabilities; only one chunk of images at a time is floats."""
+    logits = probe.logits(net.model, net.variables, images, prepare=net.prepare)
+    return softmax(np.asarray(logits, np.float64))
 
 
 def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:

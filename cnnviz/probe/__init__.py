@@ -1,18 +1,19 @@
-"""The one seam between models and all that looks at them: any Flax model, Linen or NNX, as plain functions.
+"""The one seam between models and everything that looks at them: any Flax model, Linen or NNX, as plain functions.
 
-A model is traced once for each shape of images; its graph, in which every module's output and every sown value has a
-name, is then what is computed from: a value that was not asked for is not computed, and an offset added to a named
-value shifts all that comes after it, whoever wrote the model.
+A model is traced once for each shape of images. Everything is computed from its graph, in which each module's output
+and each sown value has a name: a value that is not asked for is not computed, and an offset added to a named value
+changes everything computed from it, in any model.
 
-Every function takes `call`, extra arguments for the model's own call. Arguments that say "evaluation" under their usual
-names (`train=False`, `deterministic=True`, ...) are filled in by the model's signature.
+Every function takes `call`, extra arguments for the model's call. Arguments that select evaluation mode by their usual
+names (`train=False`, `deterministic=True`, ...) are filled in from the model's signature.
 """
 
 from cnnviz.probe.capture import Adapter
-from cnnviz.probe.folds import fold
+from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx
-from cnnviz.probe.read import NOTHING, Call, activations, as_names, check_images, logits, output_shape
+from cnnviz.probe.read import activations, logits, output_shape
+from cnnviz.probe.reader import NOTHING, Call, Reader, as_names, check_images
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
 from cnnviz.probe.variables import as_variables
@@ -24,11 +25,13 @@ __all__ = [
     "Adapter",
     "Call",
     "Layer",
+    "Reader",
     "activations",
     "as_names",
     "as_variables",
     "check_images",
     "fold",
+    "fold_readers",
     "from_nnx",
     "layers",
     "logits",

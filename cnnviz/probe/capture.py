@@ -1,7 +1,7 @@
-"""Recording what every part of a Flax model gives, with no edit of it: the output of each module, and all that it sows.
+"""Records the output of each module of a Flax model and every value that it sows, without editing the model.
 
-Nothing of a traced value leaves the trace by a side door: values travel in a collection of our own, so they come out of
-`remat` and `jit` as Flax's own variables do; only names travel by Python.
+Traced values do not leave the trace by side effects: they are kept in a variable collection of ours, so they come out
+of `remat` and `jit` as Flax's own variables do. Only names are collected in Python.
 """
 
 import inspect
@@ -17,14 +17,14 @@ from flax.traverse_util import flatten_dict
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.types import Array, PyTree, Variables
 
-COLLECTION, OUTPUT = "cnnviz", "__output__"
+COLLECTION, OUTPUT = "//cnnviz", "//output"  # names that no model uses for its own
 EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
 EVALUATION |= {"use_running_average": True}
 
 
 @dataclass
 class Recording:
-    """What one call of a model gave: `values` by name, in `order` (names as first recorded), with each one's `kind`."""
+    """One call of a model: its output, its `values` by name, their names as they were recorded, and their kinds."""
 
     output: PyTree
     values: dict[str, Array]
@@ -47,7 +47,8 @@ class Adapter(ABC):
 def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
     """One call of the model in evaluation mode, with every module's output and every sown value under its path.
 
-    A path is joined by "/"; what a module gives at its second call is `name@1`, and then the first is `name@0`.
+    A path is joined by "/". Of a module that is called twice, the outputs are `name@0` and `name@1`. Raises
+    InputTypeError if the model is neither a Linen module nor an Adapter.
     """
     if isinstance(model, Adapter):
         return model.record(variables, images, call)
@@ -59,9 +60,9 @@ def record(model: Any, variables: Variables, images: Array, call: Mapping[str, A
 
 
 def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments besides the images for `function`: `call`, and those that say "evaluation" by their usual names.
+    """The arguments of `function` besides the images: `call`, and those of EVALUATION that its signature has.
 
-    Another argument that is required and not in `call` is an InputError that names it.
+    Raises InputError for another required argument that is not in `call`.
     """
     _, *parameters = inspect.signature(function).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
@@ -75,7 +76,10 @@ def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named(found: Mapping[str, Any]) -> dict[str, Array]:
-    """Arrays by name; a tuple, which is one value a call, gives `name`, or `name@0`, `name@1`, ...; nothing else is."""
+    """Arrays by name; what is not an array is left out.
+
+    A tuple has one value per call: one value is called `name`, several are `name@0`, `name@1`, ...
+    """
     values = {}
     for name, value in found.items():
         calls = value if isinstance(value, tuple) else (value,)
@@ -85,6 +89,7 @@ def named(found: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def is_array(value: Any) -> bool:
+    """Whether it is a JAX array with at least one axis."""
     return isinstance(value, jax.Array) and value.ndim > 0
 
 
@@ -94,7 +99,7 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
 
     def intercept(next_call, args, kwargs, context):
         module, path = context.module, "/".join(context.module.path)
-        if context.method_name != "__call__":  # such as the shell that remat puts around a module
+        if context.method_name != "__call__":  # such as the wrapper that remat puts around a module
             return next_call(*args, **kwargs)
         _note_sown_names(module, path, order)
         output = next_call(*args, **kwargs)
@@ -112,15 +117,15 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
         output, state = nn.Module.apply(model, kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
     sown = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     outputs = {"/".join(path[:-1]): value for path, value in flatten_dict(state.get(COLLECTION, {})).items()}
-    whole = outputs.pop("", None)
-    if not outputs and not sown and whole is not None:  # a model of one layer, which is the root itself
-        outputs[type(model).__name__] = whole
+    root = outputs.pop("", None)
+    if not outputs and not sown and root is not None:  # a model of one layer: the root itself
+        outputs[type(model).__name__] = root
         kinds[type(model).__name__] = type(model).__name__
     return Recording(output, named(outputs | sown), order, kinds)
 
 
 def _note_sown_names(module: nn.Module, path: str, order: list[str]) -> None:
-    """Has this instance note the name of each value it sows, for the order; what is sown stays as it is."""
+    """Makes this instance record the name of each value that it sows; the sown values are unchanged."""
 
     def sow(col: str, name: str, value: Any, **options: Any) -> bool:
         if col == "intermediates":

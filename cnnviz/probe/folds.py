@@ -1,4 +1,4 @@
-"""A summary of layers over a whole data set, in one pass."""
+"""A summary of layers over a data set in one pass, of one network or of several on the same images."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -6,12 +6,15 @@ from typing import Any
 
 import jax
 
-from cnnviz.batching import chunks
+from cnnviz.batching import Report, fold_rows
+from cnnviz.errors import InputTypeError
 from cnnviz.fast.jit import compiled
-from cnnviz.probe.read import NOTHING, Call, in_order, values_of
-from cnnviz.probe.trace import Static, trace
-from cnnviz.probe.variables import as_variables
+from cnnviz.probe.reader import NOTHING, Call, Prepare, Reader, Request
+from cnnviz.probe.trace import Static
 from cnnviz.types import Array, Given, LayerNames, PyTree, Variables, VariablesLike
+
+Update = Callable[..., PyTree]
+Merge = Callable[[PyTree, PyTree], PyTree] | None
 
 
 def fold(
@@ -20,50 +23,62 @@ def fold(
     images: Given,
     layers: LayerNames,
     init: PyTree,
-    update: Callable[..., PyTree],
-    merge: Callable[[PyTree, PyTree], PyTree] | None = None,
+    update: Update,
+    merge: Merge = None,
     *,
+    prepare: Prepare = None,
     rows: Sequence[Given] = (),
     batch_size: int | None = None,
     call: Call = NOTHING,
+    report: Report | None = None,
 ) -> PyTree:
-    """A summary of the named layers over a whole data set, in one pass and with a state that does not grow.
+    """A summary of the named layers over a data set, in one pass and with a state that does not grow.
 
-    `init` is the state when nothing has been seen. `update(state, activations, mask, *rows)` is the state after one
-    more chunk: `activations` hold a row an image, `mask` is False in the rows that are padding and must not count, and
-    `rows` are the same rows of the arrays given as `rows` (labels, for instance). With `merge(state, state)` every
-    local device folds chunks of its own and the states are merged; without it one device folds all. The layer "logits"
-    is also the output before any softmax. Called again with the same functions, nothing recompiles.
+    `init` is the state before any image. `update(state, activations, mask, *rows)` is the state after one more chunk:
+    `activations` have one row per image, `mask` `[n]` is False for padding, which must not count, and `rows` are the
+    same rows of the arrays given as `rows` (labels, for instance). With `merge(state, state)` every local device folds
+    its share of the chunks and the states are merged; without it one device folds all. With `prepare` the images may be
+    uint8, and only one chunk at a time is floats. `report(done, total)` counts chunks. Called again with the same
+    functions, nothing recompiles.
     """
-    variables = as_variables(variables)
-    names = in_order(model, variables, images, layers, call)
-    step = partial(_fold_chunk, Static(model), names, Static(call), Static(update))
-    devices = jax.local_devices() if merge is not None else jax.local_devices()[:1]
-    homes = (
-        [jax.device_put((variables, init), device) for device in devices] if len(devices) > 1 else [(variables, init)]
-    )
-    states = [state for _, state in homes]
-    for i, chunk in enumerate(chunks((images, *rows), batch_size)):
-        at = i % len(devices)
-        here = jax.device_put((chunk.rows, chunk.mask), devices[at]) if len(devices) > 1 else (chunk.rows, chunk.mask)
-        states[at] = step(homes[at][0], states[at], *here)
-    total, *others = states
-    for state in others:
-        total = merge(total, jax.device_put(state, devices[0])) if merge is not None else total
-    return total
+    reader = Reader(model, variables, layers, prepare=prepare, call=call)
+    return fold_readers(reader, images, init, update, merge, rows=rows, batch_size=batch_size, report=report)
 
 
-@partial(compiled, static_argnums=(0, 1, 2, 3))
+def fold_readers(
+    readers: Any,
+    images: Given,
+    init: PyTree,
+    update: Update,
+    merge: Merge = None,
+    *,
+    rows: Sequence[Given] = (),
+    batch_size: int | None = None,
+    report: Report | None = None,
+) -> PyTree:
+    """As `fold`, for several networks that see the same chunk of images: `readers` are a mapping or a list of `Reader`.
+
+    `update` gets activations in the same form: by the reader's name in a mapping, by its place in a list.
+    """
+    each, form = jax.tree.flatten(readers)
+    for reader in each:
+        if not isinstance(reader, Reader):
+            raise InputTypeError(f"A network is read by a probe.Reader; this is a {type(reader).__name__}.")
+    requests, variables = zip(*(reader.request(images) for reader in each), strict=True)
+    step = partial(_fold_chunk, form, requests, Static(update))
+    return fold_rows(step, variables, init, (images, *rows), merge, batch_size, report=report)
+
+
+@partial(compiled, static_argnums=(0, 1, 2))
 def _fold_chunk(
-    model: Static,
-    names: tuple[str, ...],
-    call: Static,
+    form: Any,
+    requests: tuple[Request, ...],
     update: Static,
-    variables: Variables,
+    variables: tuple[Variables, ...],
     state: PyTree,
     rows: tuple[Array, ...],
     mask: Array,
 ) -> PyTree:
     images, *others = rows
-    found = values_of(trace(model.value, variables, images, call.value), variables, images, names)
-    return update.value(state, dict(zip(names, found, strict=True)), mask, *others)
+    found = [request.values(its, images) for request, its in zip(requests, variables, strict=True)]
+    return update.value(state, jax.tree.unflatten(form, found), mask, *others)

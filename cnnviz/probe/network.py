@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from cnnviz.errors import InputError
 from cnnviz.graph import Value
-from cnnviz.probe.read import NOTHING, Call, check_images
+from cnnviz.probe.reader import NOTHING, Call, check_images
 from cnnviz.probe.trace import Trace, trace
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import Activations, Array, Image, Network, Outputs, VariablesLike

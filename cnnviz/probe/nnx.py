@@ -1,4 +1,4 @@
-"""An NNX module as a model and its variables, so that all of cnnviz reads it as it reads a Linen one."""
+"""An NNX module as a model and its variables, which every function of cnnviz reads as it reads a Linen module."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
 
 @dataclass(frozen=True, eq=False)
 class NNXModel(Adapter):
-    """The structure of an NNX module without its arrays; `apply` and `record` put arrays back in."""
+    """The structure of an NNX module without its arrays; `apply` and `record` put arrays back into it."""
 
     graphdef: Any
     states: Mapping[str, Any]  # collection -> the State whose structure the arrays take
@@ -28,11 +28,12 @@ class NNXModel(Adapter):
         return module
 
     def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
+        """The module's output for images `[n, h, w, c]`, in evaluation mode."""
         module = self.module(variables)
         return _captured(module, images, evaluation_call(module.__call__, call))[0]
 
     def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
-        """As `capture.record`. The copy's modules change class, the original's and everybody else's do not."""
+        """As `capture.record`. The classes of the copy's modules are replaced; those of the original are not."""
         module = self.module(variables)
         arguments = evaluation_call(module.__call__, call)
         outputs: dict[str, tuple] = {}
@@ -51,10 +52,11 @@ class NNXModel(Adapter):
 def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
     """The module as `(model, variables)`, for every function of cnnviz; the module itself is not changed.
 
-    Variables are nested dicts: "params", "batch_stats" and, for the rest of its state, "state".
+    `variables` are nested dicts: "params", "batch_stats" and, for the rest of the module's state, "state". Raises
+    InputTypeError if `module` is not an NNX module.
     """
     if not isinstance(module, nnx.Module):
-        raise InputTypeError(f"from_nnx takes an NNX module; {type(module).__name__} is none.")
+        raise InputTypeError(f"from_nnx takes an NNX module; {type(module).__name__} is not one.")
     graphdef, *states = nnx.split(module, *COLLECTIONS.values(), ...)
     named_states = dict(zip([*COLLECTIONS, "state"], states, strict=True))
     variables = {name: nnx.to_pure_dict(state) for name, state in named_states.items() if nnx.to_flat_state(state)}
@@ -62,7 +64,7 @@ def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
 
 
 def _captured(module: Any, images: Array, arguments: Mapping[str, Any]) -> tuple[PyTree, Any]:
-    """What the module gives, and what it sows meanwhile."""
+    """The module's output and what it sows."""
     return nnx.capture(lambda m, x: m(x, **arguments), nnx.Intermediate)(module, images)
 
 
@@ -77,7 +79,7 @@ def _name(path: tuple) -> str:
 
 
 def _watch(part: Any, name: str, outputs: dict[str, tuple], order: list[str]) -> None:
-    """Gives this instance a class of its own, which notes what it returns and the names of what it sows."""
+    """Replaces this instance's class by one that records its outputs and the names of what it sows."""
 
     def noting_call(self: Any, *args, **kwargs):
         output = super(watched, self).__call__(*args, **kwargs)

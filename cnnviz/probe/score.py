@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.probe.network import network_of
-from cnnviz.probe.read import NOTHING, Call
+from cnnviz.probe.reader import NOTHING, Call
 from cnnviz.types import LOGITS, Activations, Array, Image, Scalar, Score, VariablesLike
 
 Class = int | np.integer | Array

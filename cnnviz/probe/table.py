@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from cnnviz.errors import InputError
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
-from cnnviz.probe.read import NOTHING, Call
+from cnnviz.probe.reader import NOTHING, Call
 from cnnviz.probe.trace import trace
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import VariablesLike
@@ -18,11 +18,11 @@ from cnnviz.types import VariablesLike
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of a model's layer table; `shape` is that of one image's value.
+    """One row of a model's layer table; `shape` is that of the value for one image.
 
-    `parameters` are those the module holds itself, so that a column of them sums to the model's. `receptive_field` is
-    the (h, w) of the pixels that one value can depend on, the whole image after flattening or a mean; None where the
-    value does not depend on the image.
+    `parameters` counts those of the module itself, so that the column sums to the model's. `receptive_field` is the
+    size (h, w) of the region of pixels that one value can depend on: the complete image after flattening or a mean,
+    None if the value does not depend on the image.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Layer:
 
 
 def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> list[Layer]:
-    """Every layer of the model in order of execution, for images of the shape (h, w, c); nothing is computed.
+    """Every layer of the model in order of execution, for images of shape (h, w, c); nothing is computed.
 
-    A layer is a module's output, named by the module's path, or a value that the model sows; one that is called twice
-    is `name@0` and `name@1`. All other functions give layers in this order.
+    A layer is a module's output, named by the module's path, or a value that the model sows; a module that is called
+    twice gives `name@0` and `name@1`. All other functions return layers in this order.
     """
     if len(image_shape) != 3:
         raise InputError(f"An image has the shape (h, w, c); it was {tuple(image_shape)}.")
@@ -48,8 +48,8 @@ def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, 
     rows = []
     for name, value in traced.values.items():
         shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
-        own = counts.pop(name.split("@")[0], 0)  # a second call brings no parameters of its own
+        own = counts.pop(name.split("@")[0], 0)  # a second call adds no parameters
         rows.append(Layer(name, traced.kinds[name], shape, own, fields.get(value)))
-    if len(rows) == 1:  # a model of one layer, whose parameters have no path
+    if len(rows) == 1:  # a model of one layer: its parameters have no path
         rows = [replace(rows[0], parameters=rows[0].parameters + sum(counts.values()))]
     return rows

@@ -9,7 +9,6 @@ from typing import Any
 import flax.errors
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
@@ -23,7 +22,7 @@ Shapes = tuple[Any, ...]  # a jax.ShapeDtypeStruct for each leaf
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A model's graph for one shape of images; `values` are in order of execution, `axes` say where the images lie."""
+    """A model's graph for one shape of images; `values` are in order of execution, `axes` is each one's batch axis."""
 
     graph: Graph
     values: Mapping[str, Value]
@@ -43,8 +42,8 @@ class Trace:
         return logits_of(self.graph, self.outputs[0])
 
     def value(self, name: str) -> Value:
-        """The value of the layer `name`; where no layer is called so, "logits" is the output before any softmax."""
-        if name not in self.values and name == "logits":
+        """The value of the layer `name`; LOGITS, and "logits" if no layer has that name, are the logits."""
+        if name == LOGITS or (name == "logits" and name not in self.values):
             return self.logits
         if name not in self.values:
             raise unknown("layer", name, self.values)
@@ -57,7 +56,7 @@ class Trace:
         wanted: Sequence[Value],
         offsets: Mapping[Value, Array] | None = None,
     ) -> list[Array]:
-        """The wanted values for these images, and no more than they need."""
+        """The wanted values for these images, shifted by offsets; only what they depend on is computed."""
         return self.graph.evaluate([*jax.tree.leaves(variables), images], wanted, offsets)
 
 
@@ -69,7 +68,7 @@ MISSING = (
 
 
 class Static:
-    """A value that a compilation depends on: equal values share one, an unhashable value shares with itself alone."""
+    """A value that a compilation depends on: equal values share one; an unhashable value is equal only to itself."""
 
     def __init__(self, value: Any):
         self.value = value
@@ -86,7 +85,7 @@ class Static:
 
 
 def trace(model: Any, variables: VariablesLike, images: Any, call: Mapping[str, Any]) -> Trace:
-    """The graph of `model` for images `[n, h, w, c]` of this shape; nothing is computed, and it is made only once."""
+    """The graph of `model` for images `[n, h, w, c]` of this shape, cached; nothing is computed."""
     leaves, structure = jax.tree.flatten(as_variables(variables))
     return _trace(Static(model), structure, tuple(map(_shape, leaves)), _shape(images), Static(call))
 
@@ -110,7 +109,7 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
     except MISSING as error:
         raise InputError(f"The variables are not those of this model: {error}") from error
     except flax.errors.InvalidRngError as error:
-        raise InputError(f"The model draws at random as it is called here, and must not: {error}") from error
+        raise InputError(f"The model needs a random key in evaluation mode, and gets none: {error}") from error
     outputs, values = jax.tree.unflatten(tree, graph.outputs)
     axes = {name: _image_axis(value.shape, larger[name].shape) for name, value in values.items()}
     if LOGITS in values:
@@ -134,13 +133,13 @@ def _is_hashable(value: Any) -> bool:
 
 
 def _image_axis(shape: tuple[int, ...], with_one_image_more: tuple[int, ...]) -> int | None:
-    """The axis that grows with the number of images; None for a value that has no row an image."""
+    """The axis that grows with the number of images; None for a value without one row per image."""
     grown = [axis for axis, (n, m) in enumerate(zip(shape, with_one_image_more, strict=False)) if m == n + 1]
     return grown[0] if len(grown) == 1 and len(shape) == len(with_one_image_more) else None
 
 
 def _in_order(graph: Graph, values: Mapping[str, Value], recorded: Sequence[str]) -> list[str]:
-    """Names by the place in the graph of what makes them; for one value with two names, as they were recorded."""
+    """Names by the position in the graph of the nodes that compute them; two names of one value as recorded."""
     calls: Counter[str] = Counter()
     seen: dict[str, int] = {}
     for i, name in enumerate(recorded):
@@ -160,7 +159,7 @@ _FUNCTIONS = {
 
 
 def kind_of(graph: Graph, value: Value) -> str:
-    """What a sown value is, as the function that made it is called: `relu`, `max_pool`, or the primitive's name."""
+    """The kind of a sown value: the name of the function that computed it, `relu` or `max_pool`, or its primitive's."""
     node = graph.maker(value)
     if node is None:
         return "input"
@@ -172,15 +171,10 @@ def kind_of(graph: Graph, value: Value) -> str:
         and summed.name in ("reduce_window_sum", "reduce_sum")
     ):
         return "avg_pool" if summed.name == "reduce_window_sum" else "mean"
-    if node.name == "max" and any(_is_zero(v) for v in node.inputs):
+    if node.name == "max" and any(value.is_number(lambda number: number == 0) for value in node.inputs):
         return "relu"
     return _called_name(node) or _FUNCTIONS.get(node.name, node.name)
 
 
 def _called_name(node: Node) -> str:
     return str(node.params.get("name") or (node.calls[0] if node.calls else "")).strip("_")
-
-
-def _is_zero(value: Value) -> bool:
-    constant = value.constant
-    return constant is not None and not isinstance(constant, Tracer) and value.shape == () and bool(constant == 0)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from cnnviz.fast.rewrite import apply_faster
 from cnnviz.graph import Graph, Node, Value
-from cnnviz.graph.graph import ELEMENTWISE
+from cnnviz.graph.primitives import ELEMENTWISE
 from cnnviz.propagation.pointwise import is_pointwise, is_scaling
 from cnnviz.types import Array
 

@@ -16,8 +16,9 @@ from collections import ChainMap
 from collections.abc import Callable, Sequence
 
 from cnnviz.errors import InputError, unknown
+from cnnviz.graph.primitives import LAYERS, SUMS
 from cnnviz.propagation.lrp import AlphaBeta, Bound, Epsilon, Flat, Gamma, Given, Number, ZBox, ZPlus, keep, keep_scaled
-from cnnviz.propagation.rules import JOINT, LAYERS, RULES, SUMS, Rule, Rules
+from cnnviz.propagation.rules import JOINT, RULES, Rule, Rules
 from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
 

@@ -7,15 +7,11 @@ are one function of it: an activation, whoever spelled it.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from jax.core import Tracer
-
 from cnnviz.graph import Graph, Node, Value
-from cnnviz.graph.graph import ELEMENTWISE
+from cnnviz.graph.linearity import is_affine
+from cnnviz.graph.primitives import COMPLEX, ELEMENTWISE, KEEPS_SIGN, NONNEGATIVE, SUMS
 
-LINEAR = {"add", "sub", "add_any", "mul", "div", "neg", "convert_element_type", "copy", "reduce_precision", "select_n"}
-SUMS = {"add", "sub", "add_any"}
-KEEP_SIGN = {"add", "min", "reduce_window_max", "reduce_window_sum", "reduce_sum", "reduce_max", "reshape", "squeeze"}
-KEEP_SIGN |= {"broadcast_in_dim", "transpose", "slice", "pad", "concatenate", "rev", "copy", "expand_dims"}
+POINTWISE = ELEMENTWISE - COMPLEX  # a complex number is no activation
 
 
 def is_function_of_each_value(body: Graph) -> bool:
@@ -23,7 +19,7 @@ def is_function_of_each_value(body: Graph) -> bool:
     shape = body.outputs[0].shape
     fits = lambda value: value.shape in ((), shape)
     known = lambda node: (
-        node.name in ELEMENTWISE | {"broadcast_in_dim"}
+        node.name in POINTWISE | {"broadcast_in_dim"}
         or (node.body is not None and is_function_of_each_value(node.body))
     )
     return len(body.outputs) == 1 and all(known(node) and all(map(fits, node.inputs)) for node in body.nodes)
@@ -32,16 +28,14 @@ def is_function_of_each_value(body: Graph) -> bool:
 def is_pointwise(node: Node, depends: Collection[Value]) -> bool:
     """Whether each value of the output comes from those at the same place in the inputs that depend on the image."""
     body = node.body
-    known = node.name in ELEMENTWISE if body is None else is_function_of_each_value(body)
+    known = node.name in POINTWISE if body is None else is_function_of_each_value(body)
     return known and all(value.shape == node.outputs[0].shape for value in node.inputs if value in depends)
 
 
 def is_scaling(node: Node, depends: Collection[Value]) -> bool:
     """Whether a pointwise node only scales and shifts its one input that depends on the image."""
-    places = [i for i, value in enumerate(node.inputs) if value in depends]
-    if node.name not in LINEAR or len(places) != 1:
-        return False
-    return {"div": places == [0], "select_n": places != [0]}.get(node.name, True)
+    reads = [value in depends for value in node.inputs]
+    return node.name in POINTWISE and sum(reads) == 1 and is_affine(node, reads)
 
 
 def roots(nodes: Iterable[Node], depends: Collection[Value]) -> Mapping[Value, Sequence[Value]]:
@@ -81,18 +75,11 @@ def is_nonnegative(graph: Graph, value: Value) -> bool:
     """Whether the graph says that the value is never negative: a maximum with zero, moved and pooled or not."""
     node = graph.maker(value)
     if node is None:
-        return _is_number_from_zero(value)
+        return value.is_number(lambda number: number >= 0)
     if (body := node.body) is not None:
         return is_nonnegative(body, body.outputs[0])
     if node.name == "max":
         return any(is_nonnegative(graph, v) for v in node.inputs)
-    if node.name in ("exp", "logistic", "abs", "square"):
+    if node.name in NONNEGATIVE:
         return True
-    return node.name in KEEP_SIGN and all(is_nonnegative(graph, v) for v in node.inputs)
-
-
-def _is_number_from_zero(value: Value) -> bool:
-    """Whether the value is a number written in the graph, and not negative."""
-    if value.constant is None or value.shape != () or isinstance(value.constant, Tracer):
-        return False
-    return bool(value.constant >= 0)
+    return node.name in KEEPS_SIGN and all(is_nonnegative(graph, v) for v in node.inputs)

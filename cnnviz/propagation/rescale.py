@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.graph import Value
+from cnnviz.graph.primitives import MAXIMA
 from cnnviz.propagation.rules import JOINT, RULES, Rules, backward, derivative
 from cnnviz.propagation.steps import Step, evaluate, read
 from cnnviz.types import Array, Image, Score
@@ -37,13 +38,13 @@ def rules_from(reference: Mapping[Value, Array]) -> Rules:
     return ChainMap(
         {
             "activation": of(_activation),
-            **dict.fromkeys(["reduce_window_max", "reduce_max", "reduce_window_min", "reduce_min"], of(_pooled)),
+            **dict.fromkeys(MAXIMA - {"max", "min"}, of(_pooled)),
             "max": of(_maximum),
             "min": of(_minimum),
             "product": of(_product),
             "div": of(_quotient),
             "stop_gradient": lambda step, given: given,
-            **dict.fromkeys(set(JOINT) - {"product", "div"}, None),
+            **dict.fromkeys(JOINT - {"product", "div"}, None),
         },
         RULES,
     )

@@ -12,15 +12,16 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.graph import Value
+from cnnviz.graph.primitives import LAYERS, MOVES, SUMS
 from cnnviz.propagation.lrp import negative, positive
 from cnnviz.propagation.rescale import quotient, rules_from
-from cnnviz.propagation.rules import LAYERS, MOVES, SUMS, Rule, Rules, backward, derivative
+from cnnviz.propagation.rules import Rule, Rules, backward, derivative
 from cnnviz.propagation.steps import Reading, Step, evaluate, read
 from cnnviz.types import Array, Image, Score
 
 Given = tuple[Array, ...]
 Parts = tuple[Array, Array]  # the positive part of a difference, and the negative one
-LINEAR = {*SUMS, *MOVES, "scale"}
+LINEAR = SUMS | MOVES | {"scale"}
 
 
 def reveal_cancel(score: Score, image: Image, baseline: Image) -> Image:

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.errors import InputError
-from cnnviz.graph import Value
+from cnnviz.graph import Value, primitives
+from cnnviz.graph.primitives import LAYERS, MAXIMA, MOVES, SUMS
 from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
 
@@ -30,24 +31,7 @@ def nothing(step: Step, given: tuple[Array, ...]) -> Sequence[None]:
     return [None] * len(step.inputs)
 
 
-LAYERS = ("conv_general_dilated", "dot_general")
-SUMS = ("add", "sub", "add_any", "reduce_sum", "reduce_window_sum", "cumsum")
-MOVES = tuple(  # each value of the output is one of the input's, or a constant
-    "reshape squeeze expand_dims transpose broadcast_in_dim rev slice dynamic_slice dynamic_update_slice pad gather "
-    "scatter concatenate split copy_p optimization_barrier sort top_k".split()
-)
-MAXIMA = ("reduce_window_max", "reduce_window_min", "reduce_max", "reduce_min", "max", "min")
-JOINT = (
-    "product",
-    "div",
-    "pow",
-    "select_n",
-    "atan2",
-    "reduce_prod",
-    "scatter_mul",
-    "custom_jvp_call",
-    "custom_vjp_call",
-)
+JOINT = primitives.JOINT | {"product"}  # what an additive method has no rule for
 
 RULES: Rules = {
     **dict.fromkeys((*LAYERS, "scale", *SUMS, *MOVES, *MAXIMA, "activation", *JOINT), derivative),

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from cnnviz.fast.rewrite import apply_faster as apply
 from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.primitives import LAYERS, PRODUCTS
 from cnnviz.propagation.affine import Affine, following, merged
 from cnnviz.propagation.pointwise import (
     between,
@@ -26,9 +27,6 @@ from cnnviz.propagation.pointwise import (
     roots,
 )
 from cnnviz.types import Array, Image, Score
-
-WEIGHTED = {"conv_general_dilated", "dot_general"}
-PRODUCTS = {"mul", *WEIGHTED}
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,11 +139,11 @@ def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list
             continue
         parts, inputs = _parts(reading, node, depends, known_roots, readers)
         name = _name(parts, inputs, depends)
-        if name in WEIGHTED:
+        if name in LAYERS:
             merged_nodes.update(parts)
         depth = max((depths.get(value, 0) for value in inputs), default=0)
         steps.append(Step(name, parts, inputs, reading, depth))
-        depths.update(dict.fromkeys(parts[-1].outputs, depth + (name in WEIGHTED)))
+        depths.update(dict.fromkeys(parts[-1].outputs, depth + (name in LAYERS)))
     return steps
 
 
@@ -163,15 +161,15 @@ def _parts(
         root = next((value for value in common(known_roots, read) if value in reading.depends), None)
         if root is not None and is_joint(node, depends, root):
             return tuple(between(reading.graph, root, node, depends)), (root,)
-    if node.name in WEIGHTED and len(inputs) == 1:
+    if node.name in LAYERS and len(inputs) == 1:
         return (node, *following(reading.graph, node, node.inputs.index(inputs[0]), depends, readers)), inputs
     return (node,), inputs
 
 
 def _name(nodes: Sequence[Node], inputs: Sequence[Value], depends: set[Value]) -> str:
-    node = nodes[-1] if nodes[0].name not in WEIGHTED else nodes[0]
+    node = nodes[-1] if nodes[0].name not in LAYERS else nodes[0]
     if node.name in PRODUCTS and len(inputs) > 1:
         return "product"
-    if len(inputs) == 1 and node.name not in WEIGHTED and is_scaling(node, depends):
+    if len(inputs) == 1 and node.name not in LAYERS and is_scaling(node, depends):
         return "scale"
     return "activation" if len(inputs) == 1 and is_pointwise(node, depends) else node.name

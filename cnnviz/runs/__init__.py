@@ -1,36 +1,23 @@
 """A run on disk: what was asked, where it ran, what was measured, and the checkpoints that are kept."""
 
-from cnnviz.runs.config import build_model
-from cnnviz.runs.run import (
-    Run,
-    clear_unfinished,
-    create,
-    damages,
-    fresh,
-    latest,
-    load_config,
-    load_run,
-    load_states,
-    mend_metrics,
-    prepare,
-    read_summary,
-    save,
-    write_summary,
-)
+from cnnviz.runs.checkpoints import clear_unfinished
+from cnnviz.runs.config import Config
+from cnnviz.runs.digests import damages
+from cnnviz.runs.records import mend_metrics
+from cnnviz.runs.run import Run, create, latest, load_config, load_run, load_states, save, write_summary
+from cnnviz.runs.summaries import read as read_summary
 
 __all__ = [
+    "Config",
     "Run",
-    "build_model",
     "clear_unfinished",
     "create",
     "damages",
-    "fresh",
     "latest",
     "load_config",
     "load_run",
     "load_states",
     "mend_metrics",
-    "prepare",
     "read_summary",
     "save",
     "write_summary",

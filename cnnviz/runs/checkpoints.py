@@ -1,12 +1,13 @@
 """Checkpoints: trees of arrays as safetensors with a manifest, saved whole or not at all, loaded strictly.
 
 A checkpoint is a directory, written beside its place, fsynced and renamed. Its manifest has the SHA-256 of each file
-and of itself. Nothing in it can run code.
+and of itself, and, from format 2 on, those of the run's other files. Nothing in it can run code.
 """
 
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,9 +20,29 @@ import safetensors
 import safetensors.numpy
 
 from cnnviz.errors import InputError
+from cnnviz.runs import json_files
+from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, record, sha256, whole_number
+from cnnviz.runs.records import RECORD
 from cnnviz.types import PyTree
 
-MANIFEST, FORMAT = "manifest.json", 1
+MANIFEST, FORMAT = "manifest.json", 2
+SEALED = ("config.json", "environment.json")  # files of the run whose SHA-256 is in each manifest
+FILE = must_be("the name of a .safetensors file", lambda name: re.fullmatch(r"[\w-]+\.safetensors", name) is not None)
+FIRST = {"step": whole_number(0), "history": list_of(RECORD), "files": mapping_of(sha256, FILE), "digest": sha256}
+FORMATS = {
+    1: record(FIRST, {"format": anything, "best": anything}),  # of before a run's config had a digest
+    2: record({**FIRST, "format": anything, "best": list_of(RECORD), "run": record({name: sha256 for name in SEALED})}),
+}
+
+
+def steps(run: Path) -> list[int]:
+    """The steps of the checkpoints that a run has, in order."""
+    digits = "[0-9]" * 8
+    return sorted(int(folder.name.removeprefix("step_")) for folder in (run / "checkpoints").glob(f"step_{digits}"))
+
+
+def folder_of(run: Path, step: int) -> Path:
+    return run / "checkpoints" / f"step_{step:08d}"
 
 
 def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) -> None:
@@ -31,8 +52,8 @@ def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) ->
     try:
         files = {name: f"{name}.safetensors" for name in trees}
         digests = {file: _write(temporary / file, _serialized(trees[name])) for name, file in files.items()}
-        content = {"format": FORMAT, **facts, "files": digests}
-        _write(temporary / MANIFEST, json.dumps({**content, "digest": _digest(content)}, indent=1).encode())
+        content = json_files.sealed({"format": FORMAT, **facts, "files": digests})
+        _write(temporary / MANIFEST, json.dumps(content, indent=1).encode())
         _sync(temporary)
         temporary.chmod(folder.parent.stat().st_mode & 0o777)  # mkdtemp's is for its owner alone
         remove(folder)
@@ -48,18 +69,17 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-removed")))
 
 
+def clear_unfinished(path: Path) -> None:
+    """Removes what is left of checkpoints that were being written or removed when their process was killed."""
+    for folder in (path / "checkpoints").glob(".step_*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def manifest(folder: Path) -> dict[str, Any]:
-    """The facts of a checkpoint; one that was changed after it was written is an InputError."""
+    """The facts of a checkpoint; raises InputError if they are missing, or changed after they were written."""
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder / MANIFEST} is missing; the checkpoint cannot be used without it.")
-    try:
-        content = json.loads((folder / MANIFEST).read_bytes())
-        whole = content.pop("digest") == _digest(content)
-    except (ValueError, KeyError, AttributeError, TypeError):
-        whole, content = False, {}
-    if not whole:
-        raise InputError(f"{folder / MANIFEST} was changed after it was written; use another checkpoint.")
-    return content
+    return json_files.read(folder / MANIFEST, FORMATS)
 
 
 def damages(folder: Path) -> list[str]:
@@ -134,7 +154,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

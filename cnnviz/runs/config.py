@@ -1,61 +1,123 @@
 """A run's config.json: everything that decides its result, checked before anything is made of it."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from cnnviz.errors import InputError
 from cnnviz.models import MODELS
+from cnnviz.networks import Prepare
 from cnnviz.registry import resolve
+from cnnviz.runs import json_files
+from cnnviz.runs.json_files import anything, flag, integer, list_of, maybe, number, record, text, whole_number
 from cnnviz.runs.keep import Keep
 from cnnviz.training.recipe import Recipe, seeds_of
+from cnnviz.training.state import State, initial_state
+
+FORMAT = 1
+DATA = {
+    "name": text,
+    "title": text,
+    "fingerprint": text,
+    "classes": list_of(text, least=1),
+    "image_shape": list_of(whole_number(1), least=3, most=3),
+    "limit": maybe(whole_number(1)),
+    "dir": maybe(text),
+}
+KEEP = {"last": whole_number(1), "every": maybe(whole_number(1)), "snapshots": list_of(whole_number(1))}
+KINDS = {int: integer, float: number, str: text, bool: flag}
+RECIPE = {field.name: KINDS[type(field.default)] for field in fields(Recipe)}  # bounds are checked by the class
+FORMATS = {
+    1: record(
+        {"model": text, "recipe": record({}, RECIPE), "data": record(DATA)},
+        {
+            "format": anything,
+            "seeds": whole_number(1),
+            "prepare": anything,  # checked by Prepare
+            "keep": record({}, KEEP),
+            "track": list_of(text),
+        },
+    )
+}
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The config of the run at `path`; one that is missing or damaged is an InputError that names the fault."""
-    file = path / "config.json"
+@dataclass(frozen=True)
+class Config(Mapping[str, Any]):
+    """What a run was asked for: the content of its config.json, and what follows from it."""
+
+    content: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, run: Path) -> "Config":
+        """The config of the run in a directory; raises InputError that names the fault if it is missing or damaged."""
+        file = file_of(run)
+        config = cls(json_files.read(file, FORMATS))
+        try:
+            config.prepare.check(config.image_shape[-1])
+            _ = config.model, config.seeds
+        except ValueError as error:
+            raise json_files.damaged(file, error) from error
+        return config
+
+    def __getitem__(self, name: str) -> Any:
+        return self.content[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.content)
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return Recipe(**self["recipe"])
+
+    @cached_property
+    def prepare(self) -> Prepare:
+        """How its images become the floats that its networks take."""
+        return Prepare.read(self.get("prepare"))
+
+    @cached_property
+    def keep(self) -> Keep:
+        """Which checkpoints it keeps."""
+        return Keep(**self.get("keep", {}))
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each of its networks, in order."""
+        return tuple(seeds_of(self.recipe, self.get("seeds", 1)))
+
+    @property
+    def suffixes(self) -> list[str]:
+        """What the names of each network's files end in: nothing where there is one."""
+        return [f"-seed{seed}" for seed in self.seeds] if len(self.seeds) > 1 else [""]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        height, width, channels = self["data"]["image_shape"]
+        return height, width, channels
+
+    @cached_property
+    def model(self) -> Any:
+        """Its network, with an output for each class."""
+        return resolve(MODELS, self["model"], "model")(classes=len(self["data"]["classes"]))
+
+    def fresh(self) -> list[State]:
+        """The states of its networks before the first step."""
+        return [initial_state(self.model, self.recipe, self.image_shape, jax.random.key(seed)) for seed in self.seeds]
+
+    def shapes(self) -> State:
+        """The shapes and dtypes of each network's state."""
+        return jax.eval_shape(lambda: Config({**self.content, "seeds": 1}).fresh()[0])
+
+
+def file_of(run: Path) -> Path:
+    """The config.json of the run in a directory; raises InputError if there is none."""
+    file = run / "config.json"
     if not file.is_file():
-        raise InputError(f"{path} is no run: it has no config.json; give a directory that train.py has made.")
-    try:
-        config = json.loads(file.read_text())
-        _check(config["data"])
-        build_model(config)
-        networks_of(config)
-        keep_of(config)
-        if not isinstance(config.get("track", []), list):
-            raise ValueError(f"track is {config['track']!r}")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
-    return config
-
-
-def build_model(config: Mapping[str, Any]) -> Any:
-    """The network that a config names, with an output for each class."""
-    return resolve(MODELS, config["model"], "model")(classes=len(config["data"]["classes"]))
-
-
-def networks_of(config: Mapping[str, Any]) -> list[int]:
-    """The seeds of the networks that a config has trained, in order."""
-    return list(seeds_of(Recipe(**config["recipe"]), config.get("seeds", 1)))
-
-
-def keep_of(config: Mapping[str, Any]) -> Keep:
-    """Which checkpoints a config wants kept."""
-    return Keep(**config.get("keep", {}))
-
-
-def _check(data: Mapping[str, Any]) -> None:
-    """A ValueError or KeyError unless a config says of its data what every command needs."""
-    whole = lambda number, least: isinstance(number, int) and number >= least
-    fits = {
-        "name title fingerprint": lambda value: isinstance(value, str),
-        "classes": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
-        "image_shape": lambda value: isinstance(value, list) and len(value) == 3 and all(whole(n, 1) for n in value),
-        "limit": lambda value: value is None or whole(value, 1),
-        "dir": lambda value: value is None or isinstance(value, str),
-    }
-    for names, is_right in fits.items():
-        for name in names.split():
-            if not is_right(data[name]):
-                raise ValueError(f"data.{name} is {data[name]!r}")
+        raise InputError(f"{run} is no run: it has no config.json; give a directory that train.py has made.")
+    return file

@@ -1,12 +1,8 @@
-"""A run is a directory: what was asked, where it ran, what was measured, and the checkpoints that are kept."""
+"""Loading a run as the network that it trained, and beginning, saving and finding runs."""
 
-import hashlib
-import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,73 +12,36 @@ import numpy as np
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
-from cnnviz.probe import Layer
-from cnnviz.probe import layers as layers_of
-from cnnviz.runs import checkpoints
-from cnnviz.runs import config as configs
-from cnnviz.runs.config import build_model
+from cnnviz.networks import Net
+from cnnviz.runs import checkpoints, digests, json_files, summaries
+from cnnviz.runs.checkpoints import folder_of
+from cnnviz.runs.config import Config, file_of
+from cnnviz.runs.records import METRICS, mend_metrics
 from cnnviz.training.members import Record, best, by_seed
-from cnnviz.training.recipe import Recipe
-from cnnviz.training.state import State, initial_state
-from cnnviz.types import Array, Variables
-
-WITNESSED = ("config.json", "environment.json", "metrics.jsonl")
+from cnnviz.training.state import State
+from cnnviz.types import Variables
 
 
 @dataclass(frozen=True)
-class Run:
-    """A trained network with all that is needed to look at it; `variables` are those of the best checkpoint.
+class Run(Net):
+    """A network that was trained here, with what it was asked for; `variables` are those of the best checkpoint."""
 
-    `untrained` are its variables before the first step. `path` and `history` are None and empty for a model that was
-    not trained here.
-    """
-
-    path: Path | None
-    name: str
-    model: Any
-    members: list[Variables]  # one a seed
-    untrained: Variables
-    config: Mapping[str, Any]
-    history: list[Record]
-    classes: tuple[str, ...]
-    dataset: str
-    image_shape: tuple[int, int, int]
-
-    @property
-    def variables(self) -> Variables:
-        return self.members[0]
-
-    @property
-    def title(self) -> str:
-        """The name, with the data set that it was trained on where that is known."""
-        return f"{self.name} ({self.dataset})" if self.dataset else self.name
-
-    @cached_property
-    def layers(self) -> list[Layer]:
-        return layers_of(self.model, self.variables, self.image_shape)
-
-    def prepare(self, images: Any) -> Array:
-        """uint8 images as the float32 that the model takes."""
-        return prepare(images)
-
-
-def prepare(images: Any) -> Array:
-    """Pixels from 0 to 255 as float32 from 0 to 1."""
-    return jnp.asarray(images, jnp.float32) / 255
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-    """Makes the directory of a new run with its step 0; one that exists is an InputError, and a failure leaves none.
+    """Makes the directory of a new run with its step 0; a failure leaves none.
 
-    Images that the model cannot take are an InputError too.
+    Raises InputError if it exists, or if the model cannot take images of the data set's shape.
     """
-    shape = tuple(config["data"]["image_shape"])
+    asked = Config(config)
     try:
-        states = fresh(config)
+        states = asked.fresh()
         if not all(map(np.size, jax.tree.leaves(states[0].params))):
             raise ValueError("its pooling leaves nothing of them")
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        raise InputError(f"The model {config['model']} cannot take images of shape {shape}: {error}.") from error
+        what = f"The model {config['model']} cannot take images of shape {asked.image_shape}"
+        raise InputError(f"{what}: {error}.") from error
     exists = InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
     if path.exists():
         raise exists
@@ -90,8 +49,8 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as begun:  # killed before its end, it leaves no run that is half there
             begun.mkdir()
-            _write_json(begun / "environment.json", environment)
-            _write_json(begun / "config.json", config)
+            json_files.write(begun / "environment.json", environment)
+            json_files.write(begun / "config.json", config)
             _save(begun, states, [])
     except OSError as error:
         if path.exists():  # begun by another process meanwhile
@@ -109,77 +68,102 @@ def save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None
 
 
 def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None:
-    config = load_config(path, begun=False)
+    digests.check_latest(path)
+    config = Config.read(path)
     step = max(int(state.step) for state in states)
     facts = {"step": step, "history": list(history), "best": [best(own) for own in by_seed(history)]}
+    facts["run"] = digests.of(path, checkpoints.SEALED)
     trees = {}
-    for name, state in zip(_suffixes(config), states, strict=True):
+    for name, state in zip(config.suffixes, states, strict=True):
         trees |= {f"model{name}": state.variables, f"training{name}": state}
-    checkpoints.save(_folder(path, step), trees, facts)
+    checkpoints.save(folder_of(path, step), trees, facts)
     mend_metrics(path, history)
-    for other in set(steps := _steps(path)) - configs.keep_of(config).of(steps, history):
-        checkpoints.remove(_folder(path, other))
-
-
-def mend_metrics(path: Path, history: Sequence[Record]) -> bool:
-    """Makes metrics.jsonl the records of the latest checkpoint, one a line; whether it was anything else before."""
-    file, lines = path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in history)
-    if file.is_file() and file.read_bytes() == lines.encode():
-        return False
-    with atomic_write(file) as temporary:
-        temporary.write_text(lines)
-    return True
-
-
-def clear_unfinished(path: Path) -> None:
-    """Removes what is left of checkpoints that were being written or removed when their process was killed."""
-    for folder in (path / "checkpoints").glob(".step_*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for other in set(steps := checkpoints.steps(path)) - config.keep.of(steps, history):
+        checkpoints.remove(folder_of(path, other))
 
 
 def load_states(path: Path) -> tuple[list[State], list[Record]]:
     """The latest state of each of a run's networks and the records so far, to go on from."""
     config = load_config(path)
-    folder = _folder(path, _steps(path)[-1])
-    like = _like(config)
-    states = [checkpoints.load(folder, f"training{name}", like) for name in _suffixes(config)]
-    return states, checkpoints.manifest(folder)["history"]
+    folder, like = folder_of(path, checkpoints.steps(path)[-1]), config.shapes()
+    states = [checkpoints.load(folder, f"training{name}", like) for name in config.suffixes]
+    return states, _history(path, config)
 
 
-def load_run(path: str | os.PathLike) -> Run:
-    """The run saved in a directory: its model and variables, no architecture asked for twice."""
+def load_run(path: str | os.PathLike, *, step: int | None = None, seed: int | None = None) -> Run:
+    """The run saved in a directory: its model and variables, no architecture asked for twice.
+
+    The variables are those of each network's best epoch, or those after a `step` that the run keeps. With a `seed` it
+    is the network of that seed alone. Raises InputError if the run lacks either, or was changed after it was written.
+    """
     path = Path(path)
     config = load_config(path)
-    history = checkpoints.manifest(_folder(path, _steps(path)[-1]))["history"]
-    if _lacks_best(path, history):
+    history, kept = _history(path, config), checkpoints.steps(path)
+    if step is not None and step not in kept:
+        raise InputError(f"The run {path} keeps no step {step}; it keeps {', '.join(map(str, kept))}.")
+    if seed is not None and seed not in config.seeds:
+        raise InputError(f"The run {path} has no seed {seed}; it has {', '.join(map(str, config.seeds))}.")
+    if step is None and _lacks_best(path, history):
         raise InputError(f"The run {path} lacks the checkpoint of its best epoch; --resume trains it again.")
-    like, names, data = _like(config).variables, _suffixes(config), config["data"]
-    at = lambda step, name: jax.tree.map(jnp.asarray, checkpoints.load(_folder(path, step), f"model{name}", like))
-    kept = [best(own)["step"] for own in by_seed(history)] or [_steps(path)[-1]] * len(names)
+    bests = [int(best(own)["step"]) for own in by_seed(history)] or [kept[-1]] * len(config.seeds)
+    at = bests if step is None else [step] * len(config.seeds)
+    digests.check(path, at)
+    run = _opened(path, config, history, at, step)
+    return run if seed is None or len(config.seeds) == 1 else run.only(config.seeds.index(seed))
+
+
+def _opened(path: Path, config: Config, history: list[Record], at: Sequence[int], step: int | None) -> Run:
+    like = config.shapes().variables
+
+    def load(step: int, name: str) -> Variables:
+        return jax.tree.map(jnp.asarray, checkpoints.load(folder_of(path, step), f"model{name}", like))
+
     return Run(
-        path,
-        path.name,
-        build_model(config),
-        [at(step, name) for step, name in zip(kept, names, strict=True)],
-        at(0, names[0]),
-        config,
-        history,
-        tuple(data["classes"]),
-        data["title"],
-        tuple(data["image_shape"]),
+        name=path.name if step is None else f"{path.name} at step {step}",
+        model=config.model,
+        members=[load(step, name) for step, name in zip(at, config.suffixes, strict=True)],
+        beginnings=[load(0, name) for name in config.suffixes],
+        image_shape=config.image_shape,
+        classes=tuple(config["data"]["classes"]),
+        dataset=config["data"]["title"],
+        prepare=config.prepare,
+        history=history,
+        seeds=config.seeds,
+        data=config["data"],
+        path=path,
+        config=config,
     )
 
 
-def load_config(path: Path, *, begun: bool = True) -> dict[str, Any]:
-    """What a run was asked for; a directory that is no run, or has not `begun`, is an InputError."""
-    config = configs.read(path)
-    if begun and not _steps(path):
+def load_config(path: Path) -> Config:
+    """What a run was asked for.
+
+    Raises InputError for a directory that is no run or has no checkpoint, and for a run whose config, environment or
+    first or latest manifest was changed after it was written.
+    """
+    file_of(path)
+    if not (steps := checkpoints.steps(path)):
         raise InputError(f"The run {path} has no checkpoint, it stopped before the first was saved; start it again.")
+    digests.check(path, [0, steps[-1]])
+    config = Config.read(path)
+    _history(path, config)
     return config
 
 
+def _history(path: Path, config: Config) -> list[Record]:
+    """The records of the latest checkpoint; raises InputError if they are of other networks than the config's."""
+    folder = folder_of(path, checkpoints.steps(path)[-1])
+    manifest, seeds = checkpoints.manifest(folder), config.seeds
+    found = [own[0].get("seed") for own in by_seed(manifest["history"])]
+    expected = list(seeds) if len(seeds) > 1 else [None]
+    if len(manifest["files"]) != 2 * len(seeds) or found not in ([], expected):
+        count = len(seeds)
+        raise InputError(f"{folder} has files or records of other networks than the {count} that config.json asks for.")
+    return manifest["history"]
+
+
 def latest(folder: str | os.PathLike) -> Path:
-    """The run in `folder` that was written to last; none is an InputError."""
+    """The run in `folder` that was written to last; raises InputError if there is none."""
     runs = [metrics.parent for metrics in Path(folder).glob("[!.]*/metrics.jsonl")]
     if not runs:
         raise InputError(f"There is no run in {folder}; train one with train.py, or name one.")
@@ -188,73 +172,12 @@ def latest(folder: str | os.PathLike) -> Path:
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Writes what came out at the end, with the SHA-256 of the run's other files."""
-    _write_json(path / "summary.json", {**summary, "files": {name: _sha256(path / name) for name in WITNESSED}})
-
-
-def damages(path: Path) -> list[str]:
-    """Every file of the run that is not what was written, with what is wrong, one sentence each."""
-    found = []
-    for step in _steps(path):
-        found += checkpoints.damages(_folder(path, step))
-    for name, digest in (read_summary(path) or {}).get("files", {}).items():
-        if not (path / name).is_file():
-            found.append(f"{path / name} is missing.")
-        elif _sha256(path / name) != digest:
-            found.append(f"{path / name} was changed after the training's end.")
-    return found
-
-
-def read_summary(path: Path) -> dict[str, Any] | None:
-    """What came out at the end; None for a run that has not come to its end, and a damaged file is an InputError."""
-    file = path / "summary.json"
-    if not file.is_file():
-        return None
-    try:
-        summary = json.loads(file.read_text())
-        return {"test_loss": float(summary["test_loss"]), "test_accuracy": float(summary["test_accuracy"]), **summary}
-    except (ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({type(error).__name__}: {error}).") from error
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def fresh(config: Mapping[str, Any]) -> list[State]:
-    """The states of a run's networks before the first step."""
-    model, recipe, shape = build_model(config), Recipe(**config["recipe"]), tuple(config["data"]["image_shape"])
-    return [initial_state(model, recipe, shape, jax.random.key(seed)) for seed in configs.networks_of(config)]
-
-
-def _like(config: Mapping[str, Any]) -> State:
-    """The shapes and dtypes of each network's state."""
-    return jax.eval_shape(lambda: fresh({**config, "seeds": 1})[0])
-
-
-def _suffixes(config: Mapping[str, Any]) -> list[str]:
-    """What the names of each network's files end in: nothing where there is one."""
-    seeds = configs.networks_of(config)
-    return [f"-seed{seed}" for seed in seeds] if len(seeds) > 1 else [""]
-
-
-def _folder(path: Path, step: int) -> Path:
-    return path / "checkpoints" / f"step_{step:08d}"
-
-
-def _steps(path: Path) -> list[int]:
-    """The steps of the checkpoints that are there, in order."""
-    digits = "[0-9]" * 8
-    return sorted(int(folder.name.removeprefix("step_")) for folder in (path / "checkpoints").glob(f"step_{digits}"))
+    summaries.write(path, summary, digests.of(path, summaries.FILES))
 
 
 def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
     """Whether the checkpoint of the best epoch, or all after step 0, are gone."""
     if history:
-        return not {best(own)["step"] for own in by_seed(history)} <= set(_steps(path))
-    metrics = path / "metrics.jsonl"
+        return not {best(own)["step"] for own in by_seed(history)} <= set(checkpoints.steps(path))
+    metrics = path / METRICS
     return metrics.is_file() and metrics.stat().st_size > 0
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with atomic_write(path) as file:
-        file.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,7 +1,7 @@
-"""TRACKERS: tools that people already follow trainings in, each told of every epoch; metrics.jsonl stays the source.
+"""TRACKERS: tools for following a training, which log every epoch; metrics.jsonl remains the complete record.
 
-A tracker is a context manager `tracker(folder, config)` over a `Track`. What is in `folder` of an earlier part of the
-same run is gone on with. It sees arrays, and knows neither JAX nor Flax.
+A tracker is a context manager `tracker(folder, config)` that yields a `Track`. If `folder` already holds a log, of an
+earlier part of the same run, the tracker continues it. It sees arrays, and knows neither JAX nor Flax.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,18 +18,18 @@ from cnnviz.registry import resolve
 Scalars = Mapping[str, float | int]
 Pictures = Mapping[str, UInt8[np.ndarray, "h w 3"]]
 Weights = Mapping[str, Float[np.ndarray, "..."]]
-Track = Callable[[int, Scalars, Pictures, Weights], None]  # (step, ...) -> what was given is on disk
+Track = Callable[[int, Scalars, Pictures, Weights], None]  # (step, ...); returns when they are on disk
 Tracker = Callable[[Path, Mapping[str, Any]], AbstractContextManager[Track]]
 
 TRACKERS = {
     "tensorboard": "cnnviz.tracking.tensorboard:tracker",
     "wandb": "cnnviz.tracking.weights_and_biases:tracker",
 }
-BINS = 64  # of a histogram of weights
+BINS = 64  # per histogram of weights
 
 
 def load(names: Iterable[str]) -> dict[str, Tracker]:
-    """The trackers of these names; an unknown one, or one whose package is missing, is an InputError."""
+    """The trackers of these names; raises InputError if a name is unknown or its package is not installed."""
     return {name: _load(name) for name in names}
 
 
@@ -42,10 +42,10 @@ def _load(name: str) -> Tracker:
 
 
 def scalars(record: Scalars) -> dict[str, float | int]:
-    """What a record measured, by name; with a seed in it, the names end in that."""
+    """A record's measures by name; the names end in the record's seed if it has one."""
     return {name + suffix(record): value for name, value in record.items() if name not in ("step", "seed")}
 
 
 def suffix(record: Scalars) -> str:
-    """What tells the records of one of several seeds apart."""
+    """The ending of a record's names: `/seed_3` if the run has several seeds, else empty."""
     return f"/seed_{record['seed']}" if "seed" in record else ""

@@ -15,10 +15,10 @@ from cnnviz.tracking import BINS, Pictures, Scalars, Track, Weights
 
 @contextmanager
 def tracker(folder: Path, config: Mapping[str, Any]) -> Iterator[Track]:
-    """Events in a new file of `folder`, beside those of earlier parts of the run.
+    """Writes events to a new file in `folder`, next to those of earlier parts of the run.
 
-    `SummaryWriter` would hand them to a thread and wait forever once that has met a full disk; here they are written
-    when they are given.
+    `SummaryWriter` writes in a thread and waits for it forever once the disk is full; here each call writes its events
+    itself.
     """
     folder.mkdir(exist_ok=True)
     with closing(EventsWriter(str(folder / "events"), f".{len(list(folder.iterdir()))}")) as events:
@@ -27,8 +27,8 @@ def tracker(folder: Path, config: Mapping[str, Any]) -> Iterator[Track]:
             made = [summary.scalar(name, value) for name, value in scalars.items()]
             made += [summary.image(f"kernels/{name}", image, dataformats="HWC") for name, image in pictures.items()]
             made += [summary.histogram(f"weights/{name}", values, BINS) for name, values in weights.items()]
-            for one in made:
-                events.write_event(Event(wall_time=time.time(), step=step, summary=one))
+            for value in made:
+                events.write_event(Event(wall_time=time.time(), step=step, summary=value))
             events.flush()
 
         yield track

@@ -1,4 +1,4 @@
-"""Weights & Biases: kept in the run's directory, sent only where WANDB_MODE says so or by `wandb sync`."""
+"""Weights & Biases: logged to the run's directory, and uploaded only with WANDB_MODE=online or by `wandb sync`."""
 
 import os
 import secrets
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import wandb  # pyright: ignore[reportMissingImports]
 
+from cnnviz.atomic import atomic_write
 from cnnviz.tracking import BINS, Pictures, Scalars, Track, Weights
 
 
 @contextmanager
 def tracker(folder: Path, config: Mapping[str, Any]) -> Iterator[Track]:
-    """One run of Weights & Biases, by the id in `folder`, which a resumed training goes on with.
+    """Logs to the Weights & Biases run with the id in `folder`, so that a resumed training continues it.
 
-    Its charts are over the training's own step: what is called step there only counts, and may not go back, as it does
-    from one seed to the next.
+    Charts use the training's step as their x-axis. The `step` of Weights & Biases must not decrease, but the training's
+    does so from one seed to the next.
     """
     folder.mkdir(exist_ok=True)
     about = {"project": "cnnviz", "name": folder.parent.name, "config": dict(config)}
@@ -37,7 +38,8 @@ def tracker(folder: Path, config: Mapping[str, Any]) -> Iterator[Track]:
 
 
 def _id(file: Path) -> str:
-    """The id that the run has had from its beginning."""
+    """The run's id, drawn at its first start."""
     if not file.exists():
-        file.write_text(secrets.token_hex(4))
+        with atomic_write(file) as temporary:
+            temporary.write_text(secrets.token_hex(4))
     return file.read_text()

@@ -1,8 +1,8 @@
 """How the networks of a training take their steps: in turn on CPU, all at once on an accelerator.
 
-On CPU a compiled step is called from Python, once for every network: a convolution inside `lax.scan` is 20 to 70 times
-slower there, and one over several networks' kernels twice as slow as theirs in turn. On an accelerator many steps of
-all networks are one compiled call.
+On CPU each step of each network is a compiled call (see `batching.is_in_turn`); one call for several networks would
+also convolve with several networks' kernels at once, which takes twice as long as in turn. On an accelerator many
+steps of all networks are one compiled call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +20,12 @@ from cnnviz.training.mesh import on_all
 from cnnviz.training.state import State
 from cnnviz.types import Array
 
-Rows = Mapping[int, np.ndarray]  # by the network's place, the rows of its next batches [steps, batch]
+Rows = Mapping[int, np.ndarray]  # the rows of each network's next batches [steps, batch], by its place
 Advance = Callable[[Sequence[State], Rows], tuple[list[State], dict[int, Array]]]
 
 
 def in_turn(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
-    """One step of each network that has rows; what is refused comes by its place, `[1]`."""
+    """One step of each network that has rows; `refused` `[1]` of each is by the network's place."""
 
     @partial(jax.jit, donate_argnums=0, out_shardings=on_all(feed.mesh), compiler_options=options())
     def once(state: State, key: Array, batches: Batches) -> tuple[State, Array]:
@@ -41,10 +41,11 @@ def in_turn(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
 
 
 def at_once(step: Callable, members: Sequence[Member], feed: Feed) -> Advance:
-    """All steps of all networks in one compiled call; one that has no rows any more stays as it is."""
+    """All steps of all networks in one compiled call; a network without rows stays as it is."""
     keys = jnp.stack([member.step_key for member in members])
 
     def steps(state: State, key: Array, batches: Batches, count: int) -> tuple[State, Array]:
+        # One step is a scan too: a call may end anywhere, and the bits must not depend on where.
         return jax.lax.scan(lambda held, i: step(held, key, *batches.at(i)), state, jnp.arange(count))
 
     @partial(jax.jit, donate_argnums=0, static_argnums=4, out_shardings=on_all(feed.mesh))

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
+from cnnviz.batching import is_in_turn
 from cnnviz.errors import InputError
 from cnnviz.training.advance import Advance, Rows, at_once, in_turn
 from cnnviz.training.evaluate import make_evaluate
@@ -106,7 +106,7 @@ class _Training:
         count = len(members[0].training)
         self.batch, self.steps = min(recipe.batch_size, count), steps_an_epoch(count, recipe)
         check_batch(self.batch, feed.mesh)
-        at_a_time = at_a_time or (in_turn if jax.default_backend() == "cpu" else at_once)
+        at_a_time = at_a_time or (in_turn if is_in_turn() else at_once)
         total = recipe.epochs * self.steps
         self.longest = 1 if at_a_time is in_turn else feed.steps_a_call
         self.advance = at_a_time(make_step(model, recipe, prepare, total, divided=feed.mesh.size > 1), members, feed)

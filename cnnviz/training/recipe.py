@@ -12,7 +12,7 @@ IMAGES_ON = ("auto", "device", "host")
 BOUNDS = {
     "epochs batch_size patience": (lambda value: value >= 1, "at least 1"),
     "learning_rate": (lambda value: 0 < value < float("inf"), "positive and finite"),
-    "shift weight_decay": (lambda value: 0 <= value < float("inf"), "at least 0 and finite"),
+    "epsilon shift weight_decay": (lambda value: 0 <= value < float("inf"), "at least 0 and finite"),
     "erase label_smoothing average": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
 }
 

@@ -7,7 +7,8 @@ from cnnviz.attribution.methods.cams import CAM as Base
 from cnnviz.attribution.methods.cams import Channels, Map
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError
-from cnnviz.graph.linearity import LINEAR, SHAPE_ONLY, Part, unlike
+from cnnviz.graph.linearity import Part, is_affine, unlike
+from cnnviz.graph.primitives import IDENTITIES, MOVES
 from cnnviz.types import Image, Score
 
 
@@ -38,11 +39,11 @@ def check_head(layer: str, parts: list[Part]) -> None:
     """Raises InputError unless a mean over its places and then a linear layer follow the layer."""
     if not parts:
         raise InputError(f"The score does not depend on {layer!r}; cam needs the layer before the mean over places.")
-    wrong = unlike(parts, LINEAR)
+    wrong = unlike(parts, is_affine)
     for part in parts:
         if part.node.name in ("reduce_sum", "reduce_window_sum"):
             break
-        if part.node.name not in SHAPE_ONLY | {"add", "mul", "div"} or part.node.name == "reshape":
+        if part.node.name not in IDENTITIES | MOVES | {"add", "mul", "div"} or part.node.name == "reshape":
             wrong = (*wrong, part.node.name)
     if wrong:
         raise InputError(

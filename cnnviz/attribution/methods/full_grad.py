@@ -9,8 +9,9 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.present import scaled, upsampled
 from cnnviz.attribution.shapes import Direct, Raw, method
+from cnnviz.graph.primitives import LAYERS
 from cnnviz.graph.receptive_field import side_axes
-from cnnviz.propagation.rules import JOINT, LAYERS, RULES, Rules, backward, derivative
+from cnnviz.propagation.rules import JOINT, RULES, Rules, backward, derivative
 from cnnviz.propagation.steps import Reading, Step, read
 from cnnviz.types import Array, Image, Score
 

@@ -12,7 +12,7 @@ from cnnviz.attribution.methods.grad_cam_pp_equations import OF, VARIANTS, by_ja
 from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError, check_known
-from cnnviz.graph.linearity import PIECEWISE_LINEAR, unlike
+from cnnviz.graph.linearity import is_piecewise_linear, unlike
 from cnnviz.types import Array, Image, Score
 
 
@@ -65,5 +65,5 @@ class GradCAMPP(CAM):
                 "The score is piecewise linear in the layer, so the second and third derivatives in eq. 10 are "
                 'zero; ask for of="exp" or of="softmax".'
             )
-        if bends := unlike(after(score, image, activations), PIECEWISE_LINEAR):
+        if bends := unlike(after(score, image, activations), is_piecewise_linear):
             raise InputError(f"Eq. 10 needs the score of a class; this target is nonlinear in it, by {bends[0]}.")

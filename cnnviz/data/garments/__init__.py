@@ -1,7 +1,7 @@
-"""The built-in data set: pictures of Fashion-MNIST's ten classes of garments, drawn from a key, in need of nothing.
+"""The built-in data set: drawings of Fashion-MNIST's ten classes of garments from a random key, without any files.
 
-Image `i` depends on the key, the stream and `i` alone: more images are the same ones and then others. Every ten images
-in a row show each class once.
+Image `i` depends only on the key, the stream and `i`, so the first images of a larger set are those of a smaller one.
+Each block of ten images has every class once.
 """
 
 from pathlib import Path
@@ -15,10 +15,10 @@ from cnnviz.data.garments import cloth, others, tops
 from cnnviz.data.garments.canvas import SIZE, Draws, posed
 from cnnviz.data.published import FASHION_MNIST
 
-KEY = 71  # with it the first image is an ankle boot, as the first of Fashion-MNIST is
+KEY = 71  # with this key the first image is an ankle boot, as in Fashion-MNIST
 TRAIN, TEST = 60_000, 10_000
-NUMBERS = 64  # 64-bit random words an image for its shape; its noise has a byte a pixel
-CHUNK = 2_000  # images in the making at a time, for memory's sake; a multiple of ten
+NUMBERS = 64  # random 64-bit words per image for its shape; its noise takes one more byte per pixel
+CHUNK = 2_000  # images drawn at a time, to limit memory; a multiple of ten
 
 DRAWINGS = (
     tops.t_shirt,
@@ -35,13 +35,13 @@ DRAWINGS = (
 
 
 def garments(data_dir: Path | None = None) -> Dataset:
-    """60,000 images to train with and 10,000 to test with; drawn once and cached; no folder has a say in it."""
+    """60,000 training and 10,000 test images, uint8 `[n 28 28 1]`; drawn once, then cached. `data_dir` is ignored."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return cache.remembered("garments", f"key {KEY}", cache.stamp(files), _dataset)
 
 
 def draw(key: int, n: int, stream: int = 0) -> tuple[UInt8[np.ndarray, "n h w c"], Int32[np.ndarray, " n"]]:
-    """The first `n` images and labels of a key; another stream has others (0 is for training, 1 for testing)."""
+    """The first `n` images and labels of a key and stream (stream 0 is for training, 1 for testing)."""
     source = np.random.Philox(key=[key, stream])
     chunks = [_chunk(source, min(CHUNK, n - start)) for start in range(0, n, CHUNK)] or [_chunk(source, 0)]
     return np.concatenate([images for images, _ in chunks]), np.concatenate([labels for _, labels in chunks])
@@ -53,9 +53,9 @@ def _dataset() -> Dataset:
 
 
 def _chunk(source: np.random.Philox, n: int) -> tuple[UInt8[np.ndarray, "n h w c"], Int32[np.ndarray, " n"]]:
-    """The next images of a stream, drawn class by class and put in their places."""
-    whole = -(-n // 10) * 10  # classes are shared out among ten images
-    words = source.random_raw((whole, NUMBERS + SIZE * SIZE // 8))
+    """The next `n` images and labels of a stream, drawn class by class."""
+    drawn = -(-n // 10) * 10  # each block of ten images has every class once
+    words = source.random_raw((drawn, NUMBERS + SIZE * SIZE // 8))
     labels = words[:, 0].reshape(-1, 10).argsort(axis=1).reshape(-1).astype(np.int32)[:n]
     images = np.empty((n, SIZE, SIZE), np.float32)
     for label, drawing in enumerate(DRAWINGS):

@@ -1,4 +1,4 @@
-"""What garments are made of: a tone, a pattern, shade, folds and noise."""
+"""The cloth of garments: its tone, pattern, shading, fold and noise."""
 
 import numpy as np
 from jaxtyping import UInt8
@@ -7,14 +7,14 @@ from cnnviz.data.garments.canvas import Canvas, Draws, Field
 
 
 def dyed(c: Canvas, shape: Field, brightness: Field, noise: UInt8[np.ndarray, "n h w"], draw: Draws) -> Field:
-    """The picture, from 0 to 1, of a garment of this shape and brightness."""
+    """The picture, from 0 to 1, of a garment with this coverage, brightness and noise."""
     cloth = draw(0.3, 1.0) * brightness * _pattern(c, draw) * _shade(c, draw)
     grain = (noise.astype(np.float32) * np.float32(1 / 127.5) - 1) * draw(0.02, 0.16)
     return np.clip(shape * (cloth + grain), 0, 1)
 
 
 def _pattern(c: Canvas, draw: Draws) -> Field:
-    """Plain, striped either way, checked or dotted, at a frequency of its own."""
+    """Plain, striped across or down, checked or dotted, at a random frequency."""
     frequency, phase, depth = draw(2.0, 6.0), draw(0.0, 1.0), draw(0.1, 0.7)
     kind = draw(0.0, 1.0)
     across, down = _wave(c.v * frequency + phase), _wave(c.u * frequency + phase)
@@ -26,12 +26,12 @@ def _pattern(c: Canvas, draw: Draws) -> Field:
 
 
 def _wave(x: Field) -> Field:
-    """Up and down between 0 and 1, once for every one of x, with flattened ends."""
+    """A clipped triangle wave between 0 and 1 with period 1."""
     return np.clip(np.abs(x - np.floor(x) - np.float32(0.5)) * 4 - np.float32(0.5), 0, 1)
 
 
 def _shade(c: Canvas, draw: Draws) -> Field:
-    """Light from one side, and a fold across."""
+    """Light from one side, and one fold."""
     tilt, slope, place = draw(-0.3, 0.3), draw(-1.0, 1.0), draw(-0.6, 0.6)
     fold = np.clip(1 - np.abs(c.u + slope * c.v - place) * 6, 0, 1)
     return 1 + tilt * c.u - fold * draw(0.0, 0.45)

@@ -1,4 +1,4 @@
-"""Trousers, bags and shoes; shoes point to the left, as in Fashion-MNIST."""
+"""Trousers, bags and shoes, one function per class; shoes point to the left, as in Fashion-MNIST."""
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from cnnviz.data.garments.tops import Drawn
 
 
 def trouser(c: Canvas, draw: Draws) -> Drawn:
+    """Trousers: a trunk that is split below the crotch, with a belt and sometimes seams."""
     top, hem, waist = draw(-1.0, -0.88), draw(0.84, 1.0), draw(0.24, 0.36)
     crotch, spread, gap = draw(-0.5, -0.1), draw(0.0, 0.2), draw(0.02, 0.12)
     along = (c.v - top) / (hem - top)
@@ -30,6 +31,7 @@ def trouser(c: Canvas, draw: Draws) -> Drawn:
 
 
 def bag(c: Canvas, draw: Draws) -> Drawn:
+    """A bag: a body, sometimes with a handle, a flap and a clasp."""
     top, bottom, width = draw(-0.4, 0.05), draw(0.5, 0.85), draw(0.55, 0.92)
     along = (c.v - top) / (bottom - top)
     body = both(inside(width * (1 + draw(-0.25, 0.1) * (1 - along)) - c.a), between(c.v, top, bottom))
@@ -44,6 +46,7 @@ def bag(c: Canvas, draw: Draws) -> Drawn:
 
 
 def sandal(c: Canvas, draw: Draws) -> Drawn:
+    """A sandal: a sole and straps."""
     ground, heel = draw(0.3, 0.5), draw(0.0, 0.55)
     sole, v = _sole(c, ground, heel, draw(0.06, 0.13)), c.v + _rise(c, heel) - ground
     toes = _strap(c, v, draw(-0.72, -0.5), draw(0.14, 0.26), draw(0.06, 0.16))
@@ -55,6 +58,7 @@ def sandal(c: Canvas, draw: Draws) -> Drawn:
 
 
 def sneaker(c: Canvas, draw: Draws) -> Drawn:
+    """A sneaker: an upper with an opening, a thick sole, laces and a stripe."""
     ground, thick = draw(0.28, 0.5), draw(0.1, 0.2)
     collar, tongue = ground - draw(0.5, 0.85), draw(-0.1, 0.25)
     upper = _upper(c, ground, collar, tongue, draw(0.2, 0.34))
@@ -66,6 +70,7 @@ def sneaker(c: Canvas, draw: Draws) -> Drawn:
 
 
 def ankle_boot(c: Canvas, draw: Draws) -> Drawn:
+    """An ankle boot: a foot and a shaft on a sole with a heel."""
     ground, heel, top = draw(0.62, 0.84), draw(0.0, 0.35), draw(-0.9, -0.3)
     v = c.v + _rise(c, heel)
     front, back = draw(-0.12, 0.2), draw(0.68, 0.86)
@@ -78,19 +83,19 @@ def ankle_boot(c: Canvas, draw: Draws) -> Drawn:
 
 
 def _rise(c: Canvas, heel: Amount) -> Field:
-    """How much higher the foot stands than the toes do, from nothing at the ball to the heel's height."""
+    """The height of the foot above the toes: 0 up to the ball, then rising to the heel's height."""
     return heel * np.clip((c.u + 0.3) / 1.0, 0, 1)
 
 
 def _sole(c: Canvas, ground: Amount, heel: Amount, thick: Amount) -> Field:
-    """From the toe at the left, flat and then rising, to the heel, which stands on the ground."""
+    """A sole: flat under the toes at the left, then rising to the heel, which stands on the ground."""
     blade = both(between(c.v + _rise(c, heel), ground - thick, ground), inside(0.88 - c.a))
     block = both(between(c.u, 0.6, 0.86), between(c.v, ground - heel - thick, ground))
     return union(blade, block)
 
 
 def _strap(c: Canvas, v: Field, at: Amount, height: Amount, radius: Amount) -> Field:
-    """A band over the foot, bent backwards above its middle."""
+    """A band over the foot, bent at half its height."""
     bend = (at + height * 0.25, -height * 0.6)
     lower = stroke(c.u, v, (at, 0.0), bend, radius)
     return union(lower, stroke(c.u, v, bend, (at + height * 0.8, -height), radius))

@@ -1,4 +1,4 @@
-"""What is worn on the upper body, and dresses: a trunk, sleeves, a neckline, and what tells one from another."""
+"""Garments for the upper body, and dresses, one function per class: a trunk, sleeves, a neckline and details."""
 
 import numpy as np
 
@@ -16,10 +16,11 @@ from cnnviz.data.garments.canvas import (
     without,
 )
 
-Drawn = tuple[Field, Field]  # how far a pixel is covered, how bright the cloth is there
+Drawn = tuple[Field, Field]  # the coverage of each pixel, the brightness of the cloth there
 
 
 def t_shirt(c: Canvas, draw: Draws) -> Drawn:
+    """A T-shirt: short sleeves, a round neckline, sometimes a print."""
     top, hem, shoulder = draw(-0.86, -0.74), draw(0.62, 0.88), draw(0.44, 0.54)
     trunk = _trunk(c, top, hem, shoulder, shoulder * draw(0.84, 1.06), draw(0.0, 0.08))
     shape = union(trunk, _sleeves(c, top, shoulder, draw(0.2, 0.52), draw(0.14, 0.34), draw(0.12, 0.18)))
@@ -29,6 +30,7 @@ def t_shirt(c: Canvas, draw: Draws) -> Drawn:
 
 
 def pullover(c: Canvas, draw: Draws) -> Drawn:
+    """A pullover: long sleeves, usually a ribbed hem, sometimes a hood."""
     top, hem, shoulder = draw(-0.86, -0.74), draw(0.62, 0.86), draw(0.42, 0.52)
     trunk = _trunk(c, top, hem, shoulder, shoulder * draw(0.86, 1.06), draw(0.0, 0.06))
     length = draw(1.0, 1.42)
@@ -40,6 +42,7 @@ def pullover(c: Canvas, draw: Draws) -> Drawn:
 
 
 def coat(c: Canvas, draw: Draws) -> Drawn:
+    """A coat: long, open at the front, with lapels, sometimes a belt."""
     top, hem, shoulder = draw(-0.92, -0.8), draw(0.72, 0.98), draw(0.4, 0.52)
     trunk = _trunk(c, top, hem, shoulder, shoulder * draw(0.9, 1.2), draw(0.0, 0.1))
     shape = union(trunk, _sleeves(c, top, shoulder, draw(1.05, 1.45), draw(0.12, 0.34), draw(0.11, 0.16)))
@@ -51,6 +54,7 @@ def coat(c: Canvas, draw: Draws) -> Drawn:
 
 
 def shirt(c: Canvas, draw: Draws) -> Drawn:
+    """A shirt: a collar, a placket with buttons, and sleeves of either length."""
     top, hem, shoulder = draw(-0.88, -0.76), draw(0.64, 0.9), draw(0.42, 0.53)
     trunk = _trunk(c, top, hem, shoulder, shoulder * draw(0.84, 1.08), draw(0.0, 0.08))
     short = draw.chance(0.35)
@@ -65,6 +69,7 @@ def shirt(c: Canvas, draw: Draws) -> Drawn:
 
 
 def dress(c: Canvas, draw: Draws) -> Drawn:
+    """A dress: a waist, a skirt, sometimes sleeves."""
     top, hem, shoulder = draw(-0.98, -0.84), draw(0.8, 1.0), draw(0.24, 0.38)
     waist, hips = draw(-0.35, 0.0), shoulder * draw(1.0, 2.0)
     narrow = shoulder * draw(0.7, 1.0)
@@ -77,7 +82,7 @@ def dress(c: Canvas, draw: Draws) -> Drawn:
 
 
 def _trunk(c: Canvas, top: Amount, hem: Amount, shoulder: Amount, hips: Amount, pinch: Amount) -> Field:
-    """From sloping shoulders down to the hem, narrower by `pinch` in the middle."""
+    """The trunk from sloping shoulders down to the hem, narrower by `pinch` in the middle."""
     along = (c.v - top) / (hem - top)
     width = shoulder + (hips - shoulder) * along - pinch * 4 * along * (1 - along)
     return both(inside(width - c.a), inside(c.v - top - 0.25 * c.a), inside(hem - c.v))

@@ -14,6 +14,8 @@ from cnnviz.interop.keras.keras1 import in_terms_of_keras2
 
 Pair = tuple[int, int]
 LARGEST = 2**31 - 1
+LONGEST = 16 * 2**20  # characters; the largest models of Keras's own have 2 MB
+MOST_LAYERS = 2000  # each takes about two milliseconds
 REQUIRED = object()
 
 
@@ -94,6 +96,8 @@ def read_chain(config: str, keras: int) -> tuple[list[Described], tuple[int, ...
 
 def parse(document: str, what: str) -> Mapping[str, Any]:
     """The JSON object in the document."""
+    if len(document) > LONGEST:
+        raise InputError(f"{what} has {len(document)} characters; at most {LONGEST} can be read.")
     try:
         found = json.loads(document)
     except ValueError as error:
@@ -204,6 +208,8 @@ def _name(entry: Mapping[str, Any]) -> str:
 def _entries(entries: Any) -> list[Mapping[str, Any]]:
     if not isinstance(entries, list) or not entries:
         raise InputError("the model's description lists no layers.")
+    if len(entries) > MOST_LAYERS:
+        raise InputError(f"the model's description lists {len(entries)} layers; at most {MOST_LAYERS} can be read.")
     return [_fields(entry) for entry in entries]
 
 

@@ -10,6 +10,8 @@ from cnnviz.interop.keras.config import Described, Pair, is_kerass_own
 from cnnviz.interop.linen import sequential, spatial
 from cnnviz.interop.linen.activations import ACTIVATIONS, Function
 
+LARGEST_SPAN = 1024  # pixels
+
 
 def layer_of(described: Described) -> nn.Module:
     """The layer that the description asks for; one that is not in LAYERS is an InputError with what is."""
@@ -122,11 +124,25 @@ LAYERS: dict[str, Callable[[Described], nn.Module]] = {
 
 def _window(d: Described) -> dict[str, Any]:
     padding = d.choice("padding", "valid", ("valid", "same"))
-    return {"strides": d.pair("strides", (1, 1)), "padding": padding, "dilation": d.pair("dilation_rate", (1, 1))}
+    dilation = d.pair("dilation_rate", (1, 1))
+    _check_span(d, "kernel_size", d.pair("kernel_size"), dilation)
+    return {"strides": d.pair("strides", (1, 1)), "padding": padding, "dilation": dilation}
+
+
+def _check_span(d: Described, key: str, size: Pair, dilation: Pair = (1, 1)) -> None:
+    """Raises InputError for a window that XLA would take hours over, however small the image."""
+    span = max((side - 1) * rate + 1 for side, rate in zip(size, dilation, strict=True))
+    if span > LARGEST_SPAN:
+        dilated = f" and dilation_rate = {list(dilation)}" if dilation != (1, 1) else ""
+        raise InputError(
+            f"layer {d.name!r} ({d.kind}) has {key} = {list(size)}{dilated}, so its window spans {span} pixels; "
+            f"it may span {LARGEST_SPAN}."
+        )
 
 
 def _pool(d: Described) -> tuple[Pair, Pair, str]:
     size = d.pair("pool_size", (2, 2))
+    _check_span(d, "pool_size", size)
     return size, d.pair("strides", size), d.choice("padding", "valid", ("valid", "same"))
 
 

@@ -1,22 +1,24 @@
-"""A Keras model from its file, `.h5` or `.keras`, read with h5py and JSON alone: no code from the file is run."""
+"""A Keras model from its file, `.h5` or `.keras`: no code from the file is run, and HDF5 is read in another process."""
 
+import re
 import zipfile
 import zlib
-from io import BufferedReader, BytesIO
+from collections import Counter
+from io import BufferedReader
 from pathlib import Path
-
-import h5py
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 
 from cnnviz.errors import InputError
 from cnnviz.interop.keras import hdf5
-from cnnviz.interop.keras.config import Described, parse, read_chain, shortly
+from cnnviz.interop.keras.config import LONGEST, Described, parse, read_chain, shortly
 from cnnviz.interop.keras.layers import layer_of
 from cnnviz.interop.keras.weights import places_by_class, places_by_name, read_variables
 from cnnviz.interop.linen.sequential import Sequential
 from cnnviz.types import Variables
 
-LONGEST_CONFIG = 64 * 2**20  # bytes; the largest models of Keras's own have 2 MB
 MOST_INFLATED = 100  # a member of the archive is compressed to no less than a hundredth of its size
+ENCRYPTED = 0x1  # a member's flag
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -38,21 +40,22 @@ def load_keras(path: str | Path) -> tuple[Sequential, Variables]:
 def _load(path: Path) -> tuple[Sequential, Variables]:
     if path.is_dir():
         raise InputError("it is a folder; a model is saved to one file with model.save('model.keras').")
+    if path.exists() and not path.is_file():
+        raise InputError("it is a device or a pipe; a model is saved to one file with model.save('model.keras').")
     with path.open("rb") as file:
         start = file.read(8)
         if start.startswith(b"PK"):
             return _load_zip(file)
         if start == b"\x89HDF\r\n\x1a\n":
-            with hdf5.open_hdf5(file) as opened:
-                return _load_h5(opened)
+            return _load_h5(hdf5.read(file))
     raise InputError(f"it is neither HDF5 (.h5) nor a zip archive (.keras); it starts with {start!r}.")
 
 
-def _load_h5(file: h5py.File) -> tuple[Sequential, Variables]:
+def _load_h5(file: hdf5.Group) -> tuple[Sequential, Variables]:
     config, weights = hdf5.text(file, "model_config"), hdf5.follow(file, "model_weights")
     if config is None:
         raise InputError(_without_config(file))
-    if not isinstance(weights, h5py.Group):
+    if weights is None:
         raise InputError("it has a model's description and no group model_weights; a whole model has both.")
     if hdf5.text(file, "backend") == "theano":
         raise InputError("its kernels are mirrored, as the backend Theano has them; save it with another backend.")
@@ -60,7 +63,7 @@ def _load_h5(file: h5py.File) -> tuple[Sequential, Variables]:
     return model, read_variables(model, places_by_name([layer.name for layer in described], weights), weights)
 
 
-def _without_config(file: h5py.File) -> str:
+def _without_config(file: hdf5.Group) -> str:
     saved = hdf5.texts(file, "layer_names") is not None or hdf5.children(file, "layers")
     if saved:
         return "it has weights and no description of the model, as model.save_weights writes; save it with model.save."
@@ -68,37 +71,50 @@ def _without_config(file: h5py.File) -> str:
 
 
 def _load_zip(file: BufferedReader) -> tuple[Sequential, Variables]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            config = _member(archive, "config.json", LONGEST_CONFIG).decode()
-            metadata = parse(_member(archive, "metadata.json", LONGEST_CONFIG).decode(), "metadata.json")
-            weights = _member(archive, "model.weights.h5")
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError) as error:
-        raise InputError(f"the zip archive is damaged or cut off ({error}).") from error
-    model, described = _model(config, metadata.get("keras_version"))
+    with TemporaryFile() as weights:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                config, metadata = (_text(archive, name) for name in ("config.json", "metadata.json"))
+                version = parse(metadata, "metadata.json").get("keras_version")
+                with archive.open(_member(archive, "model.weights.h5")) as packed:
+                    copyfileobj(packed, weights)
+        except InputError:
+            raise
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+            raise InputError(f"the zip archive is damaged or cut off ({error}).") from error
+        weights.seek(0)
+        model, described = _model(config, version)
+        opened = hdf5.read(weights)
     names, kinds = [layer.name for layer in described], [layer.kind for layer in described]
-    with hdf5.open_hdf5(BytesIO(weights)) as opened:
-        return model, read_variables(model, places_by_class(names, kinds, opened), opened)
+    return model, read_variables(model, places_by_class(names, kinds, opened), opened)
 
 
-def _member(archive: zipfile.ZipFile, name: str, largest: int | None = None) -> bytes:
+def _text(archive: zipfile.ZipFile, name: str) -> str:
+    info = _member(archive, name, LONGEST)
+    with archive.open(info) as packed:
+        return packed.read(info.file_size).decode()  # without a size it would unpack all before it stops at the claimed
+
+
+def _member(archive: zipfile.ZipFile, name: str, largest: int | None = None) -> zipfile.ZipInfo:
     """A member of the archive, unless it is absurdly large for what is stored."""
     if name not in archive.namelist():
         raise InputError(f"there is no {name} in it; a .keras file has config.json, metadata.json, model.weights.h5.")
     info = archive.getinfo(name)
     most = max(MOST_INFLATED * info.compress_size, 2**20)
+    if info.flag_bits & ENCRYPTED:
+        raise InputError(f"{name} is encrypted; the files of a model that Keras saved are not.")
     if info.compress_type not in METHODS:
         raise InputError(f"{name} is compressed by a method that Keras does not use; it must be stored or deflated.")
     if info.file_size > min(most, largest or most):
         raise InputError(f"{name} claims {info.file_size} bytes out of {info.compress_size}; that is not a model's.")
-    return archive.read(info)
+    return info
 
 
 def _model(config: str, version: object) -> tuple[Sequential, list[Described]]:
     described, image_shape = read_chain(config, _major(version))
     names = [layer.name for layer in described]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise InputError(f"two layers have the name {sorted(twice)[0]!r}; each must have its own.")
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise InputError(f"two layers have the name {min(twice)!r}; each must have its own.")
     layers = tuple((layer.name, layer_of(layer)) for layer in described)
     height, width, channels = image_shape
     return Sequential(layers, (height, width, channels)), described
@@ -107,6 +123,6 @@ def _model(config: str, version: object) -> tuple[Sequential, list[Described]]:
 def _major(version: object) -> int:
     """The first number of a version such as "2.9.0" or "2.4.0-tf"; the first files have none, and are Keras 1's."""
     first = str(version or "1").split(".")[0]
-    if not first.isdigit():
+    if not re.fullmatch("[0-9]{1,4}", first):
         raise InputError(f"it says that it was written by Keras {shortly(version)}, which is not a version.")
     return int(first)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
-import h5py
 import jax
 import jax.numpy as jnp
 
 from cnnviz.errors import InputError
+from cnnviz.interop import memory
 from cnnviz.interop.keras import hdf5
 from cnnviz.interop.linen.sequential import Sequential
 from cnnviz.interop.linen.spatial import DepthwiseConv2D
@@ -23,7 +23,7 @@ Due = dict[tuple[str, str], Shape]  # (collection, leaf) -> shape, in the order 
 ORDER = [("params", "kernel"), ("params", "scale"), ("params", "bias"), ("batch_stats", "mean"), ("batch_stats", "var")]
 
 
-def read_variables(model: Sequential, places: Sequence[Sequence[str]], file: h5py.Group) -> Variables:
+def read_variables(model: Sequential, places: Sequence[Sequence[str]], file: hdf5.Group) -> Variables:
     """The model's variables, `places` being the paths of each layer's weights in the file."""
     variables: dict[str, dict[str, dict[str, jax.Array]]] = {}
     for (name, layer, due), paths in zip(_due(model), places, strict=True):
@@ -38,17 +38,17 @@ def read_variables(model: Sequential, places: Sequence[Sequence[str]], file: h5p
     return variables
 
 
-def places_by_name(names: Sequence[str], file: h5py.Group) -> list[list[str]]:
+def places_by_name(names: Sequence[str], file: hdf5.Group) -> list[list[str]]:
     """Where an `.h5` file has each layer's weights: in a group with the layer's name, which lists them."""
     places = {}
     for name in hdf5.texts(file, "layer_names") or []:
         group = hdf5.follow(file, name)
-        listed = hdf5.texts(group, "weight_names") if isinstance(group, h5py.Group) else None
+        listed = hdf5.texts(group, "weight_names") if group else None
         places[name] = [f"{name}/{weight}" for weight in listed or []]
     return _all_known(names, places)
 
 
-def places_by_class(names: Sequence[str], kinds: Sequence[str], file: h5py.Group) -> list[list[str]]:
+def places_by_class(names: Sequence[str], kinds: Sequence[str], file: hdf5.Group) -> list[list[str]]:
     """Where a `.keras` file has each layer's weights: in groups named by class and number, not by its name."""
     root = "layers" if hdf5.children(file, "layers") else "_layer_checkpoint_dependencies"  # until Keras 2.12
     keys, seen = [], Counter[str]()
@@ -62,13 +62,17 @@ def places_by_class(names: Sequence[str], kinds: Sequence[str], file: h5py.Group
 
 def _all_known(names: Sequence[str], places: dict[str, list[str]]) -> list[list[str]]:
     """The places in the order of the names; weights of a layer that the description does not have are an InputError."""
-    more = [name for name, paths in places.items() if paths and name not in names]
+    known = set(names)
+    more = [name for name, paths in places.items() if paths and name not in known]
     if more:
         raise InputError(f"the file has weights of layers that its description does not have: {', '.join(more)}.")
+    every = Counter("/".join(filter(None, path.split("/"))) for paths in places.values() for path in paths)
+    if twice := [path for path, number in every.items() if number > 1]:
+        raise InputError(f"the file lists {twice[0]} twice; each weight has a place of its own.")
     return [places.get(name, []) for name in names]
 
 
-def _numbered(file: h5py.Group, path: str) -> list[str]:
+def _numbered(file: hdf5.Group, path: str) -> list[str]:
     return [f"{path}/{i}" for i in sorted(hdf5.children(file, path), key=lambda i: (len(i), i))]
 
 
@@ -82,8 +86,10 @@ def _due(model: Sequential) -> Iterator[tuple[str, nn.Module, Due]]:
     """Each layer with the shapes of its variables; one that cannot take what the one before gives is an InputError."""
     x = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.float32)
     key = jax.eval_shape(lambda: jax.random.key(0))
+    held = _fitting(model, 4 * x.size)
     for name, layer in model.layers:
         before, (x, variables) = x.shape[1:], _shapes(name, layer, key, x)
+        held = _fitting(model, held + 4 * x.size)
         if 0 in x.shape:
             raise InputError(f"layer {name!r} leaves nothing of the {before} that it is given; the model cannot run.")
         leaves = {(c, leaf): value.shape for c, tree in variables.items() for leaf, value in tree.items()}
@@ -96,6 +102,17 @@ def _shapes(name: str, layer: nn.Module, key: jax.ShapeDtypeStruct, x: jax.Shape
     except (TypeError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"layer {name!r} ({type(layer).__name__}) cannot take {x.shape[1:]}: {reason}") from error
+
+
+def _fitting(model: Sequential, size: int) -> int:
+    """The bytes that one image and the outputs of its layers take. Raises InputError if the machine has fewer."""
+    if size > memory.most():
+        asked, possible = memory.in_words(size), memory.in_words(memory.most())
+        raise InputError(
+            f"one image of {model.image_shape} and what its layers make of it take at least {asked} of memory; "
+            f"there are {possible}."
+        )
+    return size
 
 
 def _shape_in_file(layer: nn.Module, leaf: str, shape: Shape) -> Shape:

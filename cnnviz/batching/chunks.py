@@ -1,0 +1,116 @@
+"""Chunks of rows, all of one size so that one compiled call serves them all; the last one is padded and masked."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cnnviz.errors import InputError
+from cnnviz.types import PyTree
+
+# Rows per chunk, on CPU and elsewhere, if the caller gives no batch size: images; pairs of an image and a sample.
+# On CPU more are slower: they exceed the caches, and malloc returns blocks above 32 MB to the system after each call.
+IMAGE_ROWS, SAMPLED_ROWS = (64, 256), (128, 1024)
+
+Report = Callable[[int, int], None]  # called as report(done, total) after each compiled call of `total`
+
+
+class Chunk(NamedTuple):
+    """Rows of which the first `valid` are data and the rest is padding, where `mask` `[size]` is False."""
+
+    rows: PyTree
+    mask: np.ndarray
+    valid: int
+
+
+def chunks(rows: PyTree, batch_size: int | None = None, *, multiple: int = 1) -> Iterator[Chunk]:
+    """The rows (the first axis of every leaf), `batch_size` at a time; the last chunk is padded by its last row.
+
+    The size of a chunk is rounded up to a multiple of `multiple`, for devices that share it evenly.
+    """
+    total = row_count(rows)
+    size = rows_per_chunk(total, batch_size, multiple)
+    for start in range(0, total, size):
+        valid = min(size, total - start)
+        yield Chunk(_rows(rows, start, start + valid, size), np.arange(size) < valid, valid)
+
+
+def row_count(rows: PyTree) -> int:
+    """The number of rows. Raises InputError if leaves disagree or there are none."""
+    counts = {leaf.shape[0] for leaf in jax.tree.leaves(rows)}
+    if len(counts) != 1:
+        raise InputError(f"All arrays need as many rows; these have {', '.join(map(str, sorted(counts)))}.")
+    if counts == {0}:
+        raise InputError("There are no images; at least one is needed.")
+    return counts.pop()
+
+
+def rows_per_chunk(count: int, batch_size: int | None, multiple: int = 1) -> int:
+    """The size of a chunk of `count` rows: the batch size or all rows, rounded up to a multiple of `multiple`."""
+    size = min(count, batch_size_or_default(batch_size, IMAGE_ROWS))
+    return parts_of(size, multiple) * multiple
+
+
+def chunk_count(rows: PyTree, batch_size: int | None, multiple: int = 1) -> int:
+    """The number of chunks that `chunks` makes of the rows."""
+    count = row_count(rows)
+    return parts_of(count, rows_per_chunk(count, batch_size, multiple))
+
+
+def batch_size_or_default(batch_size: int | None, usual: tuple[int, int]) -> int:
+    """`batch_size`, or if it is None the first of `usual` on CPU and the second elsewhere."""
+    if batch_size is None:
+        return usual[0 if jax.default_backend() == "cpu" else 1]
+    if batch_size < 1:
+        raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
+    return batch_size
+
+
+class Calls:
+    """Counts compiled calls and reports each when it is computed; all but the last `at_once` of them are waited for."""
+
+    def __init__(self, total: int, report: Report | None, at_once: int = 1):
+        self.count, self.total, self.report, self.at_once = 0, total, report, at_once
+        self.waiting: deque[PyTree] = deque()
+
+    def done(self, computed: PyTree) -> None:
+        """Counts the call that gives these arrays, which may still be under way."""
+        if self.report is None:
+            return
+        self.count += 1
+        self.waiting.append(computed)
+        while len(self.waiting) >= self.at_once or (self.waiting and self.count == self.total):
+            jax.block_until_ready(self.waiting.popleft())
+            self.report(self.count - len(self.waiting), self.total)
+
+
+def parts_of(count: int, size: int) -> int:
+    """The number of parts of this size, of which the last may not be full."""
+    return -(-count // size)
+
+
+def first_rows(rows: PyTree, count: int) -> PyTree:
+    """The first `count` rows of every leaf: a chunk's results without those of its padding."""
+    return _rows(rows, 0, count)
+
+
+def joined(parts: list[PyTree]) -> PyTree:
+    """The rows of all parts, in their order."""
+    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+
+
+def _rows(rows: PyTree, start: int, stop: int, size: int = 0) -> PyTree:
+    """Rows `start` to `stop`; the last is repeated to make `size`."""
+    part = lambda leaf: leaf if stop - start == leaf.shape[0] else leaf[start:stop]  # a slice of all is a copy in JAX
+    return jax.tree.map(lambda leaf: _padded(part(leaf), size), rows)
+
+
+def _padded(leaf: Any, size: int) -> Any:
+    missing = size - leaf.shape[0]
+    if missing <= 0:
+        return leaf
+    array = jnp if isinstance(leaf, jax.Array) else np
+    return array.concatenate([leaf, array.repeat(leaf[-1:], missing, axis=0)])

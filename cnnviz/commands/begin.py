@@ -1,0 +1,52 @@
+"""Beginning a run: its data, its config and its directory with the first checkpoint."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import InputError
+from cnnviz.training.recipe import Recipe
+
+
+def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, Any, Any]:
+    """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
+    from cnnviz import data, runs, tracking
+    from cnnviz.networks import Prepare
+    from cnnviz.runs import Config
+    from cnnviz.runs.config import FORMAT
+    from cnnviz.runs.environment import environment
+    from cnnviz.runs.keep import log_spaced
+    from cnnviz.training.fit import steps_an_epoch
+    from cnnviz.training.members import held_out
+    from cnnviz.training.mesh import check_batch
+
+    if options.name is not None and (Path(options.name).name != options.name or options.name in ("", "..")):
+        raise InputError(f"A run's name is that of a folder in --runs; it was {options.name!r}.")
+    path = options.runs / options.name if options.name else None
+    if path is not None and path.exists():
+        raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    tracking.load(options.trackers)
+    dataset, line = data.first_available(options.dataset, options.data_dir)
+    print(line)
+    count = len(dataset.train.labels[: options.limit])
+    count -= held_out(count, recipe.validation)
+    check_batch(min(recipe.batch_size, count), mesh)
+    total = recipe.epochs * steps_an_epoch(count, recipe)
+    snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
+    described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
+    described |= {"image_shape": [int(n) for n in dataset.train.images.shape[1:]], "limit": options.limit}
+    described |= {"dir": str(options.data_dir) if options.data_dir else None}
+    config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
+    config |= {"data": described, "prepare": Prepare().described(), "track": options.trackers}
+    config["keep"] = asdict(keep) | {"snapshots": snapshots}
+    path = path or _free_name(options.runs, f"{dataset.title}-{options.model}")
+    runs.create(path, config, environment(dataset.fingerprint))
+    return path, Config(config), dataset
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    """The first of `stem-1`, `stem-2`, ... that is not there yet."""
+    number = 1
+    while (folder / f"{stem}-{number}").exists():
+        number += 1
+    return folder / f"{stem}-{number}"

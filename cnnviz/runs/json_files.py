@@ -1,0 +1,154 @@
+"""JSON files: written whole, read strictly. Checks say what a file may hold; a fault is one line.
+
+A check is a function of a value and its place in the file that raises ValueError if the value does not fit.
+"""
+
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from reprlib import repr as shortened
+from typing import Any
+
+from cnnviz.atomic import atomic_write
+from cnnviz.errors import InputError
+
+Check = Callable[[Any, str], None]
+
+
+def write(file: Path, content: Mapping[str, Any]) -> None:
+    with atomic_write(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content with the SHA-256 of itself, which `read` compares."""
+    return {**content, "digest": _digest(content)}
+
+
+def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
+    """The content of a file in one of these formats; format 1 may leave out its number.
+
+    Raises InputError if the file is not JSON, has a key twice, has another digest than its content, has an unknown
+    format, or fails the check of its format.
+    """
+    try:
+        content = json.loads(file.read_bytes(), object_pairs_hook=_each_once)
+        an_object(content, "")
+        if "digest" in content and content["digest"] != _digest(content):
+            raise InputError(f"{file} was changed after it was written: it does not have the digest that it says.")
+        version = content.get("format", 1)
+        if not (type(version) is int and version in formats):
+            known = " and ".join(map(str, formats))
+            raise InputError(f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}.")
+        formats[version](content, "")
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise damaged(file, error) from error
+    return content
+
+
+def damaged(file: Path, error: Exception) -> InputError:
+    """The error for a file whose content cannot be used."""
+    return InputError(f"{file} is damaged ({error}).")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"one object has {shortened(twice)} twice")
+    return found
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in content.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def anything(value: Any, at: str) -> None:
+    """Fits every value."""
+
+
+def must_be(what: str, fits: Callable[[Any], bool]) -> Check:
+    """Fits the values for which `fits` is true; `what` says which these are."""
+
+    def check(value: Any, at: str) -> None:
+        if not fits(value):
+            raise ValueError(f"{at or 'the content'} is {shortened(value)}; it must be {what}")
+
+    return check
+
+
+def whole_number(least: int) -> Check:
+    return must_be(f"a whole number of at least {least}", lambda value: type(value) is int and value >= least)
+
+
+text = must_be("text", lambda value: isinstance(value, str))
+flag = must_be("true or false", lambda value: isinstance(value, bool))
+an_object = must_be("an object", lambda value: isinstance(value, dict))
+integer = must_be("a whole number", lambda value: type(value) is int)
+finite = must_be("a finite number", lambda value: type(value) in (int, float) and abs(value) <= sys.float_info.max)
+number = must_be("a number", lambda value: type(value) is float or type(value) is int and abs(value) < 2**63)
+sha256 = must_be("a SHA-256", lambda value: isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None)
+
+
+def maybe(check: Check) -> Check:
+    """Fits null too."""
+    return lambda value, at: None if value is None else check(value, at)
+
+
+def list_of(check: Check, least: int = 0, most: int | None = None) -> Check:
+    """Fits a list of `least` to `most` values that fit the check."""
+    length = f" of {least}" if least == most else f" of at least {least}" if least else ""
+    fits = lambda count: count >= least and (most is None or count <= most)
+    is_list = must_be(f"a list{length}", lambda value: isinstance(value, list) and fits(len(value)))
+
+    def check_all(value: Any, at: str) -> None:
+        is_list(value, at)
+        for place, one in enumerate(value):
+            check(one, f"{at}[{place}]")
+
+    return check_all
+
+
+def mapping_of(check: Check, name: Check = anything) -> Check:
+    """Fits an object whose names fit `name` and whose values fit the check."""
+
+    def check_all(value: Any, at: str) -> None:
+        an_object(value, at)
+        for key, one in value.items():
+            name(key, f"a name in {at or 'the content'}")
+            check(one, _inside(at, key))
+
+    return check_all
+
+
+def record(
+    required: Mapping[str, Check], optional: Mapping[str, Check] | None = None, others: Check | None = None
+) -> Check:
+    """Fits an object with each required name, whose values fit the checks of their names.
+
+    It has no names but these and the optional ones, unless `others` is the check of their values.
+    """
+    checks = {**required, **(optional or {})}
+    is_known = must_be(f"one of {', '.join(checks)}", lambda name: name in checks)
+    is_object, other = mapping_of(anything, anything if others else is_known), others or anything
+
+    def check_all(value: Any, at: str) -> None:
+        is_object(value, at)
+        if missing := [name for name in required if name not in value]:
+            raise ValueError(f"{_inside(at, missing[0])} is missing")
+        for name, one in value.items():
+            checks.get(name, other)(one, _inside(at, name))
+
+    return check_all
+
+
+def _inside(at: str, name: str) -> str:
+    """The place of a value, by names joined by dots; a name from the file is shortened and escaped."""
+    shown = name if name.isidentifier() and len(name) < 40 else shortened(name)
+    return f"{at}.{shown}" if at else shown

@@ -1,0 +1,44 @@
+"""A run's summary.json: what came out at the end, with the SHA-256 of the run's other files and of itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import InputError
+from cnnviz.runs import json_files
+from cnnviz.runs.checkpoints import SEALED
+from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, number, record, sha256, whole_number
+from cnnviz.runs.records import METRICS, RECORD
+
+NAME, FORMAT = "summary.json", 2
+SHARE = must_be("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
+MEASURED = {"test_loss": number, "test_accuracy": SHARE}
+FILES = (*SEALED, METRICS)  # whose SHA-256 it has
+DIGESTS = mapping_of(sha256, must_be(f"one of {', '.join(FILES)}", FILES.__contains__))
+OPTIONAL = {
+    "format": anything,
+    "best": RECORD,
+    "networks": list_of(record({**MEASURED, "best": RECORD}), least=2),
+    "test_loss_sd": number,
+    "test_accuracy_sd": number,
+    "epochs": whole_number(1),
+}
+FORMATS = {
+    1: record(MEASURED, {**OPTIONAL, "files": DIGESTS}),  # of before it had a digest
+    2: record({**MEASURED, "files": DIGESTS, "digest": sha256}, OPTIONAL),
+}
+
+
+def write(path: Path, summary: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    """Writes the summary of the run at `path`; `files` are the SHA-256 of its other files."""
+    json_files.write(path / NAME, json_files.sealed({"format": FORMAT, **summary, "files": files}))
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The summary of the run at `path`, or None if it has not come to its end; raises InputError if it is damaged."""
+    if not (path / NAME).is_file():
+        return None
+    try:
+        return json_files.read(path / NAME, FORMATS)
+    except InputError as error:
+        raise InputError(f"{error} Remove it, and --resume measures the run again.") from error
