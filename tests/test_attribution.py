@@ -313,10 +313,10 @@ def test_what_cannot_be_used_is_said(tiny, images, ask, text):
 @pytest.mark.parametrize(
     ("ask", "text"),
     [
-        (lambda: dict(layers=-1), 'Layers are asked for by name, one or several, or all by None; these were -1'),
-        (lambda: dict(layers=("conv1", 2)), r"it was \('conv1', 2\)"),
-        (lambda: dict(method="layer_conductance", layers=2.5), "it was 2.5. Known: conv1, conv2, relu2, logits"),
-        (lambda: dict(method=build("grad_cam", layers=-1)), "it was -1"),
+        (lambda: dict(layers=-1), "given by name, one or several; these were -1"),
+        (lambda: dict(layers=("conv1", 2)), r"these were \('conv1', 2\)"),
+        (lambda: dict(method="layer_conductance", layers=2.5), "these were 2.5"),
+        (lambda: dict(method=build("grad_cam", layers=-1)), "these were -1"),
         (lambda: dict(method="neuron_gradient", unit=3), r"an index into \(4, 4, 5\); it was 3"),
         (lambda: dict(targets=Unit("relu2", 3)), r"an index into \(4, 4, 5\); it was 3"),
         (lambda: dict(targets=Unit(-1, (0, 0, 0))), "no layer named '-1'"),
@@ -387,7 +387,7 @@ def test_steps_at_once_give_the_maps_of_steps_in_turn(tiny, images, monkeypatch)
 
 
 def test_layers_that_are_no_names_are_said(tiny):
-    with pytest.raises(InputTypeError, match="Layers are asked for by name, one or several, or all by None; these we"):
+    with pytest.raises(InputTypeError, match="Layers are given by name, one or several; these we"):
         choose(-1, places(*tiny, (8, 8, 3), {}))
 
 

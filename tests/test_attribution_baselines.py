@@ -165,5 +165,5 @@ def test_a_train_state_is_taken_by_its_variables(network, unchecked):
     np.testing.assert_array_equal(
         attribute("gradient", model, state, IMAGES, 1), attribute("gradient", model, variables, IMAGES, 1)
     )
-    with pytest.raises(InputTypeError, match="a Flax TrainState; these are of the type list"):
+    with pytest.raises(InputTypeError, match="or a Flax TrainState; these are of the type list"):
         attribute("gradient", model, [1], IMAGES, 1)

@@ -346,7 +346,7 @@ def test_what_are_no_variables_is_said(foreign, images, ask):
 
 @pytest.mark.parametrize("layers", [-1, 0.5, [3], ("block", None), b"block"])
 def test_layers_that_are_no_names_are_said(foreign, images, layers):
-    text = "Layers are asked for by name, one or several, or all by None; these were "
+    text = "Layers are given by name, one or several; these were "
     with pytest.raises(InputTypeError, match=re.escape(text + repr(layers))):
         probe.activations(*foreign, images, layers)
     with pytest.raises(InputTypeError, match=re.escape(text + repr(layers))):

@@ -16,7 +16,7 @@ from cnnviz.errors import check_known
 from cnnviz.probe import NOTHING, Call, as_variables
 from cnnviz.probe.trace import Static
 from cnnviz.registry import resolve
-from cnnviz.types import Given, Key, Score, Variables
+from cnnviz.types import Given, Key, Score, Variables, VariablesLike
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Explained:
 def attribute(
     method: str | type[Method] | Method,
     model: Any,
-    variables: Variables,
+    variables: VariablesLike,
     images: Given,
     targets: Targets,
     *,
@@ -57,33 +57,29 @@ def attribute(
     """A map `[n h w]` of what in each image the target's score rests on; maps are raw, not normalized.
 
     `method` is a name in `METHODS` or a method's class, with its `options`, or a method. `targets` are class indices
-    (one for all images or one per image), "predicted", "label" (which needs `labels`), a pair of those (why this and
-    not that), a function of one image's logits, or a `Unit` of a layer. `variables` may also be a flax TrainState.
+    (one, or one per image), "predicted", "label" (which needs `labels`), a pair of those (why this and not that), a
+    function of one image's logits, or a `Unit`. Methods that draw at random need a `key`; the same key gives the same
+    draws for any `batch_size`, the number of rows (images times samples) that are in the network at once.
 
-    Random methods need a `key`; the same key gives the same draws for any `batch_size`, the number of rows (images
-    times samples) that are in the network at once. A method's `baseline` is a number, an image `[h w c]`, one per image
-    `[n h w c]`, or an infill: "black", "mean", "blur", "noise" (needs a `key`) or "data" (needs a `key` and `data`,
-    images `[m h w c]` of a data set).
-
+    A method's `baseline` is a number, an image `[h w c]`, one per image `[n h w c]`, or an infill by name: "black",
+    "mean", "blur", "noise" (needs a `key`) or "data" (needs a `key` and `data`, images `[m h w c]` of a data set).
     `channels` reduces a pixel's channels to one value ("sum", "mean", "max_abs", "l2"; "keep" keeps them); each method
-    has a default. A layer's map is upsampled to the image's size by `upsampling` ("bilinear", "bilinear_corners",
-    "bicubic", "nearest"; None leaves it); maps of several layers are fused (`present.fused`). With `details` the result
-    is an `Attribution`: the maps, each layer's map, and the completeness gap. `report(done, total)` is called after
-    each chunk. A second call with other images, variables or classes does not recompile.
+    has a default. `upsampling` brings a layer's map to the image's size ("bilinear", "bilinear_corners", "bicubic",
+    "nearest"; None leaves it), and maps of several layers are fused (`present.fused`). With `details` the result is an
+    `Attribution`. A second call with other images, variables or classes does not recompile.
     """
     explained, variables, rows = _prepare(model, variables, images, targets, labels, call)
     finish = Presentation(channels, upsampling, details)
     fitted = explained.fitted(build(method, **options), variables, images)
-    found = run(
-        fitted, explained, variables, rows, key=key, batch_size=batch_size, data=data, report=report, finish=finish
-    )
+    shared = {"key": key, "batch_size": batch_size, "data": data, "finish": finish}
+    found = run(fitted, explained, variables, rows, report=report, **shared)
     return found if details else found.maps
 
 
 def suite(
     methods: Sequence[str] | Mapping[str, str | type[Method] | Method],
     model: Any,
-    variables: Variables,
+    variables: VariablesLike,
     images: Given,
     targets: Targets,
     *,
@@ -135,7 +131,7 @@ def _class_of(method: Any) -> Any:
 
 
 def _prepare(
-    model: Any, variables: Any, images: Given, targets: Targets, labels: Any, call: Call
+    model: Any, variables: VariablesLike, images: Given, targets: Targets, labels: Any, call: Call
 ) -> tuple[Explained, Variables, Row]:
     check_finite(images)
     variables = as_variables(variables)

@@ -1,4 +1,4 @@
-"""What comes in with a method: images, variables, a key, and what the method compares an image with.
+"""What comes in with a method: images, a key, and what the method compares an image with.
 
 A method's `baseline` is a number, an image, one per image, or the name of an infill; here, and nowhere else, it becomes
 arrays. What differs between images goes into the rows, and what all images share stays in the method.

@@ -69,7 +69,7 @@ def as_names(layers: LayerNames) -> tuple[str, ...] | None:
     if layers is None or isinstance(layers, str):
         return layers if layers is None else (layers,)
     if not isinstance(layers, Iterable) or not all(isinstance(name, str) for name in layers):
-        raise InputTypeError(f"Layers are asked for by name, one or several, or all by None; these were {layers!r}.")
+        raise InputTypeError(f"Layers are given by name, one or several; these were {layers!r}.")
     return tuple(layers)
 
 

@@ -12,6 +12,7 @@ from cnnviz.types import Array, Image, Score
 
 
 def rectified(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+    """The positive part of each cotangent, as the rule of an activation function."""
     return [jnp.maximum(g, 0) for g in cotangents]
 
 

@@ -10,7 +10,8 @@ from cnnviz.attribution.shapes import method
 class ElementwiseCAM(CAM):
     """The sum over channels of ReLU(gradient times activation): sum_k max(dS/dA_ijk A_ijk, 0).
 
-    HiResCAM with the ReLU before the sum over channels: GradCAMElementWise of pytorch-grad-cam.
+    HiResCAM with the ReLU before the sum over channels. It has no paper: GradCAMElementWise of Gildenblat 2021,
+    pytorch-grad-cam (github.com/jacobgil/pytorch-grad-cam).
     """
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:

@@ -12,6 +12,7 @@ from cnnviz.types import Array, Image, Score
 
 
 def guided(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+    """The derivative of the positive part of each cotangent, as the rule of an activation function."""
     return derivative(step, tuple(jnp.maximum(g, 0) for g in cotangents))
 
 
