@@ -82,7 +82,7 @@ def test_four_devices_share_a_batch_and_agree_with_one(data, alone, tmp_path, mo
 def test_a_batch_that_the_devices_cannot_share_is_refused(data, tmp_path):
     codes, written = ended(begin(data, tmp_path, devices=3))
     assert codes == [2]
-    assert written[0][1].strip() == "train.py: A batch is shared evenly by 3 devices; batch_size was 16."
+    assert written[0][1].strip() == "train.py: batch_size must be a multiple of the 3 devices; it was 16."
     assert not list(tmp_path.iterdir())
 
 
@@ -113,7 +113,7 @@ def test_two_tasks_of_slurm_agree_with_one_process(data, alone, tmp_path):
     agree(runs.load_run(tmp_path / "toy"), alone)
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "Of 2 processes 1 did not come"), (1, "did not answer in 1 seconds")])
+@pytest.mark.parametrize(("number", "text"), [(0, "processes 1 did not connect"), (1, "did not answer in 1 seconds")])
 def test_a_task_of_slurm_whose_peer_does_not_come_says_so(data, tmp_path, number, text):
     (code,), ((_, stderr),) = ended(
         begin(data, tmp_path, "--distributed", "auto", "--timeout", 1, environment=slurm_s(number))
@@ -158,7 +158,7 @@ def test_when_one_of_two_is_killed_the_other_says_so_and_ends(data, tmp_path):
     codes, written = ended(*processes)
     assert codes == [2, -signal.SIGKILL], written
     assert time.monotonic() - begun < 60  # JAX's own end comes after 100 seconds
-    assert written[0][1].splitlines()[-1].startswith("This process cannot go on, perhaps since another one is gone (")
+    assert written[0][1].splitlines()[-1].startswith("This process cannot go on, perhaps because another one is gone (")
     assert "Traceback" not in written[0][1]
     assert len(runs.load_states(tmp_path / "toy")[1]) >= 2
 
@@ -193,7 +193,7 @@ def test_where_no_cluster_is_found_a_process_trains_alone_and_can_be_stopped(dat
 
 def test_those_who_do_not_come_are_named_in_time():
     begun = time.monotonic()
-    with pytest.raises(InputError, match=r"Of 3 processes 1, 2 did not come in 0.3 seconds."):
+    with pytest.raises(InputError, match=r"Of 3 processes 1, 2 did not connect in 0.3 seconds."):
         meet("localhost", free_port(), 3, 0, 0.3)
     with pytest.raises(InputError, match=r"The coordinator localhost:\d+ did not answer in 0.3 seconds \(.*process 0"):
         meet("localhost", free_port(), 3, 2, 0.3)
@@ -206,12 +206,12 @@ def test_a_port_that_cannot_be_listened_at_is_named():
         with pytest.raises(InputError, match=rf"cannot listen at port {port} \(Address already in use\)\."):
             meet("localhost", port, 2, 0, 1)
     for port in [0, 65536]:
-        with pytest.raises(InputError, match=rf"from 1 to 65535; that of localhost:{port} is not"):
+        with pytest.raises(InputError, match=rf"from 1 to 65535; it was {port} in localhost:{port}"):
             meet("localhost", port, 2, 0, 1)
 
 
 def test_only_the_first_of_many_who_do_not_come_are_named():
-    with pytest.raises(InputError, match=r"Of 4000 processes 1, 2, 3, 4, 5, 6, 7, 8, and 3991 more did not come"):
+    with pytest.raises(InputError, match=r"Of 4000 processes 1, 2, 3, 4, 5, 6, 7, 8, and 3991 more did not connect"):
         meet("localhost", free_port(), 4000, 0, 0.3)
 
 
@@ -246,7 +246,7 @@ def test_a_process_left_alone_ends_in_one_line_or_with_a_traceback_for_debug(mon
     with pytest.raises(SystemExit, match="2"), terminal.any_process(debug):
         raise jax.errors.JaxRuntimeError("UNAVAILABLE: Connection closed by peer\n  and where")
     stderr = capsys.readouterr().err
-    assert "another one is gone (UNAVAILABLE: Connection closed by peer); what was saved is whole" in stderr
+    assert "another one is gone (UNAVAILABLE: Connection closed by peer); the saved run is complete" in stderr
     assert ("Traceback" in stderr) == debug
     assert debug or stderr.count("\n") == 1
 

@@ -153,7 +153,7 @@ def test_a_tracker_that_fails_stops_neither_training_nor_the_others(training, tr
 
 def test_a_tracker_that_cannot_begin_is_told_before_training(training, trackers, tmp_path, capsys):
     assert training("--track", "good,unable") == 2
-    assert "The tracker unable cannot begin in" in capsys.readouterr().err
+    assert "The tracker unable cannot start in" in capsys.readouterr().err
     assert records_of(tmp_path / "run") == []
 
 

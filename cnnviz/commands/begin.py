@@ -16,12 +16,12 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     from cnnviz.runs.config import FORMAT
     from cnnviz.runs.environment import environment
     from cnnviz.runs.keep import log_spaced
-    from cnnviz.training.fit import steps_an_epoch
+    from cnnviz.training.fit import steps_per_epoch
     from cnnviz.training.members import held_out
     from cnnviz.training.mesh import check_batch
 
     if options.name is not None and (Path(options.name).name != options.name or options.name in ("", "..")):
-        raise InputError(f"A run's name is that of a folder in --runs; it was {options.name!r}.")
+        raise InputError(f"name must be a folder's name, without a path; it was {options.name!r}.")
     path = options.runs / options.name if options.name else None
     if path is not None and path.exists():
         raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
@@ -31,7 +31,7 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     count = len(dataset.train.labels[: options.limit])
     count -= held_out(count, recipe.validation)
     check_batch(min(recipe.batch_size, count), mesh)
-    total = recipe.epochs * steps_an_epoch(count, recipe)
+    total = recipe.epochs * steps_per_epoch(count, recipe)
     snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
     described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
     described |= {"image_shape": [int(n) for n in dataset.train.images.shape[1:]], "limit": options.limit}

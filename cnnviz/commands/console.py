@@ -1,4 +1,4 @@
-"""What all commands share: options read from a dataclass, and errors as one line with an exit code."""
+"""Shared by all commands: options from a dataclass, and errors as one line with an exit code."""
 
 import os
 import re
@@ -16,11 +16,11 @@ import tyro
 
 from cnnviz.errors import InputError
 
-STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug, and no --no-debug; INT, and no {None}|INT
+STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
 UNREADABLE = re.compile(r"Error parsing (--\S+): no type matching (\S+) could be instantiated from \['(.*?)'\]")
 INPUT_ERROR, INTERRUPTED = 2, 130
-FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # of a box, in Unicode or in ASCII
-ENDS = ("For full helptext", "Argument helptext")  # what tyro adds to the sentence that says what is wrong
+FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # the sides of a box, in Unicode or in ASCII
+ENDS = ("For full helptext", "Argument helptext")  # what tyro adds after its error message
 
 
 def run(
@@ -30,9 +30,9 @@ def run(
     program: str,
     description: str | None = None,
 ) -> int:
-    """Reads the options, runs the command and gives its exit code; a fault is one line on stderr.
+    """Parses the arguments, runs the command and returns its exit code.
 
-    `--debug` shows the traceback.
+    An InputError or OSError is printed as one line on stderr, or raised with `--debug`.
     """
     try:
         return command(parse(options, arguments, program, description))
@@ -47,17 +47,20 @@ def run(
 
 
 def parse(options: type, arguments: Sequence[str], program: str, description: str | None = None) -> Any:
-    """The options as a dataclass; an option that does not exist is an InputError that suggests the nearest."""
+    """The options as an instance of the dataclass.
+
+    Raises InputError if the arguments cannot be parsed; for an unknown option it suggests the closest one.
+    """
     known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
     for argument in arguments:
         option = argument.split("=")[0].replace("_", "-")
         if option.startswith("--") and option not in (*known, "--help"):
             nearest = get_close_matches(option, known, n=1, cutoff=0.5)
-            hint = f"did you mean {nearest[0]}?" if nearest else "--help lists what there is."
+            hint = f"did you mean {nearest[0]}?" if nearest else "--help lists all options."
             raise InputError(f"There is no option {argument!r}; {hint}")
-    with redirect_stderr(StringIO()) as said:
+    with redirect_stderr(StringIO()) as stderr:
         try:
-            parsed, left = tyro.cli(
+            parsed, rest = tyro.cli(
                 options,
                 args=list(arguments),
                 prog=program,
@@ -68,37 +71,40 @@ def parse(options: type, arguments: Sequence[str], program: str, description: st
         except SystemExit as end:
             if not end.code:  # --help
                 raise
-            raise InputError(_unboxed(said.getvalue())) from end
-    if left:
-        raise InputError(f"{left[0]!r} is one argument too many; --help lists what there is.")
+            raise InputError(_unboxed(stderr.getvalue())) from end
+    if rest:
+        raise InputError(f"{rest[0]!r} is one argument too many; --help lists all options.")
     return parsed
 
 
 def _unboxed(text: str) -> str:
-    """What tyro says in a box of several lines, as one: the box's title and the sentence in it."""
+    """The error message of tyro, printed in a box of several lines, as one line: the box's title and its text."""
     lines = (FRAME.sub("", line).strip() for line in text.splitlines())
-    title, *told = takewhile(lambda line: not line.startswith(ENDS), (line for line in lines if line.strip("─-")))
-    sentence = " ".join(told)
-    if wrong := UNREADABLE.search(sentence):
-        return "{} takes {}; it was {!r}.".format(*wrong.groups())
+    title, *body = takewhile(lambda line: not line.startswith(ENDS), (line for line in lines if line.strip("─-")))
+    sentence = " ".join(body)
+    if unreadable := UNREADABLE.search(sentence):
+        return "{} takes {}; it was {!r}.".format(*unreadable.groups())
     return f"{title}: {sentence}"
 
 
 def _sentence(error: Exception) -> str:
-    """The error for a person; of the operating system's, the file and the reason without its number."""
+    """The message of an error; for one of the operating system, the file and the reason without its number."""
     if isinstance(error, InputError) or not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     return f"{error.filename or 'A file'} cannot be read or written: {error.strerror}."
 
 
 def command_line(command: str) -> str:
-    """How to start a command in the way this process was started: `python train.py`, or `cnnviz train`."""
+    """How to start a command, in the way this process was started: `python train.py`, or `cnnviz train`."""
     started = Path(sys.argv[0]).name
     return f"cnnviz {command}" if started in ("cnnviz", "__main__.py") else f"python {command}.py"
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs between commands, unless JAX was told where (or the directory cannot be made)."""
+    """Lets JAX cache compiled programs on disk in cnnviz's cache folder, if it can be created.
+
+    A cache that the user has set with JAX_COMPILATION_CACHE_DIR is used instead.
+    """
     import jax
 
     from cnnviz.data import cache

@@ -15,7 +15,7 @@ from cnnviz import runs
 from cnnviz.atomic import atomic_write
 from cnnviz.commands import console, terminal
 from cnnviz.commands.background import background
-from cnnviz.commands.tracked import Tell, tracked
+from cnnviz.commands.tracked import Log, tracked
 from cnnviz.errors import InputError
 from cnnviz.training import processes
 from cnnviz.training.evaluate import make_evaluate
@@ -73,7 +73,7 @@ def _furthest(states: Sequence[State]) -> int:
     return max(int(state.step) for state in states)
 
 
-def _keep(path: Path, states: Sequence[State], history: Sequence[Record], tell: Tell | None) -> None:
+def _keep(path: Path, states: Sequence[State], history: Sequence[Record], tell: Log | None) -> None:
     """Saves the states, then tells the trackers of them: what they know is never more than what is saved."""
     runs.save(path, states, history)
     if tell:

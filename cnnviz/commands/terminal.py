@@ -1,4 +1,4 @@
-"""What a long command has to do with its terminal: a progress bar, and an end at the next good moment on Ctrl-C."""
+"""The terminal of a long command: a progress bar, and a clean stop on Ctrl-C or SIGTERM."""
 
 import itertools
 import os
@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-Stop = Callable[[], int]  # the signal after which to end; 0 while there was none
+Stop = Callable[[], int]  # the signal that asks the command to stop; 0 if there was none
 
 
 @contextmanager
 def ctrl_c() -> Iterator[Stop]:
-    """Which of Ctrl-C and SIGTERM has come; a second one ends the program at once."""
+    """Yields a function that returns SIGINT or SIGTERM once it has arrived; a second one raises KeyboardInterrupt."""
     received: list[int] = []
 
     def note(number: int, frame: Any) -> None:
@@ -32,11 +32,11 @@ def ctrl_c() -> Iterator[Stop]:
 
 @contextmanager
 def any_process(debug: bool = False) -> Iterator[Stop]:
-    """Whether SIGTERM has come to any of several processes; all of them learn it at the same call.
+    """Yields a function that returns SIGTERM once any of several processes has received it, in all at the same call.
 
-    JAX catches the signal itself: a handler of our own would keep it from telling the others. When another process is
-    gone, so that the sums over all cannot be had, this one ends at once: JAX would wait for it, and abort in the end.
-    `debug` shows the traceback too.
+    JAX handles the signal itself, as a handler of ours would keep it from notifying the other processes. If another
+    process has died, so that collective operations fail, this one exits with code 2 at once: JAX would wait for the
+    other one, then abort. `debug` also shows the traceback.
     """
     from jax.errors import JaxRuntimeError
     from jax.experimental.multihost_utils import reached_preemption_sync_point
@@ -53,15 +53,15 @@ def any_process(debug: bool = False) -> Iterator[Stop]:
     except JaxRuntimeError as error:
         if debug:
             traceback.print_exc()
-        what = f"This process cannot go on, perhaps since another one is gone ({str(error).splitlines()[0]})"
-        print(f"{what}; what was saved is whole, start all again with --resume.", file=sys.stderr, flush=True)
+        what = f"This process cannot go on, perhaps because another one is gone ({str(error).splitlines()[0]})"
+        print(f"{what}; the saved run is complete, start all again with --resume.", file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(2)
 
 
 @contextmanager
 def progress() -> Iterator[Any]:
-    """`on_step(done, total)`, which moves a bar on a terminal and does nothing elsewhere."""
+    """Yields `on_step(done, total)`, which moves a progress bar on a terminal and does nothing elsewhere."""
     if not sys.stdout.isatty():
         yield lambda done, total: None
         return

@@ -1,4 +1,4 @@
-"""Telling trackers of every epoch: its record, the weights after it, and its kernels as pictures."""
+"""Logs every epoch to trackers: its record, the weights after it, and its kernels as pictures."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,56 +15,56 @@ from cnnviz.errors import InputError
 from cnnviz.training.members import Record
 from cnnviz.types import Variables
 
-Tell = Callable[[Sequence[Record], Mapping[Any, Variables]], None]
+Log = Callable[[Sequence[Record], Mapping[Any, Variables]], None]
 Shown = Callable[[Record], tuple[tracking.Pictures, tracking.Weights]]
 
 
 @contextmanager
-def tracked(names: Sequence[str], path: Path, config: Mapping[str, Any]) -> Iterator[Tell]:
-    """`tell(history, variables)` tells these trackers of the run's records that they have not been told of.
+def tracked(names: Sequence[str], path: Path, config: Mapping[str, Any]) -> Iterator[Log]:
+    """Yields `log(history, variables)`, which sends these trackers the records that they have not yet received.
 
-    `variables` are those after the last epoch, by the seed in its records (None of one network), or empty. A tracker
-    that cannot begin is an InputError; one that fails later is told no more, and training goes on.
+    `variables` are those after the last epoch, by the seed in its records (None if there is only one network), or
+    empty. Raises InputError if a tracker cannot start; one that fails later is dropped, and training continues.
     """
     shape, found = tuple(config["data"]["image_shape"]), tracking.load(names)
     with ExitStack() as stack:
         begun = lambda name: _begun(name, found[name], path / name, config)
         trackers = {name: stack.enter_context(begun(name)) for name in found}
 
-        def tell(history: Sequence[Record], variables: Mapping[Any, Variables]) -> None:
+        def log(history: Sequence[Record], variables: Mapping[Any, Variables]) -> None:
             latest = {record.get("seed"): record for record in history if record["epoch"] == history[-1]["epoch"]}
             drawn = cache(lambda seed: _shown(variables[seed], shape, latest[seed]))
             shown = lambda record: drawn(record.get("seed")) if variables and record in latest.values() else ({}, {})
-            for name, tell_one in list(trackers.items()):
+            for name, log_to_tracker in list(trackers.items()):
                 try:
-                    tell_one(history, shown)
-                except Exception as error:  # whatever it is, the training is worth more
+                    log_to_tracker(history, shown)
+                except Exception as error:  # no error of a tracker may end the training
                     _note(name, error)
                     del trackers[name]
 
-        yield tell
+        yield log
 
 
 @contextmanager
 def _begun(name: str, tracker: tracking.Tracker, folder: Path, config: Mapping[str, Any]) -> Iterator[Callable]:
-    """`tell(history, shown)` of one tracker; how many records it has been told of is kept in its folder."""
+    """Yields `log(history, shown)` of one tracker; the number of records it has received is kept in its folder."""
     context, file = tracker(folder, config), folder / "told"
     try:
         track = context.__enter__()
-        told = int(file.read_text()) if file.exists() else 0
+        received = int(file.read_text()) if file.exists() else 0
     except Exception as error:
-        raise InputError(f"The tracker {name} cannot begin in {folder}: {error}.") from error
+        raise InputError(f"The tracker {name} cannot start in {folder}: {error}.") from error
 
-    def tell(history: Sequence[Record], shown: Shown) -> None:
-        nonlocal told
-        for record in history[told:]:
+    def log(history: Sequence[Record], shown: Shown) -> None:
+        nonlocal received
+        for record in history[received:]:
             track(int(record["step"]), tracking.scalars(record), *shown(record))
-        told = max(told, len(history))
+        received = max(received, len(history))
         with atomic_write(file) as temporary:
-            temporary.write_text(f"{told}\n")
+            temporary.write_text(f"{received}\n")
 
     try:
-        yield tell
+        yield log
     finally:
         try:
             context.__exit__(*sys.exc_info())
@@ -80,7 +80,7 @@ def _note(name: str, error: Exception) -> None:
 def _shown(
     variables: Variables, image_shape: tuple[int, ...], record: Record
 ) -> tuple[tracking.Pictures, tracking.Weights]:
-    """A picture of every layer whose kernels are one, and all weights, under the names that the record asks for."""
+    """The kernels of every layer that can be drawn, and all weights; the names end in the record's seed, if any."""
     from cnnviz.figures.pixels import pixels
     from cnnviz.pictures.kernels import layer_figure
     from cnnviz.pictures.picture import Skipped

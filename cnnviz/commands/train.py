@@ -1,4 +1,4 @@
-"""`train.py`: train a network, one line an epoch, and keep the best checkpoint as a run that visualize.py reads."""
+"""`train.py`: trains a network, prints one line per epoch, and keeps the best checkpoint as a run for visualize.py."""
 
 import os
 import sys
@@ -16,8 +16,8 @@ from cnnviz.models import MODELS
 from cnnviz.registry import resolve
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
 
-DEFAULT = "fast"
-USUAL = {"dataset": "garments", "model": "cnn", "seeds": 1, "keep": 1}  # of a new run; a run gone on with has its own
+DEFAULT_RECIPE = "fast"
+DEFAULTS = {"dataset": "garments", "model": "cnn", "seeds": 1, "keep": 1}  # of a new run; a resumed one has its own
 
 
 @dataclass(frozen=True)
@@ -25,95 +25,103 @@ class Options:
     """Train a convolutional network and keep it as a run."""
 
     dataset: str | None = None
-    """Data sets in order of preference ("fashion_mnist,garments"): the first that can be had is used (garments)."""
+    """Data sets in order of preference ("fashion_mnist,garments"): the first one available is used (garments)."""
     data_dir: Path | None = None
-    """Where to look for the data set first."""
+    """The folder to search for the data set first."""
     prepare_data: bool = False
-    """Write the data set as a standard TFDS data set, and train nothing."""
+    """Write the data set as a standard TFDS data set, and do not train."""
     model: str | None = None
     """The network: cnn, resnet or dense (cnn)."""
     limit: int | None = None
-    """Train and test with only the first so many images of each split."""
+    """Train and test with only the first N images of each split."""
     recipe: str | None = None
-    """fast (the default), classic (the chapter's) or best; the next seven options change a number of it."""
+    """fast (the default), classic (the book chapter's) or best; each of the next seven options overrides one number."""
     epochs: int | None = None
-    """Passes over the training images, at most (fast: 4, classic: 20, best: 40)."""
+    """Largest number of passes over the training images (fast: 4, classic: 20, best: 40)."""
     batch_size: int | None = None
-    """Images a step (128, classic: 32)."""
+    """Images per step (128, classic: 32)."""
     learning_rate: float | None = None
-    """The optimizer's learning rate, at its highest (fast: 0.006, classic: 0.001, best: 0.004)."""
+    """The learning rate, or the highest one of a schedule (fast: 0.006, classic: 0.001, best: 0.004)."""
     patience: int | None = None
-    """Epochs without a smaller validation loss before training stops (fast: 4, classic: 2, best: 40)."""
+    """Epochs without a smaller validation loss after which training stops (fast: 4, classic: 2, best: 40)."""
     validation: float | None = None
-    """Share of the training images that is held out for validation (0.1, classic: 0.2)."""
+    """Share of the training images held out for validation (0.1, classic: 0.2)."""
     seed: int | None = None
-    """Decides the initial weights, the split, the order of images and dropout (0)."""
+    """Random seed of the initial weights, the split, the order of images, dropout and augmentation (0)."""
     precision: str | None = None
-    """What is computed in: float32 or bfloat16 (float32)."""
+    """Precision of the computation: float32 or bfloat16 (float32)."""
     seeds: int | None = None
-    """How many networks to train side by side, alike in all but their seed: --seed and those after it (1)."""
+    """How many networks to train side by side, which differ only in their seed: --seed and the next ones (1)."""
     keep: int | None = None
-    """How many of the latest checkpoints stay, besides the first and the best (1)."""
+    """How many of the latest checkpoints to keep, in addition to the first and the best (1)."""
     keep_every: int | None = None
-    """Also keep the checkpoint of every so many epochs."""
+    """Also keep a checkpoint every N epochs."""
     snapshots: int | None = None
-    """Also keep so many checkpoints at log-spaced steps, for a film of the training."""
+    """Also keep N checkpoints at log-spaced steps, for a film of the training."""
     track: str | None = None
-    """Tell trackers of every epoch too: tensorboard, wandb, or both as "tensorboard,wandb"."""
+    """Also log every epoch to these trackers: tensorboard, wandb, or both as "tensorboard,wandb"."""
     runs: Path = Path("runs")
-    """The folder of all runs."""
+    """The folder that holds all runs."""
     name: str | None = None
-    """The run's name in that folder; by default the data set, the model and a number."""
+    """The run's name in --runs; by default the data set, the model and a number."""
     resume: bool = False
-    """Go on with the run --name, or with the latest."""
+    """Resume the run --name, or the latest one."""
     verify: Path | None = None
-    """Train nothing: check a run's files, and that its network still has the recorded test accuracy."""
+    """Do not train: check the files of this run, and that its network still has the recorded test accuracy."""
     devices: int | None = None
-    """How many of the local devices share each batch; all by default."""
+    """How many devices share each batch; all by default."""
     images_on: str = "auto"
-    """Where the images lie: device, host, or auto, on the device where they take up to a quarter of its memory."""
+    """Where the images are stored: device, host, or auto (device if they take at most a quarter of its memory)."""
     distributed: str = "off"
-    """Several processes as one: auto (Slurm, TPU pods, GKE), or "host:port,n,id" of process 0 and of this one."""
+    """Train with several processes: auto (Slurm, TPU pods, GKE), or "host:port,n,id" (process 0's address, this id)."""
     timeout: int = 60
-    """Seconds to wait for the other processes."""
+    """Seconds to wait for the other processes to connect."""
     debug: bool = False
-    """Show where an error comes from."""
+    """Show the traceback of an error."""
 
     @property
     def trackers(self) -> list[str]:
+        """The names in `track`."""
         return [name.strip() for name in self.track.split(",")] if self.track is not None else []
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """Those of the recipe's numbers that were given, by its name or one by one."""
+        """The hyperparameters that the options set, by the recipe's name or one by one.
+
+        Raises InputError if the recipe's name is unknown.
+        """
         if self.recipe is not None and self.recipe not in RECIPES:
             raise unknown("recipe", self.recipe, RECIPES)
-        named = asdict(RECIPES[self.recipe]) if self.recipe else {}
-        alone = {name: getattr(self, name, None) for name in asdict(Recipe())}
-        return named | {name: value for name, value in alone.items() if value is not None}
+        recipe = asdict(RECIPES[self.recipe]) if self.recipe else {}
+        single = {name: getattr(self, name, None) for name in asdict(Recipe())}
+        return recipe | {name: value for name, value in single.items() if value is not None}
 
-    def with_usual(self) -> Any:
-        """These options for a new run: what was not given is as usual."""
-        return replace(self, **{name: value for name, value in USUAL.items() if getattr(self, name) is None})
+    def with_defaults(self) -> Any:
+        """These options for a new run, with the defaults of those that are not set."""
+        return replace(self, **{name: value for name, value in DEFAULTS.items() if getattr(self, name) is None})
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "train.py") -> int:
-    """Runs the command and gives its exit code: 0, 2 for what cannot be used, 130 for Ctrl-C, 143 for SIGTERM."""
+    """Runs the command; returns its exit code: 0, 2 after an InputError, 130 after Ctrl-C, 143 after SIGTERM."""
     return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, program)
 
 
 def train(options: Options) -> int:
+    """Trains a network, prepares its data, or verifies a run; returns the exit code.
+
+    Raises InputError, before anything is loaded or written, if an option cannot be used.
+    """
     from cnnviz import data
     from cnnviz.commands.verify import verify
     from cnnviz.runs.keep import Keep
 
-    new = options.with_usual()
+    new = options.with_defaults()
     if options.prepare_data:
         print(f"Prepared: {data.prepare(new.dataset, options.data_dir)}")
         return 0
     if options.verify is not None:
         return verify(options.verify, options)
-    recipe = Recipe(**asdict(RECIPES[DEFAULT]) | options.numbers)
+    recipe = Recipe(**asdict(RECIPES[DEFAULT_RECIPE]) | options.numbers)
     keep = Keep(new.keep, options.keep_every)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"limit must be at least 1; it was {options.limit}.")
@@ -129,7 +137,7 @@ def train(options: Options) -> int:
 
 
 def _is_one_of_several(options: Options) -> bool:
-    """Joins the other processes, if there are any."""
+    """Connects to the other processes, if --distributed is set; whether there are any."""
     if options.distributed == "off":
         return False
     from cnnviz.training import processes
@@ -139,7 +147,7 @@ def _is_one_of_several(options: Options) -> bool:
 
 
 def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal.Stop) -> int:
-    """Trains as one of several processes, of which the first begins the run and writes it, or alone."""
+    """Trains alone, or as one of several processes, of which the first creates and writes the run."""
     from cnnviz.commands.epochs import train_on
     from cnnviz.runs import Config
     from cnnviz.runs.lock import locked
@@ -152,7 +160,7 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
             held.enter_context(redirect_stdout(held.enter_context(open(os.devnull, "w"))))
 
         def begin() -> tuple[str, dict[str, Any]] | None:
-            own = resumed(options) if options.resume else new_run(options.with_usual(), recipe, keep, mesh)
+            own = resumed(options) if options.resume else new_run(options.with_defaults(), recipe, keep, mesh)
             if own is None:
                 return None
             path, config, begun["dataset"] = own

@@ -1,4 +1,4 @@
-"""Downloads of the four files of a published data set: atomic, and given up within seconds when offline."""
+"""Downloads of the four files of a published data set: atomic, and abandoned within seconds when offline."""
 
 import os
 import socket

@@ -1,1 +1,1 @@
-"""Training: one compiled step, the loop around it, and the recipe that says how long and how fast."""
+"""Training: the compiled step, the loop around it, and the recipe of hyperparameters."""

@@ -1,6 +1,6 @@
-"""Images varied at random while a network is trained: shifted, flipped, with a rectangle erased. Pure and jitted.
+"""Random augmentation of training images: shifts, flips and erased rectangles.
 
-Pixels that come in from outside, and erased ones, are 0: black.
+Pixels shifted in from outside the image, and erased ones, are 0 (black).
 """
 
 import jax
@@ -10,15 +10,17 @@ from jaxtyping import Int, Shaped, UInt8
 from cnnviz.types import Array, Key
 
 AREA = (0.02, 0.33)  # share of the image that is erased
-ASPECT = (0.3, 1 / 0.3)  # height by width of the erased rectangle
+ASPECT = (0.3, 1 / 0.3)  # height / width of the erased rectangle
 Pixels = UInt8[Array, "h w c"]
 
 
 def augment(images: Shaped[Array, "n h w c"], key: Key, *, shift: int, flip: bool, erase: float) -> Array:
-    """The images, each varied by draws of its own: shifted by up to `shift` pixels each way, flipped, a part erased."""
-    return jax.vmap(lambda image, own: _augment(image, own, shift, flip, erase))(
-        images, jax.random.split(key, len(images))
-    )
+    """The images, each shifted by up to `shift` pixels, flipped, and erased in part, at random.
+
+    An image is flipped with probability 1/2 if `flip`, and loses a rectangle with probability `erase`.
+    """
+    keys = jax.random.split(key, len(images))
+    return jax.vmap(lambda image, image_key: _augment(image, image_key, shift, flip, erase))(images, keys)
 
 
 def _augment(image: Pixels, key: Key, shift: int, flip: bool, erase: float) -> Pixels:
@@ -31,16 +33,16 @@ def _augment(image: Pixels, key: Key, shift: int, flip: bool, erase: float) -> P
 
 
 def shifted(image: Pixels, by: Int[Array, "2"], most: int) -> Pixels:
-    """The image moved down and right by so many pixels, neither more than `most` either way."""
+    """The image moved down and right by the pixels in `by`, each of magnitude at most `most`."""
     padded = jnp.pad(image, ((most, most), (most, most), (0, 0)))
     return jax.lax.dynamic_slice(padded, (most - by[0], most - by[1], 0), image.shape)
 
 
 def erased(image: Pixels, key: Key, probability: float) -> Pixels:
-    """With a probability, the image without a rectangle (Zhong et al., "Random Erasing Data Augmentation", 2017).
+    """With this probability, the image with a random rectangle set to 0.
 
-    The rectangle has AREA and ASPECT, drawn as in algorithm 1 of the paper, and is cut off at the image's edge where
-    it is longer than the image.
+    Zhong et al., "Random Erasing Data Augmentation", 2017: AREA and ASPECT are drawn as in algorithm 1. A side that
+    would be longer than the image is shortened to it.
     """
     height, width, _ = image.shape
     whether, area, aspect, top, left = jax.random.uniform(key, (5,))

@@ -1,6 +1,6 @@
-"""Where batches come from: images that lie on the devices, or that are gathered in the host's memory, step by step.
+"""Batches from images on the devices, or from images in host memory that are gathered for each step.
 
-Either way images travel as uint8, and the same rows give the same bits.
+Either way images are transferred as uint8, and the same rows give the same bits.
 """
 
 import os
@@ -13,28 +13,28 @@ from jaxtyping import Int
 from cnnviz.training.mesh import replicated, shared
 from cnnviz.types import Array
 
-SHARE = 0.25  # of a device's memory that a data set may take; a larger one stays in the host's
+SHARE = 0.25  # of a device's memory that a data set may take; a larger one stays in host memory
 
 
 class Batches(NamedTuple):
-    """The batches of some steps: of all images the `rows` `[..., steps, batch]`, or without rows just these images."""
+    """The batches of some steps: `rows` `[..., steps, batch]` of all images, or without rows the batches themselves."""
 
     images: Any
     labels: Any
     rows: Any
 
     def at(self, step: int | Array) -> tuple[Array, Array]:
-        """The images and labels of one step, uint8 `[batch, h, w, c]` and int `[batch]`."""
+        """The images and labels of one step, uint8 `[batch h w c]` and int `[batch]`."""
         if self.rows is None:
             return self.images[step], self.labels[step]
         return self.images[self.rows[step]], self.labels[self.rows[step]]
 
 
 class Resident:
-    """All images on every device; a batch is gathered there, in the step that uses it."""
+    """All images on every device; each step gathers its batch there."""
 
-    steps_a_call = 1000
-    axes = Batches(None, None, 0)  # which axis is the members'
+    steps_per_call = 1000
+    axes = Batches(None, None, 0)  # the axis over members
 
     def __init__(self, images: Any, labels: Any, mesh: Mesh):
         self.mesh = mesh
@@ -46,9 +46,9 @@ class Resident:
 
 
 class OnHost:
-    """All images in the host's memory; each process gathers its own rows of a batch while the step before runs."""
+    """All images in host memory; each process gathers its rows of a batch while the previous step runs."""
 
-    steps_a_call = 1
+    steps_per_call = 1
     axes = Batches(0, 0, None)
 
     def __init__(self, images: Any, labels: Any, mesh: Mesh):
@@ -68,13 +68,16 @@ Feed = Resident | OnHost
 
 
 def feed_of(images: Any, labels: Any, mesh: Mesh, where: str = "auto") -> Feed:
-    """The batches of these images, uint8 `[n, h, w, c]`: on the devices if they fit `SHARE` of the memory."""
+    """The feed of these images, uint8 `[n h w c]`, and labels, int `[n]`.
+
+    `where` is "device", "host", or "auto": on the devices if the images take at most `SHARE` of their memory.
+    """
     if where == "auto":
         where = "device" if images.nbytes <= SHARE * memory(mesh.local_devices[0]) else "host"
     return (Resident if where == "device" else OnHost)(images, labels, mesh)
 
 
 def memory(device: Any) -> int:
-    """The memory of a JAX device in bytes; a CPU has the machine's."""
+    """The memory of a JAX device in bytes; for a CPU, that of the machine."""
     stats = device.memory_stats() or {}
     return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

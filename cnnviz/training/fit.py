@@ -1,9 +1,9 @@
-"""The loop: epochs of steps, a record an epoch, early stopping, and the same bits wherever it is resumed."""
+"""The training loop: epochs of steps, one record per epoch, early stopping, and the same bits when it is resumed."""
 
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,19 +20,19 @@ from cnnviz.training.state import State, Totals
 from cnnviz.training.step import make_step
 from cnnviz.types import Array
 
-REFUSALS = 3  # updates in a row that may be refused before training stops
+REFUSALS = 3  # refused updates in a row after which training stops
 
 
 class NotFinite(InputError):
-    """The loss or its gradient stayed NaN or infinite; `batches` are the rows of the training images, by step."""
+    """The loss or its gradient stayed NaN or infinite; `batches` are the rows of the refused batches by step."""
 
     def __init__(self, text: str, batches: Mapping[int, Sequence[int]]):
         super().__init__(text)
         self.batches = batches
 
 
-def steps_an_epoch(count: int, recipe: Recipe) -> int:
-    """Steps in an epoch of `count` training images; those that fill no batch wait for another epoch."""
+def steps_per_epoch(count: int, recipe: Recipe) -> int:
+    """The number of complete batches in `count` training images; the images left over are not used in that epoch."""
     return count // min(recipe.batch_size, count)
 
 
@@ -50,49 +50,34 @@ def fit(
     on_step: Callable[[int, int], None] = lambda done, total: None,
     at_a_time: Callable[..., Advance] | None = None,
 ) -> Iterator[tuple[list[State], list[Record]]]:
-    """Trains one or several networks side by side, and yields their states and the epoch's records after each epoch.
+    """Trains the networks side by side; after each epoch it yields their states and one record per network.
 
-    After the steps in `save_at` the states are yielded without records. So they are after the steps under way when
-    `stop()` turns true, and that is the end. From any yielded states and the records so far, `fit` goes on with the
-    same bits as if it had not stopped. The yielded states are valid until the next ones are asked for. A network that
-    has stopped early stays as it is. The records of several have their `seed`.
+    States are also yielded, without records, after the steps in `save_at`, and for the last time when `stop()` turns
+    true. A yielded state is valid until the next one is requested. From yielded states and the records so far, `fit`
+    continues with the same bits. A network that stopped early keeps its state. With several networks, records have a
+    `seed`.
 
-    `at_a_time` is how steps are taken: `in_turn`, the default on CPU, or `at_once`. Raises NotFinite where `REFUSALS`
-    updates in a row, all of an epoch's, or the validation loss are not finite.
+    `at_a_time` takes the steps: `in_turn`, the default on CPU, or `at_once`. Raises NotFinite if `REFUSALS` updates in
+    a row, all updates of an epoch, or the validation loss are not finite.
     """
-    training = _Training(model, feed, members, recipe, prepare, at_a_time)
-    steps, watch = training.steps, training.watch
-    now: list[State] = [replicated(state, feed.mesh) for state in states]
-    histories = [_of(history, member) for member in members]
-    while active := [i for i, own in enumerate(histories) if not is_over(own, recipe)]:
-        begun, epoch = time.perf_counter(), len(histories[active[0]])
-        orders = {i: members[i].order(epoch, training.batch) for i in active}
-        for start, end in _calls(int(now[active[0]].step), (epoch + 1) * steps, training.longest, save_at):
-            if stop():
-                watch.wait(0)
-                yield now, []
-                return
-            rows = {i: order[start - epoch * steps : end - epoch * steps] for i, order in orders.items()}
-            now, refused = training.advance(now, rows)
-            watch.add(start, rows, refused)
-            on_step(end - epoch * steps, steps)
-            if end in save_at and end < (epoch + 1) * steps:
-                watch.wait(0)
-                yield now, []
-        watch.wait(0)
+    training = _Training(model, states, feed, members, recipe, prepare, at_a_time)
+    histories = [_records_of(member, history) for member in members]
+    while active := [i for i, records in enumerate(histories) if not is_over(records, recipe)]:
+        start, epoch = time.perf_counter(), len(histories[active[0]])
+        if not (yield from training.take_steps(epoch, active, save_at, stop, on_step)):
+            return
         for i in active:
-            histories[i].append(training.record(i, now[i], epoch + 1))
-            now[i] = now[i].replace(totals=replicated(Totals.zero(), feed.mesh))
-        seconds = time.perf_counter() - begun
-        yield now, [histories[i][-1] | {"seconds": seconds} for i in active]
+            histories[i].append(training.end_epoch(i, epoch + 1))
+        seconds = time.perf_counter() - start
+        yield training.states, [histories[i][-1] | {"seconds": seconds} for i in active]
 
 
-def _of(history: Sequence[Record], member: Member) -> list[Record]:
+def _records_of(member: Member, history: Sequence[Record]) -> list[Record]:
     return [dict(record) for record in history if record.get("seed", member.seed) == member.seed]
 
 
 def _calls(at: int, last: int, longest: int, save_at: Collection[int]) -> Iterator[tuple[int, int]]:
-    """From which step to which each compiled call goes: none over a step in `save_at`, none too long."""
+    """First and last step of each compiled call: at most `longest` steps, and ending at each step in `save_at`."""
     while at < last:
         end = min([last, at + longest, *(step for step in save_at if step > at)])
         yield at, end
@@ -100,21 +85,58 @@ def _calls(at: int, last: int, longest: int, save_at: Collection[int]) -> Iterat
 
 
 class _Training:
-    """What stays as it is from the first step to the last: what is compiled, and how many steps an epoch has."""
+    """The networks' current states, and the compiled functions that advance and evaluate them."""
 
-    def __init__(self, model: Any, feed: Feed, members: Sequence[Member], recipe: Recipe, prepare: Any, at_a_time: Any):
+    def __init__(
+        self,
+        model: Any,
+        states: Sequence[State],
+        feed: Feed,
+        members: Sequence[Member],
+        recipe: Recipe,
+        prepare: Any,
+        at_a_time: Any,
+    ):
+        self.states: list[State] = [replicated(state, feed.mesh) for state in states]
         count = len(members[0].training)
-        self.batch, self.steps = min(recipe.batch_size, count), steps_an_epoch(count, recipe)
+        self.batch, self.steps = min(recipe.batch_size, count), steps_per_epoch(count, recipe)
         check_batch(self.batch, feed.mesh)
         at_a_time = at_a_time or (in_turn if is_in_turn() else at_once)
         total = recipe.epochs * self.steps
-        self.longest = 1 if at_a_time is in_turn else feed.steps_a_call
+        self.longest = 1 if at_a_time is in_turn else feed.steps_per_call
         self.advance = at_a_time(make_step(model, recipe, prepare, total, divided=feed.mesh.size > 1), members, feed)
         self.evaluate, self.feed, self.members = make_evaluate(model, prepare), feed, members
         self.watch = _Watch(in_flight(feed.mesh))
 
-    def record(self, i: int, state: State, epoch: int) -> Record:
-        """What the epoch's steps left in the totals, and the validation; NotFinite where that is no number."""
+    def take_steps(
+        self, epoch: int, active: Sequence[int], save_at: Collection[int], stop: Callable, on_step: Callable
+    ) -> Generator[tuple[list[State], list[Record]], None, bool]:
+        """Takes the steps that an epoch still has; yields as `fit` does. Returns False if `stop()` ended it early."""
+        first, last = epoch * self.steps, (epoch + 1) * self.steps
+        orders = {i: self.members[i].order(epoch, self.batch) for i in active}
+        for start, end in _calls(int(self.states[active[0]].step), last, self.longest, save_at):
+            if stop():
+                self.watch.wait(0)
+                yield self.states, []
+                return False
+            rows = {i: order[start - first : end - first] for i, order in orders.items()}
+            self.states, refused = self.advance(self.states, rows)
+            self.watch.add(start, rows, refused)
+            on_step(end - first, self.steps)
+            if end in save_at and end < last:
+                self.watch.wait(0)
+                yield self.states, []
+        self.watch.wait(0)
+        return True
+
+    def end_epoch(self, i: int, epoch: int) -> Record:
+        """The epoch's record of the i-th network, whose totals start at zero again."""
+        record = self._record(i, self.states[i], epoch)
+        self.states[i] = self.states[i].replace(totals=replicated(Totals.zero(), self.feed.mesh))
+        return record
+
+    def _record(self, i: int, state: State, epoch: int) -> Record:
+        """The means over the epoch's steps, and the validation; raises NotFinite if they are not finite."""
         member, refused, done = self.members[i], self.watch.of(i), int(state.totals.count) // self.batch
         if not done:
             raise NotFinite(f"No update of epoch {epoch} was finite; try a smaller learning rate.", refused)
@@ -129,7 +151,7 @@ class _Training:
 
 
 class _Watch:
-    """Calls handed to the device and not waited for, and the batches last refused, by network and step."""
+    """The calls that are still running on the device, and each network's batches refused last, by step."""
 
     def __init__(self, allowed: int):
         self.allowed = allowed
@@ -137,20 +159,22 @@ class _Watch:
         self.refused: dict[int, dict[int, list[int]]] = {}
 
     def of(self, network: int) -> dict[int, list[int]]:
+        """The rows of the last batches of a network that were refused in a row, by step."""
         return self.refused.setdefault(network, {})
 
     def add(self, start: int, rows: Rows, refused: Mapping[int, Array]) -> None:
+        """Adds a call, and waits for the oldest ones if too many are running."""
         self.waiting.append((start, rows, refused))
         self.wait(self.allowed)
 
     def wait(self, allowed: int) -> None:
-        """Waits for the oldest calls until `allowed` are left; raises NotFinite at too many refusals in a row."""
+        """Waits for the oldest calls until `allowed` are left; raises NotFinite after `REFUSALS` refusals in a row."""
         while len(self.waiting) > allowed:
             start, rows, refused = self.waiting.popleft()
             for i, in_a_row in refused.items():
-                self._look(start, rows[i], np.asarray(in_a_row), self.of(i))
+                self._check(start, rows[i], np.asarray(in_a_row), self.of(i))
 
-    def _look(self, start: int, rows: np.ndarray, in_a_row: np.ndarray, refused: dict[int, list[int]]) -> None:
+    def _check(self, start: int, rows: np.ndarray, in_a_row: np.ndarray, refused: dict[int, list[int]]) -> None:
         for step, (batch, count) in enumerate(zip(rows, in_a_row, strict=True), start + 1):
             if not count:
                 refused.clear()

@@ -1,4 +1,4 @@
-"""The devices that a training runs on, of all processes, and how arrays lie on them."""
+"""The devices of a training, over all processes, and the placement of arrays on them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,17 +13,20 @@ from cnnviz.types import PyTree
 
 
 def mesh_of(devices: int | None = None) -> Mesh:
-    """The first so many devices, all by default, in one row; each computes its share of a batch."""
-    there = jax.devices()
-    if devices is not None and not 1 <= devices <= len(there):
-        raise InputError(f"devices must be 1 to {len(there)}, as many as there are; it was {devices}.")
-    if devices is not None and devices < len(there) and jax.process_count() > 1:
-        raise InputError(f"Several processes use all of their {len(there)} devices; devices was {devices}.")
-    return _row(there[:devices])
+    """A mesh of the first `devices` devices (all by default) along one axis; each computes its share of a batch.
+
+    Raises InputError if there are not as many, or if several processes would not use all of theirs.
+    """
+    available = jax.devices()
+    if devices is not None and not 1 <= devices <= len(available):
+        raise InputError(f"devices must be 1 to {len(available)}, as many as there are; it was {devices}.")
+    if devices is not None and devices < len(available) and jax.process_count() > 1:
+        raise InputError(f"Several processes must use all of their {len(available)} devices; devices was {devices}.")
+    return _row(available[:devices])
 
 
 def here() -> Mesh:
-    """One device of this process alone."""
+    """A mesh of one device of this process."""
     return _row(jax.local_devices()[:1])
 
 
@@ -32,28 +35,28 @@ def _row(devices: Sequence[Any]) -> Mesh:
 
 
 def check_batch(batch_size: int, mesh: Mesh) -> None:
-    """An InputError for a batch that the devices cannot share evenly."""
+    """Raises InputError if the devices cannot share a batch evenly."""
     if batch_size % mesh.size:
-        raise InputError(f"A batch is shared evenly by {mesh.size} devices; batch_size was {batch_size}.")
+        raise InputError(f"batch_size must be a multiple of the {mesh.size} devices; it was {batch_size}.")
 
 
 def in_flight(mesh: Mesh) -> int:
-    """How many calls may be handed over and not waited for; more than one can deadlock several CPU devices."""
+    """How many calls may be dispatched before waiting for the first; more than one can deadlock several CPU devices."""
     return 1 if mesh.size > 1 and mesh.local_devices[0].platform == "cpu" else 8
 
 
 def on_all(mesh: Mesh) -> NamedSharding:
-    """Every device has the whole array."""
+    """The sharding that puts the complete array on every device."""
     return NamedSharding(mesh, P())
 
 
 def replicated(tree: PyTree, mesh: Mesh) -> PyTree:
-    """The tree's arrays, whole on every device; all processes give the same."""
+    """The tree with complete copies of its arrays on every device; all processes must pass the same values."""
     return jax.tree.map(lambda leaf: _placed(leaf.shape, on_all(mesh), lambda at: np.asarray(leaf)[at]), tree)
 
 
 def shared(shape: tuple[int, ...], axis: int, part: Callable[[tuple[slice, ...]], np.ndarray], mesh: Mesh) -> jax.Array:
-    """An array whose `axis` is divided among the devices; `part` gives what this process needs of it."""
+    """An array whose `axis` is divided among the devices; `part(index)` returns the values at an index of it."""
     return _placed(shape, NamedSharding(mesh, P(*[None] * axis, "data")), part)
 
 

@@ -1,4 +1,4 @@
-"""What turns a gradient into an update: Adam, or Muon for the kernels of convolutions and Adam for the rest."""
+"""Optimizers: Adam, or Muon for convolution kernels and Adam for the other parameters."""
 
 import jax
 import optax
@@ -7,15 +7,16 @@ import optax.contrib
 from cnnviz.training.recipe import Recipe
 from cnnviz.types import PyTree
 
-ADAMS_SIZE = 0.2  # the root mean square of an update of Adam's, by the learning rate, as it is usual
+ADAMS_SIZE = 0.2  # the usual root mean square of an Adam update, divided by the learning rate
 
 
 def optimizer(recipe: Recipe, steps: int) -> optax.GradientTransformation:
-    """The recipe's optimizer for a training of so many steps; its state does not depend on their number.
+    """The recipe's optimizer for a training of `steps` steps; its state does not depend on their number.
 
-    "muon" makes the mean gradient of a convolution's kernel orthogonal: an update as large in all directions (K. Jordan
-    et al., "Muon: An optimizer for hidden layers in neural networks", 2024), and of Adam's size (J. Liu et al., "Muon
-    is Scalable for LLM Training", 2025, section 2.2), so that one learning rate does for both.
+    "muon" orthogonalizes the momentum of each convolution kernel, so that the update is equally large in all directions
+    (K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), and scales it to the size of
+    Adam's updates (J. Liu et al., "Muon is Scalable for LLM Training", 2025, section 2.2), so that both use one
+    learning rate.
     """
     rate = recipe.learning_rate
     if recipe.schedule == "one_cycle":  # Smith and Topin, "Super-convergence", 2018
@@ -30,9 +31,9 @@ def optimizer(recipe: Recipe, steps: int) -> optax.GradientTransformation:
 
 
 def _as_matrices(params: PyTree) -> PyTree:
-    """How Muon reads each parameter: a convolution's kernel [..., in, out] as a matrix from windows to channels.
+    """How Muon sees each parameter: a convolution kernel [..., in, out] is a matrix from windows to channels.
 
-    Dense layers are Adam's: with them in it, Muon is no better here, and a step takes a quarter longer on CPU.
+    Dense layers are left to Adam: Muon is no better for them here, and makes a step a quarter slower on CPU.
     """
     of = lambda leaf: optax.contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
     return jax.tree.map(lambda leaf: of(leaf) if leaf.ndim > 2 else None, params)

@@ -1,4 +1,4 @@
-"""The processes of one training, on one machine or several: how they find each other, agree, and stop together."""
+"""The processes of one training, on one machine or several: how they connect, agree, and stop together."""
 
 import json
 import re
@@ -17,26 +17,27 @@ MANUAL = re.compile(r"(?P<host>.+):(?P<port>\d+),(?P<count>\d{1,6}),(?P<number>\
 
 
 def join(where: str, timeout: int) -> str:
-    """Makes this process one of several, before JAX is used for anything else; a sentence that says which.
+    """Connects this process to the others, before any other use of JAX; returns a sentence that says which one it is.
 
-    `where` is "auto" (Slurm, a TPU pod, GKE, as JAX finds them), or "host:port,n,id": the address of process 0,
-    how many there are, and which this is. Processes that do not come in `timeout` seconds are an InputError.
+    `where` is "auto" (Slurm, a TPU pod or GKE, as JAX detects them), or "host:port,n,id": the address of process 0, the
+    number of processes, and the id of this one. Raises InputError if a process has not connected after `timeout`
+    seconds.
     """
     if where == "auto":
-        return _join_found(timeout)
-    given = MANUAL.fullmatch(where)
-    if given is None:
-        raise InputError(f'distributed is "auto", "off" or "host:port,n,id"; it was {where!r}.')
-    host, port, count, number = given["host"], int(given["port"]), int(given["count"]), int(given["number"])
+        return _join_cluster(timeout)
+    parts = MANUAL.fullmatch(where)
+    if parts is None:
+        raise InputError(f'distributed must be "auto", "off" or "host:port,n,id"; it was {where!r}.')
+    host, port, count, number = parts["host"], int(parts["port"]), int(parts["count"]), int(parts["number"])
     if number >= count:
-        raise InputError(f"n processes have the ids 0 to n - 1; {where!r} says {count} and {number}.")
+        raise InputError(f"n processes have the ids 0 to n - 1; {where!r} has n = {count} and id = {number}.")
     meet(host, port, count, number, timeout)
     _initialize(timeout, coordinator_address=f"{host}:{port}", num_processes=count, process_id=number)
     return _described()
 
 
-def _join_found(timeout: int) -> str:
-    from jax._src.clusters import ClusterEnv  # JAX has no public name for what its initialize() finds
+def _join_cluster(timeout: int) -> str:
+    from jax._src.clusters import ClusterEnv  # initialize() detects the cluster by this; it has no public name
 
     address, count, number, _ = ClusterEnv.auto_detect_unset_distributed_params(None, None, None, None, None, timeout)
     if address is not None and count is not None and number is not None:
@@ -44,7 +45,7 @@ def _join_found(timeout: int) -> str:
         meet(host, int(port), count, number, timeout)
     try:
         _initialize(timeout)
-    except ValueError:  # JAX's word for "no cluster"
+    except ValueError:  # JAX found no cluster
         return "No cluster was found: this process trains alone."
     return _described()
 
@@ -63,16 +64,17 @@ def _described() -> str:
 
 
 def are_several() -> bool:
+    """Whether the training has more than one process."""
     return jax.process_count() > 1
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes."""
+    """Whether this is process 0, the one that writes files."""
     return jax.process_index() == 0
 
 
 def broadcast(find: Callable[[], Any]) -> Any:
-    """What the first process finds (JSON), for all; the InputError that keeps it from that is raised in all."""
+    """The result (JSON) of `find` in process 0, on every process; if it raises InputError, every process does."""
     if not are_several():
         return find()
     answer: dict[str, Any] = {}
@@ -88,7 +90,7 @@ def broadcast(find: Callable[[], Any]) -> Any:
 
 
 def on_every_process(find: Callable[[], Any]) -> Any:
-    """What each process finds for itself; if one of them cannot, all end, each with an InputError."""
+    """Each process's own result of `find`; if it raises InputError in one of them, every process raises one."""
     if not are_several():
         return find()
     found, fault = None, None
@@ -105,12 +107,12 @@ def on_every_process(find: Callable[[], Any]) -> Any:
 
 
 def broadcast_arrays(tree: PyTree) -> PyTree:
-    """The first process's arrays, for all."""
+    """The arrays of process 0, on every process."""
     return multihost_utils.broadcast_one_to_all(tree) if are_several() else tree
 
 
 def wait_for_all(name: str) -> None:
-    """Returns when all processes have come here."""
+    """Returns when every process has made this call."""
     if are_several():
         multihost_utils.sync_global_devices(name)
 

@@ -1,4 +1,4 @@
-"""RECIPES: what a training run is told, the numbers that decide with data and model every bit of the result."""
+"""RECIPES: the hyperparameters of a training, which with data and model determine every bit of the result."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,56 +18,65 @@ BOUNDS = {
 
 
 def check_seed(seed: int) -> None:
-    """An InputError for a seed that no JAX key is made of."""
+    """Raises InputError if `jax.random.key` cannot take the seed."""
     if not -(2**63) <= seed < 2**63:
         raise InputError(f"A seed has 64 bits, from -2^63 to 2^63 - 1; it was {seed}.")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The chapter's recipe: Adam at 1e-3, batches of 32, up to 20 epochs, patience 2 on a fifth held out."""
+    """The hyperparameters of a training; the defaults are the book chapter's.
+
+    These are Adam at 1e-3, batches of 32, at most 20 epochs, and patience 2 with a fifth of the images for validation.
+    Raises InputError if a value has the wrong type or is out of range.
+    """
 
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 1e-3
-    optimizer: str = "adam"  # or muon, which makes updates of convolutions orthogonal
-    epsilon: float = 1e-7  # Keras's; optax has 1e-8
+    optimizer: str = "adam"  # or muon, which orthogonalizes the updates of convolutions
+    epsilon: float = 1e-7  # as in Keras; the default of optax is 1e-8
     patience: int = 2
     validation: float = 0.2
     seed: int = 0
-    schedule: str = "constant"  # one_cycle rises to the learning rate in a fifth of all steps, then falls by a cosine
-    weight_decay: float = 0.0  # AdamW's, and Muon's
+    schedule: str = "constant"  # one_cycle: up to the learning rate in a fifth of all steps, then down, by cosines
+    weight_decay: float = 0.0  # of AdamW and of Muon
     shift: int = 0  # pixels up, down, left or right, at most
-    flip: bool = False  # half of the images, left for right
+    flip: bool = False  # half of the images, left to right
     erase: float = 0.0  # probability that a rectangle of an image is erased
     label_smoothing: float = 0.0  # share of a label's weight that is spread over all classes
-    average: float = 0.0  # decay of the average of the parameters that is evaluated and kept; 0 for none
-    precision: str = "float32"  # of what is computed; parameters are float32 always
+    average: float = 0.0  # decay of the moving average that is evaluated and kept; 0 for no average
+    precision: str = "float32"  # of the computation; parameters are always float32
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            _check_kind(name, value, type(getattr(Recipe, name)))
+            _check_type(name, value, type(getattr(Recipe, name)))
         check_seed(self.seed)
         for names, (fits, what) in BOUNDS.items():
             for name in names.split():
                 if not fits(getattr(self, name)):
                     raise InputError(f"{name} must be {what}; it was {getattr(self, name)}.")
         if not 0 < self.validation < 1:
-            raise InputError(f"validation is a share of the training images between 0 and 1; it was {self.validation}.")
+            raise InputError(
+                f"validation must be a share of the training images between 0 and 1; it was {self.validation}."
+            )
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
 
 
-def _check_kind(name: str, value: Any, usual: type) -> None:
-    """An InputError for a number of another kind; a whole one will do where any is wanted, and True is no number."""
-    fits = isinstance(value, (int, float) if usual is float else usual)
-    if not fits or isinstance(value, bool) != (usual is bool):
-        raise InputError(f"{name} is {value!r}; it must be of the kind {usual.__name__}.")
+def _check_type(name: str, value: Any, expected: type) -> None:
+    """Raises InputError for a value of another type; an int may stand for a float, but a bool is not an int."""
+    fits = isinstance(value, (int, float) if expected is float else expected)
+    if not fits or isinstance(value, bool) != (expected is bool):
+        raise InputError(f"{name} must be of type {expected.__name__}; it was {value!r}.")
 
 
 def seeds_of(recipe: Recipe, count: int) -> range:
-    """`count` seeds from the recipe's on; too few, or one too large, are an InputError."""
+    """`count` consecutive seeds, the first one the recipe's.
+
+    Raises InputError if `count` is less than 1 or a seed is too large.
+    """
     if count < 1:
         raise InputError(f"seeds must be at least 1; it was {count}.")
     check_seed(recipe.seed + count - 1)

@@ -1,6 +1,6 @@
-"""Several processes waiting for each other at an address, before JAX is asked to join them.
+"""Lets the processes of a training wait for each other at an address, before JAX connects them.
 
-JAX ends a program whose peers do not come, with no exception to catch; here an InputError says who is missing.
+JAX aborts a program whose peers do not connect, with no exception to catch; this raises an InputError that names them.
 """
 
 import os
@@ -10,20 +10,20 @@ from contextlib import ExitStack
 
 from cnnviz.errors import InputError
 
-NUMBER = 4  # bytes in which a process says which it is
-NAMED = 8  # how many of those that are missing a message names
+NUMBER = 4  # bytes of a process's id on the wire
+NAMED = 8  # missing processes that a message lists
 
 
 def meet(host: str, port: int, count: int, number: int, timeout: int | float) -> None:
-    """Returns when all of `count` processes are here; process 0 listens at the address and the others come to it.
+    """Returns when all `count` processes have connected; process 0 listens at the address and the others connect to it.
 
-    An InputError says who did not come in `timeout` seconds, or why process 0 cannot listen.
+    Raises InputError, which names the missing processes, after `timeout` seconds, or if process 0 cannot listen.
     """
     if not 1 <= port <= 65535:
-        raise InputError(f"A port is a number from 1 to 65535; that of {host}:{port} is not.")
+        raise InputError(f"A port must be a number from 1 to 65535; it was {port} in {host}:{port}.")
     until = time.monotonic() + timeout
     if number:
-        _come(host, port, number, until, timeout)
+        _connect(host, port, number, until, timeout)
     else:
         _wait(port, count, until, timeout)
 
@@ -38,16 +38,16 @@ def _wait(port: int, count: int, until: float, timeout: int | float) -> None:
                 guest = open_sockets.enter_context(server.accept()[0])
                 guest.settimeout(1)
                 number = int.from_bytes(guest.recv(NUMBER))
-                if 0 < number < count:  # a scanner of ports says nothing, or something else
+                if 0 < number < count:  # a port scanner sends nothing, or something else
                     guests[number] = guest
             except OSError as error:
                 if time.monotonic() > until:
                     missing = _listed(set(range(1, count)) - guests.keys())
-                    raise InputError(f"Of {count} processes {missing} did not come in {timeout} seconds.") from error
+                    raise InputError(f"Of {count} processes {missing} did not connect in {timeout} seconds.") from error
         for guest in guests.values():
             guest.sendall(b"!")
         for guest in guests.values():
-            guest.recv(1)  # it closes first, so that the port is free again at once
+            guest.recv(1)  # the guest closes first, so that the port is free again at once
 
 
 def _listed(numbers: set[int]) -> str:
@@ -62,7 +62,7 @@ def _server(port: int) -> socket.socket:
         raise InputError(f"Process 0 cannot listen at port {port} ({os.strerror(error.errno or 0)}).") from error
 
 
-def _come(host: str, port: int, number: int, until: float, timeout: int | float) -> None:
+def _connect(host: str, port: int, number: int, until: float, timeout: int | float) -> None:
     while True:
         left = until - time.monotonic()
         try:
@@ -70,10 +70,10 @@ def _come(host: str, port: int, number: int, until: float, timeout: int | float)
                 coordinator.sendall(number.to_bytes(NUMBER))
                 if coordinator.recv(1) == b"!":
                     return
-                reason = "it gave up"
-        except (OSError, UnicodeError) as error:  # a name that can be no host's is the latter
+                reason = "it closed the connection"
+        except (OSError, UnicodeError) as error:  # UnicodeError: the name cannot be a host's
             reason = getattr(error, "strerror", None) or str(error)
         if time.monotonic() > until:
             what = f"The coordinator {host}:{port} did not answer in {timeout} seconds ({reason})"
-            raise InputError(f"{what}; process 0 must be started there, and all the others too.")
+            raise InputError(f"{what}; process 0 must run there, and all other processes must be started too.")
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What a training changes step by step, as one tree: saved whole, training goes on from it with the same bits."""
+"""The state of a training as one pytree; training resumed from a saved state gives the same bits."""
 
 from typing import Any
 
@@ -13,17 +13,19 @@ from cnnviz.types import Array, Key, Labels, Logits, PyTree
 
 
 class Totals(flax.struct.PyTreeNode):
-    """Sums over the images seen in this epoch, so that a mean never waits for a step."""
+    """Sums over the images of this epoch, kept on the device so that no step has to wait for a mean."""
 
-    loss: PyTree  # float32 []; a tree's node may hold anything while it is mapped
+    loss: PyTree  # float32 []; not annotated so, as jax.tree.map puts other values into a node
     correct: PyTree  # int32 []
     count: PyTree  # int32 []
 
     @classmethod
     def zero(cls) -> "Totals":
+        """The sums over no images."""
         return cls(jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
 
     def add(self, logits: Logits, labels: Labels, mask: Array) -> "Totals":
+        """The sums with the rows of a batch where `mask`, bool `[n]`, is true."""
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         correct = (logits.argmax(-1) == labels) & mask
         return Totals(
@@ -33,36 +35,37 @@ class Totals(flax.struct.PyTreeNode):
         )
 
     def means(self) -> tuple[float, float]:
-        """Mean loss and accuracy."""
+        """Mean cross-entropy and accuracy."""
         return float(self.loss) / int(self.count), int(self.correct) / int(self.count)
 
 
 class State(flax.struct.PyTreeNode):
-    """All that a step changes."""
+    """Everything that a step changes."""
 
     step: PyTree  # int32 []
     params: PyTree
     batch_stats: PyTree  # empty for a model without BatchNorm
     opt_state: PyTree
     totals: PyTree  # Totals
-    refused: PyTree  # int32 [], updates in a row that were not finite
-    average: PyTree = None  # the variables averaged over the steps, where the recipe asks for that
+    refused: PyTree  # int32 [], the number of consecutive updates so far that were not finite
+    average: PyTree = None  # the moving average of the variables, if the recipe has one
 
     @property
     def variables(self) -> dict[str, PyTree]:
-        """What is evaluated and kept: the average of the variables where there is one."""
+        """The variables that are evaluated and kept: their average if there is one, else the latest."""
         return self.latest if self.average is None else self.average
 
     @property
     def latest(self) -> dict[str, PyTree]:
+        """The variables after the last step, without averaging."""
         return {"params": self.params} | ({"batch_stats": self.batch_stats} if self.batch_stats else {})
 
 
 def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key: Key) -> State:
-    """The state before the first step, its parameters drawn from the key."""
+    """The state before the first step, with parameters drawn from the key; `image_shape` is (h, w, c)."""
     variables = jax.jit(model.init)(key, jnp.zeros((1, *image_shape)))
     params = variables["params"]
     opt_state = optimizer(recipe, steps=1).init(params)
-    zero = lambda: jnp.zeros((), jnp.int32)  # an array each, since a step takes over the memory of both
+    zero = lambda: jnp.zeros((), jnp.int32)  # two arrays, since a step donates the buffers of both
     state = State(zero(), params, variables.get("batch_stats", {}), opt_state, Totals.zero(), zero())
     return state.replace(average=jax.tree.map(jnp.copy, state.latest)) if recipe.average else state

@@ -1,4 +1,4 @@
-"""One step of training, as a pure function of the state, a key and a batch."""
+"""One training step, as a pure function of the state, a key and a batch."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,19 +16,18 @@ from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State
 from cnnviz.types import Array, Key, Labels, PyTree
 
-AUGMENTATION = (
-    2**32 - 1
-)  # folded into a step's key for the draws that vary its images; dropout's has the number of the step
+AUGMENTATION = 2**32 - 1  # folded into the key before the step for augmentation; for dropout only the step is
 
 
 def make_step(
     model: Any, recipe: Recipe, prepare: Callable[[Array], Array], steps: int, *, divided: bool = False
 ) -> Callable:
-    """`step(state, key, images, labels) -> (state, refused)`, to be compiled; `steps` are all that the training has.
+    """Returns `step(state, key, images, labels) -> (state, refused)`, to be compiled; `steps` is the training's total.
 
-    The images are uint8, as they were read. The key is the training's, and the state's step is folded into it. An
-    update that would bring a NaN or an infinity into the state is refused: only the step moves on, and `refused` counts
-    how many were in a row. On CPU a batch goes through the model in pieces, unless it is `divided` among devices.
+    The images are uint8 `[n h w c]`, before `prepare`. The key is the same for all steps: the state's step is folded
+    into it. An update that would put a NaN or an infinity into the state is refused: only the step advances, and
+    `refused` counts such updates in a row. On CPU a batch passes the model in microbatches, unless it is `divided`
+    among devices.
     """
     update = optimizer(recipe, steps).update
 
@@ -44,8 +43,8 @@ def make_step(
         return _loss(logits, labels, recipe.label_smoothing), (logits, changed.get("batch_stats", {}))
 
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
-        drawn = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
-        images = prepare(augment(images, drawn, shift=recipe.shift, flip=recipe.flip, erase=recipe.erase))
+        augment_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
+        images = prepare(augment(images, augment_key, shift=recipe.shift, flip=recipe.flip, erase=recipe.erase))
         gradient_of = jax.value_and_grad(loss_of, has_aux=True)
         (loss, (logits, batch_stats)), gradient = gradient_of(state.params, state, key, images, labels)
         updates, opt_state = update(gradient, state.opt_state, state.params)
@@ -53,9 +52,9 @@ def make_step(
         totals = state.totals.add(logits, labels, jnp.ones(labels.shape, bool))
         changed = State(state.step, params, batch_stats, opt_state, totals, jnp.zeros_like(state.refused))
         changed = changed.replace(average=_averaged(state, changed, recipe.average))
-        # A gradient with a finite norm has finite squares, so the optimizer's moments stay finite too.
+        # If the norm of the gradient is finite so are its squares, and the optimizer's moments stay finite too.
         finite = _all_finite((loss, optax.tree.norm(gradient), params, batch_stats))
-        # A branch, since a selection value by value would read and write all of the state once more.
+        # A branch, since `where` would read and write the complete state once more.
         state = jax.lax.cond(finite, lambda: changed, lambda: state.replace(refused=state.refused + 1))
         return state.replace(step=state.step + 1), state.refused
 
@@ -63,7 +62,7 @@ def make_step(
 
 
 def _loss(logits: Float[Array, "n k"], labels: Labels, smoothing: float) -> Array:
-    """The mean cross-entropy; with smoothing, of labels a share of whose weight is spread over all classes."""
+    """The mean cross-entropy; label smoothing spreads a share of each label's weight over all classes."""
     if not smoothing:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
     wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
@@ -71,7 +70,7 @@ def _loss(logits: Float[Array, "n k"], labels: Labels, smoothing: float) -> Arra
 
 
 def _averaged(before: State, after: State, decay: float) -> PyTree:
-    """The moving average of the variables, at first the mean of all, so that the initial ones leave no trace."""
+    """The moving average of the variables; early on it is their plain mean, so that the initial ones do not count."""
     if before.average is None:
         return None
     pace = jnp.maximum(1 - decay, 1 / (before.step + 1))
@@ -83,5 +82,5 @@ def _cast(tree: PyTree, precision: str) -> PyTree:
 
 
 def _all_finite(tree: PyTree) -> Array:
-    """Whether all are finite: 0 times anything else is NaN. To ask by one sum is what takes least on CPU."""
+    """Whether all values are finite: 0 times any other is NaN. Testing one sum is the fastest way on CPU."""
     return jnp.isfinite(sum((leaf * 0).sum() for leaf in jax.tree.leaves(tree)))
