@@ -11,8 +11,8 @@ from cnnviz.propagation.steps import Step, read
 from cnnviz.types import Array, Image, Score
 
 
-def rectified(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
-    return [jnp.maximum(g, 0) for g in given]
+def rectified(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+    return [jnp.maximum(g, 0) for g in cotangents]
 
 
 @method

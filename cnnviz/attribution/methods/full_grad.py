@@ -33,9 +33,9 @@ def full_gradient(score: Score, image: Image) -> FullGradient:
     reading = read(score, image)
     biases: dict[Step, Array] = {}
 
-    def noting(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
-        biases[step] = given[0] * bias_of(step)
-        return derivative(step, given)
+    def noting(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+        biases[step] = cotangents[0] * bias_of(step)
+        return derivative(step, cotangents)
 
     rules: Rules = ChainMap(dict.fromkeys([*LAYERS, "scale", "activation", *JOINT], noting), RULES)
     gradient = backward(reading, rules, jnp.ones((), reading.score.dtype))

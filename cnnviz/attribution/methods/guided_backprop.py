@@ -11,8 +11,8 @@ from cnnviz.propagation.steps import Step, read
 from cnnviz.types import Array, Image, Score
 
 
-def guided(step: Step, given: tuple[Array, ...]) -> Sequence[Array]:
-    return derivative(step, tuple(jnp.maximum(g, 0) for g in given))
+def guided(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
+    return derivative(step, tuple(jnp.maximum(g, 0) for g in cotangents))
 
 
 @method
