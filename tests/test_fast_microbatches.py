@@ -1,4 +1,4 @@
-"""In pieces or whole a function is the same: what treats images apart, what mixes them, what depends on how many."""
+"""In microbatches a function is the same: what treats images apart, what mixes them, what depends on their number."""
 
 import flax.linen as nn
 import jax
@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz.fast import kernel_gradient
 from cnnviz.fast.microbatches import microbatch_count
 from cnnviz.fast.rewrite import faster
+from cnnviz.fast.switch import REWRITES, Rewrite
 from cnnviz.models.cnn import CNN
 
 KEY = jax.random.key(0)
@@ -19,7 +19,7 @@ KERNEL = jax.random.normal(KEY, (3, 3, 2, 4))
 @pytest.fixture(autouse=True)
 def primitives(monkeypatch):
     """No convolution has a fast form, so that all of them can be counted."""
-    monkeypatch.setattr(kernel_gradient, "fast_form", lambda node: None)
+    monkeypatch.setitem(REWRITES, "cpu", frozenset(Rewrite) - {Rewrite.CONVOLUTIONS})
 
 
 def convolved(x, kernel, **options):
@@ -32,7 +32,7 @@ def convolutions(function, *arguments):
     return str(jax.make_jaxpr(function)(*arguments)).count("conv_general_dilated[")
 
 
-def test_pieces_are_equal_and_large_enough():
+def test_microbatches_are_equal_and_large_enough():
     assert [microbatch_count(count) for count in (0, 1, 32, 62, 63, 64, 65, 256, 4096)] == [1, 1, 1, 1, 1, 2, 1, 2, 2]
 
 
@@ -55,18 +55,18 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_what_follows_a_convolution_has_the_same_values_and_gradients(name):
     plain = lambda x, kernel: FUNCTIONS[name](convolved(x, kernel))
-    pieces = faster(plain, images=0)
+    split = faster(plain, images=0)
     assert (
-        convolutions(pieces, IMAGES, KERNEL) == convolutions(plain, IMAGES, KERNEL) + microbatch_count(len(IMAGES)) - 1
+        convolutions(split, IMAGES, KERNEL) == convolutions(plain, IMAGES, KERNEL) + microbatch_count(len(IMAGES)) - 1
     )
     loss = lambda function: jax.value_and_grad(lambda *a: (function(*a) ** 2).mean(), argnums=(0, 1))
-    found, wanted = (jax.jit(loss(function))(IMAGES, KERNEL) for function in (pieces, plain))
+    found, wanted = (jax.jit(loss(function))(IMAGES, KERNEL) for function in (split, plain))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5), found, wanted)
 
 
 @pytest.mark.parametrize("name", ["cnn", "foreign"])
 @jax.enable_x64(True)  # a bias before BatchNorm has no gradient but what rounding leaves of the others'
-def test_a_model_s_training_step_is_the_same_in_pieces(name, foreign):
+def test_a_model_s_training_step_is_the_same_in_microbatches(name, foreign):
     images = jax.random.uniform(KEY, (64, 8, 8, 3))
     model = CNN(classes=3) if name == "cnn" else foreign[0]  # with BatchNorm, remat, and a convolution called twice
     variables = jax.jit(model.init)(KEY, images) if name == "cnn" else foreign[1]
@@ -81,9 +81,9 @@ def test_a_model_s_training_step_is_the_same_in_pieces(name, foreign):
 
         return jax.jit(jax.value_and_grad(of, has_aux=True))(variables["params"])
 
-    pieces = faster(apply, images=1)
-    assert convolutions(pieces, variables, images) == microbatch_count(64) * convolutions(apply, variables, images)
-    found, wanted = loss(pieces), loss(apply)
+    split = faster(apply, images=1)
+    assert convolutions(split, variables, images) == microbatch_count(64) * convolutions(apply, variables, images)
+    found, wanted = loss(split), loss(apply)
     scale = lambda b: 1e-5 * float(jnp.abs(b).max()) + 1e-6
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=scale(b)), found, wanted)
 
@@ -92,7 +92,7 @@ def test_a_model_s_training_step_is_the_same_in_pieces(name, foreign):
 def test_a_kernel_s_gradient_is_a_sum_over_chunks(count, groups):
     x, kernel = jax.random.normal(KEY, (count, 6, 6, 2)), KERNEL[:, :, : 2 // groups]
     plain = lambda x, kernel: convolved(x, kernel, feature_group_count=groups)
-    quick, pieces = faster(plain, images=0), microbatch_count(count)
+    quick, parts = faster(plain, images=0), microbatch_count(count)
     loss = lambda function: lambda x, kernel: jnp.cos(function(x, kernel)).sum()
     derivatives = {
         "images": lambda f: jax.grad(loss(f), 0)(x, kernel),
@@ -105,5 +105,5 @@ def test_a_kernel_s_gradient_is_a_sum_over_chunks(count, groups):
         found, wanted = (jax.jit(lambda f=f, of=derivative: of(f))() for f in (quick, plain))
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
     chunks = -(-count // 16)
-    assert convolutions(jax.grad(loss(quick), 1), x, kernel) == pieces + chunks  # values, and a gradient for each chunk
-    assert convolutions(jax.grad(loss(quick), 0), x, kernel) == 2 * pieces  # values, and the images' gradients
+    assert convolutions(jax.grad(loss(quick), 1), x, kernel) == parts + chunks  # values, and a gradient for each chunk
+    assert convolutions(jax.grad(loss(quick), 0), x, kernel) == 2 * parts  # values, and the images' gradients

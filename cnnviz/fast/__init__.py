@@ -1,1 +1,1 @@
-"""The same values, sooner: delete this folder and every result stays."""
+"""The same values, sooner: delete this folder (or set `CNNVIZ_PLAIN=1`) and every result stays."""

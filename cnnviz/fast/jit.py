@@ -1,9 +1,9 @@
-"""`compiled`: `jax.jit` whose convolutions are those that are fast on CPU.
+"""`compiled`: `jax.jit` with the compiler options that make convolutions fast on CPU.
 
-By default jaxlib hands convolutions to YNNPACK, which takes up to twice as long for them as Eigen. An option leaves
-YNNPACK what it is better at: products of matrices one by one (with fused ones, `LIBRARY_FUSION_TYPE_DOT`, results were
-wrong) and, where not told otherwise, sums. XLA itself is slow at those that leave a small array (a bias' gradient takes
-8 ms of 17 in a step over 32 images), YNNPACK at those that leave a large one (2.7 ms instead of 0.1 for 50 samples).
+By default jaxlib hands convolutions to YNNPACK, which takes up to twice as long for them as Eigen. The option leaves
+them to Eigen. YNNPACK keeps single matrix products (fused ones, `LIBRARY_FUSION_TYPE_DOT`, gave wrong results) and, by
+default, reductions: XLA's own reductions to small arrays are slow (a bias gradient takes 8 ms of 17 in a step over 32
+images), YNNPACK's to large arrays are (2.7 ms instead of 0.1 for 50 samples).
 """
 
 from collections.abc import Callable
@@ -14,45 +14,52 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from cnnviz.fast.switch import Rewrite, is_on
+
 OPTION = "xla_cpu_experimental_ynn_fusion_type"
-PRODUCTS, SUMS = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "LIBRARY_FUSION_TYPE_REDUCE"
+PRODUCTS, REDUCTIONS = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "LIBRARY_FUSION_TYPE_REDUCE"
+
+
+def options(large_sums: bool = False) -> dict[str, str]:
+    """The compiler options for this machine; empty where jaxlib does not know them, or the rewrite is off.
+
+    With `large_sums`, most reductions of the function leave large arrays, as sums over samples do. The first call
+    starts JAX's backend.
+    """
+    kept = PRODUCTS if large_sums else f"{PRODUCTS},{REDUCTIONS}"
+    return {OPTION: kept} if is_on(Rewrite.COMPILER_OPTIONS) and are_known(((OPTION, kept),)) else {}
 
 
 @cache
-def options(large_sums: bool = False) -> dict[str, str]:
-    """What a compilation is told on this machine; asked for at the first call, since it starts JAX's backend.
-
-    With `large_sums` its sums are mostly such as leave a large array, those over samples.
-    """
-    told = {OPTION: PRODUCTS if large_sums else f"{PRODUCTS},{SUMS}"}
-    return told if jax.default_backend() == "cpu" and _are_known(told) else {}
-
-
-def _are_known(given: dict[str, Any]) -> bool:
+def are_known(options: tuple[tuple[str, str], ...]) -> bool:
+    """Whether this jaxlib accepts these compiler options, given as pairs of a name and a value."""
     try:
-        jax.jit(lambda x: x + 1).lower(0.0).compile(given)  # not called: it may be asked inside another compilation
+        jax.jit(lambda x: x + 1).lower(0.0).compile(dict(options))  # not called: this may be inside another compilation
     except jax.errors.JaxRuntimeError:
         return False
     return True
 
 
 def _is_traced(*arguments: Any) -> bool:
-    """Whether this is a call inside another transform: its arguments are traced, or, in `jax.jit`, whatever is made."""
+    """Whether this is a call inside another transform: its arguments are traced, or, in `jax.jit`, every new array."""
     return any(isinstance(value, Tracer) for value in (jnp.empty(()), *jax.tree.leaves(arguments)))
 
 
 class compiled:
-    """The function compiled with `jax.jit`, whose settings it takes, and with `options` where it is the outermost."""
+    """The function compiled with `jax.jit`, whose settings it takes.
+
+    The outermost call is compiled with `options`; inside another transform, where JAX refuses them, without.
+    """
 
     def __init__(self, function: Callable[..., Any], *, large_sums: bool = False, **settings: Any):
         self.plain = jax.jit(function, **settings)
-        tune = lambda told: jax.jit(function, **settings, compiler_options=told) if told else self.plain
+        tune = lambda found: jax.jit(function, **settings, compiler_options=found) if found else self.plain
         self.tuned = cache(lambda: tune(options(large_sums)))
         update_wrapper(self, function)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         tuned = self.tuned()
-        inner = tuned is not self.plain and _is_traced(arguments, named)  # where JAX refuses options
+        inner = tuned is not self.plain and _is_traced(arguments, named)
         return (self.plain if inner else tuned)(*arguments, **named)
 
     def cache_size(self) -> int:

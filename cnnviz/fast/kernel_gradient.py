@@ -1,4 +1,4 @@
-"""A convolution whose kernel's gradient is a sum over a few images at a time, which takes a tenth off a step on CPU."""
+"""A convolution whose kernel's gradient is summed over a few images at a time, which saves a tenth of a step on CPU."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,11 +13,11 @@ from cnnviz.fast.convolutions import fast_form
 from cnnviz.graph import Node
 from cnnviz.types import Array
 
-FEW, MOST_CHUNKS = 16, 16  # images in a chunk, at least; chunks, at most
+SMALLEST, MOST_CHUNKS = 16, 16  # images in a chunk, at least; chunks, at most
 
 
 def in_chunks(node: Node) -> Callable[[Array, Array], Array]:
-    """The convolution, its derivative with respect to the kernel a chunk of images after the other."""
+    """The node as a function of images and kernel, whose derivative by the kernel is computed in chunks of images."""
     plain = lambda x, kernel: node.apply(x, kernel)[0]
     convolve, size = jax.custom_jvp(fast_form(node) or plain), _chunk(node)
 
@@ -34,7 +34,7 @@ def in_chunks(node: Node) -> Callable[[Array, Array], Array]:
 
 
 def _chunk(node: Node) -> int:
-    """Images in a chunk; all of them where the images are not on the first axis."""
+    """The number of images in a chunk; all of them if the images are not on the first axis."""
     layout, count = node.params["dimension_numbers"], node.inputs[0].shape[0]
     first = layout.lhs_spec[0] == layout.out_spec[0] == 0 and node.params["batch_group_count"] == 1
-    return max(FEW, math.ceil(count / MOST_CHUNKS)) if first else count
+    return max(SMALLEST, math.ceil(count / MOST_CHUNKS)) if first else count

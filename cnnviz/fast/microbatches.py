@@ -1,7 +1,7 @@
-"""A function of images evaluated a few images at a time, as far as it treats each of them on its own.
+"""A function of a batch of images evaluated in microbatches, as far as it treats each image independently.
 
-What mixes images, or gains nothing by it (a dense layer), is evaluated whole. What XLA does value by value between
-convolutions takes one core on CPU, so that of two pieces goes side by side: a tenth of a step over 128 images.
+Elementwise work between convolutions uses one core on CPU, so two microbatches run in parallel: a training step over
+128 images takes a tenth less. What mixes images, or gains nothing (a dense layer), is evaluated on the full batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,56 +12,56 @@ import jax.numpy as jnp
 from cnnviz.graph import Graph, Node, Value
 from cnnviz.graph.primitives import ELEMENTWISE, REDUCTIONS, WINDOWS
 
-MOST, SMALLEST = 2, 32  # pieces, and images in one
+MOST, SMALLEST = 2, 32  # microbatches, and images in one
 Apply = Callable[..., Sequence[Any]]  # (node, *arrays) -> its outputs
 
 
 class Microbatches(list):
-    """One value in equal parts along its first axis."""
+    """A value split into equal parts along its first axis."""
 
 
 def microbatch_count(count: int) -> int:
-    """How many equal pieces so many images make, all of a size that is worth it; 1 where there are none."""
+    """Into how many microbatches to split this many images: equal ones that are large enough to gain by it, or 1."""
     return max(n for n in range(1, MOST + 1) if n == 1 or count % n == 0 and count >= n * SMALLEST)
 
 
 def joined(value: Any) -> Any:
-    """The whole of a value that may be in pieces."""
+    """The array of the full batch, whether or not it is split."""
     return jnp.concatenate(value) if isinstance(value, Microbatches) else value
 
 
 def in_microbatches(graph: Graph, small: Graph, count: int, apply: Apply) -> Apply:
-    """`apply` for the nodes of `graph`, which from a convolution on goes piece by piece as far as it can.
+    """`apply` for the nodes of `graph`, in `count` microbatches from a convolution on, as far as possible.
 
-    `small` is the graph of the same function of a `count`-th of the images: a value has images on its first axis where
-    its shapes in the two differ so. Graphs that are not alike otherwise are evaluated whole.
+    `small` is the graph of the same function for one microbatch: a value whose first axis is `count` times as long in
+    `graph` has images there. If the graphs differ in anything else, the full batch is evaluated.
     """
     if [node.name for node in graph.nodes] != [node.name for node in small.nodes]:
         return apply
     twins = dict(zip(graph.nodes, small.nodes, strict=True))
 
-    def apply_in_pieces(node: Node, *arrays: Any) -> Sequence[Any]:
-        twin, parted = twins[node], any(isinstance(array, Microbatches) for array in arrays)
-        if parted and node.name == "reduce_sum" and 0 in node.params["axes"]:
-            return [sum(twin.apply(piece)[0] for piece in arrays[0])]
-        if (parted or node.name == "conv_general_dilated") and _is_apart(node, twin, count):
-            cut = [_cut(*given, count) for given in zip(arrays, node.inputs, twin.inputs, strict=True)]
-            outputs = [apply(twin, *piece) for piece in zip(*cut, strict=True)]
+    def apply_split(node: Node, *arrays: Any) -> Sequence[Any]:
+        twin, is_split = twins[node], any(isinstance(array, Microbatches) for array in arrays)
+        if is_split and node.name == "reduce_sum" and 0 in node.params["axes"]:
+            return [sum(twin.apply(part)[0] for part in arrays[0])]
+        if (is_split or node.name == "conv_general_dilated") and _treats_images_apart(node, twin, count):
+            parts = [_split(*each, count) for each in zip(arrays, node.inputs, twin.inputs, strict=True)]
+            outputs = [apply(twin, *microbatch) for microbatch in zip(*parts, strict=True)]
             return [Microbatches(output) for output in zip(*outputs, strict=True)]
         return apply(node, *map(joined, arrays))
 
-    return apply_in_pieces
+    return apply_split
 
 
-def _cut(array: Any, value: Value, twin: Value, count: int) -> Sequence[Any]:
-    """The array for each piece: its part, or all of it where it has no images."""
+def _split(array: Any, value: Value, twin: Value, count: int) -> Sequence[Any]:
+    """The array for each microbatch: its part, or all of it if it has no axis of images."""
     if isinstance(array, Microbatches):
         return array
     return [array] * count if value.shape == twin.shape else jnp.split(array, count)
 
 
-def _is_apart(node: Node, twin: Node, count: int) -> bool:
-    """Whether each image's part of all outputs is made of its part of the inputs alone."""
+def _treats_images_apart(node: Node, twin: Node, count: int) -> bool:
+    """Whether each image's part of every output depends only on its part of the inputs."""
     has_images = lambda value, other: other.shape != () and value.shape == (count * other.shape[0], *other.shape[1:])
     fits = lambda value, other: value.shape == other.shape or has_images(value, other)
     if not all(map(has_images, node.outputs, twin.outputs)) or not all(map(fits, node.inputs, twin.inputs)):

@@ -1,7 +1,8 @@
-"""Max-pooling in the form that is fast on CPU: as a maximum of slices, one for each place of its window.
+"""Max-pooling in the form that is fast on CPU: as a maximum of slices, one for each position in its window.
 
-Where windows lie side by side, as most do, the derivative too has a form of its own: in each window one place has it.
-Through the slices it would be a sum of as many images, each with zeros between its values, which takes twice as long.
+Where windows do not overlap, as in most networks, the derivative has its own form too: one position in each window
+receives it. Through the slices it would be a sum of as many images with zeros between their values, which takes twice
+as long.
 """
 
 import math
@@ -17,23 +18,26 @@ import numpy as np
 from cnnviz.graph import Node
 from cnnviz.types import Array
 
-LARGEST_WINDOW = 16  # places; a maximum over many slices reads the image as many times
+LARGEST_WINDOW = 16  # positions; a maximum over many slices reads the image as many times
 
 
 def is_small(node: Node) -> bool:
-    """Whether the window is small, and nothing is inserted between the values that it goes over."""
+    """Whether the window is small and its input is not dilated."""
     return math.prod(node.params["window_dimensions"]) <= LARGEST_WINDOW and set(node.params["base_dilation"]) == {1}
 
 
 def max_of_slices(x: Array, node: Node) -> Array:
-    """The maximum in each window; of equal ones the first has all the derivative, as in the primitive."""
+    """The maximum of `x` in each window, of the shape of the node's output.
+
+    The first of equal maxima receives the entire derivative, as in the primitive.
+    """
     params = node.params
     low = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     x = jax.lax.pad(x, jnp.asarray(low, x.dtype), [(*sides, 0) for sides in params["padding"]])
     window, strides, shape = params["window_dimensions"], params["window_strides"], node.outputs[0].shape
     places = lambda x: at_each_place(x, window, strides, params["window_dilation"], shape)
-    side_by_side = tuple(window) == tuple(strides) and set(params["window_dilation"]) == {1}
-    if side_by_side and jnp.issubdtype(x.dtype, jnp.floating):
+    is_tiling = tuple(window) == tuple(strides) and set(params["window_dilation"]) == {1}
+    if is_tiling and jnp.issubdtype(x.dtype, jnp.floating):
         return _largest_of_tiles(places, window, shape)(x)
     return _largest(places(x))
 
@@ -45,9 +49,9 @@ def _largest(seen: Iterator[Array]) -> Array:
 def _largest_of_tiles(
     places: Callable[[Array], Iterator[Array]], window: Sequence[int], shape: Sequence[int]
 ) -> Callable[[Array], Array]:
-    """The maximum in windows side by side, whose derivative is that of the first place with the maximum."""
+    """The maximum in windows that do not overlap; its derivative is that of the first position with the maximum."""
     rank, covered = len(shape), [n * side for n, side in zip(shape, window, strict=True)]
-    within = tuple(range(1, 2 * rank, 2))  # the axes of a window's places, each after that of the windows
+    within = tuple(range(1, 2 * rank, 2))  # the axes of positions in a window, each after the axis of the windows
     interleaved = lambda outer: list(chain(*zip(outer, window, strict=True)))
     tiles = lambda x: jax.lax.slice(x, [0] * rank, covered).reshape(interleaved(shape))
     numbers = np.arange(math.prod(window), dtype=np.int32).reshape(interleaved([1] * rank))
@@ -66,7 +70,7 @@ def _largest_of_tiles(
 
 
 def _largest_and_first(seen: Array) -> tuple[Array, Array]:
-    """The maximum over the first axis and the first place that has it, in one pass."""
+    """The maximum over the first axis and the first index that has it, in one pass."""
 
     def better(one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
         (x, i), (y, j) = one, other
@@ -81,7 +85,7 @@ def _largest_and_first(seen: Array) -> tuple[Array, Array]:
 def at_each_place(
     x: Array, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int], shape: Sequence[int]
 ) -> Iterator[Array]:
-    """What a window that goes over `x` sees at each of its places: slices of the shape of the output."""
+    """For each position in the window, the values of `x` that windows have there: slices of the output's `shape`."""
     ahead = [(n - 1) * stride + 1 for n, stride in zip(shape, strides, strict=True)]
     for place in product(*map(range, window)):
         start = [at * step for at, step in zip(place, dilation, strict=True)]

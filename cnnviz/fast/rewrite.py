@@ -1,9 +1,9 @@
-"""A function with the same values and derivatives in a form that is faster, by a rewrite of its graph.
+"""A function with the same values and derivatives in a faster form, by a rewrite of its graph.
 
 XLA's CPU gradient of a max-pool takes longer than all convolutions of a small network together. As a maximum of
-strided slices, one for each place in the window, it takes a twentieth of that. With the gradient of a convolution's
-kernel as a sum over a few images at a time a step takes a tenth less, and again with what is done image by image in two
-pieces (`benchmarks/train_step.py`). On GPU and TPU the function stays as it is.
+strided slices, one for each position in the window, it takes a twentieth of that. Summing a kernel's gradient over a
+few images at a time takes a tenth off a training step, and two microbatches take off another tenth
+(`benchmarks/train_step.py`). `switch.py` says which rewrites are on for which backend.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,22 +17,26 @@ from cnnviz.fast.convolutions import fast_form
 from cnnviz.fast.kernel_gradient import in_chunks
 from cnnviz.fast.microbatches import in_microbatches, joined, microbatch_count
 from cnnviz.fast.pooling import is_small, max_of_slices
+from cnnviz.fast.switch import Rewrite, is_on
 from cnnviz.graph import Graph, Node
 
-DERIVATIVES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd")  # what a custom call says of its derivative, not its value
+Apply = Callable[..., Sequence[Any]]  # (node, *arrays) -> its outputs
+DERIVATIVES = ("jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd")  # parameters of a custom call that do not change its value
 
 
 def faster(function: Callable, images: int | None = None) -> Callable:
-    """`function`, equal in value and derivative, with `jvp`, `vjp` and `vmap` as before; itself where not on CPU.
+    """`function`, equal in value and derivative, with `jvp`, `vjp` and `vmap` as before.
 
-    `images` says which argument is an array of images, many enough to be worked on in pieces.
+    `images` is the position of the argument whose first axis is images; if it is given, many images are split into
+    microbatches and kernels' gradients into chunks.
     """
-    if jax.default_backend() != "cpu":
+    over_images = (Rewrite.KERNEL_GRADIENT, Rewrite.MICROBATCHES) if images is not None else ()
+    if not is_on(Rewrite.POOLING, *over_images):
         return function
 
     def rewritten(*arguments: Any) -> Any:
         graph, tree = Graph.of(function, *arguments)
-        apply = apply_faster if images is None else _apply_in_microbatches(function, graph, arguments, images)
+        apply = apply_faster if images is None else _apply_to_images(function, graph, arguments, images)
         outputs = graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply)
         return jax.tree.unflatten(tree, [joined(output) for output in outputs])
 
@@ -42,21 +46,22 @@ def faster(function: Callable, images: int | None = None) -> Callable:
 def deduplicated(function: Callable) -> Callable:
     """`function`, with what it computes twice (the same primitive of the same values) computed only once.
 
-    It is for what is not differentiated any more: of two equal values the first one's derivative would count.
+    Apply after differentiation: merging equal values would drop the second one's gradient.
     """
+    if not is_on(Rewrite.DEDUPLICATION):
+        return function
 
     def rewritten(*arguments: Any) -> Any:
-        graph, tree = Graph.of(function, *arguments)
         known: dict[Any, tuple[Sequence[Any], Any]] = {}
 
         def apply(node: Node, *arrays: Any) -> Sequence[Any]:
-            said = {name: value for name, value in node.params.items() if name not in DERIVATIVES}
-            key = (node.equation.primitive, _identity(said), *map(_identity, arrays))
+            params = {name: value for name, value in node.params.items() if name not in DERIVATIVES}
+            key = (node.equation.primitive, _identity(params), *map(_identity, arrays))
             if key not in known:
-                known[key] = (node.apply(*arrays), arrays)  # held, so that no other array gets an identity of theirs
+                known[key] = (node.apply(*arrays), arrays)  # the arrays are held, so that their ids stay theirs
             return known[key][0]
 
-        return jax.tree.unflatten(tree, graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply))
+        return _evaluated(function, arguments, apply)
 
     return rewritten
 
@@ -64,27 +69,35 @@ def deduplicated(function: Callable) -> Callable:
 def with_fast_convolutions(function: Callable) -> Callable:
     """`function`, with its convolutions from or to few channels in the forms that are fast on CPU.
 
-    It is for what is not differentiated any more, since of a form there is no fast derivative.
+    Apply after differentiation: differentiating the rewritten convolution would not give a rewritten gradient.
     """
-    if jax.default_backend() != "cpu":
+    if not is_on(Rewrite.CONVOLUTIONS):
         return function
 
     def apply(node: Node, *arrays: Any) -> Sequence[Any]:
         form = fast_form(node) if node.name == "conv_general_dilated" else None
         return [form(*arrays)] if form else node.apply(*arrays)
 
-    def rewritten(*arguments: Any) -> Any:
-        graph, tree = Graph.of(function, *arguments)
-        return jax.tree.unflatten(tree, graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply))
+    return lambda *arguments: _evaluated(function, arguments, apply)
 
-    return rewritten
+
+def apply_faster(node: Node, *arrays: Any) -> Sequence[Any]:
+    """The node's outputs; those of a max-pool with a small window in the form that is fast on CPU."""
+    if node.name == "reduce_window_max" and is_on(Rewrite.POOLING) and is_small(node):
+        return [max_of_slices(arrays[0], node)]
+    return node.apply(*arrays)
+
+
+def _evaluated(function: Callable, arguments: Sequence[Any], apply: Apply) -> Any:
+    graph, tree = Graph.of(function, *arguments)
+    return jax.tree.unflatten(tree, graph.evaluate(jax.tree.leaves(arguments), graph.outputs, apply=apply))
 
 
 def _identity(value: Any) -> Any:
-    """A key that two values share only if they are surely the same; arrays are by identity, single numbers by value."""
+    """A key that two values share only if they are surely equal: arrays go by identity, single numbers by value."""
     if isinstance(value, Mapping):
         return tuple((name, _identity(value[name])) for name in sorted(value))
-    if isinstance(value, ClosedJaxpr | Jaxpr):  # made anew at each trace; as text it says all but its constants
+    if isinstance(value, ClosedJaxpr | Jaxpr):  # traced anew each time; its text says everything but its constants
         return str(getattr(value, "jaxpr", value)), tuple(map(id, getattr(value, "consts", ())))
     if isinstance(value, jax.Array):
         return id(value)
@@ -96,23 +109,16 @@ def _identity(value: Any) -> Any:
         return id(value)
 
 
-def apply_faster(node: Node, *arrays: Any) -> Sequence[Any]:
-    """What the node gives, a max-pooling on CPU in the form that is faster there."""
-    if node.name == "reduce_window_max" and jax.default_backend() == "cpu" and is_small(node):
-        return [max_of_slices(arrays[0], node)]
-    return node.apply(*arrays)
-
-
-def _apply_in_microbatches(function: Callable, graph: Graph, arguments: Sequence[Any], images: int) -> Callable:
-    count = microbatch_count(len(arguments[images]))
+def _apply_to_images(function: Callable, graph: Graph, arguments: Sequence[Any], images: int) -> Apply:
+    count = microbatch_count(len(arguments[images])) if is_on(Rewrite.MICROBATCHES) else 1
     if count == 1:
-        return _apply_to_many
-    piece = arguments[images][: len(arguments[images]) // count]
-    small, _ = Graph.of(function, *arguments[:images], piece, *arguments[images + 1 :])
-    return in_microbatches(graph, small, count, _apply_to_many)
+        return _apply_in_chunks
+    microbatch = arguments[images][: len(arguments[images]) // count]
+    small, _ = Graph.of(function, *arguments[:images], microbatch, *arguments[images + 1 :])
+    return in_microbatches(graph, small, count, _apply_in_chunks)
 
 
-def _apply_to_many(node: Node, *arrays: Any) -> Sequence[Any]:
-    if node.name == "conv_general_dilated":
+def _apply_in_chunks(node: Node, *arrays: Any) -> Sequence[Any]:
+    if node.name == "conv_general_dilated" and is_on(Rewrite.KERNEL_GRADIENT):
         return [in_chunks(node)(*arrays)]
     return apply_faster(node, *arrays)

@@ -1,8 +1,8 @@
-"""A function's jaxpr as one flat list of nodes, calls inlined: what everything that reads or rewrites a model reads.
+"""A function's jaxpr as one flat list of nodes, with calls inlined: everything that reads or rewrites a model uses it.
 
-`jit` and `remat` are inlined, so a value sown inside them is an ordinary value of the graph. `custom_jvp` and
-`custom_vjp` stay one node, since inlining them would lose their derivative (ReLU's at zero, say); their inside can be
-read through `Node.body`. Loops and branches (`scan`, `while`, `cond`) stay one node too.
+`jit` and `remat` are inlined, so a value sown inside them is an ordinary value of the graph. A `custom_jvp` or
+`custom_vjp` call stays one node, since inlining it would lose its derivative (ReLU's at zero, for example); `Node.body`
+is its inside. Loops and branches (`scan`, `while`, `cond`) stay one node too.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,12 +18,12 @@ from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
 from cnnviz.graph.primitives import CALLS, CUSTOM_CALLS
 
-Whole = Callable[["Graph"], bool]  # whether a custom call of this body stays one node
+Opaque = Callable[["Graph"], bool]  # whether a custom call with this body stays one node
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """One array of the graph, known by its identity; `constant` holds it where it depends on no input."""
+    """One array of the graph, compared by identity; `constant` is the array itself if it depends on no input."""
 
     shape: tuple[int, ...]
     dtype: Any
@@ -39,7 +39,7 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One primitive applied to values; `calls` names the calls around it, outermost first (`("relu",)`)."""
+    """One primitive applied to values; `calls` are the names of the calls around it, outermost first: `("relu",)`."""
 
     equation: JaxprEqn
     inputs: tuple[Value, ...]
@@ -49,19 +49,21 @@ class Node:
 
     @property
     def name(self) -> str:
+        """The primitive's name, as in `graph.primitives`."""
         return self.equation.primitive.name
 
     @property
     def params(self) -> Mapping[str, Any]:
+        """The primitive's parameters."""
         return self.equation.params
 
     @property
     def body(self) -> "Graph | None":
-        """The inside of a custom_jvp or custom_vjp call, over values of its own; None for any other node."""
+        """The inside of a custom_jvp or custom_vjp call, with its own values; None for any other node."""
         return Graph.of_jaxpr(_called(self.equation)) if self.name in CUSTOM_CALLS else None
 
     def apply(self, *arrays: Any) -> Sequence[Any]:
-        """What the primitive gives for these inputs, its own derivative rules kept."""
+        """The primitive's outputs for these inputs, one array per output; its derivative rules are kept."""
         primitive = self.equation.primitive
         with self.equation.ctx.manager, jax.named_scope(self.scope) if self.scope else nullcontext():
             outputs = primitive.bind(*arrays, **primitive.get_bind_params(self.equation.params))
@@ -70,7 +72,7 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes in the order of execution, between inputs and outputs."""
+    """The nodes between inputs and outputs, in order of execution."""
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
@@ -82,19 +84,20 @@ class Graph:
         object.__setattr__(self, "made_by", made_by)
 
     @classmethod
-    def of(cls, function: Callable, *arguments: Any, whole: Whole = lambda body: True) -> "tuple[Graph, Any]":
-        """The graph of `function` at arguments of these shapes (nothing is computed), and its output's tree.
+    def of(cls, function: Callable, *arguments: Any, opaque: Opaque = lambda body: True) -> "tuple[Graph, Any]":
+        """The graph of `function` for arguments of these shapes (nothing is computed), and its output's tree.
 
-        A custom_jvp or custom_vjp call is one node where `whole(its body)`, and is inlined where not.
+        A custom_jvp or custom_vjp call is one node if `opaque(its body)`, and is inlined otherwise.
         """
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        return cls.of_jaxpr(closed, whole), jax.tree.structure(shapes)
+        return cls.of_jaxpr(closed, opaque), jax.tree.structure(shapes)
 
     @classmethod
-    def of_jaxpr(cls, closed: ClosedJaxpr, whole: Whole = lambda body: True) -> "Graph":
+    def of_jaxpr(cls, closed: ClosedJaxpr, opaque: Opaque = lambda body: True) -> "Graph":
+        """The graph of a jaxpr; `opaque` as in `of`."""
         inputs = tuple(Value(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars)
         nodes: list[Node] = []
-        outputs = _inline(closed, inputs, (), "", whole, nodes)
+        outputs = _inline(closed, inputs, (), "", opaque, nodes)
         return cls(inputs, tuple(outputs), tuple(nodes))
 
     def maker(self, value: Value) -> Node | None:
@@ -102,7 +105,7 @@ class Graph:
         return self.nodes[self.made_by[value]] if value in self.made_by else None
 
     def depending(self, counts: Callable[[Value], bool] = lambda value: True) -> set[Value]:
-        """The inputs and the values that depend on them by others that count."""
+        """The inputs, and the values that depend on them through values that count."""
         depends = set(self.inputs)
         for node in self.nodes:
             if depends.intersection(node.inputs):
@@ -125,9 +128,10 @@ class Graph:
         offsets: Mapping[Value, Any] | None = None,
         apply: Callable[..., Sequence[Any]] = Node.apply,
     ) -> list[Any]:
-        """The wanted values for these inputs, each value in `offsets` shifted for all that comes after it.
+        """The wanted values for these inputs: one array per value, of its shape.
 
-        Only the nodes that the wanted values need are computed, each by `apply(node, *arrays)`.
+        To each value in `offsets`, its offset is added before it is used further. Only the nodes that the wanted values
+        need are computed, each by `apply(node, *arrays)`.
         """
         offsets = offsets or {}
         shifted = lambda value, array: array + offsets[value] if value in offsets else array
@@ -140,7 +144,7 @@ class Graph:
 
 
 def _called(equation: JaxprEqn) -> ClosedJaxpr:
-    """The jaxpr that a call equation calls; remat holds one without constants, which newer JAX keeps in every jaxpr."""
+    """The jaxpr that an equation calls, closed: that of remat has no constants in some versions of JAX."""
     params = equation.params
     inner: Any = next(params[k] for k in ("call_jaxpr", "fun_jaxpr", "jaxpr") if k in params)
     return inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
@@ -151,11 +155,11 @@ def _like(aval: Any, *constant: Any) -> Value:
 
 
 def _inline(
-    closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], scope: str, whole: Whole, nodes: list[Node]
+    closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], scope: str, opaque: Opaque, nodes: list[Node]
 ) -> list[Value]:
-    """Appends the nodes of `closed` to `nodes` and returns its outputs.
+    """Append the nodes of `closed` to `nodes` and return its outputs.
 
-    Values are made anew at every inlining: one cached jaxpr may be called twice.
+    Every inlining makes new values, since one cached jaxpr may be called twice.
     """
     constants = [Value(c.shape, c.dtype, c) for c in closed.consts]
     values = dict(zip(closed.jaxpr.constvars + closed.jaxpr.invars, [*constants, *inputs], strict=True))
@@ -166,9 +170,9 @@ def _inline(
     for equation in closed.jaxpr.eqns:
         arguments = tuple(map(read, equation.invars))
         here = "/".join(filter(None, (scope, str(equation.source_info.name_stack))))
-        if _is_inlined(equation, whole):
+        if _is_inlined(equation, opaque):
             name = equation.params.get("name", equation.primitive.name)
-            outputs = _inline(_called(equation), arguments, (*calls, name), here, whole, nodes)
+            outputs = _inline(_called(equation), arguments, (*calls, name), here, opaque, nodes)
         else:
             outputs = [_like(v.aval) for v in equation.outvars]
             nodes.append(Node(equation, arguments, tuple(outputs), calls, here))
@@ -176,6 +180,6 @@ def _inline(
     return [read(atom) for atom in closed.jaxpr.outvars]
 
 
-def _is_inlined(equation: JaxprEqn, whole: Whole) -> bool:
+def _is_inlined(equation: JaxprEqn, opaque: Opaque) -> bool:
     name = equation.primitive.name
-    return name in CALLS or (name in CUSTOM_CALLS and not whole(Graph.of_jaxpr(_called(equation))))
+    return name in CALLS or (name in CUSTOM_CALLS and not opaque(Graph.of_jaxpr(_called(equation))))

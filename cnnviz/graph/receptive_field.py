@@ -2,8 +2,8 @@
 
 Along each side of the image, the value at index i of some axis depends on the pixels `stride*i + low` to
 `stride*i + high`: a window. Convolutions and pooling widen windows, residual sums and concatenations unite them, and a
-value that has lost the axis (after flattening or a mean) depends on the whole side. A primitive that is not known here
-gives the whole side too, so a receptive field is never reported too small.
+value that has lost the axis (after flattening or a mean) depends on the entire side. An unknown primitive gives the
+entire side too, so a receptive field is never reported too small.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,14 +29,14 @@ class Window:
         return Window(axis, self.stride * step, self.low + self.stride * first, self.high + self.stride * last)
 
 
-Windows = tuple[Window | None, ...]  # one for each side of the image; None is the whole side
+Windows = tuple[Window | None, ...]  # one per side of the image; None is the entire side
 Rule = Callable[[Node, int, Window], Window | None]
 
 
 def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
-    """Pixels along each side of the image (the axes `sides` of the input `image`) that a value can depend on.
+    """For each value that depends on the image, how many pixels it can depend on: (vertically, horizontally).
 
-    Values that do not depend on the image are left out.
+    `sides` are the vertical and horizontal axes of the input `image`.
     """
     windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
     h, w = (image.shape[axis] for axis in sides)
@@ -44,7 +44,7 @@ def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict
 
 
 def side_axes(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int | None, int | None]]:
-    """The axes of each value that lie along the sides of the image; None for a side that it has lost."""
+    """For each value that depends on the image, its (vertical, horizontal) axis; None for a side that it has lost."""
     windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
     axis = lambda window: None if window is None else window.axis
     return {value: (axis(high), axis(wide)) for value, (high, wide) in windows.items()}
@@ -94,7 +94,7 @@ def _union(side: Iterable[Window | None]) -> Window | None:
     return first
 
 
-# Each rule maps the window of operand number `operand` to that of the output, or to None for the whole side.
+# Each rule maps the window of operand number `operand` to that of the output, or to None for the entire side.
 
 
 def _convolution(node: Node, operand: int, window: Window) -> Window | None:
@@ -130,7 +130,7 @@ def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
 
 
 def _reshape(node: Node, operand: int, window: Window) -> Window | None:
-    """The axis is kept where as many elements stand before it as did, and it is as long as it was."""
+    """The axis is kept if its length and the number of elements before it stay the same."""
     before, after = node.inputs[operand].shape, node.outputs[0].shape
     lead, length = prod(before[: window.axis]), before[window.axis]
     fits = (a for a in range(len(after)) if prod(after[:a]) == lead and after[a] == length)

@@ -1,13 +1,13 @@
-"""The logits before a network's final softmax, found in its graph: what is explained is never a probability."""
+"""The logits before a network's final softmax, found in its graph: logits are explained, never probabilities."""
 
 from cnnviz.graph.graph import Graph, Node, Value
 from cnnviz.graph.primitives import IDENTITIES, RESHAPES
 
 
 def logits_of(graph: Graph, output: Value) -> Value:
-    """The operand of the softmax or log-softmax that makes `output`; `output` itself where none does.
+    """The operand of the softmax or log-softmax that makes `output`; `output` itself if there is none.
 
-    Both are recognized as `jax.nn` writes them, a custom_jvp call or its arithmetic: exp(z - max z) over its own sum.
+    Both are recognized as `jax.nn` writes them: as a call, or as its arithmetic, exp(z - max z) over its sum.
     """
     node = graph.maker(_through(graph, output))
     if node is None:
@@ -19,14 +19,14 @@ def logits_of(graph: Graph, output: Value) -> Value:
 
 
 def _through(graph: Graph, value: Value) -> Value:
-    """Back through what changes only shape or type."""
+    """The value before everything that changes only its shape or type."""
     while (node := graph.maker(value)) is not None and node.name in IDENTITIES | RESHAPES:
         value = node.inputs[0]
     return value
 
 
 def _softmax_operand(graph: Graph, node: Node) -> Value | None:
-    """z, where the node is exp(z) / sum(exp(z))."""
+    """z, if the node is exp(z) / sum(exp(z))."""
     if node.name != "div":
         return None
     exp, total = (graph.maker(_through(graph, value)) for value in node.inputs)
@@ -36,7 +36,7 @@ def _softmax_operand(graph: Graph, node: Node) -> Value | None:
 
 
 def _log_softmax_operand(graph: Graph, node: Node) -> Value | None:
-    """z, where the node is z - log(sum(exp(z)))."""
+    """z, if the node is z - log(sum(exp(z)))."""
     chain = [node.name]
     inner = node
     while inner is not None and len(chain) < 4 and inner.inputs:
@@ -49,7 +49,7 @@ def _log_softmax_operand(graph: Graph, node: Node) -> Value | None:
 
 
 def _unshifted(graph: Graph, value: Value) -> Value:
-    """z, where `value` is z - max(z), which is how softmax keeps exp from overflowing; else `value`."""
+    """z, if `value` is z - max(z), by which softmax keeps exp from overflowing; else `value`."""
     node = graph.maker(_through(graph, value))
     if node is None or node.name != "sub":
         return value

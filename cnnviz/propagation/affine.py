@@ -1,7 +1,7 @@
-"""A convolution or dense layer together with the bias or BatchNorm that follows it: one kernel and one bias.
+"""A convolution or dense layer merged with the bias or BatchNorm that follows it: one kernel and one bias.
 
-In evaluation mode BatchNorm subtracts, multiplies and adds constants. Each of them that differs only from one output
-feature to the next goes into the kernel: (x * w - m) * s + b is x * (s w) + (b - s m).
+In evaluation mode BatchNorm subtracts, multiplies and adds constants. A constant that differs only between output
+features goes into the kernel: (x * w - m) * s + b is x * (s w) + (b - s m).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,22 +22,26 @@ Axes = list[tuple[int, int]]  # (axis of the kernel, the same axis of the output
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """y = multiply(x, kernel) + bias, where `multiply` is linear in both."""
+    """y = multiply(x, kernel) + bias, where `multiply` is linear in both; `bias` has y's shape."""
 
     multiply: Callable[[Array, Array], Array]
     kernel: Array
-    bias: Array  # of y's shape
+    bias: Array
 
     def back(self, x: Array, kernel: Array, y: Array) -> Array:
-        """The transpose of x -> multiply(x, kernel), at `y`; of `x` only the shape is used."""
+        """The transpose of x -> multiply(x, kernel), at `y`: an array of x's shape. Only x's shape is used."""
         return jax.vjp(lambda x: self.multiply(x, kernel), x)[1](y)[0]
 
 
 def following(
-    graph: Graph, node: Node, given: int, depends: Collection[Value], readers: Mapping[Value, int]
+    graph: Graph, node: Node, operand: int, depends: Collection[Value], readers: Mapping[Value, int]
 ) -> list[Node]:
-    """The nodes after a weighted one, of operand number `given`, that can be merged into it: scalings of it alone."""
-    features = {axis for _, axis in _features(node, given)}
+    """The scalings that follow a weighted node and can be folded into its weights.
+
+    `operand` is the position of the node's input that depends on the image, `depends` holds all values that do, and
+    `readers` counts how often each value is read.
+    """
+    features = {axis for _, axis in _features(node, operand)}
     reader = {value: each for each in graph.nodes for value in each.inputs if value in depends}
     found = [node]
     while readers[found[-1].outputs[0]] == 1 and (then := reader.get(found[-1].outputs[0])) is not None:
@@ -50,9 +54,9 @@ def following(
 
 
 def merged(nodes: Sequence[Node], x: Value, array: Callable[[Value], Any]) -> Affine:
-    """The kernel and bias of a weighted node that reads `x`, and of the nodes that follow it."""
+    """The kernel and bias of a weighted node that reads `x`, with the scalings that follow it folded in."""
     node, *after = nodes
-    given = node.inputs.index(x)
+    operand = node.inputs.index(x)
     y = jnp.zeros(node.outputs[0].shape, node.outputs[0].dtype)
 
     def scalings(y: Array) -> Array:
@@ -62,28 +66,28 @@ def merged(nodes: Sequence[Node], x: Value, array: Callable[[Value], Any]) -> Af
         return known[nodes[-1].outputs[0]]
 
     bias, slope = jax.jvp(scalings, (y,), (jnp.ones_like(y),))
-    multiply = lambda x, kernel: apply_faster(node, *((x, kernel) if given == 0 else (kernel, x)))[0]
-    kernel = array(node.inputs[1 - given])
-    return Affine(multiply, kernel * _along(slope, _features(node, given), kernel.ndim), bias)
+    multiply = lambda x, kernel: apply_faster(node, *((x, kernel) if operand == 0 else (kernel, x)))[0]
+    kernel = array(node.inputs[1 - operand])
+    return Affine(multiply, kernel * _along(slope, _features(node, operand), kernel.ndim), bias)
 
 
-def _features(node: Node, given: int) -> Axes:
-    """The axes of the constant operand that are axes of the output too; operand number `given` is the other one."""
+def _features(node: Node, operand: int) -> Axes:
+    """The axes of the kernel that are axes of the output too; the kernel is the operand other than `operand`."""
     if node.name == "conv_general_dilated":
         image, kernel, output = node.params["dimension_numbers"]
-        return [(kernel[0], output[1])] if given == 0 else [(image[0], output[0])]
+        return [(kernel[0], output[1])] if operand == 0 else [(image[0], output[0])]
     contracted, batched = node.params["dimension_numbers"]
     free = [
         [a for a in range(len(v.shape)) if a not in (*contracted[i], *batched[i])] for i, v in enumerate(node.inputs)
     ]
-    first = len(batched[0]) + (len(free[0]) if given == 0 else 0)
-    return [(axis, i) for i, axis in enumerate(batched[1 - given])] + [
-        (axis, first + i) for i, axis in enumerate(free[1 - given])
+    first = len(batched[0]) + (len(free[0]) if operand == 0 else 0)
+    return [(axis, i) for i, axis in enumerate(batched[1 - operand])] + [
+        (axis, first + i) for i, axis in enumerate(free[1 - operand])
     ]
 
 
 def _along(slope: Array, axes: Axes, ndim: int) -> Array:
-    """The output's slope, the same everywhere but along these axes, as a factor of the kernel."""
+    """The output's slope, which differs only along these axes, as a factor of a kernel with `ndim` axes."""
     kept = sorted(axis for _, axis in axes)
     found = slope[tuple(slice(None) if axis in kept else 0 for axis in range(slope.ndim))]
     found = found.transpose([kept.index(axis) for _, axis in sorted(axes)])
@@ -92,7 +96,7 @@ def _along(slope: Array, axes: Axes, ndim: int) -> Array:
 
 
 def _varies(graph: Graph, value: Value) -> set[int]:
-    """The axes along which a constant may differ; those of length 1 and those it was broadcast along are not."""
+    """The axes along which a constant may differ: not those of length 1, nor those along which it was broadcast."""
     node = graph.maker(value)
     if node is not None and node.name == "broadcast_in_dim":
         axes = node.params["broadcast_dimensions"]

@@ -1,6 +1,6 @@
-"""COMPOSITES: which rule of LRP goes with which layer, as data: a list of (predicate of the step, rule).
+"""COMPOSITES: which rule of LRP applies to which layer, as a list of (predicate of the step, rule).
 
-The first entry whose predicate holds gives the rule. One of one's own takes five lines:
+The first entry whose predicate holds gives the rule. A new one takes five lines:
 
     mine = [
         (first, Flat()),
@@ -8,8 +8,8 @@ The first entry whose predicate holds gives the rule. One of one's own takes fiv
         (layer, Epsilon(0.25)),
     ]
 
-Where no entry holds, a layer follows LRP-0, a sum (pooling and residual sums too) shares by contribution, and a scaling
-by constants that could not be merged into a layer keeps relevance as it is.
+Where no entry holds, a layer follows LRP-0, a sum (including pooling and residual sums) shares by contribution, and a
+scaling by constants that could not be merged into a layer passes relevance on unchanged.
 """
 
 from collections import ChainMap
@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph.primitives import LAYERS, SUMS
-from cnnviz.propagation.lrp import AlphaBeta, Bound, Epsilon, Flat, Gamma, Given, Number, ZBox, ZPlus, keep, keep_scaled
-from cnnviz.propagation.rules import JOINT, RULES, Rule, Rules
+from cnnviz.propagation.lrp import AlphaBeta, Bound, Epsilon, Flat, Gamma, Number, ZBox, ZPlus, keep, keep_scaled
+from cnnviz.propagation.rules import JOINT, RULES, Arrays, Rule, Rules
 from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
 
@@ -26,28 +26,32 @@ Composite = Sequence[tuple[Callable[[Step], bool], Rule]]
 
 
 def convolution(step: Step) -> bool:
+    """Any convolution."""
     return step.name == "conv_general_dilated"
 
 
 def dense(step: Step) -> bool:
+    """Any dense layer."""
     return step.name == "dot_general"
 
 
 def layer(step: Step) -> bool:
+    """Any convolution or dense layer."""
     return step.name in LAYERS
 
 
 def first(step: Step) -> bool:
-    """A layer that the image reaches through no other."""
+    """A layer that the image reaches through no other layer."""
     return layer(step) and step.depth == 0
 
 
 def first_convolution(step: Step) -> bool:
+    """A convolution that the image reaches through no other layer."""
     return first(step) and convolution(step)
 
 
 def linear(step: Step) -> bool:
-    """Any linear step: layers, sums, and scalings that were not merged."""
+    """Any linear step: layers, sums, and scalings that are not part of a layer."""
     return layer(step) or step.name in SUMS or step.name == "scale"
 
 
@@ -88,9 +92,9 @@ def _named(name: str) -> Composite:
 
 
 def rules_of(composite: str | Composite, reading: Reading) -> Rules:
-    """The table of rules by this composite, given by its name or as a list.
+    """The table of rules of a composite, which is a name in COMPOSITES or a list.
 
-    One whose entries hold for no linear step of the reading is an InputError.
+    Raises InputError if the name is unknown, or if no entry holds for any linear step of the reading.
     """
     entries = _named(composite) if isinstance(composite, str) else composite
 
@@ -104,9 +108,9 @@ def rules_of(composite: str | Composite, reading: Reading) -> Rules:
             f"{', '.join(f'{step.place} ({step.name})' for step in layers)}."
         )
 
-    def by_composite(step: Step, given: Given) -> Sequence[Array | None]:
+    def by_composite(step: Step, relevance: Arrays) -> Sequence[Array | None]:
         rule = chosen(step) or DEFAULTS[step.name]
         assert rule is not None
-        return rule(step, given)
+        return rule(step, relevance)
 
     return ChainMap(dict.fromkeys([*LAYERS, *SUMS, "scale"], by_composite), DEFAULTS)

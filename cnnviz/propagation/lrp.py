@@ -1,10 +1,12 @@
-"""Layer-wise relevance propagation: a step's outputs hand their relevance down in the shares that its inputs had.
+"""Layer-wise relevance propagation: a step's outputs hand their relevance back in proportion to what its inputs gave.
 
 Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", 2015;
 Montavon et al., "Layer-wise relevance propagation: an overview", 2019. With z the output, x the input, w the kernel and
-b the bias, all rules are R_x = x * w^T(R_z / z) or a sum of such terms with parts of x, w and b in place of the whole.
-A plus sign means the positive part, a minus sign the negative part, and every denominator is moved away from zero by
-`epsilon`.
+b the bias, all rules are R_x = x * w^T(R_z / z) or a sum of such terms with parts of x, w and b instead. A plus sign
+means the positive part, a minus sign the negative part, and every denominator is moved away from zero by `epsilon`.
+
+A rule is called with the step and the relevance of its outputs, and returns the relevance of its inputs: each array has
+the shape of its value.
 """
 
 from collections.abc import Sequence
@@ -14,61 +16,65 @@ from typing import Any
 import jax.numpy as jnp
 
 from cnnviz.errors import InputError
-from cnnviz.propagation.rules import derivative
+from cnnviz.propagation.rules import Arrays, derivative
 from cnnviz.propagation.steps import Step
 from cnnviz.types import Array
 
-Given = tuple[Array, ...]
 Number = float | int
 Bound = Number | tuple[Number, ...]
 
 
 def divided(relevance: Array, z: Array, epsilon: Number) -> Array:
-    """R / (z + epsilon sign(z)), where the sign of zero is 1; zero where that denominator is zero."""
+    """R / (z + epsilon sign(z)), of z's shape, where the sign of zero is 1; zero where that denominator is zero."""
     denominator = z + jnp.where(z < 0, -epsilon, epsilon)
     return jnp.where(denominator == 0, 0, relevance / jnp.where(denominator == 0, 1, denominator))
 
 
 def positive(array: Array) -> Array:
+    """The array with its negative values replaced by zero."""
     return jnp.maximum(array, 0)
 
 
 def negative(array: Array) -> Array:
+    """The array with its positive values replaced by zero."""
     return jnp.minimum(array, 0)
 
 
-def keep(step: Step, given: Given) -> Sequence[Array]:
-    """Relevance goes through a step that works value by value as it is."""
-    return given
+def keep(step: Step, relevance: Arrays) -> Sequence[Array]:
+    """Relevance passes unchanged through an elementwise step."""
+    return relevance
 
 
-def keep_scaled(step: Step, given: Given) -> Sequence[Array]:
-    """The same through a scaling, but for what is multiplied by zero; one that broadcasts shares out."""
+def keep_scaled(step: Step, relevance: Arrays) -> Sequence[Array]:
+    """Relevance passes unchanged through a scaling, except where it multiplies by zero.
+
+    A scaling that broadcasts distributes it by LRP-epsilon.
+    """
     if step.x[0].shape != step.y[0].shape:
-        return Epsilon()(step, given)
+        return Epsilon()(step, relevance)
     (slope,) = derivative(step, (jnp.ones_like(step.y[0]),))
-    return [jnp.where(slope == 0, 0, given[0])]
+    return [jnp.where(slope == 0, 0, relevance[0])]
 
 
 @dataclass(frozen=True)
 class Epsilon:
     """LRP-epsilon, x * w^T(R / (z + epsilon sign z)); LRP-0 with `epsilon=0`. The bias takes its share of relevance.
 
-    It holds for any linear step, with weights or without.
+    It applies to any linear step, with weights or without.
     """
 
     epsilon: Number = 1e-6
 
-    def __call__(self, step: Step, given: Given) -> Sequence[Array]:
-        shares = tuple(divided(r, z, self.epsilon) for r, z in zip(given, step.y, strict=True))
+    def __call__(self, step: Step, relevance: Arrays) -> Sequence[Array]:
+        shares = tuple(divided(r, z, self.epsilon) for r, z in zip(relevance, step.y, strict=True))
         return [x * back for x, back in zip(step.x, derivative(step, shares), strict=True)]
 
 
 @dataclass(frozen=True)
 class AlphaBeta:
-    """LRP-alpha-beta: alpha times the positive contributions' shares less beta times the negative ones'.
+    """LRP-alpha-beta: alpha times the shares of positive contributions minus beta times those of negative ones.
 
-    Positive contributions are x+ w+, x- w- and b+, negative ones x+ w-, x- w+ and b-. Alpha less beta is 1.
+    Positive contributions are x+ w+, x- w- and b+, negative ones x+ w-, x- w+ and b-. Alpha - beta is 1.
     """
 
     alpha: Number = 2.0
@@ -78,18 +84,18 @@ class AlphaBeta:
     def __post_init__(self):
         if self.alpha < 0 or self.beta < 0 or abs(self.alpha - self.beta - 1) > 1e-6:
             raise InputError(
-                f"Alpha and beta are at least 0 and alpha - beta is 1; they were {self.alpha} and {self.beta}."
+                f"Alpha and beta must be at least 0, and alpha - beta is 1; they were {self.alpha} and {self.beta}."
             )
 
-    def __call__(self, step: Step, given: Given) -> Sequence[Array]:
+    def __call__(self, step: Step, relevance: Arrays) -> Sequence[Array]:
         w = step.layer.kernel
-        found = self.alpha * self._share(step, given[0], positive(w), negative(w), positive)
+        found = self.alpha * self._share(step, relevance[0], positive(w), negative(w), positive)
         if self.beta:
-            found -= self.beta * self._share(step, given[0], negative(w), positive(w), negative)
+            found -= self.beta * self._share(step, relevance[0], negative(w), positive(w), negative)
         return [found]
 
     def _share(self, step: Step, relevance: Array, ahead: Array, behind: Array, part: Any) -> Array:
-        """What goes to the contributions of one sign: x+ through `ahead` and x- through `behind`."""
+        """The shares of the contributions of one sign: x+ through `ahead` and x- through `behind`."""
         layer, (x,) = step.layer, step.x
         up, down = positive(x), negative(x)
         if step.is_nonnegative:
@@ -102,20 +108,20 @@ class AlphaBeta:
 
 @dataclass(frozen=True)
 class ZPlus:
-    """LRP-z+, the positive contributions alone: alpha-beta with alpha 1 and beta 0.
+    """LRP-z+, only the positive contributions: alpha-beta with alpha 1 and beta 0.
 
     Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017.
     """
 
     epsilon: Number = 1e-6
 
-    def __call__(self, step: Step, given: Given) -> Sequence[Array]:
-        return AlphaBeta(1.0, 0.0, self.epsilon)(step, given)
+    def __call__(self, step: Step, relevance: Arrays) -> Sequence[Array]:
+        return AlphaBeta(1.0, 0.0, self.epsilon)(step, relevance)
 
 
 @dataclass(frozen=True)
 class Gamma:
-    """LRP-gamma: contributions of the output's own sign weigh 1 + gamma times as much.
+    """LRP-gamma: contributions with the sign of the output weigh 1 + gamma times as much.
 
     For positive inputs and outputs that is x * (w + gamma w+)^T(R / (x * (w + gamma w+) + b + gamma b+)); generalized
     to any sign by Andeol et al., "Learning domain invariant representations by joint Wasserstein distance
@@ -125,7 +131,7 @@ class Gamma:
     gamma: Number = 0.25
     epsilon: Number = 1e-6
 
-    def __call__(self, step: Step, given: Given) -> Sequence[Array]:
+    def __call__(self, step: Step, relevance: Arrays) -> Sequence[Array]:
         layer, (x,), (z,) = step.layer, step.x, step.y
         w, b = layer.kernel, layer.bias
         up, down = positive(x), negative(x)
@@ -135,8 +141,8 @@ class Gamma:
         if not step.is_nonnegative:
             above += layer.multiply(down, other)
             below += layer.multiply(down, favored)
-        above = jnp.where(z > 0, divided(given[0], above, self.epsilon), 0)
-        below = jnp.where(z < 0, divided(given[0], below, self.epsilon), 0)
+        above = jnp.where(z > 0, divided(relevance[0], above, self.epsilon), 0)
+        below = jnp.where(z < 0, divided(relevance[0], below, self.epsilon), 0)
         found = up * (layer.back(x, favored, above) + layer.back(x, other, below))
         if not step.is_nonnegative:
             found += down * (layer.back(x, other, above) + layer.back(x, favored, below))
@@ -145,9 +151,10 @@ class Gamma:
 
 @dataclass(frozen=True)
 class ZBox:
-    """LRP-z^B for inputs between `low` and `high`: x w - low w+ - high w- in place of x w; for a first layer.
+    """LRP-z^B for inputs between `low` and `high`: x w - low w+ - high w- instead of x w; for a first layer.
 
-    The bounds are those of the image (numbers, or one for each channel), and are carried to where the layer reads it.
+    The bounds are those of the image, numbers or one per channel `[c]`; what the layer reads of images at the bounds is
+    computed from them.
     Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017.
     """
 
@@ -155,14 +162,14 @@ class ZBox:
     high: Bound = 1.0
     epsilon: Number = 1e-6
 
-    def __call__(self, step: Step, given: Given) -> Sequence[Array]:
+    def __call__(self, step: Step, relevance: Arrays) -> Sequence[Array]:
         layer, (x,) = step.layer, step.x
         ends = [step.inputs_at(self._filled(step, bound))[0] for bound in (self.low, self.high)]
         low, high = jnp.minimum(*ends), jnp.maximum(*ends)
         w = layer.kernel
         terms = [(x, w, 1), (low, positive(w), -1), (high, negative(w), -1)]
         z = sum((sign * layer.multiply(part, kernel) for part, kernel, sign in terms), jnp.zeros(()))
-        share = divided(given[0], z, self.epsilon)
+        share = divided(relevance[0], z, self.epsilon)
         return [sum((sign * part * layer.back(part, kernel, share) for part, kernel, sign in terms), jnp.zeros(()))]
 
     @staticmethod
@@ -173,28 +180,28 @@ class ZBox:
 
 @dataclass(frozen=True)
 class WSquare:
-    """LRP-w^2, shares by the squared weights, whatever the input: for a first layer whose input has no bounds."""
+    """LRP-w^2, shares by the squared weights, independent of the input: for a first layer whose input has no bounds."""
 
     epsilon: Number = 1e-6
 
-    def __call__(self, step: Step, given: Given) -> Sequence[Array]:
+    def __call__(self, step: Step, relevance: Arrays) -> Sequence[Array]:
         layer, (x,) = step.layer, step.x
         kernel = jnp.square(layer.kernel)
         z = layer.multiply(jnp.ones_like(x), kernel) + jnp.square(layer.bias)
-        return [layer.back(x, kernel, divided(given[0], z, self.epsilon))]
+        return [layer.back(x, kernel, divided(relevance[0], z, self.epsilon))]
 
 
 @dataclass(frozen=True)
 class Flat:
-    """Equal shares to all that an output reads: for a first layer.
+    """Equal shares for everything that an output reads: for a first layer.
 
     Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what machines really learn", 2019.
     """
 
     epsilon: Number = 1e-6
 
-    def __call__(self, step: Step, given: Given) -> Sequence[Array]:
+    def __call__(self, step: Step, relevance: Arrays) -> Sequence[Array]:
         layer, (x,) = step.layer, step.x
         kernel = jnp.ones_like(layer.kernel)
-        share = divided(given[0], layer.multiply(jnp.ones_like(x), kernel), self.epsilon)
+        share = divided(relevance[0], layer.multiply(jnp.ones_like(x), kernel), self.epsilon)
         return [layer.back(x, kernel, share)]

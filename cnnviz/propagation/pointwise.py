@@ -1,8 +1,8 @@
-"""Which nodes of a graph work value by value, and which of them together are one activation function.
+"""Which nodes of a graph are elementwise, and which of them together are one activation function.
 
 `x * sigmoid(x)` is two nodes in which x is read twice; taken one by one, its product would be of two values that depend
-on the image. Where all that a node reads are functions, value by value, of one earlier value, the nodes from there on
-are one function of it: an activation, whoever spelled it.
+on the image. Where everything that a node reads is an elementwise function of one earlier value, the nodes from there
+on are one function of it: an activation, however it is spelled.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ POINTWISE = ELEMENTWISE - COMPLEX  # a complex number is no activation
 
 
 def is_function_of_each_value(body: Graph) -> bool:
-    """Whether a custom call works value by value, as ReLU's does and softmax's does not."""
+    """Whether a custom call is elementwise, as ReLU's is and softmax's is not."""
     shape = body.outputs[0].shape
     fits = lambda value: value.shape in ((), shape)
     known = lambda node: (
@@ -26,20 +26,20 @@ def is_function_of_each_value(body: Graph) -> bool:
 
 
 def is_pointwise(node: Node, depends: Collection[Value]) -> bool:
-    """Whether each value of the output comes from those at the same place in the inputs that depend on the image."""
+    """Whether each value of the output comes from those at the same position in the inputs among `depends`."""
     body = node.body
     known = node.name in POINTWISE if body is None else is_function_of_each_value(body)
     return known and all(value.shape == node.outputs[0].shape for value in node.inputs if value in depends)
 
 
 def is_scaling(node: Node, depends: Collection[Value]) -> bool:
-    """Whether a pointwise node only scales and shifts its one input that depends on the image."""
+    """Whether the node only scales and shifts the values of its one input among `depends`."""
     reads = [value in depends for value in node.inputs]
     return node.name in POINTWISE and sum(reads) == 1 and is_affine(node, reads)
 
 
 def roots(nodes: Iterable[Node], depends: Collection[Value]) -> Mapping[Value, Sequence[Value]]:
-    """For each value, those that it is a function of, value by value, with nothing else read: the nearest first."""
+    """For each value, the values of which it is an elementwise function, with nothing else read: the nearest first."""
     found: dict[Value, list[Value]] = {}
     for node in nodes:
         read = [value for value in node.inputs if value in depends]
@@ -49,7 +49,7 @@ def roots(nodes: Iterable[Node], depends: Collection[Value]) -> Mapping[Value, S
 
 
 def common(found: Mapping[Value, Sequence[Value]], values: Sequence[Value]) -> list[Value]:
-    """The roots that all these values have, the nearest first."""
+    """The roots that all these values share, the nearest first."""
     first, *others = (found.get(value, [value]) for value in values)
     return [root for root in first if all(root in other for other in others)]
 
@@ -72,7 +72,7 @@ def is_joint(node: Node, depends: Collection[Value], root: Value) -> bool:
 
 
 def is_nonnegative(graph: Graph, value: Value) -> bool:
-    """Whether the graph says that the value is never negative: a maximum with zero, moved and pooled or not."""
+    """Whether the graph shows that the value is never negative: a maximum with zero, possibly moved and pooled."""
     node = graph.maker(value)
     if node is None:
         return value.is_number(lambda number: number >= 0)

@@ -1,8 +1,8 @@
-"""DeepLIFT's reveal-cancel rule: what pushes an activation up and what pushes it down are told apart.
+"""DeepLIFT's reveal-cancel rule: what raises an activation and what lowers it are kept apart.
 
 Shrikumar et al., "Learning important features through propagating activation differences", 2017, sections 3.5.1 and
-3.5.3. Each value's difference from the baseline is a positive and a negative part, and each part has a multiplier of
-its own: what is attributed has a first axis of two.
+3.5.3. Each value's difference from the baseline is the sum of a positive and a negative part, and each part has its own
+multiplier: multipliers have the shape `[2, *shape of the value]`.
 """
 
 from collections import ChainMap
@@ -15,36 +15,38 @@ from cnnviz.graph import Value
 from cnnviz.graph.primitives import LAYERS, MOVES, SUMS
 from cnnviz.propagation.lrp import negative, positive
 from cnnviz.propagation.rescale import quotient, rules_from
-from cnnviz.propagation.rules import Rule, Rules, backward, derivative
+from cnnviz.propagation.rules import Arrays, Rule, Rules, backward, derivative
 from cnnviz.propagation.steps import Reading, Step, evaluate, read
 from cnnviz.types import Array, Image, Score
 
-Given = tuple[Array, ...]
 Parts = tuple[Array, Array]  # the positive part of a difference, and the negative one
 LINEAR = SUMS | MOVES | {"scale"}
 
 
 def reveal_cancel(score: Score, image: Image, baseline: Image) -> Image:
-    """What each value of the image contributes to the score's difference from the baseline's; their sum is that."""
+    """The contribution `[h w c]` of each value of the image to the difference of its score from the baseline's.
+
+    The contributions sum to that difference.
+    """
     reading = read(score, image)
     reference = evaluate(reading.graph, baseline)
     parts = _parts(reading, reference)
-    layers = lambda step, given: _layer(step, given, reference)
-    activations = lambda step, given: _activation(step, given, parts)
-    own: Rules = {
+    layers = lambda step, multipliers: _layer(step, multipliers, reference)
+    activations = lambda step, multipliers: _activation(step, multipliers, parts)
+    split: Rules = {
         **dict.fromkeys(LAYERS, layers),
         **dict.fromkeys(LINEAR, _linear),
         "activation": activations,
     }
     rules = rules_from(reference)
-    others: Rules = {name: rule and _collapsed(rule, reference) for name, rule in rules.items() if name not in own}
-    above, below = backward(reading, ChainMap(own, others), jnp.ones(2, reading.score.dtype))
+    others: Rules = {name: rule and _collapsed(rule, reference) for name, rule in rules.items() if name not in split}
+    above, below = backward(reading, ChainMap(split, others), jnp.ones(2, reading.score.dtype))
     difference = image - baseline
     return jnp.where(difference > 0, above, below) * difference
 
 
 def _parts(reading: Reading, reference: Mapping[Value, Array]) -> dict[Value, Parts]:
-    """The parts of every value's difference, from the image on."""
+    """The parts of the difference of every value, from the image to the score."""
     difference = lambda value: reading.values[value] - reference[value]
     split = lambda array: (positive(array), negative(array))
     parts = {reading.image: split(difference(reading.image))}
@@ -68,29 +70,29 @@ def _layer_parts(step: Step, up: Array, down: Array) -> Parts:
 
 
 def _activation_parts(step: Step, reference: Mapping[Value, Array], up: Array, down: Array) -> Parts:
-    """Equation 12: what a part adds, on the mean of its coming before and after the other."""
+    """Equation 12: the part's contribution, averaged over both orders of adding the parts."""
     f, old = lambda x: step.function(x)[0], reference[step.inputs[0]]
-    bare, with_up, with_down, with_both = f(old), f(old + up), f(old + down), f(old + up + down)
-    above = (with_up - bare + with_both - with_down) / 2
-    return above, with_both - bare - above
+    before, with_up, with_down, with_both = f(old), f(old + up), f(old + down), f(old + up + down)
+    above = (with_up - before + with_both - with_down) / 2
+    return above, with_both - before - above
 
 
 def _linear_parts(step: Step, parts: Sequence[Parts]) -> Parts:
-    """The sums of what the inputs' parts become, by sign."""
+    """The inputs' parts, mapped by the step and summed by their sign."""
     pushes = [_push(step, i, part) for i, both in enumerate(parts) for part in both]
     zero = jnp.zeros(())
     return sum(map(positive, pushes), zero), sum(map(negative, pushes), zero)
 
 
 def _push(step: Step, i: int, difference: Array) -> Array:
-    """What a linear step makes of a difference in its input number i."""
+    """The difference in a linear step's output that a difference in its input number i makes."""
     tangents = tuple(difference if j == i else jnp.zeros_like(x) for j, x in enumerate(step.x))
     return jax.jvp(step.function, step.x, tangents)[1][0]
 
 
-def _layer(step: Step, given: Given, reference: Mapping[Value, Array]) -> Sequence[Array]:
-    """A difference reaches the positive part through weights of its own sign, and the negative one by the others."""
-    (x,), layer, (above, below) = step.x, step.layer, given[0]
+def _layer(step: Step, multipliers: Arrays, reference: Mapping[Value, Array]) -> Sequence[Array]:
+    """A difference adds to the positive part by the weights of its own sign, and to the negative one by the others."""
+    (x,), layer, (above, below) = step.x, step.layer, multipliers[0]
     up, down = positive(layer.kernel), negative(layer.kernel)
     grown = layer.back(x, up, above) + layer.back(x, down, below)
     fallen = layer.back(x, up, below) + layer.back(x, down, above)
@@ -99,30 +101,30 @@ def _layer(step: Step, given: Given, reference: Mapping[Value, Array]) -> Sequen
     return [jnp.stack([m, m])]
 
 
-def _linear(step: Step, given: Given) -> Sequence[Array]:
-    """A part keeps its sign or changes it, as the step's slope has it."""
+def _linear(step: Step, multipliers: Arrays) -> Sequence[Array]:
+    """A part keeps its sign where the step's slope is positive, and changes it where it is negative."""
     found = []
     for i, x in enumerate(step.x):
         back = lambda g, i=i: derivative(step, (g,))[i]
         rises = _push(step, i, jnp.ones_like(x)) >= 0
-        above, below = given[0]
+        above, below = multipliers[0]
         found.append(jnp.stack([back(jnp.where(rises, above, below)), back(jnp.where(rises, below, above))]))
     return found
 
 
-def _activation(step: Step, given: Given, parts: Mapping[Value, Parts]) -> Sequence[Array]:
-    """Each part's multiplier: what it added to the output, over what it is."""
+def _activation(step: Step, multipliers: Arrays, parts: Mapping[Value, Parts]) -> Sequence[Array]:
+    """Each part's multiplier: what it adds to the output, divided by the part."""
     slope = derivative(step, (jnp.ones_like(step.y[0]),))[0]
-    pairs = zip(given[0], parts[step.outputs[0]], parts[step.inputs[0]], strict=True)
+    pairs = zip(multipliers[0], parts[step.outputs[0]], parts[step.inputs[0]], strict=True)
     return [jnp.stack([g * quotient(of_y, of_x, slope) for g, of_y, of_x in pairs])]
 
 
-def _collapsed(rule: Rule, reference: Mapping[Value, Array]) -> Callable[[Step, Given], Sequence[Array | None]]:
-    """A rule of rescale for what is neither a layer nor an activation: the whole difference counts as one part."""
+def _collapsed(rule: Rule, reference: Mapping[Value, Array]) -> Callable[[Step, Arrays], Sequence[Array | None]]:
+    """A rule of rescale, for steps other than layers and activations: the difference is not split into parts."""
 
-    def whole(step: Step, given: Given) -> Sequence[Array | None]:
+    def unsplit(step: Step, multipliers: Arrays) -> Sequence[Array | None]:
         rises = [y >= reference[value] for y, value in zip(step.y, step.outputs, strict=True)]
-        found = rule(step, tuple(jnp.where(up, *g) for up, g in zip(rises, given, strict=True)))
+        found = rule(step, tuple(jnp.where(up, *g) for up, g in zip(rises, multipliers, strict=True)))
         return [None if m is None else jnp.stack([m, m]) for m in found]
 
-    return whole
+    return unsplit

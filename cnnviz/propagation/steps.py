@@ -1,7 +1,7 @@
-"""A score at one image as steps: what is done to the values that depend on the image, everything else held constant.
+"""A score at one image as steps: the operations on values that depend on the image, with everything else constant.
 
-A step is one node of the score's graph, or several that mean one thing: an activation function spelled in several
-primitives, and a convolution or dense layer with the bias, or the BatchNorm in evaluation mode, that follows it.
+A step is one node of the score's graph, or several that belong together: an activation function made of several
+primitives, or a convolution or dense layer with the bias, or the BatchNorm in evaluation mode, that follows it.
 """
 
 from collections import Counter
@@ -33,9 +33,9 @@ from cnnviz.types import Array, Image, Score
 class Step:
     """One operation on values that depend on the image; rules are looked up by its `name`.
 
-    The name is the primitive's, except for an "activation" (a function of each value), a "scale" (each value scaled and
-    shifted by constants) and a "product" (of several values that depend on the image). `layer` holds the weights of a
-    convolution or dense layer, and `depth` counts the layers before it, on the longest path from the image.
+    The name is the primitive's, except for an "activation" (an elementwise function), a "scale" (each value scaled and
+    shifted by constants) and a "product" (of several values that depend on the image). `depth` is the number of layers
+    before the step, on the longest path from the image.
     """
 
     name: str
@@ -46,19 +46,22 @@ class Step:
 
     @property
     def outputs(self) -> tuple[Value, ...]:
+        """The outputs that depend on the image."""
         return tuple(value for value in self.nodes[-1].outputs if value in self.reading.depends)
 
     @property
     def x(self) -> tuple[Array, ...]:
+        """The arrays of `inputs`."""
         return tuple(self.reading.values[value] for value in self.inputs)
 
     @property
     def y(self) -> tuple[Array, ...]:
+        """The arrays of `outputs`."""
         return tuple(self.reading.values[value] for value in self.outputs)
 
     @property
     def place(self) -> str:
-        """Where in the model this is: the modules around it, and the functions that were called there."""
+        """Where in the model this is: the modules and the functions around it."""
         node = self.nodes[0]
         return "/".join(filter(None, (node.scope, *node.calls))) or "the model"
 
@@ -69,19 +72,20 @@ class Step:
 
     @cached_property
     def layer(self) -> Affine:
+        """The kernel and bias of a convolution or dense layer."""
         return merged(self.nodes, self.inputs[0], self.reading.array)
 
     def function(self, *arrays: Array) -> tuple[Array, ...]:
-        """The outputs for other inputs."""
+        """The outputs for other arrays of the shapes of `inputs`."""
         known = dict(zip(self.inputs, arrays, strict=True))
-        by_place = iter(arrays if len(known) < len(arrays) else ())  # where the one node reads a value twice
+        by_place = iter(arrays if len(known) < len(arrays) else ())  # if the step's one node reads a value twice
         for node in self.nodes:
             read = [next(by_place, known[v]) if v in known else self.reading.array(v) for v in node.inputs]
             known.update(zip(node.outputs, apply(node, *read), strict=True))
         return tuple(known[value] for value in self.outputs)
 
     def inputs_at(self, image: Image) -> list[Array]:
-        """What this step reads when the model is shown another image."""
+        """The arrays of `inputs` for another image `[h w c]`."""
         return self.reading.graph.evaluate([image], self.inputs, apply=apply)
 
 
@@ -91,44 +95,47 @@ class Reading:
 
     graph: Graph
     values: Mapping[Value, Array]
-    depends: frozenset[Value]  # the values that depend on the image, but for masks and indices and what is made of them
+    depends: frozenset[Value]  # the real values that depend on the image, other than by masks and indices
     steps: list[Step]
 
     @property
     def score(self) -> Value:
+        """The score, a scalar."""
         return self.graph.outputs[0]
 
     @property
     def image(self) -> Value:
+        """The image `[h w c]`."""
         return self.graph.inputs[0]
 
     def array(self, value: Value) -> Any:
+        """The array of a value of the graph, at the image if it depends on it."""
         return self.values[value] if value.constant is None else value.constant
 
 
 def read(score: Score, image: Image) -> Reading:
-    """The reading of `score` at `image`; under `jax.jit` and `jax.vmap` as well."""
-    whole, _ = Graph.of(lambda image: score(image, {})[0], image, whole=is_function_of_each_value)
-    graph = Graph(whole.inputs, whole.outputs, tuple(whole.needed(whole.outputs)))
-    depends = graph.depending()  # what comes after `stop_gradient` too
+    """The reading of `score` at an image `[h w c]`; works inside `jax.jit` and `jax.vmap`."""
+    traced, _ = Graph.of(lambda image: score(image, {})[0], image, opaque=is_function_of_each_value)
+    graph = Graph(traced.inputs, traced.outputs, tuple(traced.needed(traced.outputs)))
+    depends = graph.depending()  # including what comes after `stop_gradient`
     reading = Reading(graph, evaluate(graph, image), frozenset(graph.depending(_is_float)), [])
     reading.steps.extend(_steps(reading, [node for node in graph.nodes if depends.intersection(node.outputs)], depends))
     return reading
 
 
 def evaluate(graph: Graph, image: Image) -> dict[Value, Array]:
-    """Every value of the graph at this image."""
+    """Every value of the graph at an image `[h w c]`."""
     wanted = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
     return dict(zip(wanted, graph.evaluate([image], wanted, apply=apply), strict=True))
 
 
 def _is_float(value: Value) -> bool:
-    """Whether it is of real or complex numbers: what a derivative goes through."""
+    """Whether the value is of real or complex numbers, which have derivatives."""
     return jnp.issubdtype(value.dtype, jnp.inexact)
 
 
 def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list[Step]:
-    """One step for each node whose output is a float, or fewer where nodes belong together."""
+    """One step per node whose output is a float; nodes that belong together are one step."""
     known_roots = roots(nodes, depends)
     readers = Counter(value for node in nodes for value in node.inputs) + Counter(reading.graph.outputs)
     depths: dict[Value, int] = {}
@@ -154,7 +161,7 @@ def _parts(
     known_roots: Mapping[Value, Sequence[Value]],
     readers: Mapping[Value, int],
 ) -> tuple[tuple[Node, ...], tuple[Value, ...]]:
-    """The nodes that are one step with this one, which comes first or last, and the floats that the step reads."""
+    """The nodes that are one step with this one, which is the first or the last, and the floats that the step reads."""
     read = [value for value in node.inputs if value in depends]
     inputs = tuple(value for value in node.inputs if value in reading.depends)
     if is_pointwise(node, depends) and len(read) > 1:

@@ -1,0 +1,33 @@
+"""Which rewrites are on: by backend, in one table, and none at all with `CNNVIZ_PLAIN=1`."""
+
+import os
+from enum import Enum, auto
+
+import jax
+
+
+class Rewrite(Enum):
+    """A way to compute the same values sooner."""
+
+    COMPILER_OPTIONS = auto()  # jit.py
+    CONVOLUTIONS = auto()  # convolutions.py
+    DEDUPLICATION = auto()  # rewrite.py: what a function computes twice is computed once
+    KERNEL_GRADIENT = auto()  # kernel_gradient.py
+    LINEAR_SAMPLES = auto()  # linear_samples.py
+    MICROBATCHES = auto()  # microbatches.py
+    POOLING = auto()  # pooling.py
+
+
+ANYWHERE = frozenset({Rewrite.DEDUPLICATION, Rewrite.LINEAR_SAMPLES})  # they save work, whatever does it
+REWRITES = {"cpu": frozenset(Rewrite), "gpu": ANYWHERE, "tpu": ANYWHERE}
+
+
+def is_on(*rewrites: Rewrite) -> bool:
+    """Whether any of these rewrites is on for JAX's default backend.
+
+    This is asked when a function is traced or first called, so `CNNVIZ_PLAIN` belongs in the environment from the
+    start: what has been compiled stays as it is.
+    """
+    if os.environ.get("CNNVIZ_PLAIN", "0") not in ("", "0"):
+        return False
+    return not REWRITES.get(jax.default_backend(), ANYWHERE).isdisjoint(rewrites)
