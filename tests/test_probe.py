@@ -344,6 +344,10 @@ def test_what_are_no_variables_is_said(foreign, images, ask):
         ask(foreign[0], images)
 
 
+def test_names_may_come_from_an_iterator(foreign, images):
+    assert list(probe.activations(*foreign, images, iter(["block", "norm"]))) == ["norm", "block"]
+
+
 @pytest.mark.parametrize("layers", [-1, 0.5, [3], ("block", None), b"block"])
 def test_layers_that_are_no_names_are_said(foreign, images, layers):
     text = "Layers are given by name, one or several; these were "

@@ -68,9 +68,10 @@ def as_names(layers: LayerNames) -> tuple[str, ...] | None:
     """The names of layers that are asked for, None for all. Raises InputTypeError for what are not names."""
     if layers is None or isinstance(layers, str):
         return layers if layers is None else (layers,)
-    if not isinstance(layers, Iterable) or not all(isinstance(name, str) for name in layers):
+    names = tuple(layers) if isinstance(layers, Iterable) else (layers,)
+    if not all(isinstance(name, str) for name in names):
         raise InputTypeError(f"Layers are given by name, one or several; these were {layers!r}.")
-    return tuple(layers)
+    return names
 
 
 def prepared_shape(images: Any, prepare: Prepare) -> jax.ShapeDtypeStruct:
