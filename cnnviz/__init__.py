@@ -6,24 +6,6 @@ Everything here is a pure function of `(variables, images)`. Names are loaded wh
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # as in typing, whose import would take most of the time of this one
-if TYPE_CHECKING:
-    from cnnviz.attribution import METHODS as METHODS
-    from cnnviz.attribution import Unit as Unit
-    from cnnviz.attribution import attribute as attribute
-    from cnnviz.attribution import build as build
-    from cnnviz.attribution import suite as suite
-    from cnnviz.interop import load_keras as load_keras
-    from cnnviz.networks import open as load  # noqa: F401
-    from cnnviz.probe import activations as activations
-    from cnnviz.probe import fold as fold
-    from cnnviz.probe import from_nnx as from_nnx
-    from cnnviz.probe import layers as layers
-    from cnnviz.probe import logits as logits
-    from cnnviz.probe import score_of as score_of
-    from cnnviz.runs import Run as Run
-    from cnnviz.runs import load_run as load_run
-
 __version__ = "0.1.0"
 
 _FACE = {

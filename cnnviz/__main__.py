@@ -1,6 +1,6 @@
 """`python -m cnnviz`: the same as the command `cnnviz`."""
 
-from cnnviz.commands.main import main
+from importlib import import_module
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(import_module("cnnviz.commands.main").main())

@@ -1,0 +1,37 @@
+from cnnviz import atomic as atomic
+from cnnviz import attribution as attribution
+from cnnviz import batching as batching
+from cnnviz import commands as commands
+from cnnviz import data as data
+from cnnviz import errors as errors
+from cnnviz import fast as fast
+from cnnviz import figures as figures
+from cnnviz import graph as graph
+from cnnviz import interop as interop
+from cnnviz import kernels as kernels
+from cnnviz import models as models
+from cnnviz import networks as networks
+from cnnviz import pictures as pictures
+from cnnviz import probe as probe
+from cnnviz import propagation as propagation
+from cnnviz import registry as registry
+from cnnviz import runs as runs
+from cnnviz import tracking as tracking
+from cnnviz import training as training
+from cnnviz import types as types
+from cnnviz.attribution import METHODS as METHODS
+from cnnviz.attribution import Unit as Unit
+from cnnviz.attribution import attribute as attribute
+from cnnviz.attribution import build as build
+from cnnviz.attribution import suite as suite
+from cnnviz.interop import load_keras as load_keras
+from cnnviz.probe import activations as activations
+from cnnviz.probe import fold as fold
+from cnnviz.probe import from_nnx as from_nnx
+from cnnviz.probe import layers as layers
+from cnnviz.probe import logits as logits
+from cnnviz.probe import score_of as score_of
+from cnnviz.runs import Run as Run
+from cnnviz.runs import load_run as load_run
+
+__version__: str
