@@ -28,7 +28,7 @@ def make_step(
 
     The images are uint8, as they were read. The key is the training's, and the state's step is folded into it. An
     update that would bring a NaN or an infinity into the state is refused: only the step moves on, and `refused` counts
-    how many were in a row. On CPU a batch goes through the model in pieces, unless it is `divided` among devices.
+    how many were in a row. On CPU a batch goes through the model in microbatches, unless it is `divided` among devices.
     """
     update = optimizer(recipe, steps).update
 
