@@ -1,6 +1,6 @@
-"""`python -m cnnviz`: the same as the command `cnnviz`."""
+"""`python -m cnnviz`: the same as the command `cnnviz`, found by its name as pyproject.toml does."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 
 if __name__ == "__main__":
-    raise SystemExit(import_module("cnnviz.commands.main").main())
+    raise SystemExit(resolve_name("cnnviz.commands.main:main")())

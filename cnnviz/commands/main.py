@@ -3,15 +3,16 @@
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pkgutil import resolve_name
 
-from cnnviz import __version__
 from cnnviz.registry import resolve
 
 COMMANDS = {
     "train": "cnnviz.commands.train:main",
     "visualize": "cnnviz.commands.visualize:main",
 }
-HELP = f"""cnnviz {__version__}: train a convolutional network and see what it has learned.
+VERSION = resolve_name("cnnviz:__version__")
+HELP = f"""cnnviz {VERSION}: train a convolutional network and see what it has learned.
 
 usage: cnnviz train [--help] ...      train a network and keep it as a run
        cnnviz visualize [--help] ...  draw what a network has learned, from a run or from a file
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if first in COMMANDS:
         return resolve(COMMANDS, first, "command")(others, f"cnnviz {first}")
     if first in ("--help", "-h", "--version"):
-        print(__version__ if first == "--version" else HELP, end="\n" if first == "--version" else "")
+        print(VERSION if first == "--version" else HELP, end="\n" if first == "--version" else "")
         return 0
     nearest = get_close_matches(first, COMMANDS, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"the commands are {' and '.join(COMMANDS)}."

@@ -6,31 +6,15 @@ value that has lost the axis (after flattening or a mean) depends on the entire 
 entire side too, so a receptive field is never reported too small.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from math import floor, prod
+from collections.abc import Iterable
+from dataclasses import replace
+from math import floor
 
 from cnnviz.graph.graph import Graph, Node, Value
-from cnnviz.graph.primitives import CUMULATIVE, ELEMENTWISE, IDENTITIES, REDUCTIONS, WINDOWS
-
-
-@dataclass(frozen=True)
-class Window:
-    """Index i along `axis` of a value sees the pixels `stride*i + low .. stride*i + high` of one side of the image."""
-
-    axis: int
-    stride: Fraction = Fraction(1)
-    low: Fraction = Fraction(0)
-    high: Fraction = Fraction(0)
-
-    def through(self, axis: int, step=Fraction(1), first=Fraction(0), last=Fraction(0)) -> "Window":
-        """The window of a value whose index i reads the indices `step*i + first .. step*i + last` of this one."""
-        return Window(axis, self.stride * step, self.low + self.stride * first, self.high + self.stride * last)
-
+from cnnviz.graph.primitives import ELEMENTWISE, IDENTITIES
+from cnnviz.graph.windows import RULES, Window
 
 Windows = tuple[Window | None, ...]  # one per side of the image; None is the entire side
-Rule = Callable[[Node, int, Window], Window | None]
 
 
 def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
@@ -92,117 +76,3 @@ def _union(side: Iterable[Window | None]) -> Window | None:
             return None
         first = replace(first, low=min(first.low, other.low), high=max(first.high, other.high))
     return first
-
-
-# Each rule maps the window of operand number `operand` to that of the output, or to None for the entire side.
-
-
-def _convolution(node: Node, operand: int, window: Window) -> Window | None:
-    image, _, output = node.params["dimension_numbers"]
-    _, kernel, _ = node.params["dimension_numbers"]
-    if operand != 0 or window.axis not in image[2:]:
-        return None
-    i = image.index(window.axis) - 2
-    before, holes = node.params["padding"][i][0], node.params["lhs_dilation"][i]
-    reach = node.params["rhs_dilation"][i] * (node.inputs[1].shape[kernel[2 + i]] - 1)
-    step, first, last = (Fraction(n, holes) for n in (node.params["window_strides"][i], -before, reach - before))
-    return window.through(output[2 + i], step, first, last)
-
-
-def _pooling(node: Node, operand: int, window: Window) -> Window | None:
-    p, a = node.params, window.axis
-    if p.get("base_dilation", [1] * (a + 1))[a] != 1:
-        return None
-    before = p["padding"][a][0]
-    reach = p.get("window_dilation", [1] * (a + 1))[a] * (p["window_dimensions"][a] - 1)
-    return window.through(a, Fraction(p["window_strides"][a]), Fraction(-before), Fraction(reach - before))
-
-
-def _reduction(node: Node, operand: int, window: Window) -> Window | None:
-    axes = node.params["axes"]
-    return None if window.axis in axes else replace(window, axis=window.axis - sum(a < window.axis for a in axes))
-
-
-def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
-    axis = node.params["broadcast_dimensions"][window.axis]
-    kept = node.inputs[operand].shape[window.axis] == node.outputs[0].shape[axis]
-    return replace(window, axis=axis) if kept else None
-
-
-def _reshape(node: Node, operand: int, window: Window) -> Window | None:
-    """The axis is kept if its length and the number of elements before it stay the same."""
-    before, after = node.inputs[operand].shape, node.outputs[0].shape
-    lead, length = prod(before[: window.axis]), before[window.axis]
-    fits = (a for a in range(len(after)) if prod(after[:a]) == lead and after[a] == length)
-    axis = next(fits, None)
-    return None if axis is None else replace(window, axis=axis)
-
-
-def _squeeze(node: Node, operand: int, window: Window) -> Window | None:
-    gone = node.params["dimensions"]
-    return None if window.axis in gone else replace(window, axis=window.axis - sum(a < window.axis for a in gone))
-
-
-def _transpose(node: Node, operand: int, window: Window) -> Window:
-    return replace(window, axis=node.params["permutation"].index(window.axis))
-
-
-def _dot(node: Node, operand: int, window: Window) -> Window | None:
-    contracted, batched = node.params["dimension_numbers"]
-    if window.axis in contracted[operand]:
-        return None
-    if window.axis in batched[operand]:
-        return replace(window, axis=batched[operand].index(window.axis))
-    free = [
-        [a for a in range(len(v.shape)) if a not in (*contracted[i], *batched[i])] for i, v in enumerate(node.inputs)
-    ]
-    before = len(batched[0]) + (len(free[0]) if operand == 1 else 0)
-    return replace(window, axis=before + free[operand].index(window.axis))
-
-
-def _along(parameter: str) -> Rule:
-    """The rule of a primitive that mixes or moves values only along the axis that it has as this parameter."""
-    return lambda node, operand, window: None if window.axis == node.params[parameter] else window
-
-
-def _stack(node: Node, operand: int, window: Window) -> Window:
-    return replace(window, axis=window.axis + (window.axis >= node.params["axis"]))
-
-
-def _unstack(node: Node, operand: int, window: Window) -> Window | None:
-    axis = node.params["axis"]
-    return None if window.axis == axis else replace(window, axis=window.axis - (window.axis > axis))
-
-
-def _tile(node: Node, operand: int, window: Window) -> Window | None:
-    return window if node.params["reps"][window.axis] == 1 else None
-
-
-def _padding(node: Node, operand: int, window: Window) -> Window | None:
-    low, _, interior = node.params["padding_config"][window.axis]
-    return None if operand != 0 or interior else window.through(window.axis, first=Fraction(-low), last=Fraction(-low))
-
-
-def _slice(node: Node, operand: int, window: Window) -> Window:
-    start = Fraction(node.params["start_indices"][window.axis])
-    step = Fraction((node.params["strides"] or [1] * (window.axis + 1))[window.axis])
-    return window.through(window.axis, step, start, start)
-
-
-RULES: dict[str, Rule] = {
-    "conv_general_dilated": _convolution,
-    **dict.fromkeys(WINDOWS, _pooling),
-    **dict.fromkeys(REDUCTIONS, _reduction),
-    **dict.fromkeys(CUMULATIVE | {"split", "top_k"}, _along("axis")),
-    **dict.fromkeys(["concatenate", "sort"], _along("dimension")),
-    "broadcast_in_dim": _broadcast,
-    "reshape": _reshape,
-    "squeeze": _squeeze,
-    "transpose": _transpose,
-    "dot_general": _dot,
-    "stack": _stack,
-    "unstack": _unstack,
-    "tile": _tile,
-    "pad": _padding,
-    "slice": _slice,
-}

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from pkgutil import resolve_name
 from typing import Any
 
 import jax
 import numpy as np
 
-from cnnviz import __version__, probe
+from cnnviz import probe
 from cnnviz.attribution import METHODS, Attribution, attribute, build
 from cnnviz.attribution.shapes import Method, image_sets
 from cnnviz.batching import Report
@@ -160,7 +161,7 @@ class Page:
         """All that is needed to make the maps again."""
         asked, dataset = self.asked, self.dataset
         return {
-            "cnnviz": __version__,
+            "cnnviz": resolve_name("cnnviz:__version__"),
             "run": self.net.name,
             "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": asked.split},
             "images": [int(i) for i in self.chosen],

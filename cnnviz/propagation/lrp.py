@@ -3,10 +3,8 @@
 Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", 2015;
 Montavon et al., "Layer-wise relevance propagation: an overview", 2019. With z the output, x the input, w the kernel and
 b the bias, all rules are R_x = x * w^T(R_z / z) or a sum of such terms with parts of x, w and b instead. A plus sign
-means the positive part, a minus sign the negative part, and every denominator is moved away from zero by `epsilon`.
-
-A rule is called with the step and the relevance of its outputs, and returns the relevance of its inputs: each array has
-the shape of its value.
+means the positive part, a minus sign the negative part, and every denominator is moved away from zero by `epsilon`. A
+rule maps a step and the relevance of its outputs to that of its inputs, each array of the shape of its value.
 """
 
 from collections.abc import Sequence
@@ -46,10 +44,7 @@ def keep(step: Step, relevance: Arrays) -> Sequence[Array]:
 
 
 def keep_scaled(step: Step, relevance: Arrays) -> Sequence[Array]:
-    """Relevance passes unchanged through a scaling, except where it multiplies by zero.
-
-    A scaling that broadcasts distributes it by LRP-epsilon.
-    """
+    """The same for a scaling, except where it multiplies by zero; one that broadcasts follows LRP-epsilon."""
     if step.x[0].shape != step.y[0].shape:
         return Epsilon()(step, relevance)
     (slope,) = derivative(step, (jnp.ones_like(step.y[0]),))
@@ -58,10 +53,7 @@ def keep_scaled(step: Step, relevance: Arrays) -> Sequence[Array]:
 
 @dataclass(frozen=True)
 class Epsilon:
-    """LRP-epsilon, x * w^T(R / (z + epsilon sign z)); LRP-0 with `epsilon=0`. The bias takes its share of relevance.
-
-    It applies to any linear step, with weights or without.
-    """
+    """LRP-epsilon, x * w^T(R / (z + epsilon sign z)), for any linear step; biases take a share. LRP-0 is epsilon 0."""
 
     epsilon: Number = 1e-6
 
