@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz.training.augment import AREA, ASPECT, erased, shifted
+from cnnviz.training.augment import AREA, ASPECT, augment, erased, shifted
 
 KEY = jax.random.key(0)
 IMAGE = jnp.arange(1, 13, dtype=jnp.uint8).reshape(3, 4, 1)

@@ -52,7 +52,7 @@ def erased(image: Pixels, key: Key, probability: float) -> Pixels:
     wide = jnp.minimum(jnp.sqrt(area / aspect), width)
     rows, columns = jnp.arange(height), jnp.arange(width)
     first_row, first_column = top * (height - tall), left * (width - wide)
-    inside = ((rows >= first_row) & (rows < first_row + tall))[:, None] & (
-        (columns >= first_column) & (columns < first_column + wide)
-    )
-    return jnp.where(((whether < probability) & inside)[..., None], 0, image)
+    is_hit_row = (rows >= first_row) & (rows < first_row + tall)
+    is_hit_column = (columns >= first_column) & (columns < first_column + wide)
+    inside = jnp.outer(is_hit_row, is_hit_column) & (whether < probability)
+    return jnp.where(inside[..., None], 0, image)
