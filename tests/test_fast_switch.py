@@ -19,11 +19,12 @@ from cnnviz.fast.linear_samples import over_samples
 from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
 from cnnviz.fast.switch import REWRITES, Rewrite, is_on
 from cnnviz.graph import Graph
-from cnnviz.runs import prepare
+from cnnviz.networks import Prepare
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import initial_state
 from cnnviz.training.step import make_step
 
+PREPARE = Prepare()
 KEY = jax.random.key(3)
 FEW = {"samples": 3, "steps": 3}
 
@@ -51,7 +52,7 @@ def trained():
     images, labels = drawn()
     recipe = Recipe(epochs=1, batch_size=64)
     before = initial_state(Network(), recipe, images.shape[1:], KEY)
-    step = jax.jit(make_step(Network(), recipe, prepare, 1), compiler_options=options())
+    step = jax.jit(make_step(Network(), recipe, PREPARE, 1), compiler_options=options())
     return before, step(before, KEY, images, labels)[0]
 
 
@@ -60,7 +61,7 @@ def results():
     before, after = trained()
     known = lambda name: [field.name for field in fields(build(name))]
     methods = {name: build(name, **{k: v for k, v in FEW.items() if k in known(name)}) for name in METHODS}
-    images = prepare(drawn()[0][:8])
+    images = PREPARE(drawn()[0][:8])
     variables = {"params": before.params, "batch_stats": before.batch_stats}
     maps = suite(methods, Network(), variables, images, np.arange(8) % 3, key=KEY)
     leaves = jax.tree_util.tree_leaves_with_path(after)
@@ -110,7 +111,7 @@ def test_without_the_switch_s_linear_samples_each_sample_is_computed(monkeypatch
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="these rewrites are of CPU")
 @pytest.mark.parametrize("method", ["gradient", "lrp_epsilon_plus"])
 def test_a_method_s_max_pools_are_primitives_only_with_the_switch(monkeypatch, method):
-    model, images = Network(), prepare(drawn()[0][:2])
+    model, images = Network(), PREPARE(drawn()[0][:2])
     variables = model.init(KEY, images)
     pools = lambda: jax.jit(partial(attribute, method, model)).lower(variables, images, 1).as_text()
     assert "reduce_window" not in pools()

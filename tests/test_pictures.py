@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import flax.linen as nn
 import jax
@@ -17,7 +17,7 @@ from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
-from cnnviz.networks import Net
+from cnnviz.networks import Net, Prepare
 from cnnviz.pictures import PICTURES, activations, attribute, curves, files, histograms, kernels, layers, predictions
 from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.registry import resolve
@@ -271,15 +271,15 @@ def test_without_mistakes_there_is_no_picture_of_them(run):
 def test_predictions_are_made_a_few_images_at_a_time():
     sizes, many = set(), np.tile(DATASET.test.images, (3, 1, 1, 1))
 
-    class Watched(Run):
-        def prepare(self, images):
+    class Watched(Prepare):
+        def __call__(self, images):
             sizes.add(len(images))
-            return super().prepare(images)
+            return super().__call__(images)
 
-    made = make_run(CNN())
-    watched = Watched(**{field.name: getattr(made, field.name) for field in fields(made)})
-    whole = predictions.softmax(np.asarray(probe.logits(made.model, made.variables, made.prepare(many)), np.float64))
-    np.testing.assert_allclose(predictions.predict(watched, many), whole, atol=1e-6)
+    net = make_run(CNN())
+    expected = predictions.softmax(np.asarray(probe.logits(net.model, net.variables, net.prepare(many)), np.float64))
+    found = predictions.predict(replace(net, prepare=Watched()), many)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
     assert 0 < max(sizes) < len(many)
 
 

@@ -13,7 +13,7 @@ import pytest
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
-from cnnviz.runs import prepare
+from cnnviz.networks import Prepare
 from cnnviz.runs.keep import Keep, log_spaced
 from cnnviz.training.advance import at_once, in_turn
 from cnnviz.training.evaluate import make_evaluate
@@ -25,6 +25,8 @@ from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import RECIPES, Recipe, seeds_of
 from cnnviz.training.state import initial_state
 from cnnviz.training.step import make_step
+
+PREPARE = Prepare()
 
 RECIPE = Recipe(epochs=3, batch_size=16, patience=3)
 VARIED = replace(RECIPE, shift=2, flip=True, erase=0.5, label_smoothing=0.1, average=0.9)
@@ -54,7 +56,7 @@ def run(model, data, states=None, recipe=RECIPE, seeds=(0,), images_on="device",
     last = [start(model, recipe, seed) for seed in seeds] if states is None else states
     records = []
     feed = feed_of(*data, mesh_of(1), images_on)
-    for last, found in fit(model, last, feed, members, recipe, prepare, **how):  # noqa: B007, B020
+    for last, found in fit(model, last, feed, members, recipe, PREPARE, **how):  # noqa: B007, B020
         records += found
     return last, records
 
@@ -183,7 +185,7 @@ def test_one_step_is_adam_on_the_mean_cross_entropy(data):
     value, gradient = jax.value_and_grad(loss)(state.params)
     updates, _ = adam.update(gradient, adam.init(state.params))
     expected = optax.apply_updates(state.params, updates)
-    state, refused = jax.jit(make_step(model, RECIPE, prepare, steps=30))(state, KEY, images, labels)
+    state, refused = jax.jit(make_step(model, RECIPE, PREPARE, steps=30))(state, KEY, images, labels)
     assert float(state.totals.loss) / 16 == pytest.approx(float(value), rel=1e-5)
     assert int(refused) == 0
     # Adam's first update is the sign of the gradient, so a gradient at rounding error may go either way
@@ -203,14 +205,14 @@ def test_smoothed_labels_spread_their_share_over_all_classes(data):
 
     expected = jax.grad(loss)(start(model).params)
     smoothed = replace(RECIPE, label_smoothing=0.3)
-    state, _ = jax.jit(make_step(model, smoothed, prepare, steps=30))(start(model), KEY, images, labels)
+    state, _ = jax.jit(make_step(model, smoothed, PREPARE, steps=30))(start(model), KEY, images, labels)
     moment = state.opt_state[0].mu  # a tenth of the first gradient
     assert furthest(moment, jax.tree.map(lambda leaf: leaf / 10, expected)) < 1e-7
 
 
 def test_the_average_is_at_first_the_mean_of_all_and_then_decays(data):
     model, recipe = Tiny(), replace(RECIPE, average=0.6)
-    step = jax.jit(make_step(model, recipe, prepare, steps=30))
+    step = jax.jit(make_step(model, recipe, PREPARE, steps=30))
     state, seen = start(model, recipe), []
     for _ in range(4):
         state, _ = step(state, KEY, data[0][:16], data[1][:16])
@@ -238,7 +240,7 @@ def test_evaluation_counts_no_padding(data):
     rows = np.tile(np.arange(160), 4)  # 640: a full chunk and a part
     loss, accuracy = make_evaluate(model, prepare)(variables, feed, rows)
     images, labels = (jnp.asarray(rows[:160]) for rows in data)
-    logits = model.apply(variables, prepare(images))
+    logits = model.apply(variables, PREPARE(images))
     assert accuracy == pytest.approx(float((logits.argmax(-1) == labels).mean()))
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     assert loss == pytest.approx(float(losses.mean()), rel=1e-5)
@@ -303,7 +305,7 @@ def test_states_asked_for_within_an_epoch_change_nothing(data):
     feed, one = feed_of(*data, mesh_of(1)), member(0, 200, RECIPE)
     seen = [
         (int(states[0].step), not found)
-        for states, found in fit(model, [start(model)], feed, [one], RECIPE, prepare, save_at=[1, 10, 13])
+        for states, found in fit(model, [start(model)], feed, [one], RECIPE, PREPARE, save_at=[1, 10, 13])
     ]
     assert seen == [(1, True), (10, False), (13, True), (20, False), (30, False)]
     again, same = run(model, data, save_at=[1, 10, 13])

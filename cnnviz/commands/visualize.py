@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") 
     """Runs the command and gives its exit code: 0, or 2 for an input that cannot be used."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
-    options = _options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
+    options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
     description = _kinds_listed() if options is Every and "--help" in arguments else None
     return console.run(lambda asked: visualize(asked, kinds), options, arguments, program, description)
 
@@ -64,7 +64,7 @@ def _is_kind(first: Sequence[str]) -> bool:
     return first[:1] != [] and (first[0] in PICTURES or not alone and not Path(first[0]).exists())
 
 
-def _options_of(kind: str) -> type:
+def options_of(kind: str) -> type:
     """The options of one kind of picture together with those that all kinds have."""
     own = resolve(PICTURES, kind, "kind of picture")
     return dataclass(frozen=True)(type(own.__name__, (Common, own), {"__doc__": own.__doc__}))
