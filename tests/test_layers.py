@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,23 @@ def test_only_commands_print(path):
     calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     prints = any(isinstance(call, ast.Name) and call.id == "print" for call in calls)
     assert not prints or path.relative_to(PACKAGE).parts[0] == "commands"
+
+
+def modules_imported(path, modules):
+    """The modules of cnnviz that a file imports, also within functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from {name if name in modules else node.module for name in names} & modules
+        elif isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & modules
+
+
+def test_no_files_import_each_other_in_a_circle():
+    name_of = lambda path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    modules = {name_of(path) for path in FILES}
+    graph = {name_of(path): set(modules_imported(path, modules)) - {name_of(path)} for path in FILES}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which lists the circle
 
 
 def test_attributions_seam_holds_no_tensorflow():
