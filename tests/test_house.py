@@ -129,4 +129,7 @@ def test_a_method_says_its_paper_or_that_it_has_none(name):
 def test_every_entry_of_a_registry_is_there(registry):
     for path in registry.values():
         module, _, attribute = path.partition(":")
-        assert hasattr(import_module(module), attribute)
+        try:
+            assert hasattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:  # an extra that is not installed
+            assert not (error.name or "").startswith("cnnviz")

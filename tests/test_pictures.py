@@ -12,13 +12,25 @@ import numpy as np
 import pytest
 
 from cnnviz import probe
+from cnnviz.attribution import attribute as attribute_images
 from cnnviz.data import Dataset, Split
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
 from cnnviz.networks import Net, Prepare
-from cnnviz.pictures import PICTURES, activations, attribute, curves, files, histograms, kernels, layers, predictions
+from cnnviz.pictures import (
+    PICTURES,
+    activations,
+    attribute,
+    curves,
+    files,
+    histograms,
+    kernels,
+    layers,
+    maps,
+    predictions,
+)
 from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.registry import resolve
 
@@ -483,3 +495,13 @@ def test_a_picture_is_saved_by_its_ending_and_shown_in_a_notebook(drawn, tmp_pat
     assert drawn._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(InputError, match=r"There is no format named 'pgn'; did you mean 'png'"):
         drawn.save(tmp_path / "x.pgn")
+
+
+def test_an_attribution_is_shown_in_a_notebook(run):
+    images = run.prepare(DATASET.test.images[:3])
+    found = attribute_images("integrated_gradients", run.model, run.variables, images, 2, samples=4, details=True)
+    assert found._repr_png_().startswith(b"\x89PNG")
+    picture = maps.maps_picture(found.maps, found.gap)
+    assert picture.title == "3 attribution maps of 28x28"
+    assert "Completeness gaps are at most" in picture.caption
+    np.testing.assert_array_equal(picture.numbers["maps"], found.maps)

@@ -428,3 +428,11 @@ def test_a_model_without_one_logit_a_class_needs_a_function(images):
         probe.score_of(model, variables, 1)(images[0], {})
     assert probe.score_of(model, variables, lambda y: y.sum())(images[0], {})[0].shape == ()
     assert [layer.parameters for layer in probe.layers(model, variables, (8, 8, 3))] == [12]
+
+
+def test_layers_are_a_table_in_a_notebook(foreign, images):
+    model, variables = foreign
+    found = probe.layers(model, variables, images.shape[1:])
+    html = found._repr_html_()
+    assert html.count("<tr>") == len(found) + 1
+    assert "<td>z_first</td><td>Conv</td><td>8x8x4</td><td>112</td><td>3x3</td>" in html

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import NamedTuple
 
 import jax
@@ -30,6 +31,10 @@ class Attribution(NamedTuple):
     maps: Array
     layers: dict[str, Array]
     gap: Array | None
+
+    def _repr_png_(self) -> bytes | None:
+        """The maps as the last line of a notebook's cell shows them; drawn by `pictures`, a higher floor."""
+        return resolve_name("cnnviz.pictures.maps:maps_picture")(self.maps, self.gap)._repr_png_()
 
 
 @dataclass(frozen=True)

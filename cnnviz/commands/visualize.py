@@ -23,7 +23,7 @@ class Common:
     """What is drawn, of which data, and where to."""
 
     run: Annotated[str | None, tyro.conf.Positional] = None
-    """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step) or a Keras file; by default the latest run."""
+    """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step) or a Keras file (.h5, .keras); by default the latest."""
     member: int | None = None
     """The seed of the network to draw, of a run that has several; by default the first one's."""
     format: str = "png"

@@ -1,7 +1,8 @@
 """The layer table: every named value of a model, with its kind, shape, parameters and receptive field."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
+from html import escape
 from typing import Any
 
 import jax
@@ -32,7 +33,21 @@ class Layer:
     receptive_field: tuple[int, int] | None
 
 
-def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> list[Layer]:
+class Layers(list[Layer]):
+    """Layers as a list that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{field.name.replace('_', ' ')}</th>" for field in fields(Layer))
+        body = "".join(f"<tr>{''.join(map(_cell, astuple(layer)))}</tr>" for layer in self)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: Any) -> str:
+    text = "x".join(map(str, value)) if isinstance(value, tuple) else f"{value:,}" if isinstance(value, int) else value
+    return f"<td>{escape(str(text if text is not None else 'unknown'))}</td>"
+
+
+def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> Layers:
     """Every layer of the model in order of execution, for images of shape (h, w, c); nothing is computed.
 
     A layer is a module's output, named by the module's path, or a value that the model sows; a module that is called
@@ -52,4 +67,4 @@ def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, 
         rows.append(Layer(name, traced.kinds[name], shape, own, fields.get(value)))
     if len(rows) == 1:  # a model of one layer: its parameters have no path
         rows = [replace(rows[0], parameters=rows[0].parameters + sum(counts.values()))]
-    return rows
+    return Layers(rows)

@@ -127,6 +127,7 @@ class Softmax(nn.Module):
 
 
 def add_bias(layer: nn.Module, y: Values) -> Values:
+    """The values `[n ... c]` with the layer's bias `[c]` added, if it has one."""
     return y + _as_channels(layer.param("bias", nn.initializers.zeros, y.shape[-1:]), y)
 
 
