@@ -23,7 +23,7 @@ class Common:
     """What is drawn, of which data, and where to."""
 
     run: Annotated[str | None, tyro.conf.Positional] = None
-    """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step) or a Keras file (.h5, .keras); by default the latest."""
+    """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
     member: int | None = None
     """The seed of the network to draw, of a run that has several; by default the first one's."""
     format: str = "png"
@@ -84,6 +84,7 @@ def _kinds_listed() -> str:
 
 
 def visualize(options: Any, kinds: Sequence[str]) -> int:
+    """Draws these kinds of picture and writes them; returns the exit code."""
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import SPLITS, Data
 
