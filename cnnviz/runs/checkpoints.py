@@ -75,7 +75,7 @@ def clear_unfinished(path: Path) -> None:
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """The content of a checkpoint's manifest; raises InputError if it is missing or was changed after it was written."""
+    """The content of a checkpoint's manifest; raises InputError if it is missing or was changed after writing."""
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder / MANIFEST} is missing; the checkpoint cannot be used without it.")
     return json_files.read(folder / MANIFEST, FORMATS)
