@@ -58,7 +58,7 @@ def _readable(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _changed(path: Path, manifests: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One sentence for each sealed file that is missing or differs from the manifests; format 1 has no digests of them."""
+    """One sentence for each sealed file that is missing or differs from a manifest; format 1 has no digests."""
     wanted = [(name, manifest.get("run", {}).get(name)) for manifest in manifests for name in SEALED]
     return _faults(path, wanted or [(name, None) for name in SEALED])
 

@@ -11,7 +11,7 @@ from cnnviz.training.members import Record, best, by_seed
 
 @dataclass(frozen=True)
 class Keep:
-    """Keeps the first, each member's best and the `last` checkpoints; if set, every k-th epoch's and `snapshots` too."""
+    """Keeps the first, each member's best and the `last` checkpoints; optionally every k-th epoch's and `snapshots`."""
 
     last: int = 1
     every: int | None = None  # epochs
