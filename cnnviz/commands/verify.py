@@ -12,7 +12,7 @@ from cnnviz.training.mesh import here
 
 
 def verify(path: Path, options: Any) -> int:
-    """Checks the digests of all files and evaluates the best checkpoints again; raises InputError if anything differs."""
+    """Checks the digests of all files and evaluates the best checkpoints again; raises InputError on a difference."""
     if faults := runs.damages(path):
         raise InputError(" ".join(faults))
     config = runs.load_config(path)
