@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, replace_folder: bool = False) -> Iterator[Path]:
     """Yields a path of the same name to write a file or folder to; on success it is fsynced and renamed to `path`.
 
-    On an exception `path` stays as it was. An existing file is replaced; an existing folder raises OSError unless it
-    is empty. The files directly in a folder are fsynced, those in its subfolders are not.
+    On an exception `path` stays as it was. An existing file is replaced, and an existing folder if `replace_folder` is
+    set: it is renamed first, so for a moment neither is there. Otherwise raises OSError if the folder is not empty.
     """
     writer = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
     folder = path.with_name(f".{path.name}.{writer}")
@@ -23,6 +23,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         yield folder / path.name
         _sync_contents(folder / path.name)
+        if replace_folder and path.is_dir():
+            path.rename(folder / f"{path.name}-replaced")
         (folder / path.name).replace(path)
         _sync(path.parent)
     finally:
@@ -30,8 +32,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def _sync_contents(path: Path) -> None:
-    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else []
-    for written in [*files, path]:
+    for written in [*path.rglob("*"), path]:
         _sync(written)
 
 

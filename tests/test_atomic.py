@@ -33,10 +33,10 @@ def test_what_is_written_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch
     monkeypatch.setattr("os.fsync", recorded)
     with atomic_write(path) as temporary:
         if folder:
-            temporary.mkdir()
-        (temporary / "b" if folder else temporary).write_text("after")
+            (temporary / "b").mkdir(parents=True)
+        (temporary / "b" / "c" if folder else temporary).write_text("after")
     inode = lambda file: file.stat().st_ino
-    content = [(inode(path / "b"), False)] if folder else []
+    content = [(inode(path / "b"), False), (inode(path / "b" / "c"), False)] if folder else []
     assert synced == [*content, (inode(path), False), (inode(tmp_path), True)]
 
 
@@ -47,6 +47,16 @@ def test_a_folder_with_something_in_it_is_not_replaced(tmp_path):
     with pytest.raises(OSError, match="not empty"), atomic_write(path) as temporary:
         temporary.mkdir()
     assert [file.name for file in path.iterdir()] == ["other"]
+
+
+def test_a_folder_is_replaced_where_that_is_asked_for(tmp_path):
+    path = tmp_path / "checkpoint"
+    for name in ("before", "after"):
+        with atomic_write(path, replace_folder=True) as temporary:
+            temporary.mkdir()
+            (temporary / name).touch()
+    assert [file.name for file in path.iterdir()] == ["after"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_two_threads_that_write_one_file_do_not_disturb_each_other(tmp_path):

@@ -106,13 +106,14 @@ def test_all_paths_that_differ_are_named(tmp_path):
         checkpoints.load(tmp_path / "x", "model", like)
 
 
-def test_a_full_disk_leaves_the_earlier_checkpoint_good(run, monkeypatch):
+@pytest.mark.parametrize("step", [30, 40], ids=["the same step", "a later step"])
+def test_a_full_disk_leaves_the_earlier_checkpoint_good(run, monkeypatch, step):
     def no_space(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", no_space)
     with pytest.raises(InputError, match="No space left"):
-        runs.save(run, [state_at(40)], [record(4, 0.1)])
+        runs.save(run, [state_at(step)], [record(step // 10, 0.1)])
     assert int(runs.load_states(run)[0][0].step) == 30
     assert not list((run / "checkpoints").glob(".*"))
 

@@ -1,1 +1,1 @@
-"""The command lines: options as frozen dataclasses, and the only place that prints."""
+"""The commands: their options as frozen dataclasses, and everything that prints."""

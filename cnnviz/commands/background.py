@@ -1,4 +1,4 @@
-"""Work that is done beside the main thread, in order, with no error lost."""
+"""Work in a background thread, in order and without losing errors."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def background() -> Iterator[Callable[..., None]]:
-    """`later(function, *arguments)` calls it in a thread, after what was given before.
+    """Yields `later(function, *arguments)`, which calls the function in a background thread.
 
-    It waits for what was given before, so that at most one call is under way, and raises what that raised; so does the
-    end of the block.
+    `later` first waits for the previous call and raises its exception, so at most one call runs at a time. The end of
+    the block waits for the last call in the same way.
     """
     pending: list[Future] = []
 

@@ -1,4 +1,4 @@
-"""Beginning a run: its data, its config and its directory with the first checkpoint."""
+"""Starting a run: loads its data, and creates its config and its directory with the first checkpoint."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +9,10 @@ from cnnviz.training.recipe import Recipe
 
 
 def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, Any, Any]:
-    """The directory of a new run, with its first checkpoint, what it was asked for, and its data."""
+    """Creates a run; returns its directory, its config and its data set.
+
+    Raises InputError if the run exists, its name is not a folder name, or the options do not fit the data.
+    """
     from cnnviz import data, runs, tracking
     from cnnviz.networks import Prepare
     from cnnviz.runs import Config
@@ -45,7 +48,7 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
 
 
 def _free_name(folder: Path, stem: str) -> Path:
-    """The first of `stem-1`, `stem-2`, ... that is not there yet."""
+    """The first of `stem-1`, `stem-2`, ... that does not exist."""
     number = 1
     while (folder / f"{stem}-{number}").exists():
         number += 1

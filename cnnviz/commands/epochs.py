@@ -1,4 +1,4 @@
-"""Training told line by line: an epoch a line, a checkpoint after each, and what came out at the end."""
+"""Training with one printed line and one checkpoint per epoch, and the test results at the end."""
 
 import json
 import sys
@@ -27,7 +27,10 @@ from cnnviz.training.state import State
 
 
 def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop, mesh: Mesh, images_on: str) -> int:
-    """Trains from the run's latest checkpoint to its end, or until `stop()` is a signal; its exit code."""
+    """Trains from the run's latest checkpoint to the end, or until `stop()` returns a signal; returns the exit code.
+
+    Raises InputError if the loss is not finite, or if the run cannot be read or written.
+    """
     recipe, limit = config.recipe, config["data"]["limit"]
     images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
     members = [member(seed, len(labels), recipe) for seed in config.seeds]
@@ -43,7 +46,7 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
             for states, records in fit(model, begun, feed, members, recipe, config.prepare, history=history, **how):
                 step, history = _furthest(states), [*history, *records]
                 if processes.is_first():
-                    copies = jax.tree.map(np.array, states)  # since the steps go on
+                    copies = jax.tree.map(np.array, states)  # since the next steps reuse the buffers
                     later(_keep, path, copies, tuple(history), tell if records else None)
                 if records:
                     print(_line(records, recipe.epochs), flush=True)
@@ -60,8 +63,8 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
 
 
 def _begin(path: Path) -> tuple[list[State], list[Record]]:
-    """The states of a run's latest checkpoint and its records; what a killed process left is mended."""
-    states, history = runs.load_states(path)  # which checks the digests before anything is written
+    """The states of a run's latest checkpoint and its records, after cleaning up what a killed process left."""
+    states, history = runs.load_states(path)  # checks the digests before anything is written
     runs.clear_unfinished(path)
     if runs.mend_metrics(path, history):
         print("metrics.jsonl was not whole; it is written again from the checkpoint.")
@@ -69,12 +72,12 @@ def _begin(path: Path) -> tuple[list[State], list[Record]]:
 
 
 def _furthest(states: Sequence[State]) -> int:
-    """The step of a run whose networks are there; one that stopped early is behind."""
+    """The largest step of the members, since a member that stopped early has a smaller one."""
     return max(int(state.step) for state in states)
 
 
 def _keep(path: Path, states: Sequence[State], history: Sequence[Record], tell: Log | None) -> None:
-    """Saves the states, then tells the trackers of them: what they know is never more than what is saved."""
+    """Saves the states, then logs them to the trackers, which never get more than what is saved."""
     runs.save(path, states, history)
     if tell:
         seeds = [own[0].get("seed") for own in by_seed(history)]
@@ -82,13 +85,13 @@ def _keep(path: Path, states: Sequence[State], history: Sequence[Record], tell: 
 
 
 def measured(run: runs.Run, test: Feed) -> list[tuple[float, float]]:
-    """The loss and the accuracy of each of a run's networks on test images."""
+    """The loss and the accuracy of each member on the test images."""
     evaluate = make_evaluate(run.model, run.prepare)
     return [evaluate(variables, test, np.arange(len(test.labels))) for variables in run.members]
 
 
 def _write_batches(path: Path, error: NotFinite) -> Path:
-    """Writes which training images, counted as the data set has them, were in the batches that were refused."""
+    """Writes the indices, in the data set, of the training images in the batches whose loss was not finite."""
     file = path / "not_finite.json"
     batches = [{"step": step, "images": list(batch)} for step, batch in error.batches.items()]
     if processes.is_first():
@@ -98,7 +101,7 @@ def _write_batches(path: Path, error: NotFinite) -> Path:
 
 
 def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
-    """Measures the kept checkpoints on the test images, once, and writes and prints what came out."""
+    """Evaluates the best checkpoints on the test images, once, and writes and prints the results."""
     bests = [best(own) for own in by_seed(history)]
     losses, accuracies = zip(*measured(runs.load_run(path), test), strict=True)
     rows = [
@@ -128,7 +131,7 @@ def _line(records: Sequence[Record], epochs: int) -> str:
 
 
 def _mean(values: Sequence[float]) -> str:
-    """The mean, and of several the standard deviation."""
+    """The mean as text, with the standard deviation if there are several values."""
     return f"{fmean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 

@@ -20,7 +20,7 @@ usage: cnnviz train [--help] ...      train a network and keep it as a run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command by its name and gives its exit code: 0, or 2 if there is no such command."""
+    """Runs a command by its name and returns its exit code: 0, or 2 if the name is unknown."""
     first, *others = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
     if first in COMMANDS:
         return resolve(COMMANDS, first, "command")(others, f"cnnviz {first}")

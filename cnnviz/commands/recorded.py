@@ -1,4 +1,4 @@
-"""The data set that a run's config names, as far as the config may name one."""
+"""Loading the data set that a run's config names, without trusting the config."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +10,10 @@ from cnnviz.errors import InputError
 def recorded_data(
     run: Path, config: Mapping[str, Any], data_dir: Path | None = None, dataset: str | None = None
 ) -> tuple[Any, bool]:
-    """The data set that a run was trained on, and whether its images, labels and classes are still the same.
+    """The data set that a run was trained on, and whether its images, labels and classes are unchanged.
 
-    Anybody may have written the run. Raises InputError if its config names data inside the run that neither `data_dir`
-    nor `dataset`, the user's options, name too.
+    The run may come from a stranger: raises InputError if its config names data inside the run, unless the user's
+    options `data_dir` or `dataset` name it too.
     """
     from cnnviz import data
 
@@ -25,12 +25,12 @@ def recorded_data(
         _check_outside(run, saved["dir"], "--data-dir")
     found = data.load(saved["name"], data_dir or saved["dir"])
     if not is_named and data_dir is None:
-        _check_outside(run, found.source, "--data-dir")  # name and directory together may lead there, too
+        _check_outside(run, found.source, "--data-dir")  # name and directory together may lead there
     return found, found.fingerprint == saved["fingerprint"]
 
 
 def address(name: str) -> str:
-    """A data set's name as a run keeps it: of a path, the absolute one."""
+    """A data set's name as a run stores it: the absolute path if it is a path."""
     return str(Path(name).resolve()) if Path(name).exists() else name.strip()
 
 

@@ -1,4 +1,4 @@
-"""Going on with a run: only with what it was started with, and on the same data."""
+"""Resuming a run, with the options it was started with and on the same data."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +9,10 @@ from cnnviz.errors import InputError
 
 
 def resumed(options: Any) -> tuple[Path, Any, Any] | None:
-    """The directory of an earlier run, what it was asked for, and the same data again; None if it is finished."""
+    """The directory, the config and the data set of an earlier run; None if it is finished.
+
+    Raises InputError if an option differs from the run's, the data differ, or the run's files were changed.
+    """
     from cnnviz import runs
 
     path = options.runs / options.name if options.name else runs.latest(options.runs)
@@ -24,7 +27,7 @@ def resumed(options: Any) -> tuple[Path, Any, Any] | None:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a run has come to its end, which is then said; raises InputError if it was changed since."""
+    """Whether a run is finished, which is printed; raises InputError if its files were changed since."""
     from cnnviz import runs
 
     if not (path / "summary.json").is_file():
@@ -36,7 +39,7 @@ def is_finished(path: Path) -> bool:
 
 
 def data_of(path: Path, config: Any, options: Any) -> Any:
-    """The data that a run was trained on; other data of that name are an InputError."""
+    """The data set that a run was trained on; raises InputError if the data of that name are different now."""
     dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
     if not is_same:
         raise InputError(f"The run {path} was trained on other data than {dataset.source}; give its own by --data-dir.")
@@ -44,7 +47,7 @@ def data_of(path: Path, config: Any, options: Any) -> Any:
 
 
 def _others(options: Any, config: Any) -> list[str]:
-    """Options given that differ from those that a run was started with, each with both values."""
+    """The options that differ from those that the run was started with, each with both values."""
     keep, recipe = config.keep, asdict(config.recipe)  # an older run's file lacks what came later
     started = {**recipe, "model": config["model"], "limit": config["data"]["limit"]}
     started |= {"track": ",".join(config.get("track", [])) or None}

@@ -1,4 +1,4 @@
-"""`train.py --verify RUN`: whether a run is what it was when its training ended."""
+"""`train.py --verify RUN`: checks that a run is unchanged since its training ended."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from cnnviz.training.mesh import here
 
 
 def verify(path: Path, options: Any) -> int:
-    """Checks the digests of all files, then measures the kept checkpoints again; what differs is an InputError."""
+    """Checks the digests of all files and evaluates the best checkpoints again; raises InputError on a difference."""
     if faults := runs.damages(path):
         raise InputError(" ".join(faults))
     config = runs.load_config(path)

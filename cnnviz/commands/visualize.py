@@ -1,4 +1,4 @@
-"""`visualize.py`: draw what a trained network has learned, from a run or from a Keras file."""
+"""`visualize.py`: draws what a trained network has learned, from a run or from a Keras file."""
 
 import ast
 import sys
@@ -20,7 +20,7 @@ from cnnviz.registry import resolve
 
 @dataclass(frozen=True)
 class Common:
-    """What is drawn, of which data, and where to."""
+    """Options of all kinds of picture: the network, the data and the output."""
 
     run: Annotated[str | None, tyro.conf.Positional] = None
     """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
@@ -37,7 +37,7 @@ class Common:
     data_dir: Path | None = None
     """Where to look for the data set first."""
     seed: int = 0
-    """The key of methods that draw at random, and of the untrained draw that a Keras file is compared with."""
+    """The seed of methods that draw at random, and of the untrained network that a Keras file is compared with."""
     runs: Path = Path("runs")
     """The folder of all runs."""
     debug: bool = False
@@ -50,7 +50,7 @@ class Every(Common, OfImage, OfLayer):
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") -> int:
-    """Runs the command and gives its exit code: 0, or 2 for an input that cannot be used."""
+    """Runs the command and returns its exit code: 0, or 2 for an invalid input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
     options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
@@ -59,19 +59,19 @@ def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") 
 
 
 def _is_kind(first: Sequence[str]) -> bool:
-    """Whether the first argument is a kind of picture, or stands where one must stand: before a run."""
+    """Whether the first argument is a kind of picture, or is in the place of one, before a run."""
     alone = len(first) < 2 or any(argument.startswith("-") for argument in first)
     return first[:1] != [] and (first[0] in PICTURES or not alone and not Path(first[0]).exists())
 
 
 def options_of(kind: str) -> type:
-    """The options of one kind of picture together with those that all kinds have."""
+    """The options of one kind of picture together with those of all kinds."""
     own = resolve(PICTURES, kind, "kind of picture")
     return dataclass(frozen=True)(type(own.__name__, (Common, own), {"__doc__": own.__doc__}))
 
 
 def _kinds_listed() -> str:
-    """What `--help` says, with a line for each kind of picture: the first of its module's docstring.
+    """The description for `--help`, with one line per kind of picture: the first of its module's docstring.
 
     The modules are read and not imported, so that help does not wait for JAX and matplotlib.
     """
@@ -84,7 +84,7 @@ def _kinds_listed() -> str:
 
 
 def visualize(options: Any, kinds: Sequence[str]) -> int:
-    """Draws these kinds of picture and writes them; returns the exit code."""
+    """Draws the kinds of picture and returns the exit code; raises InputError for an option that is not valid."""
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import SPLITS, Data
 
@@ -100,7 +100,7 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     data = Data(lambda: _dataset(options, net))
     folder = options.out or net.folder
     needed = len(kinds) == 1 or options.dataset is not None
-    # All are made before the first is written, so that an error leaves no half of them.
+    # All are drawn before the first is written, so that an error leaves no incomplete set.
     with terminal.progress() as report:
         every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
     for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
@@ -110,12 +110,12 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
 
 
 def _made(kind: type, options: Any) -> Any:
-    """The kind of picture with its options, as far as they are among those given."""
+    """The kind of picture with those of its options that `options` has."""
     return kind(**{f.name: getattr(options, f.name) for f in fields(kind) if hasattr(options, f.name)})
 
 
 def _pictures(name: str, kind: Any, net: Any, data: Any, report: Any, needed: bool) -> list[Any]:
-    """The pictures of a kind; a line says why there are none, but data that is `needed` and missing is an error."""
+    """The pictures of a kind; if there are none, prints why. Raises InputError if `needed` data is missing."""
     from cnnviz.data import Unavailable
     from cnnviz.pictures.picture import Skipped
 
@@ -147,7 +147,10 @@ def _net(options: Any, kinds: Iterable[Any]) -> Any:
 
 
 def _dataset(options: Any, net: Any) -> Any:
-    """The data set that was asked for, or the network's own, or the first that fits; it must fit the model."""
+    """The data set that was asked for, or the network's own, or the first that fits the model.
+
+    Raises InputError if the data set that was asked for does not fit.
+    """
     from cnnviz import data
 
     if options.dataset is not None:

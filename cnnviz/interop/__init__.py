@@ -1,4 +1,4 @@
-"""READERS: models of other frameworks by the ending of the file; each gives `(model, variables)`, running no code."""
+"""READERS for models of other frameworks, by file suffix; each returns `(model, variables)` without running code."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,5 +14,8 @@ READERS = {
 
 
 def load_keras(path: str | Path) -> tuple[Any, Mapping[str, Any]]:
-    """The model and the variables of a Keras file, `.h5` or `.keras`; see `cnnviz.interop.keras.read`."""
+    """The model and the variables of a Keras file, `.h5` or `.keras`; raises InputError if it cannot be read.
+
+    See `cnnviz.interop.keras.read`.
+    """
     return resolve(READERS, ".keras", "reader")(path)

@@ -1,6 +1,6 @@
-"""A program of ours run in a process of its own, so that a file which nobody vouches for can end that process alone.
+"""Running a program of cnnviz in a separate process, so that an untrusted file can crash only that process.
 
-The answer is bytes, of a size that is bounded here: nothing that the process sends is run or unpickled.
+The answer is bytes of a bounded size: nothing that the process sends is run or unpickled.
 """
 
 import os
@@ -20,13 +20,14 @@ START = "import runpy, sys; sys.path += sys.argv[2:]; runpy.run_path(sys.argv[1]
 
 
 class Ended(Exception):
-    """Why there is no answer: a clause whose subject is the program."""
+    """The program ended without an answer; the message is a clause whose subject is the program."""
 
 
 def ask(program: Path, file: IO[bytes], seconds: float, most: tuple[int, int]) -> tuple[bytes, bytes]:
-    """What the program answers about the file, which is its standard input: two parts, each of at most so many bytes.
+    """The program's answer about the file, its standard input: two parts of at most `most` bytes each.
 
-    Raises Ended if the program crashes, takes longer, or gives anything else.
+    Raises Ended if the program crashes, takes longer than `seconds`, or writes anything else, and InputError if it
+    cannot be started.
     """
     command = [sys.executable, "-I", "-c", START, str(program), *_search_path()]
     start = time.monotonic()
@@ -49,7 +50,7 @@ def ask(program: Path, file: IO[bytes], seconds: float, most: tuple[int, int]) -
 
 
 def _read(output: IO[bytes], most: tuple[int, int]) -> tuple[bytes, bytes] | None:
-    """The two parts of an answer, after a line with their sizes; None if they do not come whole."""
+    """The two parts of an answer, after a line with their sizes; None if they are incomplete."""
     with suppress(ValueError):
         sizes = [int(size) for size in output.readline(64).split()]
         if len(sizes) == 2 and all(0 <= size <= bound for size, bound in zip(sizes, most, strict=True)):
@@ -68,7 +69,7 @@ def _failure(program: Path, code: int, late: bool) -> Exception:
 
 
 def _search_path() -> list[str]:
-    """Where this process finds modules, without the current directory."""
+    """The module search path of this process, without the current directory."""
     return [place for place in sys.path if os.path.isabs(place) and not _is_current(place)]
 
 

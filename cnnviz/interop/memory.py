@@ -1,4 +1,4 @@
-"""How much memory this process may have."""
+"""The memory limit of this process."""
 
 import os
 import sys
@@ -11,12 +11,12 @@ CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in
 
 
 def most() -> int:
-    """The bytes that this process may have: the least of the machine's, its container's and its own limit."""
+    """The bytes that this process may use: the smallest of the machine's, the container's and the process's limit."""
     return min(_limits(), default=sys.maxsize)
 
 
 def in_words(size: int) -> str:
-    """A number of bytes for a message: "43.2 GB"."""
+    """A number of bytes as text: "43.2 GB"."""
     unit, name = next((unit, name) for unit, name in UNITS if size >= unit)
     return f"{size / unit:.4g} {name}"
 

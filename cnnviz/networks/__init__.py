@@ -1,7 +1,6 @@
-"""A network from anywhere as one object: a run, one of its members or steps, or a file of another framework.
+"""Networks from any source as one class: a run, one of its members or steps, or a file of another framework.
 
-`open(where)` gives a `Net`, which every picture, unit page, comparison and report takes, so that none of them knows
-where the network came from.
+`open(where)` returns a `Net`, which all pictures take, so they do not depend on where the network came from.
 """
 
 from cnnviz.networks.net import Net

@@ -1,4 +1,4 @@
-"""A network from a file of another framework, with a fresh draw as its untrained twin."""
+"""Networks from files of other frameworks, each with freshly drawn variables as its untrained twin."""
 
 from pathlib import Path
 
@@ -11,8 +11,11 @@ from cnnviz.registry import resolve
 
 
 def read(path: Path, seed: int = 0) -> Net:
-    """The network in a file, by the reader of its ending; `seed` is the key of the untrained twin, a fresh draw."""
+    """The network in a file, read by the reader for its suffix; `seed` is the seed of the untrained twin.
+
+    Raises InputError if there is no reader for the suffix or the file cannot be read.
+    """
     model, variables = resolve(READERS, path.suffix, "reader")(path)
     image = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.float32)
-    untrained = model.lazy_init(jax.random.key(seed), image)  # computes nothing of an image
+    untrained = model.lazy_init(jax.random.key(seed), image)  # without a forward pass
     return Net(path.stem, model, [variables], [untrained], tuple(model.image_shape))

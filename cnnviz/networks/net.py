@@ -1,4 +1,4 @@
-"""A network with all that is needed to look at it, wherever it came from."""
+"""A network with everything that the pictures need, independent of its source."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,12 @@ from cnnviz.types import Variables
 
 @dataclass(frozen=True)
 class Net:
-    """A model and its variables, with what it takes and what it tells apart.
+    """A model and its variables, with the shape `(h, w, c)` of its images and the names of its classes.
 
-    `members` are the variables of each network that was trained with another of the `seeds`; there is one where nothing
-    is said of seeds. `beginnings` are the variables of each before its first step, or a fresh draw. `data` says which
-    data set it was trained on (name, fingerprint, dir), `history` has a record per epoch, `path` is its run; they are
-    empty for a network that was not trained here.
+    `members` has the variables of one network per seed in `seeds`, or of a single network if `seeds` is empty.
+    `beginnings` has the variables of each member before its first step, or freshly drawn ones. `data` identifies the
+    data set it was trained on (name, fingerprint, dir), `history` has one record per epoch and member, `path` is the
+    directory of the run; they are empty for a network that cnnviz did not train.
     """
 
     name: str
@@ -48,21 +48,21 @@ class Net:
 
     @property
     def folder(self) -> Path:
-        """Where its pictures go by default."""
+        """The default folder of its pictures."""
         return self.path / "figures" if self.path else Path("figures") / self.name
 
     @property
     def title(self) -> str:
-        """The name, with the data set that it was trained on where that is known."""
+        """The name, followed by the data set that it was trained on if that is known."""
         return f"{self.name} ({self.dataset})" if self.dataset else self.name
 
     @cached_property
     def layers(self) -> list[Layer]:
-        """Every layer in order of execution."""
+        """All layers in order of execution."""
         return layers_of(self.model, self.variables, self.image_shape)
 
     def layer(self, name: str) -> Layer:
-        """The layer of this name; raises InputError if there is none."""
+        """The layer of this name; raises InputError if the name is unknown."""
         layers = {layer.name: layer for layer in self.layers}
         if name not in layers:
             raise unknown("layer", name, layers)
@@ -70,11 +70,11 @@ class Net:
 
     @property
     def first(self) -> Any:
-        """The first member alone, named by its seed where there are several."""
+        """The network of the first member only."""
         return self.only(0) if len(self.members) > 1 else self
 
     def only(self, place: int) -> Any:
-        """The member at this place alone; its name says which seed of how many it is."""
+        """The network of one member only; its name says which seed it has and how many members there are."""
         seed = self.seeds[place]
         own = [record for record in self.history if record.get("seed", seed) == seed]
         part = {"members": [self.members[place]], "beginnings": [self.beginnings[place]], "seeds": (seed,)}

@@ -1,4 +1,4 @@
-"""How uint8 images become the floats that a network takes, as data: obeyed by whoever opens the network."""
+"""The preprocessing of uint8 images into a network's float32 inputs, described as data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Float, Given
 
-OLDEST = "float32(pixel) / 255"  # what runs said before they had the numbers
+OLDEST = "float32(pixel) / 255"  # the description in runs before there were numbers
 
 
 @dataclass(frozen=True)
 class Prepare:
-    """(pixel * scale - mean) / deviation in float32, with a mean and a deviation for each channel, or none.
+    """(pixel * scale - mean) / deviation in float32; mean and deviation have one number, one per channel, or none.
 
     Raises InputError if the scale or a deviation is not positive and finite, or a mean is not finite.
     """
@@ -32,7 +32,7 @@ class Prepare:
             raise InputError(f"prepare.mean has finite numbers; it was {list(self.mean)}.")
 
     def __call__(self, images: Given) -> Float[Array, "..."]:
-        """uint8 images `[... h w c]` as the float32 that the network takes."""
+        """uint8 images `[... h w c]` as float32 of the same shape; raises InputError like `check`."""
         self.check(images.shape[-1])
         prepared = jnp.asarray(images, jnp.float32) / (1 / self.scale)  # so that a scale of 1/255 is a division by 255
         if self.mean:
@@ -42,7 +42,7 @@ class Prepare:
         return prepared
 
     def check(self, channels: int) -> None:
-        """Raises InputError if the numbers are not for images of so many channels."""
+        """Raises InputError if the mean or the deviation does not fit images with this number of channels."""
         for name in ("mean", "deviation"):
             count = len(getattr(self, name))
             if count not in (0, 1, channels):
@@ -50,7 +50,10 @@ class Prepare:
 
     @classmethod
     def read(cls, described: Any) -> "Prepare":
-        """The preparation that a config describes: a mapping of the fields, or the sentence that older runs have."""
+        """The preparation that a config describes: a mapping of the fields, or the sentence in older runs.
+
+        Raises InputError for any other description.
+        """
         if described == OLDEST or described is None:
             return cls()
         known = [field.name for field in fields(cls)]
@@ -63,7 +66,7 @@ class Prepare:
         return cls(**numbers)
 
     def described(self) -> dict[str, Any]:
-        """The fields as JSON has them; `read` gives the same preparation back."""
+        """The fields as JSON values, which `read` turns back into the same preparation."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 

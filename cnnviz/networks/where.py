@@ -1,4 +1,4 @@
-"""Opening a network by where it is: `runs/x`, `runs/x@3` (the member of seed 3), `runs/x:step_400`, or a file."""
+"""Opening a network by its location: `runs/x`, `runs/x@3` (the member of seed 3), `runs/x:step_400`, or a file."""
 
 import re
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from cnnviz.interop import READERS
 from cnnviz.networks.net import Net
 from cnnviz.registry import resolve
 
-SOURCES = {"run": "cnnviz.runs:load_run", "file": "cnnviz.networks.file:read"}  # each by what stands at the path
+SOURCES = {"run": "cnnviz.runs:load_run", "file": "cnnviz.networks.file:read"}
 PART = re.compile(r"(?P<path>.*?)(:step_(?P<step>\d+))?(@(?P<seed>-?\d+))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Where:
-    """A path, and which step and which seed of the run that is there; None for the best epoch and for all seeds."""
+    """A path with a step and a seed of the run there; None means the best epoch and all seeds."""
 
     path: Path
     step: int | None = None
@@ -24,7 +24,7 @@ class Where:
 
     @classmethod
     def read(cls, where: str | PathLike[str]) -> "Where":
-        """What `where` says; a path that exists is taken as it stands."""
+        """Parses a location; if the text is an existing path, it is not split."""
         if Path(where).exists() or not (found := PART.fullmatch(fspath(where))):
             return cls(Path(where))
         number = lambda name: None if found[name] is None else int(found[name])
@@ -32,11 +32,11 @@ class Where:
 
 
 def open(where: str | PathLike[str], *, seed: int = 0) -> Net:
-    """The network that is at `where`: a run's directory, one of its members or steps, or a file of READERS.
+    """The network at `where`: a run's directory, one of its members or steps, or a file that a reader is known for.
 
-    A run of several seeds gives all its members, `runs/x@3` the one of seed 3 alone; `runs/x:step_400` has the
-    variables after that step, if the run keeps them. `seed` is the key of the untrained twin of a file, which has no
-    twin of its own. Raises InputError if nothing is there, or if it cannot be read.
+    A run of several seeds gives all its members, `runs/x@3` only that of seed 3; `runs/x:step_400` has the variables
+    after that step, if the run keeps them. `seed` is the seed of the untrained twin, which is drawn if `where` is a
+    file. Raises InputError if the path does not exist or cannot be read.
     """
     asked = Where.read(where)
     if not asked.path.exists():

@@ -1,6 +1,6 @@
 """PICTURES: the kinds of picture that `visualize.py` draws, each a frozen dataclass whose fields are its options.
 
-Called with networks and data, a kind gives pictures: `Kernels(layer="conv1")([net], data)`.
+Calling a kind with networks and data returns pictures: `Kernels(layer="conv1")([net], data)`.
 """
 
 PICTURES = {

@@ -1,4 +1,4 @@
-"""What the layers make of one image: the image itself, and each layer's feature maps or code."""
+"""The activations for one image: the image itself, and each layer's feature maps or units."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +24,10 @@ NONLINEAR = ("relu", "elu", "selu", "gelu", "silu", "swish", "mish", "softplus",
 
 @dataclass(frozen=True)
 class Activations(OfImage, OfLayer, OneByOne):
-    """An image, and its values at a layer, or at those after the convolutions' non-linearities."""
+    """An image and its activations at one layer, by default after the convolutions' non-linearities."""
 
     def of(self, net: Net, data: Data) -> list[Picture]:
+        """The picture of the image, and one picture per layer, of at most four layers evenly spread."""
         candidates = spatial_layers(net) if self.layer is None else [net.layer(self.layer)]
         shown = sample(data.of(net), self.split, self.image)
         layers = spread(candidates, MOST_LAYERS)
@@ -48,10 +49,11 @@ def image_picture(shown: Sample) -> Picture:
 
 
 def spatial_layers(net: Net) -> list[Layer]:
-    """The layers whose values are most worth seeing, in order.
+    """The layers that are drawn by default, in order of execution.
 
-    Feature maps after a non-linearity; in a model that names none, those of its convolutions; else any feature maps;
-    in a model without feature maps the codes after a non-linearity, else every layer.
+    These are the feature maps after a non-linearity. If the model names no non-linearity, they are the feature maps of
+    its convolutions, or else all feature maps. If it has no feature maps, they are the layers after a non-linearity,
+    or else all layers.
     """
     convolutions = kernels.kernels(net.variables).keys()
     maps = [layer for layer in net.layers if len(layer.shape) == 3]
@@ -65,13 +67,13 @@ def spatial_layers(net: Net) -> list[Layer]:
 
 
 def is_nonlinear(layer: Layer) -> bool:
-    """Whether the layer is a non-linearity by its kind, or by its name: `relu1`, `block/relu`, `leaky_re_lu_2`."""
+    """Whether the layer is a non-linearity, judged by its kind or its name: `relu1`, `block/relu`, `leaky_re_lu_2`."""
     words = (layer.kind, layer.name.split("/")[-1])
     return any(nonlinear in word.lower().replace("_", "") for word in words for nonlinear in NONLINEAR)
 
 
 def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
-    """At most `most` of the layers, the first and the last among them, evenly apart."""
+    """At most `most` of the layers, evenly spaced, including the first and the last."""
     places = np.linspace(0, len(layers) - 1, min(most, len(layers))).round().astype(int)
     return [layers[place] for place in places]
 
@@ -79,7 +81,10 @@ def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
 def values_picture(
     where: str, name: str, values: Float[np.ndarray, "..."], left_out: str, subject: Mapping[str, Any]
 ) -> Picture:
-    """One layer's values: three axes as a grid of maps, two as one map, one (or 1 x 1 maps) as bars."""
+    """One layer's values for one image: `[h w c]` as a grid of maps, `[h w]` as one map, `[units]` as bars.
+
+    Maps of one pixel are drawn as bars too. Raises Skipped if the values have another shape.
+    """
     numbers, subject = {name: values}, {**subject, "layer": name}
     axes = {name: {3: ("height", "width", "channel"), 2: ("height", "width"), 1: ("unit",)}.get(values.ndim, ())}
     stem = f"activations_{name}"
@@ -89,13 +94,14 @@ def values_picture(
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, are no picture: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
-    caption = f"One bar a unit; {(values > 0).sum()} of {values.size} are positive.{left_out}"
+    caption = f"One bar per unit; {(values > 0).sum()} of {values.size} are positive.{left_out}"
     return Picture(stem, title, caption, numbers, partial(code, np.ravel(values), title=title), subject, axes)
 
 
 def maps_picture(
     stem: str, where: str, name: str, maps: Float[np.ndarray, "n h w"], left_out: str, numbers: dict[str, np.ndarray]
 ) -> Picture:
+    """A grid of the maps `[n h w]`, at most 256 of them, all on one scale."""
     scale = scale_of(maps)
     shown = maps[:MOST_MAPS]
     count = f"{len(maps)}" if len(maps) <= MOST_MAPS else f"the first {MOST_MAPS} of {len(maps)}"
@@ -103,6 +109,6 @@ def maps_picture(
     silent = int((maps == 0).all(axis=(1, 2)).sum())
     caption = (
         f"All maps on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(maps):,} of {maps.size:,} values "
-        f"lie beyond. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero.{left_out}"
+        f"are clipped. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero.{left_out}"
     )
     return Picture(stem, title, caption, numbers, partial(grids, {"": shown}, scale, title=title, label="activation"))

@@ -1,4 +1,4 @@
-"""What in each image the network's answer rests on, by several methods side by side."""
+"""Attribution maps: which pixels the network's output depends on, by several methods side by side."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ MOST_COLUMNS, BASELINE = 8, 50
 
 @dataclass(frozen=True)
 class Explained:
-    """One method's maps, each array stacked over the run's members: `maps` [m n h w]."""
+    """One method's results for m members and n images: `maps [m n h w]`, `layers` by name, `gap [m n]` or None."""
 
     method: Method
     maps: np.ndarray
@@ -41,7 +41,7 @@ class Explained:
 
 @dataclass(frozen=True)
 class Attributions(OfLayer, Kind):
-    """What in each image the network's answer rests on, one row per image and one column per method."""
+    """Attribution maps: which pixels the output depends on, one row per image and one column per method."""
 
     methods: str = USUAL
     """Methods with commas between them, or all."""
@@ -58,7 +58,11 @@ class Attributions(OfLayer, Kind):
         return [picture for net in networks for picture in self.of(net, data, report)]
 
     def of(self, net: Net, data: Data, report: Report | None) -> list[Picture]:
-        """Matrices of images and methods, at most eight methods each; of several members means and deviations."""
+        """Grids of one row per image and one column per method, at most eight methods each.
+
+        For a run of several members each method has a column of means and one of standard deviations over the members.
+        Raises Skipped if no method can explain the model, InputError if an option is not valid.
+        """
         if self.layer is not None:
             net.layer(self.layer)
         dataset = data.of(net)
@@ -79,10 +83,10 @@ class Attributions(OfLayer, Kind):
     def explained(
         self, net: Net, dataset: Dataset, images: Any, targets: Any, labels: Any, report: Report | None
     ) -> tuple[dict[str, Explained], dict[str, str]]:
-        """Each method's maps for every member, and why a method is left out.
+        """Each method's maps for every member, and the reason for each method that is left out.
 
-        Of the usual methods, or of all, those that the model cannot have are left out; one that was asked for by name
-        raises InputError.
+        Methods that do not apply to the model are left out of the default methods and of `all`; one that was asked for
+        by name raises InputError.
         """
         names = list(METHODS) if self.methods == "all" else [name.strip() for name in self.methods.split(",")]
         built = {name: self.built(name, net, dataset) for name in names}
@@ -98,7 +102,7 @@ class Attributions(OfLayer, Kind):
         return found, left_out
 
     def built(self, name: str, net: Net, dataset: Dataset) -> Method:
-        """The method at the layer asked for, with training images as what an image is compared with."""
+        """The method with the layer of the options, if it takes one, and with training images as its baseline."""
         method = build(name)
         known = {field.name for field in fields(method)}
         options: dict[str, Any] = {}
@@ -110,7 +114,7 @@ class Attributions(OfLayer, Kind):
 
 
 def probabilities(net: Net, images: Any) -> np.ndarray:
-    """Each image's class probabilities `[n k]`, the mean over the members."""
+    """Each image's class probabilities `[n k]`, averaged over the members; raises Skipped for one output."""
     logits = [np.asarray(probe.logits(net.model, member, images), np.float64) for member in net.members]
     if logits[0].shape[-1] < 2:
         raise Skipped(f"{net.name} has one output, so there are no classes to explain.")
@@ -118,11 +122,13 @@ def probabilities(net: Net, images: Any) -> np.ndarray:
 
 
 def stacked(method: Method, every: Sequence[Attribution]) -> Explained:
+    """One method's attributions of every member, stacked along a new first axis."""
     maps, layers, gaps = (jax.tree.map(lambda *each: np.stack(each), *part) for part in zip(*every, strict=True))
     return Explained(method, maps, layers, gaps)
 
 
 def in_parts(explained: Mapping[str, Explained]) -> list[dict[str, Explained]]:
+    """The methods in groups of at most eight, in order."""
     names = list(explained)
     size = MOST_COLUMNS
     return [{name: explained[name] for name in names[i : i + size]} for i in range(0, len(names), size)]
@@ -130,7 +136,7 @@ def in_parts(explained: Mapping[str, Explained]) -> list[dict[str, Explained]]:
 
 @dataclass(frozen=True)
 class Page:
-    """What all matrices of one call have in common."""
+    """What all pictures of one call share."""
 
     asked: Attributions
     net: Net
@@ -140,7 +146,7 @@ class Page:
     left_out: Mapping[str, str]
 
     def matrix(self, explained: Mapping[str, Explained], numbered: bool) -> Picture:
-        """One picture of at most eight methods; its numbers are the raw maps, and what they are is in `manifest`."""
+        """One picture of at most eight methods; its numbers are the raw maps and a `manifest` that describes them."""
         asked, net, dataset = self.asked, self.net, self.dataset
         images = split_of(dataset, asked.split).images[list(self.chosen)]
         what = WORDS.get(asked.target, asked.target)
@@ -158,7 +164,7 @@ class Page:
         return Picture(stem, title, caption_of(columns, explained, self.left_out), numbers, draw, subject, axes)
 
     def manifest(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
-        """All that is needed to make the maps again."""
+        """Everything needed to reproduce the maps."""
         asked, dataset = self.asked, self.dataset
         return {
             "cnnviz": resolve_name("cnnviz:__version__"),
@@ -175,13 +181,13 @@ class Page:
 
 
 def options_of(method: Method) -> dict[str, Any]:
-    """The method's options as JSON has them; arrays and methods by the name of their type."""
+    """The method's options for JSON; arrays and methods are replaced by the names of their types."""
     plain = lambda value: value if isinstance(value, str | int | float | tuple | None) else type(value).__name__
     return {field.name: plain(getattr(method, field.name)) for field in fields(method)}
 
 
 def columns_of(explained: Mapping[str, Explained]) -> dict[str, Column]:
-    """One column per method, headed by its layers; of several members the mean and the standard deviation."""
+    """One column per method, headed by its name and layers; of several members also their standard deviation."""
     columns = {}
     for name, found in explained.items():
         heading = name + (f"\nat {', '.join(found.layers)}" if found.layers else "")
@@ -195,20 +201,20 @@ def columns_of(explained: Mapping[str, Explained]) -> dict[str, Column]:
 
 
 def caption_of(columns: Mapping[str, Column], explained: Mapping[str, Explained], left_out: Mapping[str, str]) -> str:
-    """What the colors and the gaps are, and what is not drawn."""
+    """What the colors and the gaps mean, and what is clipped or left out."""
     beyond = sum(column.scale.outside(column.maps) for column in columns.values())
     total = sum(column.maps.size for column in columns.values())
-    words = [f"Raw values, each column on its own scale; {beyond:,} of {total:,} lie beyond."]
+    words = [f"Raw values, each column on its own scale; {beyond:,} of {total:,} are clipped."]
     if any(found.gap is not None for found in explained.values()):
-        words.append("A gap is what the values sum to, less what they should.")
+        words.append("A gap is the sum of the values minus the sum that completeness requires.")
     if any(found.layers for found in explained.values()):
-        words.append("Maps of a layer are brought to the image's size bilinearly.")
+        words.append("Maps of a layer are upsampled bilinearly.")
     words += [f"Left out: {name}. {reason}" for name, reason in left_out.items()]
     return " ".join(words)
 
 
 def row_titles(p: np.ndarray, labels: np.ndarray, chosen: Sequence[int], names: Sequence[str]) -> list[str]:
-    """What the network says of each image and how surely, and what is true."""
+    """Each image's predicted class with its probability, its true class and its index."""
     said = [f"{names[row.argmax()]}, {row.max():.1%}" for row in p]
     true = [f"is {names[label]}" if label < len(names) else "" for label in labels]
     return [f"{one}\n{other}\nimage {i}" for one, other, i in zip(said, true, chosen, strict=True)]

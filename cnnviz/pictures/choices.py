@@ -1,4 +1,4 @@
-"""Which images and which target a text means."""
+"""Parsing of the options that choose images and a target."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +9,9 @@ MOST_IMAGES = 64
 
 
 def indices(text: str, count: int) -> list[int]:
-    """The images of `count` that "0:8", "3" or "1,5,9" mean.
+    """The indices that "0:8", "3" or "1,5,9" select from `count` images.
 
-    Raises InputError for any other text, or for an index out of range.
+    Raises InputError for any other text, for an index out of range, or for more than 64 images.
     """
     try:
         parts = [int(part) if part else None for part in text.split(":")] if ":" in text else None
@@ -27,7 +27,10 @@ def indices(text: str, count: int) -> list[int]:
 
 
 def target_of(text: str, names: Sequence[str]) -> Any:
-    """What is explained: "predicted", "label", a class by name or number, or a pair of those with a comma."""
+    """The target to explain: "predicted", "label", a class by name or number, or two of these with a comma.
+
+    Raises InputError for any other text.
+    """
     if text in names:
         return names.index(text)
     if "," in text:

@@ -1,4 +1,4 @@
-"""How loss and accuracy moved during training."""
+"""Loss and accuracy during training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,15 @@ class Curves(Kind):
     """Loss and accuracy by epoch, on training and validation data; of several seeds means and deviations."""
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
+        """One picture per network; raises Skipped if a network has no training history."""
         return [curves_picture(net) for net in networks]
 
 
 def curves_picture(net: Net) -> Picture:
-    """Loss and accuracy of a network, its best epoch marked; of several members the means, with bands."""
+    """Loss and accuracy of a network with its best epoch marked; of several members the means, with bands.
+
+    Raises Skipped if the network has no training history.
+    """
     if not net.history:
         raise Skipped(f"{net.name} has no history of its training, so there are no curves to draw.")
     networks = by_seed([dict(record) for record in net.history])
@@ -56,7 +60,7 @@ def _caption(kept: Sequence[Record]) -> str:
 
 
 def column(networks: Sequence[Sequence[Record]], name: str) -> Float[np.ndarray, "networks epochs"]:
-    """One measure of every record, a row a network; not a number where there is none."""
+    """One measure of every record, one row per network; NaN after a network's last epoch."""
     found = np.full((len(networks), max(map(len, networks))), np.nan)
     for row, own in zip(found, networks, strict=True):
         row[: len(own)] = [record.get(name, np.nan) for record in own]

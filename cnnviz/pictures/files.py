@@ -1,4 +1,4 @@
-"""Pictures and their numbers as files, whole or not at all, and the same bytes each time."""
+"""Writing pictures and their numbers to files, atomically and with the same bytes each time."""
 
 import csv
 import json
@@ -17,7 +17,10 @@ from cnnviz.pictures.picture import Numbers, Picture
 
 
 def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data: bool = False) -> list[Path]:
-    """The files that hold the picture, and with `data` its numbers beside it: .npz, .csv or .json."""
+    """Writes the picture, and with `data` its numbers as .npz, .csv or .json; returns the paths.
+
+    Raises InputError if the format is unknown or the folder cannot be created.
+    """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     stem = Path(folder) / _file_name(picture.name)
@@ -35,7 +38,7 @@ def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data
 
 
 def kind_of(numbers: Numbers) -> str:
-    """How numbers are best kept: arrays as npz, flat records as csv, all else as json."""
+    """The file format for numbers: npz for arrays, csv for flat records, json for everything else."""
     if isinstance(numbers, Mapping):
         return "npz" if all(isinstance(value, np.ndarray) for value in numbers.values()) else "json"
     flat = not any(isinstance(value, Mapping | list | tuple | np.ndarray) for row in numbers for value in row.values())
@@ -43,7 +46,7 @@ def kind_of(numbers: Numbers) -> str:
 
 
 def _file_name(name: str) -> str:
-    """The name with nothing in it that means something to a file system: layers may be called `a/b` or `../c`."""
+    """The name without characters that are special in paths, since layers may be called `a/b` or `../c`."""
     return re.sub(r"[^\w@.+-]+", "-", name).lstrip(".-") or "picture"
 
 

@@ -1,4 +1,4 @@
-"""How a layer's weights are spread, trained against untrained."""
+"""The distribution of a layer's weights, trained and untrained."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ class Histograms(OfLayer, OneByOne):
     """The weights of the first convolution or of a layer: two histograms on the same bins and axes."""
 
     def of(self, net: Net, data: Data) -> list[Picture]:
+        """One picture; raises Skipped if the layer has no weights."""
         layer = weighted_layer(net, self.layer)
         weights = pair(net, layer)
         edges = bin_edges(weights)

@@ -1,4 +1,4 @@
-"""What convolutions have learned: the statistics of every kernel, and a layer's kernels as pictures."""
+"""The statistics of every kernel, and a layer's kernels as pictures."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from cnnviz.pictures.picture import Data, OneByOne, Picture, Skipped, size
 from cnnviz.pictures.weights import Pair, convolutions, pair, summary, weighted_layer
 
 Filters = Float[np.ndarray, "h w i o"]
-FIRST_LIMIT = 0.5  # the same in every run, so that runs compare at a glance
+FIRST_LIMIT = 0.5  # the same in every run, so that pictures of two runs can be compared
 MOST_KERNELS, MOST_SIDE, MOST_PANELS = 256, 16, 24
 
 
@@ -30,6 +30,7 @@ class Kernels(OfLayer, OneByOne):
     """Mean and deviation of every kernel, and the kernels of the first convolution or of a layer."""
 
     def of(self, net: Net, data: Data) -> list[Picture]:
+        """Statistics and kernels, as far as the layer has them; raises Skipped if it has neither."""
         layer = weighted_layer(net, self.layer)
         names = convolutions(net) if self.layer is None else [layer]
         found = [statistics_picture(net, names)] if names else []
@@ -42,27 +43,27 @@ class Kernels(OfLayer, OneByOne):
 
 
 def statistics_picture(net: Net, names: list[str]) -> Picture:
-    """A point a kernel: the mean and the standard deviation of its weights, trained and untrained, by layer."""
+    """One point per kernel: the mean and the standard deviation of its weights, trained and untrained, by layer."""
     pairs = {name: pair(net, name) for name in names}
     panels = {name: {kind: moments(w) for kind, w in sets.items()} for name, sets in pairs.items()}
     shown = dict(list(panels.items())[:MOST_PANELS])
     title = f"{net.title}: mean and standard deviation of every kernel, trained and untrained"
     said = ". ".join(f"{name}, all weights: {summary(sets)}" for name, sets in list(pairs.items())[:3])
     more = f" Drawn are the first {MOST_PANELS} of {len(panels)} layers." if len(panels) > MOST_PANELS else ""
-    caption = f"One point a kernel (one output of a layer). {said}.{more}"
+    caption = f"One point per kernel (one output of a layer). {said}.{more}"
     name = "kernel_statistics" if len(names) != 1 else f"kernel_statistics_{names[0]}"
     draw = partial(scatter, shown, title=title)
     return Picture(name, title, caption, statistics_records(pairs), draw, {"network": net.name})
 
 
 def moments(weights: Float[np.ndarray, "..."]) -> tuple[Float[np.ndarray, " o"], Float[np.ndarray, " o"]]:
-    """Mean and standard deviation of each output's weights."""
+    """Mean and standard deviation of each output's weights; the last axis is the outputs."""
     axes = tuple(range(weights.ndim - 1))
     return weights.mean(axes), weights.std(axes)
 
 
 def statistics_records(pairs: Mapping[str, Pair]) -> list[dict[str, str | int | float]]:
-    """A record for each whole layer (kernel "all") and for each of its kernels: mean, deviation, least and greatest."""
+    """One record per layer (kernel "all") and one per kernel: mean, standard deviation, minimum and maximum."""
     records = []
     for layer, sets in pairs.items():
         outputs = sets["trained"].shape[-1]
@@ -74,7 +75,7 @@ def statistics_records(pairs: Mapping[str, Pair]) -> list[dict[str, str | int | 
 
 
 def kernels_picture(net: Net, layer: str) -> Picture:
-    """A layer's kernels, trained and untrained, on one scale that is printed."""
+    """A layer's kernels, trained and untrained, on one scale; raises Skipped if they cannot be drawn."""
     weights = pair(net, layer)
     filters = {kind: as_filters(w, layer, net.image_shape) for kind, w in weights.items()}
     plans = {kind: arrange(w) for kind, w in filters.items()}
@@ -83,8 +84,8 @@ def kernels_picture(net: Net, layer: str) -> Picture:
     title = f"{net.title}, {layer}: {plan.what}, trained and untrained"
     outside = ", ".join(f"{scale.outside(maps):,} of {maps.size:,} {kind}" for kind, maps in panels.items())
     caption = (
-        f"Weights on the scale from {-scale.high:g} to {scale.high:g}; outside it, and drawn in the color of its end: "
-        f"{outside}. All weights: {summary(weights)}."
+        f"Weights on the scale from {-scale.high:g} to {scale.high:g}; clipped to its ends are {outside}. "
+        f"All weights: {summary(weights)}."
     )
     draw = partial(_draw, panels, plan, scale, title)
     subject = {"network": net.name, "layer": layer}
@@ -93,13 +94,16 @@ def kernels_picture(net: Net, layer: str) -> Picture:
 
 
 def layer_figure(layer: str, weights: Float[np.ndarray, "..."], image_shape: tuple[int, ...], title: str) -> Figure:
-    """A layer's kernels alone, on the scale that fits them; Skipped where they are no picture."""
+    """A figure of one set of a layer's kernels, on a scale of its own; raises Skipped if they cannot be drawn."""
     plan = arrange(as_filters(weights, layer, image_shape))
     return _draw({"": plan.maps}, plan, scale_for(weights, weights), f"{title}: {plan.what}")
 
 
 def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple[int, ...]) -> Filters:
-    """A convolution's kernel as it is; a dense layer's, if it is on the flattened image, in the image's shape."""
+    """The kernel as `[h w i o]`: a convolution's unchanged, a dense layer's on the flattened image reshaped.
+
+    Raises Skipped for any other kernel.
+    """
     if weights.ndim == 4:
         return weights
     if weights.ndim == 2 and len(weights) == math.prod(image_shape):
@@ -111,7 +115,7 @@ def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple
 
 
 class Plan(NamedTuple):
-    """Kernels as maps in a grid: `what` they are in words, and what columns and rows count where it is not kernels."""
+    """Kernels as a grid of maps: a description, and the labels of columns and rows if they are inputs and outputs."""
 
     maps: Maps
     what: str
@@ -125,7 +129,7 @@ def _draw(panels: Mapping[str, Maps], plan: Plan, scale: Scale, title: str) -> F
 
 
 def arrange(filters: Filters) -> Plan:
-    """One map a kernel where it has one input, or three, which are red, green and blue; else inputs by outputs."""
+    """One map per kernel if it has one input, or three (red, green, blue); otherwise one per input and output."""
     h, w, inputs, outputs = filters.shape
     if inputs in (1, 3):
         maps = np.moveaxis(filters, 3, 0)[:MOST_KERNELS]
@@ -142,6 +146,6 @@ def _first(count: int) -> str:
 
 
 def scale_for(trained: Float[np.ndarray, "..."], untrained: Float[np.ndarray, "..."]) -> Scale:
-    """-0.5 to 0.5 for kernels that see an image's channels; else the scale of both."""
+    """-0.5 to 0.5 for convolutions with one or three inputs; otherwise a symmetric scale that fits both arrays."""
     first = trained.ndim == 4 and trained.shape[2] in (1, 3)
     return symmetric(FIRST_LIMIT if first else scale_of(trained, untrained).high)

@@ -1,4 +1,4 @@
-"""The layer table: what a network is made of, in order of execution."""
+"""The table of a network's layers, in order of execution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
 @dataclass(frozen=True)
 class Layers(OfLayer, OneByOne):
-    """The table of all layers, or of one, with the parameters of the model below."""
+    """The table of all layers, or of one, with the model's parameter count in the last row."""
 
     def of(self, net: Net, data: Data) -> list[Picture]:
+        """One picture; raises InputError if the layer does not exist."""
         layers = net.layers if self.layer is None else [net.layer(self.layer)]
         total = parameter_count(net.variables)
         title = f"{net.title}: layers for images of {size(net.image_shape)}, {total:,} parameters"
@@ -32,13 +33,13 @@ class Layers(OfLayer, OneByOne):
 
 
 def rows(layers: Sequence[Layer], total: int) -> list[tuple[str, ...]]:
-    """The table as text, its last row the model's parameters."""
+    """The table as text; its last row is the model's parameter count."""
     field = lambda layer: size(layer.receptive_field) if layer.receptive_field else "unknown"
     words = [(l.name, l.kind, size(l.shape), f"{l.parameters:,}", field(l)) for l in layers]
     return [*words, ("total", "", "", f"{total:,}", "")]
 
 
 def records(layers: Sequence[Layer], total: int) -> list[dict[str, str | int]]:
-    """The table as flat records, with sizes as a program reads them: 28x28x32."""
+    """The table as flat records; sizes are written as 28x28x32."""
     found = [(l.name, l.kind, size(l.shape), l.parameters, size(l.receptive_field or ())) for l in layers]
     return [dict(zip(FIELDS, record, strict=True)) for record in [*found, ("total", "", "", total, "")]]

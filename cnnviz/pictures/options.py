@@ -1,11 +1,11 @@
-"""What several kinds of picture ask for; a kind's own options are its own fields."""
+"""Options that several kinds of picture share; others are fields of the kind that has them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class OfLayer:
-    """A kind of picture that is about a layer."""
+    """The option of pictures of a layer."""
 
     layer: str | None = None
     """Draw this layer; by default those that the kind of picture is about."""
@@ -13,7 +13,7 @@ class OfLayer:
 
 @dataclass(frozen=True)
 class OfImage:
-    """A kind of picture that shows an image to the network."""
+    """The options of pictures of one image."""
 
     image: int = 0
     """Index of the image in the split."""

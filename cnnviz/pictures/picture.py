@@ -1,4 +1,4 @@
-"""What a picture is, what a kind of picture is, and the data that pictures show to a network."""
+"""Pictures, kinds of picture, and the data set whose images they show."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,15 +21,15 @@ Numbers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Skipped(Exception):
-    """There is nothing to draw of this network or data; the message is the sentence that says why."""
+    """There is nothing to draw for this network or data; the message is a sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A title, a caption, and the numbers behind what `draw` draws.
+    """A figure with its title, its caption and the numbers that it shows.
 
-    `numbers` are arrays by name, flat records, or anything nested that JSON holds; `axes` names the axes of those that
-    are arrays. `subject` says what the picture is of: its network, layer, unit, image, method, as far as it has one.
+    `numbers` are arrays by name, flat records, or nested values for JSON; `axes` names the axes of the arrays.
+    `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Picture:
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> Path:
-        """Writes the picture, caption included, in the format of the path's ending; atomically."""
+        """Writes the picture with its caption atomically; raises InputError if the path's suffix is unknown."""
         path = Path(path)
         if path.suffix[1:] not in FORMATS:
             raise unknown("format", path.suffix[1:], FORMATS)
@@ -50,11 +50,11 @@ class Picture:
         return path
 
     def encoded(self, format: str = "png", dpi: int | None = None) -> bytes:
-        """The picture as a file's bytes, the same each time."""
+        """The bytes of the picture's file, the same each time."""
         return encoded(self.draw(), format, self.title, self.caption, dpi)
 
     def _repr_png_(self) -> bytes:
-        """The picture as the last line of a notebook's cell shows it."""
+        """The PNG that a notebook shows."""
         return self.encoded(dpi=100)
 
 
@@ -63,33 +63,36 @@ class Kind:
     """A kind of picture: a frozen dataclass whose fields are its options."""
 
     def __call__(self, networks: Sequence[Net], data: "Data", report: Report | None = None) -> list[Picture]:
-        """The pictures of these networks; raises Skipped if there are none, InputError for an option that cannot be."""
+        """The pictures of these networks; raises Skipped if there are none, InputError for an invalid option."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class OneByOne(Kind):
-    """A kind of picture that draws every network by itself, and of several members the first."""
+    """A kind of picture that draws each network separately, and only the first of several members."""
 
     def __call__(self, networks: Sequence[Net], data: "Data", report: Report | None = None) -> list[Picture]:
+        """The pictures of each network in turn."""
         return [picture for net in networks for picture in self.of(net.first, data)]
 
     def of(self, net: Net, data: "Data") -> list[Picture]:
+        """The pictures of one network; raises Skipped or InputError like `Kind`."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Data:
-    """The data set that pictures show to a network, looked for when the first picture needs it."""
+    """The data set whose images are shown to a network; it is loaded when the first picture needs it."""
 
     find: Callable[[], Dataset | None] = lambda: None
 
     @cached_property
     def dataset(self) -> Dataset | None:
+        """The data set, or None if none was found."""
         return self.find()
 
     def of(self, net: Net) -> Dataset:
-        """The data set; raises Skipped if there is none, InputError if its images are not such as the network takes."""
+        """The data set; raises Skipped if there is none, InputError if its images do not have the network's shape."""
         if self.dataset is None:
             raise Skipped(f"{net.name} comes with no data set to show it; name one with --dataset.")
         found, expected = (size(shape) for shape in (self.dataset.train.images.shape[1:], net.image_shape))
@@ -100,7 +103,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a data set as pictures show it: its pixels, its label, and its name in titles."""
+    """One image of a data set: its pixels `[h w c]`, its label, and its name in titles."""
 
     pixels: Pixels
     label: int
@@ -109,7 +112,7 @@ class Sample:
 
 
 def split_of(dataset: Dataset, split: str) -> Split:
-    """The split of this name; raises InputError if there is none."""
+    """The split of this name; raises InputError if the name is unknown."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     return dataset.train if split == "train" else dataset.test
@@ -127,5 +130,5 @@ def sample(dataset: Dataset, split: str, index: int) -> Sample:
 
 
 def size(shape: Sequence[int]) -> str:
-    """A shape in words: 28x28x1."""
+    """A shape as text: 28x28x1."""
     return "x".join(map(str, shape))

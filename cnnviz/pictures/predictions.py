@@ -1,4 +1,4 @@
-"""What a network says: of one image, of all test images, and where it is most surely wrong."""
+"""A network's predictions: for one image, over the test split, and its most confident mistakes."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ class Predictions(OfImage, OneByOne):
     """The class probabilities of an image, the confusion matrix of the test split, and its most confident mistakes."""
 
     def of(self, net: Net, data: Data) -> list[Picture]:
+        """Up to three pictures; raises Skipped if the network has only one output."""
         dataset = data.of(net)
         one = sample_picture(net, dataset, sample(dataset, self.split, self.image))
         p = predict(net, dataset.test.images)
@@ -33,24 +34,28 @@ class Predictions(OfImage, OneByOne):
 
 
 def predict(net: Net, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
-    """Every image's class probabilities; only one chunk of images at a time is floats."""
+    """The class probabilities `[n k]` of uint8 images; they are converted to floats in chunks, to save memory."""
     logits = probe.logits(net.model, net.variables, images, prepare=net.prepare)
     return softmax(np.asarray(logits, np.float64))
 
 
 def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
+    """The softmax over each row, computed without overflow."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def class_names(net: Net, dataset: Dataset, count: int) -> list[str]:
-    """The run's own names of its classes, else the data set's; numbers if neither has one for each."""
+    """The run's class names, or else the data set's; numbers if neither has `count` names."""
     named = (list(names) for names in (net.classes, dataset.classes) if len(names) == count)
     return next(named, [str(number) for number in range(count)])
 
 
 def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
-    """One image and the probabilities of its classes, the likeliest twenty where there are many."""
+    """One image and its class probabilities, at most the twenty most probable.
+
+    Raises Skipped if the network has one output, InputError if it has fewer classes than the data set.
+    """
     pixels, label = shown.pixels, shown.label
     p = predict(net, pixels[None])[0]
     if len(p) < 2:
@@ -70,13 +75,13 @@ def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
 
 
 def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"]:
-    """The likeliest classes from the top; the true one takes the last place if it is not among them."""
+    """The twenty most probable classes, descending; the true class replaces the last if it is not one of them."""
     order = np.argsort(-p, kind="stable")[:MOST_BARS]
     return order if label in order else np.append(order[:-1], label)
 
 
 def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
-    """True classes against predicted ones over the test split."""
+    """The confusion matrix of the test split: true against predicted classes."""
     labels, k = dataset.test.labels, p.shape[1]
     counts = np.bincount(labels * k + p.argmax(axis=1), minlength=k * k).reshape(k, k)
     accuracy = np.trace(counts) / len(labels)
@@ -89,7 +94,7 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
 
 
 def worst(counts: Int[np.ndarray, "k k"], names: list[str]) -> str:
-    """A sentence on the pair of classes that are most often confused."""
+    """A sentence on the most frequent confusion of two classes."""
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
     true, said = np.unravel_index(wrong.argmax(), wrong.shape)
     if not wrong.any():
@@ -99,7 +104,7 @@ def worst(counts: Int[np.ndarray, "k k"], names: list[str]) -> str:
 
 
 def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Picture]:
-    """The wrongly named test images in which the network was most sure of itself; no picture where none is wrong."""
+    """The misclassified test images with the highest probability; an empty list if no image is misclassified."""
     said, labels = p.argmax(axis=1), dataset.test.labels
     wrong = np.flatnonzero(said != labels)
     if not len(wrong):

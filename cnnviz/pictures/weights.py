@@ -1,4 +1,4 @@
-"""Weights of a run by layer, trained and untrained: what the pictures of kernels and of histograms share."""
+"""A layer's weights, trained and untrained, for the pictures of kernels and of histograms."""
 
 from collections.abc import Mapping
 
@@ -13,18 +13,21 @@ Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and "untrained" -> the w
 
 
 def pair(net: Net, name: str) -> Pair:
-    """A layer's weights, trained and untrained."""
+    """A layer's weights as float32, trained and untrained, in their own shape."""
     trained, untrained = (kernels.weights(variables)[name] for variables in (net.variables, net.untrained))
     return {"trained": np.asarray(trained, np.float32), "untrained": np.asarray(untrained, np.float32)}
 
 
 def convolutions(net: Net) -> list[str]:
-    """The layers that have a convolution's kernel, in order of execution."""
+    """The names of the layers that have a convolution kernel, in order of execution."""
     return list(kernels.kernels(net.variables, net.layers))
 
 
 def weighted_layer(net: Net, asked: str | None) -> str:
-    """The layer whose weights are drawn: the one asked for, else the first convolution, else the first with weights."""
+    """The layer to draw: the one asked for, else the first convolution, else the first layer with a kernel.
+
+    Raises Skipped if it has no kernel, InputError if the layer does not exist.
+    """
     weights = kernels.weights(net.variables)
     if asked is not None:
         name = net.layer(asked).name.split("@")[0]  # every call of a module has the same weights
@@ -39,6 +42,6 @@ def weighted_layer(net: Net, asked: str | None) -> str:
 
 
 def summary(weights: Mapping[str, Float[np.ndarray, "..."]]) -> str:
-    """Mean and standard deviation of each set in words."""
+    """The mean and standard deviation of each array, as text."""
     facts = {name: kernels.statistics(values) for name, values in weights.items()}
     return "; ".join(f"{name} mean {f['mean']:.4f}, standard deviation {f['std']:.4f}" for name, f in facts.items())

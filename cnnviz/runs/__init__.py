@@ -1,4 +1,4 @@
-"""A run on disk: what was asked, where it ran, what was measured, and the checkpoints that are kept."""
+"""A run on disk: its config, its environment, its metrics and the checkpoints that it keeps."""
 
 from cnnviz.runs.checkpoints import clear_unfinished
 from cnnviz.runs.config import Config

@@ -1,15 +1,13 @@
-"""Checkpoints: trees of arrays as safetensors with a manifest, saved whole or not at all, loaded strictly.
+"""Checkpoints: trees of arrays as safetensors files with a manifest, written atomically and loaded strictly.
 
-A checkpoint is a directory, written beside its place, fsynced and renamed. Its manifest has the SHA-256 of each file
-and of itself, and, from format 2 on, those of the run's other files. Nothing in it can run code.
+A checkpoint is a directory. Its manifest has the SHA-256 of each of its files and of itself and, from format 2 on, of
+the run's config.json and environment.json. Loading a checkpoint runs no code from it.
 """
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
 from cnnviz.runs import json_files
 from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, record, sha256, whole_number
@@ -26,64 +25,64 @@ from cnnviz.runs.records import RECORD
 from cnnviz.types import PyTree
 
 MANIFEST, FORMAT = "manifest.json", 2
-SEALED = ("config.json", "environment.json")  # files of the run whose SHA-256 is in each manifest
+SEALED = ("config.json", "environment.json")  # each manifest has their SHA-256
 FILE = must_be("the name of a .safetensors file", lambda name: re.fullmatch(r"[\w-]+\.safetensors", name) is not None)
 FIRST = {"step": whole_number(0), "history": list_of(RECORD), "files": mapping_of(sha256, FILE), "digest": sha256}
 FORMATS = {
-    1: record(FIRST, {"format": anything, "best": anything}),  # of before a run's config had a digest
+    1: record(FIRST, {"format": anything, "best": anything}),  # before a manifest had the digest of the run's config
     2: record({**FIRST, "format": anything, "best": list_of(RECORD), "run": record({name: sha256 for name in SEALED})}),
 }
 
 
 def steps(run: Path) -> list[int]:
-    """The steps of the checkpoints that a run has, in order."""
+    """The steps of a run's checkpoints, ascending."""
     digits = "[0-9]" * 8
     return sorted(int(folder.name.removeprefix("step_")) for folder in (run / "checkpoints").glob(f"step_{digits}"))
 
 
 def folder_of(run: Path, step: int) -> Path:
+    """The directory of the checkpoint at a step, which need not exist."""
     return run / "checkpoints" / f"step_{step:08d}"
 
 
 def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) -> None:
-    """Writes the trees and the facts (JSON) as the checkpoint `folder`; on any failure nothing of it remains."""
+    """Writes the trees of arrays and the facts (JSON) as the checkpoint `folder`, which replaces an earlier one.
+
+    On any failure an earlier one stays. Raises OSError if the disk is full or the directory cannot be written to.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        files = {name: f"{name}.safetensors" for name in trees}
-        digests = {file: _write(temporary / file, _serialized(trees[name])) for name, file in files.items()}
+    with atomic_write(folder, replace_folder=True) as temporary:
+        temporary.mkdir()
+        temporary.chmod(folder.parent.stat().st_mode & 0o777)
+        digests = {}
+        for name, tree in trees.items():
+            (temporary / f"{name}.safetensors").write_bytes(data := _serialized(tree))
+            digests[f"{name}.safetensors"] = hashlib.sha256(data).hexdigest()
         content = json_files.sealed({"format": FORMAT, **facts, "files": digests})
-        _write(temporary / MANIFEST, json.dumps(content, indent=1).encode())
-        _sync(temporary)
-        temporary.chmod(folder.parent.stat().st_mode & 0o777)  # mkdtemp's is for its owner alone
-        remove(folder)
-        temporary.rename(folder)
-        _sync(folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (temporary / MANIFEST).write_text(json.dumps(content, indent=1))
 
 
 def remove(folder: Path) -> None:
-    """Removes the checkpoint, if it is there: at no moment is a part of it in its place."""
+    """Removes the checkpoint if it exists; it is renamed first, so that `folder` is never incomplete."""
     if folder.exists():
         shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-removed")))
 
 
 def clear_unfinished(path: Path) -> None:
-    """Removes what is left of checkpoints that were being written or removed when their process was killed."""
+    """Removes what is left of checkpoints if a process was killed while it wrote or removed them."""
     for folder in (path / "checkpoints").glob(".step_*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """The facts of a checkpoint; raises InputError if they are missing, or changed after they were written."""
+    """The content of a checkpoint's manifest; raises InputError if it is missing or was changed after writing."""
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder / MANIFEST} is missing; the checkpoint cannot be used without it.")
     return json_files.read(folder / MANIFEST, FORMATS)
 
 
 def damages(folder: Path) -> list[str]:
-    """Every file of a checkpoint that is not what was written, with what is wrong, one sentence each."""
+    """One sentence for each file of a checkpoint that is missing or was changed after it was written."""
     try:
         files = manifest(folder)["files"]
     except InputError as error:
@@ -92,9 +91,10 @@ def damages(folder: Path) -> list[str]:
 
 
 def load(folder: Path, name: str, like: PyTree) -> PyTree:
-    """The tree `name` of a checkpoint, which must have exactly the paths, shapes and dtypes of `like`.
+    """The tree `name` of a checkpoint, as NumPy arrays in the structure of `like`.
 
-    A changed file, and every path that is missing, unexpected or different, is named in an InputError.
+    Raises InputError if the file was changed after it was written, or if its paths, shapes and dtypes are not exactly
+    those of `like`; the message names every path that differs.
     """
     file = folder / f"{name}.safetensors"
     wanted = manifest(folder)["files"].get(file.name)
@@ -103,7 +103,7 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
     try:
         arrays = safetensors.numpy.load(file.read_bytes())
     except safetensors.SafetensorError as error:
-        raise InputError(f"{file} is no safetensors file: {error}.") from error
+        raise InputError(f"{file} is not a safetensors file: {error}.") from error
     expected = _flat(like)
     if faults := _differences(arrays, expected):
         raise InputError(f"{file} does not fit the model: {'; '.join(faults)}.")
@@ -111,7 +111,7 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
 
 
 def _damage(file: Path, wanted: str | None) -> str | None:
-    """What keeps the file from being the one whose SHA-256 is `wanted`."""
+    """What is wrong with the file, whose SHA-256 must be `wanted`; None if nothing is."""
     if not file.is_file():
         return f"{file} is missing; the checkpoint cannot be used without it."
     found = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -121,7 +121,7 @@ def _damage(file: Path, wanted: str | None) -> str | None:
 
 
 def _differences(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> list[str]:
-    """What keeps the arrays from being the expected ones, one phrase a path."""
+    """One phrase for each path that is missing, unexpected, or has another shape or dtype than expected."""
     describe = lambda leaf: f"{np.dtype(leaf.dtype)}{list(leaf.shape)}"
     faults = [f"{path} is missing" for path in expected if path not in arrays]
     faults += [f"{path} is unexpected" for path in arrays if path not in expected]
@@ -138,19 +138,3 @@ def _serialized(tree: PyTree) -> bytes:
     return safetensors.numpy.save(
         {path: np.asarray(leaf, order="C") for path, leaf in _flat(jax.device_get(tree)).items()}
     )
-
-
-def _write(path: Path, data: bytes) -> str:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(data).hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

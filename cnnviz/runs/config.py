@@ -1,4 +1,4 @@
-"""A run's config.json: everything that decides its result, checked before anything is made of it."""
+"""A run's config.json: everything that decides its result, checked when it is read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -47,13 +47,13 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Config(Mapping[str, Any]):
-    """What a run was asked for: the content of its config.json, and what follows from it."""
+    """The content of a run's config.json, as a mapping, and what is derived from it."""
 
     content: Mapping[str, Any]
 
     @classmethod
     def read(cls, run: Path) -> "Config":
-        """The config of the run in a directory; raises InputError that names the fault if it is missing or damaged."""
+        """The config of the run in a directory; raises InputError if config.json is missing or damaged."""
         file = file_of(run)
         config = cls(json_files.read(file, FORMATS))
         try:
@@ -74,11 +74,12 @@ class Config(Mapping[str, Any]):
 
     @cached_property
     def recipe(self) -> Recipe:
+        """How its networks are trained."""
         return Recipe(**self["recipe"])
 
     @cached_property
     def prepare(self) -> Prepare:
-        """How its images become the floats that its networks take."""
+        """How uint8 images become the networks' float32 inputs."""
         return Prepare.read(self.get("prepare"))
 
     @cached_property
@@ -88,35 +89,36 @@ class Config(Mapping[str, Any]):
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """The seed of each of its networks, in order."""
+        """The seed of each member, in order."""
         return tuple(seeds_of(self.recipe, self.get("seeds", 1)))
 
     @property
     def suffixes(self) -> list[str]:
-        """What the names of each network's files end in: nothing where there is one."""
+        """The suffix of each member's file names; it is empty if there is only one member."""
         return [f"-seed{seed}" for seed in self.seeds] if len(self.seeds) > 1 else [""]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
+        """The shape `(h, w, c)` of one image."""
         height, width, channels = self["data"]["image_shape"]
         return height, width, channels
 
     @cached_property
     def model(self) -> Any:
-        """Its network, with an output for each class."""
+        """The Flax module, with one output per class."""
         return resolve(MODELS, self["model"], "model")(classes=len(self["data"]["classes"]))
 
     def fresh(self) -> list[State]:
-        """The states of its networks before the first step."""
+        """The members' states before the first step."""
         return [initial_state(self.model, self.recipe, self.image_shape, jax.random.key(seed)) for seed in self.seeds]
 
     def shapes(self) -> State:
-        """The shapes and dtypes of each network's state."""
+        """The shapes and dtypes of one member's state; they are the same for all members."""
         return jax.eval_shape(lambda: Config({**self.content, "seeds": 1}).fresh()[0])
 
 
 def file_of(run: Path) -> Path:
-    """The config.json of the run in a directory; raises InputError if there is none."""
+    """The config.json of the run in a directory; raises InputError if it is missing."""
     file = run / "config.json"
     if not file.is_file():
         raise InputError(f"{run} is no run: it has no config.json; give a directory that train.py has made.")

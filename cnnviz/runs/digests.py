@@ -1,4 +1,4 @@
-"""Whether a run's files are what was written, by the SHA-256 in its checkpoints' manifests and in its summary."""
+"""Checks a run's files against the SHA-256 digests in its checkpoints' manifests and in its summary."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,22 +14,22 @@ from cnnviz.runs.records import METRICS, lines_of
 
 
 def of(path: Path, names: Iterable[str]) -> dict[str, str]:
-    """The SHA-256 of files of a run, by name."""
+    """The SHA-256 of each of these files of a run, by name."""
     return {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in names}
 
 
 def check(path: Path, steps: Iterable[int]) -> None:
-    """Raises InputError unless a run's config and environment are those that these checkpoints were written with."""
+    """Raises InputError if a run's config or environment was changed after the checkpoints at `steps` were written."""
     _refuse(_changed(path, [checkpoints.manifest(checkpoints.folder_of(path, step)) for step in steps]))
 
 
 def check_latest(path: Path) -> None:
-    """As `check`, with the latest checkpoint whose manifest can be read."""
+    """Like `check`, against the latest checkpoint whose manifest can be read."""
     _refuse(_changed(path, list(islice(_readable(path), 1))))
 
 
 def damages(path: Path) -> list[str]:
-    """Every file of a run that is not what was written, with what is wrong, one sentence each."""
+    """One sentence for each file of a run that is missing or was changed after it was written."""
     file_of(path)
     metrics = path / METRICS
     lines = metrics.read_bytes() if metrics.is_file() else b""  # before the manifests, which may only be ahead of it
@@ -49,7 +49,7 @@ def damages(path: Path) -> list[str]:
 
 
 def _readable(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The manifests that are not damaged, the latest first."""
+    """The undamaged manifests, the latest first."""
     for step in reversed(checkpoints.steps(path)):
         try:
             yield checkpoints.manifest(checkpoints.folder_of(path, step))
@@ -58,13 +58,13 @@ def _readable(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _changed(path: Path, manifests: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The sealed files that are missing, or have other digests than the manifests say; those of format 1 say none."""
+    """One sentence for each sealed file that is missing or differs from a manifest; format 1 has no digests."""
     wanted = [(name, manifest.get("run", {}).get(name)) for manifest in manifests for name in SEALED]
     return _faults(path, wanted or [(name, None) for name in SEALED])
 
 
 def _faults(path: Path, wanted: Iterable[tuple[str, str | None]]) -> list[str]:
-    """Of files and the SHA-256 that they must have, if one is known: those that are missing or have another."""
+    """One sentence for each file that is missing or whose SHA-256 differs from the wanted one, if that is known."""
     faults = dict.fromkeys(_fault(path / name, digest) for name, digest in wanted)
     return [fault for fault in faults if fault]
 

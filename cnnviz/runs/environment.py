@@ -1,4 +1,4 @@
-"""Where a run was made: versions, devices, the command and the revision, so that it can be made again."""
+"""The environment of a run, recorded so that the run can be reproduced: versions, devices, command, revision."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ def _version(package: str) -> str | None:
 
 
 def _revision() -> str | None:
-    """The git revision of the working directory, with "-dirty" where files differ from it; None outside git."""
+    """The git revision of the working directory, with "-dirty" if files differ from it; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""JSON files: written whole, read strictly. Checks say what a file may hold; a fault is one line.
+"""JSON files: written atomically and read strictly, by checks of their content; an error is one line.
 
 A check is a function of a value and its place in the file that raises ValueError if the value does not fit.
 """
@@ -20,20 +20,21 @@ Check = Callable[[Any, str], None]
 
 
 def write(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes the content to the file atomically."""
     with atomic_write(file) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The content with the SHA-256 of itself, which `read` compares."""
+    """The content together with its own SHA-256, which `read` checks."""
     return {**content, "digest": _digest(content)}
 
 
 def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
     """The content of a file in one of these formats; format 1 may leave out its number.
 
-    Raises InputError if the file is not JSON, has a key twice, has another digest than its content, has an unknown
-    format, or fails the check of its format.
+    Raises InputError if the file is not JSON, has a key twice, does not match its digest, has an unknown format, or
+    fails the check of its format.
     """
     try:
         content = json.loads(file.read_bytes(), object_pairs_hook=_each_once)
@@ -70,11 +71,11 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def anything(value: Any, at: str) -> None:
-    """Fits every value."""
+    """Accepts every value."""
 
 
 def must_be(what: str, fits: Callable[[Any], bool]) -> Check:
-    """Fits the values for which `fits` is true; `what` says which these are."""
+    """Accepts the values for which `fits` is true; `what` describes them in the error."""
 
     def check(value: Any, at: str) -> None:
         if not fits(value):
@@ -84,6 +85,7 @@ def must_be(what: str, fits: Callable[[Any], bool]) -> Check:
 
 
 def whole_number(least: int) -> Check:
+    """Accepts integers of at least `least`."""
     return must_be(f"a whole number of at least {least}", lambda value: type(value) is int and value >= least)
 
 
@@ -97,12 +99,12 @@ sha256 = must_be("a SHA-256", lambda value: isinstance(value, str) and re.fullma
 
 
 def maybe(check: Check) -> Check:
-    """Fits null too."""
+    """Accepts null and what the check accepts."""
     return lambda value, at: None if value is None else check(value, at)
 
 
 def list_of(check: Check, least: int = 0, most: int | None = None) -> Check:
-    """Fits a list of `least` to `most` values that fit the check."""
+    """Accepts a list of `least` to `most` values that the check accepts."""
     length = f" of {least}" if least == most else f" of at least {least}" if least else ""
     fits = lambda count: count >= least and (most is None or count <= most)
     is_list = must_be(f"a list{length}", lambda value: isinstance(value, list) and fits(len(value)))
@@ -116,7 +118,7 @@ def list_of(check: Check, least: int = 0, most: int | None = None) -> Check:
 
 
 def mapping_of(check: Check, name: Check = anything) -> Check:
-    """Fits an object whose names fit `name` and whose values fit the check."""
+    """Accepts an object whose keys `name` accepts and whose values `check` accepts."""
 
     def check_all(value: Any, at: str) -> None:
         an_object(value, at)
@@ -130,9 +132,9 @@ def mapping_of(check: Check, name: Check = anything) -> Check:
 def record(
     required: Mapping[str, Check], optional: Mapping[str, Check] | None = None, others: Check | None = None
 ) -> Check:
-    """Fits an object with each required name, whose values fit the checks of their names.
+    """Accepts an object that has every required key, if the check of each key accepts its value.
 
-    It has no names but these and the optional ones, unless `others` is the check of their values.
+    Other keys than the required and the optional ones are refused, unless `others` is a check of their values.
     """
     checks = {**required, **(optional or {})}
     is_known = must_be(f"one of {', '.join(checks)}", lambda name: name in checks)
@@ -149,6 +151,6 @@ def record(
 
 
 def _inside(at: str, name: str) -> str:
-    """The place of a value, by names joined by dots; a name from the file is shortened and escaped."""
+    """The path of a value, its keys joined by dots; a key from the file is shortened and escaped."""
     shown = name if name.isidentifier() and len(name) < 40 else shortened(name)
     return f"{at}.{shown}" if at else shown

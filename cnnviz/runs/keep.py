@@ -11,7 +11,7 @@ from cnnviz.training.members import Record, best, by_seed
 
 @dataclass(frozen=True)
 class Keep:
-    """The first, the best of each network and the `last` ones always; every k-th epoch's and `snapshots` if asked."""
+    """Keeps the first, each member's best and the `last` checkpoints; optionally every k-th epoch's and `snapshots`."""
 
     last: int = 1
     every: int | None = None  # epochs
@@ -25,16 +25,16 @@ class Keep:
             raise InputError(f"snapshots are steps; they were {self.snapshots}.")
 
     def of(self, steps: Sequence[int], history: Sequence[Record]) -> set[int]:
-        """Those of the steps, in order, whose checkpoints stay."""
-        whole = {record["step"] for record in history if self.every and record["epoch"] % self.every == 0}
+        """The steps whose checkpoints are kept, of ascending `steps`."""
+        every = {record["step"] for record in history if self.every and record["epoch"] % self.every == 0}
         kept = {best(own)["step"] for own in by_seed(history)}
-        return set(steps) & ({0, *steps[-self.last :], *self.snapshots} | whole | kept)
+        return set(steps) & ({0, *steps[-self.last :], *self.snapshots} | every | kept)
 
 
 def log_spaced(count: int, total: int) -> list[int]:
-    """`count` different steps from the first to the `total`-th, each about as much further as the one before.
+    """`count` distinct steps from 1 to `total`, about evenly spaced on a logarithmic scale.
 
-    More steps than there are is an InputError.
+    Raises InputError if `count` is not from 1 to `total`.
     """
     if not 1 <= count <= total:
         raise InputError(f"snapshots must be 1 to {total}, the steps of the whole training; it was {count}.")

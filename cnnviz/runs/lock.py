@@ -1,4 +1,4 @@
-"""One process at a time: a folder that another one writes to is not touched."""
+"""A lock that lets only one process write to a folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from cnnviz.errors import InputError
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds `folder` for this process, until the end or its death; one that is held or read-only is an InputError."""
+    """Locks `folder` until the block or the process ends; raises InputError if it is locked already or read-only."""
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)

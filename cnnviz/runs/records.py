@@ -1,4 +1,4 @@
-"""The records of a run, one for each epoch and network: what each must have, and metrics.jsonl, one line per record."""
+"""The records of a run, one per epoch and member: the keys that each must have, and the file metrics.jsonl."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ RECORD = record(
 
 
 def lines_of(history: Sequence[Mapping[str, float | int]]) -> bytes:
-    """What metrics.jsonl has for these records."""
+    """The content of metrics.jsonl for these records, one line per record."""
     return "".join(json.dumps(record) + "\n" for record in history).encode()
 
 
 def mend_metrics(path: Path, history: Sequence[Mapping[str, float | int]]) -> bool:
-    """Makes metrics.jsonl the records of the latest checkpoint; whether it was anything else before."""
+    """Writes the records of the latest checkpoint to metrics.jsonl; False if it had exactly these already."""
     file, lines = path / METRICS, lines_of(history)
     if file.is_file() and file.read_bytes() == lines:
         return False

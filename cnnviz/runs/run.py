@@ -1,4 +1,4 @@
-"""Loading a run as the network that it trained, and beginning, saving and finding runs."""
+"""Creating, saving, finding and loading runs."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,15 +24,15 @@ from cnnviz.types import Variables
 
 @dataclass(frozen=True)
 class Run(Net):
-    """A network that was trained here, with what it was asked for; `variables` are those of the best checkpoint."""
+    """A network trained by cnnviz, with its config; `variables` are those of the best checkpoint."""
 
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-    """Makes the directory of a new run with its step 0; a failure leaves none.
+    """Creates the directory of a new run with the checkpoint of step 0, atomically.
 
-    Raises InputError if it exists, or if the model cannot take images of the data set's shape.
+    Raises InputError if it exists or cannot be written, or if the model cannot take images of the data set's shape.
     """
     asked = Config(config)
     try:
@@ -47,19 +47,22 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
         raise exists
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as begun:  # killed before its end, it leaves no run that is half there
+        with atomic_write(path) as begun:
             begun.mkdir()
             json_files.write(begun / "environment.json", environment)
             json_files.write(begun / "config.json", config)
             _save(begun, states, [])
     except OSError as error:
-        if path.exists():  # begun by another process meanwhile
+        if path.exists():  # created by another process in the meantime
             raise exists from None
         raise InputError(f"{path} cannot be written: {error.strerror or error}, so no run was made.") from error
 
 
 def save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None:
-    """Adds a checkpoint of all networks, then drops those that the run does not keep; the records go on disk too."""
+    """Saves a checkpoint of all members and the records, then removes the checkpoints that the run does not keep.
+
+    Raises InputError if the disk is full or the directory cannot be written; earlier checkpoints stay.
+    """
     try:
         _save(path, states, history)
     except OSError as error:
@@ -83,7 +86,7 @@ def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> Non
 
 
 def load_states(path: Path) -> tuple[list[State], list[Record]]:
-    """The latest state of each of a run's networks and the records so far, to go on from."""
+    """The latest state of each member and the records so far; raises InputError as `load_config` does."""
     config = load_config(path)
     folder, like = folder_of(path, checkpoints.steps(path)[-1]), config.shapes()
     states = [checkpoints.load(folder, f"training{name}", like) for name in config.suffixes]
@@ -91,10 +94,11 @@ def load_states(path: Path) -> tuple[list[State], list[Record]]:
 
 
 def load_run(path: str | os.PathLike, *, step: int | None = None, seed: int | None = None) -> Run:
-    """The run saved in a directory: its model and variables, no architecture asked for twice.
+    """The run saved in a directory, with its model and variables.
 
-    The variables are those of each network's best epoch, or those after a `step` that the run keeps. With a `seed` it
-    is the network of that seed alone. Raises InputError if the run lacks either, or was changed after it was written.
+    The variables are those of each member's best epoch, or those after `step`, if the run keeps that step. With `seed`
+    only the member of that seed is loaded. Raises InputError if the run does not have this step or seed, or if its
+    files were changed after they were written.
     """
     path = Path(path)
     config = load_config(path)
@@ -136,10 +140,10 @@ def _opened(path: Path, config: Config, history: list[Record], at: Sequence[int]
 
 
 def load_config(path: Path) -> Config:
-    """What a run was asked for.
+    """The config of the run in a directory.
 
-    Raises InputError for a directory that is no run or has no checkpoint, and for a run whose config, environment or
-    first or latest manifest was changed after it was written.
+    Raises InputError if the directory is not a run or has no checkpoint, or if the run's config, its environment, or
+    its first or latest manifest was changed after it was written.
     """
     file_of(path)
     if not (steps := checkpoints.steps(path)):
@@ -151,7 +155,7 @@ def load_config(path: Path) -> Config:
 
 
 def _history(path: Path, config: Config) -> list[Record]:
-    """The records of the latest checkpoint; raises InputError if they are of other networks than the config's."""
+    """The records of the latest checkpoint; raises InputError if its members are not those of the config."""
     folder = folder_of(path, checkpoints.steps(path)[-1])
     manifest, seeds = checkpoints.manifest(folder), config.seeds
     found = [own[0].get("seed") for own in by_seed(manifest["history"])]
@@ -163,7 +167,7 @@ def _history(path: Path, config: Config) -> list[Record]:
 
 
 def latest(folder: str | os.PathLike) -> Path:
-    """The run in `folder` that was written to last; raises InputError if there is none."""
+    """The run in `folder` that was written to last; raises InputError if the folder has no run."""
     runs = [metrics.parent for metrics in Path(folder).glob("[!.]*/metrics.jsonl")]
     if not runs:
         raise InputError(f"There is no run in {folder}; train one with train.py, or name one.")
@@ -171,12 +175,12 @@ def latest(folder: str | os.PathLike) -> Path:
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Writes what came out at the end, with the SHA-256 of the run's other files."""
+    """Writes the final results to summary.json, with the SHA-256 of the run's other files."""
     summaries.write(path, summary, digests.of(path, summaries.FILES))
 
 
 def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
-    """Whether the checkpoint of the best epoch, or all after step 0, are gone."""
+    """Whether the checkpoint of the best epoch is missing, or every checkpoint after step 0."""
     if history:
         return not {best(own)["step"] for own in by_seed(history)} <= set(checkpoints.steps(path))
     metrics = path / METRICS

@@ -1,4 +1,4 @@
-"""A run's summary.json: what came out at the end, with the SHA-256 of the run's other files and of itself."""
+"""A run's summary.json: the final results, with the SHA-256 of the run's other files and of itself."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from cnnviz.runs.records import METRICS, RECORD
 NAME, FORMAT = "summary.json", 2
 SHARE = must_be("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
 MEASURED = {"test_loss": number, "test_accuracy": SHARE}
-FILES = (*SEALED, METRICS)  # whose SHA-256 it has
+FILES = (*SEALED, METRICS)  # the summary has their SHA-256
 DIGESTS = mapping_of(sha256, must_be(f"one of {', '.join(FILES)}", FILES.__contains__))
 OPTIONAL = {
     "format": anything,
@@ -24,7 +24,7 @@ OPTIONAL = {
     "epochs": whole_number(1),
 }
 FORMATS = {
-    1: record(MEASURED, {**OPTIONAL, "files": DIGESTS}),  # of before it had a digest
+    1: record(MEASURED, {**OPTIONAL, "files": DIGESTS}),  # before a summary had its own digest
     2: record({**MEASURED, "files": DIGESTS, "digest": sha256}, OPTIONAL),
 }
 
@@ -35,7 +35,7 @@ def write(path: Path, summary: Mapping[str, Any], files: Mapping[str, str]) -> N
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The summary of the run at `path`, or None if it has not come to its end; raises InputError if it is damaged."""
+    """The summary of the run at `path`, or None if training has not ended; raises InputError if it is damaged."""
     if not (path / NAME).is_file():
         return None
     try:

@@ -1,1 +1,1 @@
-"""A Keras model from its file, `.h5` or `.keras`."""
+"""Reading Keras models from `.h5` and `.keras` files."""

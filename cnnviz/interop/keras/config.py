@@ -1,7 +1,7 @@
-"""What a Keras file says of its architecture: JSON, read into a chain of layer descriptions with checked fields.
+"""The architecture in a Keras file: JSON, parsed into a chain of layer descriptions with checked fields.
 
-The JSON is only ever read as data. A description of something that holds code (a Lambda, a class of the author's own)
-is an InputError, never resolved to a Python object.
+The JSON is only read as data. A description of something that holds code (a Lambda, a custom class) raises InputError
+and is never resolved to a Python object.
 """
 
 import json
@@ -14,14 +14,14 @@ from cnnviz.interop.keras.keras1 import in_terms_of_keras2
 
 Pair = tuple[int, int]
 LARGEST = 2**31 - 1
-LONGEST = 16 * 2**20  # characters; the largest models of Keras's own have 2 MB
+LONGEST = 16 * 2**20  # characters; the largest models in keras.applications have 2 MB
 MOST_LAYERS = 2000  # each takes about two milliseconds
 REQUIRED = object()
 
 
 @dataclass(frozen=True)
 class Described:
-    """One layer as the file describes it; a field that is not as it should be is an InputError that names it."""
+    """One layer as the file describes it; reading a field raises InputError if its value is not valid."""
 
     kind: str
     name: str
@@ -29,12 +29,14 @@ class Described:
     keras: int  # the major version that wrote it
 
     def whole(self, key: str, default: Any = REQUIRED) -> int:
+        """A positive integer field."""
         value = self._value(key, default)
         if not _is_whole(value):
             raise self.wrong(key, value, "a whole number from 1")
         return value
 
     def pair(self, key: str, default: Any = REQUIRED) -> Pair:
+        """A field of two positive integers, also written as one integer."""
         value = self._value(key, default)
         pair = (value, value) if isinstance(value, int) else value
         if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(_is_whole, pair)):
@@ -42,25 +44,28 @@ class Described:
         return pair[0], pair[1]
 
     def number(self, key: str, default: float) -> float:
+        """A finite number field."""
         value = self._value(key, default)
         if not _is_number(value):
             raise self.wrong(key, value, "a number")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
+        """A boolean field."""
         value = self._value(key, default)
         if not isinstance(value, bool):
             raise self.wrong(key, value, "true or false")
         return value
 
     def choice(self, key: str, default: str, choices: Sequence[str]) -> str:
+        """A field with one of these values."""
         value = self._value(key, default)
         if value not in choices:
             raise self.wrong(key, value, " or ".join(choices))
         return value
 
     def axis(self) -> int:
-        """The field `axis`, also written as a list of one."""
+        """The field `axis`, also written as a list of one integer."""
         value = self._value("axis", -1)
         axis = value[0] if isinstance(value, list) and len(value) == 1 else value
         if not isinstance(axis, int):
@@ -68,6 +73,7 @@ class Described:
         return axis
 
     def wrong(self, key: str, value: Any, right: str) -> InputError:
+        """The error for a field whose value is not valid; `right` describes valid values."""
         return InputError(f"layer {self.name!r} ({self.kind}) has {key} = {shortly(value)}; it must be {right}.")
 
     def _value(self, key: str, default: Any) -> Any:
@@ -78,7 +84,10 @@ class Described:
 
 
 def read_chain(config: str, keras: int) -> tuple[list[Described], tuple[int, ...]]:
-    """The layers of a Sequential, or of a Functional model that is a plain chain, and the shape of one input."""
+    """The layers of a Sequential, or of a Functional model that is one chain, and the shape `(h, w, c)` of one image.
+
+    Raises InputError if the description is damaged, of another kind of model, or has no fixed image shape.
+    """
     model = parse(config, "the model's description")
     kind, body = model.get("class_name"), model.get("config")
     if kind == "Sequential":
@@ -95,7 +104,7 @@ def read_chain(config: str, keras: int) -> tuple[list[Described], tuple[int, ...
 
 
 def parse(document: str, what: str) -> Mapping[str, Any]:
-    """The JSON object in the document."""
+    """The JSON object in the document; raises InputError if it is too long or not an object."""
     if len(document) > LONGEST:
         raise InputError(f"{what} has {len(document)} characters; at most {LONGEST} can be read.")
     try:
@@ -106,15 +115,15 @@ def parse(document: str, what: str) -> Mapping[str, Any]:
 
 
 def shortly(value: Any) -> str:
-    """The value for a message, cut to one short line."""
+    """The value as text for a message, truncated to 60 characters."""
     shown = value if isinstance(value, str) else json.dumps(value, default=str)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def is_kerass_own(entry: Mapping[str, Any]) -> bool:
-    """Whether an object's description names a class of Keras rather than one of the author's own.
+    """Whether an object's description names a class of Keras rather than a custom class.
 
-    Before Keras 3 an entry says only the class's name, with a package before it where it was registered.
+    Before Keras 3 an entry has only the class's name, preceded by a package if the class was registered.
     """
     module, registered = entry.get("module"), entry.get("registered_name")
     package = str(module).split(".")[0] if module is not None else "keras"
@@ -138,7 +147,7 @@ def _described(entry: Mapping[str, Any], keras: int) -> Described:
 
 
 def _input_shape(nodes: Sequence[Mapping[str, Any]], model: Mapping[str, Any]) -> Any:
-    """The shape that the file gives for one batch of inputs: of the first layer, or of the model as it was built."""
+    """The batch shape in the file: the first layer's, or the one that the model was built with; None if missing."""
     first = nodes[0] if nodes else {}
     config = _fields(first.get("config"))
     built = first.get("build_config")
@@ -148,7 +157,7 @@ def _input_shape(nodes: Sequence[Mapping[str, Any]], model: Mapping[str, Any]) -
 
 
 def _image_shape(shape: Any, first: Sequence[str]) -> tuple[int, ...]:
-    """(h, w, c) from a batch's shape; gray images with no axis for the channel too, where flattening comes first."""
+    """`(h, w, c)` from a batch's shape, which may have no channel axis if the first layer is Flatten."""
     sides = shape[1:] if isinstance(shape, list) else []
     if len(sides) == 2 and first == ["Flatten"]:
         sides = [*sides, 1]
@@ -161,7 +170,7 @@ def _image_shape(shape: Any, first: Sequence[str]) -> tuple[int, ...]:
 
 
 def _linked(entries: list[Mapping[str, Any]], model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The layers of a Functional model in order, each fed by the one before and by nothing else."""
+    """The layers of a Functional model in order; raises InputError unless each is fed by the one before only."""
     for before, entry in zip([None, *entries], entries, strict=False):
         expected = [] if before is None else [_name(before)]
         if (found := _inputs(entry.get("inbound_nodes"))) != expected:
@@ -179,7 +188,7 @@ def _linked(entries: list[Mapping[str, Any]], model: Mapping[str, Any]) -> list[
 
 
 def _inputs(nodes: Any) -> list[str]:
-    """The names of the layers that feed a layer, one for each tensor, over all its calls.
+    """The names of the layers that feed a layer, one per tensor, over all its calls.
 
     Keras 3 describes tensors by their history, `[layer, call, tensor]`; earlier versions list `[layer, call, tensor,
     {options}]`.
@@ -195,7 +204,7 @@ def _inputs(nodes: Any) -> list[str]:
 
 
 def _in_training(nodes: Any) -> bool:
-    """Whether a call's options say `training`, anywhere in the description of a layer's calls."""
+    """Whether any call in the description of a layer's calls has `training=True`."""
     if isinstance(nodes, Mapping):
         return bool(nodes.get("training")) or _in_training(list(nodes.values()))
     return isinstance(nodes, list) and any(map(_in_training, nodes))

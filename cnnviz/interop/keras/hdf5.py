@@ -1,4 +1,4 @@
-"""What an HDF5 file that nobody vouches for holds, as plain texts and arrays; `hdf5_contents` reads it, elsewhere."""
+"""The contents of an untrusted HDF5 file as texts and arrays; `hdf5_contents` reads it in another process."""
 
 import json
 import math
@@ -16,13 +16,13 @@ from cnnviz.interop import isolated
 
 PROGRAM = Path(__file__).with_name("hdf5_contents.py")
 LONGEST_STRUCTURE = 64 * 2**20  # bytes of JSON
-SECONDS, BYTES_PER_SECOND = 7, 5_000_000  # by the clock, on a machine that is busy; the process limits its own CPU time
+SECONDS, BYTES_PER_SECOND = 7, 5_000_000  # wall-clock time on a busy machine; the process limits its CPU time itself
 WIDENED = 2  # float16 becomes float32
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group of the file, or the file itself, with all that lies below."""
+    """A group of the file, or the file itself, with everything below it."""
 
     nodes: Mapping[str, Any]
     arrays: Mapping[str, Float32[np.ndarray, "..."]]
@@ -50,25 +50,25 @@ def read(opened: IO[bytes]) -> Group:
 
 
 def follow(group: Group, path: str) -> Group | None:
-    """The group at `path` below `group`, or None. Raises InputError if the way there cannot be read, or is a link."""
+    """The group at `path` below `group`, or None. Raises InputError if a part of the path is damaged or a link."""
     place, node = _node(group, path)
     return Group(group.nodes, group.arrays, place) if node and "members" in node else None
 
 
 def children(group: Group, path: str) -> list[str]:
-    """The names in the group at `path`; none where there is no such group."""
+    """The names in the group at `path`; an empty list if it does not exist."""
     _, node = _node(group, path)
     return list(node.get("members", [])) if node else []
 
 
 def text(group: Group, name: str) -> str | None:
-    """The attribute `name` as text; None where there is none."""
+    """The attribute `name` as text; None if it is missing or has several texts."""
     found = texts(group, name) or []
     return found[0] if len(found) == 1 else None
 
 
 def texts(group: Group, name: str) -> list[str] | None:
-    """The attribute `name` as a list of texts; None where there is none."""
+    """The attribute `name` as a list of texts; None if it is missing. Raises InputError if it cannot be read."""
     found = group.nodes[group.place]["attributes"].get(name)
     if isinstance(found, str):  # its fault
         raise InputError(f"the attribute {name} {found}")
@@ -76,7 +76,7 @@ def texts(group: Group, name: str) -> list[str] | None:
 
 
 def array(group: Group, path: str, shape: Sequence[int]) -> Float32[np.ndarray, "..."]:
-    """The data set of floats at `path`, which has this shape, as float32."""
+    """The data set at `path` as float32; raises InputError if it is missing, damaged, or has another shape."""
     place, node = _node(group, path)
     if node is None or "shape" not in node:
         raise InputError(f"there is no data set {path} in the file; its shape would be {tuple(shape)}.")
@@ -90,7 +90,7 @@ def array(group: Group, path: str, shape: Sequence[int]) -> Float32[np.ndarray, 
 
 
 def _node(group: Group, path: str) -> tuple[str, Any]:
-    """The place of `path` and what lies there, or None. Raises InputError for a fault there or on the way."""
+    """The place of `path` and the node there, or None. Raises InputError for a fault in a part of the path."""
     place, node = group.place, group.nodes[group.place]
     for part in filter(None, path.split("/")):
         place = f"{place}/{part}"
@@ -114,7 +114,7 @@ def _arrays(nodes: Mapping[str, Any], values: bytes) -> dict[str, Float32[np.nda
 
 
 def _is_node(node: Any) -> bool:
-    """Whether this is what `hdf5_contents` answers for one place."""
+    """Whether this has the form of a node from `hdf5_contents`."""
     match node:
         case {"shape": list(shape), **fault}:
             return all(type(side) is int and side >= 0 for side in shape) and isinstance(fault.get("fault", ""), str)

@@ -1,12 +1,12 @@
-"""A program: what the HDF5 file on its standard input holds, as JSON and float32 values on its standard output.
+"""A program that reads an HDF5 file from standard input and writes JSON and float32 values to standard output.
 
-HDF5's C code can crash, loop or take all memory on a damaged file, so it runs here alone, in a process with limits that
+HDF5's C code can crash, hang or take all memory on a damaged file, so it runs in a separate process with limits, which
 imports h5py and neither JAX nor cnnviz. `hdf5.py` starts it and reads the answer: a line with two sizes in bytes, a
-JSON object from each place in the file to what lies there, and the values of its data sets in the same order.
+JSON object that maps each place in the file to its node, and the values of the data sets in the same order.
 
-HDF5 can point out of the file (external and soft links, external storage, virtual data sets) and can claim arrays of
-any size without storing them. None of that is followed: what is read lies in the file and is not larger than it. A
-place that cannot be read has a "fault", the end of a sentence, which matters only if that place is asked for.
+HDF5 can refer to other files (external and soft links, external storage, virtual data sets) and can claim arrays of any
+size without storing them. Neither is followed: only values stored in the file are read. A place that cannot be read has
+a "fault", the end of a sentence, which matters only if that place is asked for.
 """
 
 import json
@@ -35,11 +35,11 @@ SECONDS, BYTES_PER_SECOND, MEMORY = 1, 50_000_000, 2**29  # more of each for a l
 
 
 class Fault(Exception):
-    """What is wrong with a place in the file: a sentence, after the place's name."""
+    """What is wrong with a place in the file: the end of a sentence that begins with the place's name."""
 
 
 def main() -> None:
-    """Answers for the file on standard input, within limits, and ends the process."""
+    """Writes the answer for the file on standard input, within limits, and ends the process."""
     size = os.fstat(0).st_size
     _limit(size)
     nodes, arrays = contents(sys.stdin.buffer, WIDENED * size)
@@ -54,11 +54,11 @@ def main() -> None:
 
 
 def contents(opened: BinaryIO, most: int) -> tuple[dict[str, Node], list[np.ndarray]]:
-    """What lies at each place in the file, and the values of its data sets, of at most so many bytes."""
+    """The node at each place in the file, and the values of its data sets, at most `most` bytes in total."""
     try:
         file = h5py.File(opened, "r")
         nodes = {"": _group(file)}
-    except Exception as error:  # h5py has no class of its own for damage
+    except Exception as error:  # h5py has no exception class for damaged files
         return {"": {"fault": _fault(error)}}, []
     arrays: list[np.ndarray] = []
     seen: set[int] = set()
@@ -80,7 +80,7 @@ def contents(opened: BinaryIO, most: int) -> tuple[dict[str, Node], list[np.ndar
 
 
 def _member(group: h5py.Group, name: str, seen: set[int]) -> h5py.Group | h5py.Dataset:
-    """What the group holds under this name."""
+    """The group's member of this name; raises Fault if it is a link or was read already."""
     if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
         raise Fault("is a link, which may lead out of the file; weights must lie in the file itself.")
     item = group[name]
@@ -100,9 +100,9 @@ def _group(group: h5py.Group) -> Node:
 
 
 def _texts(group: h5py.Group, name: str) -> list[str] | str | None:
-    """The attribute as a list of texts, or its fault as one; None if it is not there or is not text.
+    """The attribute as a list of texts, or its fault as a text; None if it is missing or is not text.
 
-    A list that is too long for one attribute is in several, `name0`, `name1` and so on.
+    A list that is too long for one attribute is split into several, `name0`, `name1` and so on.
     """
     try:
         numbered = takewhile(lambda part: part in group.attrs, (f"{name}{i}" for i in count()))
@@ -115,7 +115,10 @@ def _texts(group: h5py.Group, name: str) -> list[str] | str | None:
 
 
 def _dataset(dataset: h5py.Dataset, most: int) -> tuple[Node, np.ndarray | None]:
-    """Its shape, and its values if they are floats that lie in the file, of at most so many bytes."""
+    """Its shape, and its values if they are floats stored in the file, at most `most` bytes.
+
+    Raises Fault if it keeps its values in another file or has none.
+    """
     if dataset.is_virtual or dataset.external:  # even the shape of a virtual one may come from another file
         raise Fault("keeps its values in another file; weights must lie in the file itself.")
     if dataset.shape is None:
@@ -144,20 +147,20 @@ def _fault(error: Exception) -> str:
 
 
 def _limit(size: int) -> None:
-    """Bounds memory and time from now on, and forbids core dumps, writing files and starting processes."""
+    """Limits memory and time from now on, and forbids core dumps, writing files and starting processes."""
     if resource is None:
         return
     seconds = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) + SECONDS + size / BYTES_PER_SECOND)
     memory = _reserved(resource.getpagesize()) + MEMORY + 4 * size
     limits = {"AS": memory, "CPU": seconds, "CORE": 0, "FSIZE": 0, "NPROC": 0}
     for name, value in limits.items():
-        with suppress(AttributeError, ValueError, OSError):  # not on every system, and never above a limit in force
+        with suppress(AttributeError, ValueError, OSError):  # not on every system, and limits cannot be raised
             kind = getattr(resource, f"RLIMIT_{name}")
             resource.setrlimit(kind, (value, value + 1 if name == "CPU" else value))  # SIGXCPU tells it from a kill
 
 
 def _reserved(page: int) -> int:
-    """The address space that the process has taken so far."""
+    """The address space that the process has reserved so far."""
     try:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[0]) * page

@@ -1,4 +1,4 @@
-"""Keras 1's description of a layer in the terms of Keras 2, which renamed layers and fields and kept what they do."""
+"""Translates Keras 1's layer descriptions to Keras 2, which renamed layers and fields without changing them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ CHANNELS = {"tf": "channels_last", "th": "channels_first"}
 
 
 def in_terms_of_keras2(kind: str, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The layer's class and fields as Keras 2 names them; what is already in its terms stays as it is."""
+    """The layer's class and fields with Keras 2's names; names of Keras 2 are left unchanged."""
     renamed = {FIELDS.get(key, key): value for key, value in config.items()}
     if "nb_row" in config and "nb_col" in config:
         renamed["kernel_size"] = [config["nb_row"], config["nb_col"]]

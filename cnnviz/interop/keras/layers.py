@@ -1,4 +1,4 @@
-"""LAYERS: from Keras's description of a layer to our own layer, one function for each class that can be read."""
+"""LAYERS: one function per supported Keras class, which makes the Linen layer from the layer's description."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ LARGEST_SPAN = 1024  # pixels
 
 
 def layer_of(described: Described) -> nn.Module:
-    """The layer that the description asks for; one that is not in LAYERS is an InputError with what is."""
+    """The Linen layer for a description; raises InputError if its class or a field is not supported."""
     if described.kind not in LAYERS:
         code = ", which holds Python code, and none from a file is run" if described.kind == "Lambda" else ""
         raise InputError(
@@ -93,7 +93,7 @@ def _dropout(d: Described) -> nn.Module:
 
 
 def _zero_padding(d: Described) -> nn.Module:
-    """`padding` is one number for all sides, one a direction, or ((top, bottom), (left, right))."""
+    """`padding` is one number for all sides, one per direction, or ((top, bottom), (left, right))."""
     value = d.config.get("padding", 1)
     directions = value if isinstance(value, list) else [value, value]
     sides = [side if isinstance(side, list) else [side, side] for side in directions]
@@ -130,7 +130,7 @@ def _window(d: Described) -> dict[str, Any]:
 
 
 def _check_span(d: Described, key: str, size: Pair, dilation: Pair = (1, 1)) -> None:
-    """Raises InputError for a window that XLA would take hours over, however small the image."""
+    """Raises InputError for a window so large that XLA would compile it for hours, however small the image."""
     span = max((side - 1) * rate + 1 for side, rate in zip(size, dilation, strict=True))
     if span > LARGEST_SPAN:
         dilated = f" and dilation_rate = {list(dilation)}" if dilation != (1, 1) else ""
@@ -177,7 +177,7 @@ _LAYERS_AS_FUNCTIONS: dict[str, tuple[str, Callable[[Described], dict[str, Any]]
 
 
 def _function(d: Described) -> Function:
-    """The field `activation`: null, a name, a function's description (Keras 3), or that of a layer."""
+    """The field `activation`: null, a name, or the description of a function (Keras 3) or of a layer."""
     value = d.config.get("activation")
     if value is None:
         return Function()

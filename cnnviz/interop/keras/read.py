@@ -1,4 +1,4 @@
-"""A Keras model from its file, `.h5` or `.keras`: no code from the file is run, and HDF5 is read in another process."""
+"""Reading a Keras file, `.h5` or `.keras`: no code from the file is run, and HDF5 is read in another process."""
 
 import re
 import zipfile
@@ -17,16 +17,17 @@ from cnnviz.interop.keras.weights import places_by_class, places_by_name, read_v
 from cnnviz.interop.linen.sequential import Sequential
 from cnnviz.types import Variables
 
-MOST_INFLATED = 100  # a member of the archive is compressed to no less than a hundredth of its size
+MOST_INFLATED = 100  # times its compressed size is the most that a member of the archive may have
 ENCRYPTED = 0x1  # a member's flag
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def load_keras(path: str | Path) -> tuple[Sequential, Variables]:
-    """The model and the variables of a Keras file; layers keep their names, and give what Keras gives as their output.
+    """The model and the variables of a Keras file; layers keep their names and have the same outputs as in Keras.
 
-    It must be a Sequential, or a Functional model that is one chain, of the layers in `keras_layers.LAYERS`. Weights
-    are read as float32. A final softmax is kept; `probe.score_of` explains what goes into it.
+    The model must be a Sequential, or a Functional model that is one chain, of the layers in `keras.layers.LAYERS`.
+    Weights are read as float32. A final softmax is kept; `probe.score_of` explains its input. Raises InputError if the
+    file is damaged or its model is not supported.
     """
     path = Path(path)
     try:
@@ -92,11 +93,11 @@ def _load_zip(file: BufferedReader) -> tuple[Sequential, Variables]:
 def _text(archive: zipfile.ZipFile, name: str) -> str:
     info = _member(archive, name, LONGEST)
     with archive.open(info) as packed:
-        return packed.read(info.file_size).decode()  # without a size it would unpack all before it stops at the claimed
+        return packed.read(info.file_size).decode()  # without a size, read() would unpack more than the claimed size
 
 
 def _member(archive: zipfile.ZipFile, name: str, largest: int | None = None) -> zipfile.ZipInfo:
-    """A member of the archive, unless it is absurdly large for what is stored."""
+    """A member of the archive; raises InputError if it is missing or claims far more bytes than are stored."""
     if name not in archive.namelist():
         raise InputError(f"there is no {name} in it; a .keras file has config.json, metadata.json, model.weights.h5.")
     info = archive.getinfo(name)
@@ -121,7 +122,7 @@ def _model(config: str, version: object) -> tuple[Sequential, list[Described]]:
 
 
 def _major(version: object) -> int:
-    """The first number of a version such as "2.9.0" or "2.4.0-tf"; the first files have none, and are Keras 1's."""
+    """The first number of a version such as "2.9.0" or "2.4.0-tf"; a file without a version is from Keras 1."""
     first = str(version or "1").split(".")[0]
     if not re.fullmatch("[0-9]{1,4}", first):
         raise InputError(f"it says that it was written by Keras {shortly(version)}, which is not a version.")

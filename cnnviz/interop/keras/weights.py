@@ -1,4 +1,4 @@
-"""The variables of an imported Keras model: each weight found in the file, compared with what is due, then read."""
+"""The variables of an imported Keras model: each weight is located, checked against the layer's shapes, and read."""
 
 import re
 from collections import Counter
@@ -17,29 +17,35 @@ from cnnviz.interop.linen.spatial import DepthwiseConv2D
 from cnnviz.types import Variables
 
 Shape = tuple[int, ...]
-Due = dict[tuple[str, str], Shape]  # (collection, leaf) -> shape, in the order in which Keras lists weights
+Expected = dict[tuple[str, str], Shape]  # (collection, leaf) -> shape, in the order in which Keras lists weights
 
 # Keras: kernel, bias; or gamma, beta, moving mean, moving variance
 ORDER = [("params", "kernel"), ("params", "scale"), ("params", "bias"), ("batch_stats", "mean"), ("batch_stats", "var")]
 
 
 def read_variables(model: Sequential, places: Sequence[Sequence[str]], file: hdf5.Group) -> Variables:
-    """The model's variables, `places` being the paths of each layer's weights in the file."""
+    """The model's variables as float32; `places` has the paths of each layer's weights in the file.
+
+    Raises InputError if the weights' number or shapes do not fit the layers.
+    """
     variables: dict[str, dict[str, dict[str, jax.Array]]] = {}
-    for (name, layer, due), paths in zip(_due(model), places, strict=True):
-        if len(paths) != len(due):
+    for (name, layer, expected), paths in zip(_expected(model), places, strict=True):
+        if len(paths) != len(expected):
             raise InputError(
-                f"layer {name!r} has {_counted(paths)} in the file; its description asks for {len(due)}: "
-                f"{', '.join(leaf for _, leaf in due) or 'none'}."
+                f"layer {name!r} has {_counted(paths)} in the file; its description asks for {len(expected)}: "
+                f"{', '.join(leaf for _, leaf in expected) or 'none'}."
             )
-        for ((collection, leaf), shape), path in zip(due.items(), paths, strict=True):
+        for ((collection, leaf), shape), path in zip(expected.items(), paths, strict=True):
             weight = hdf5.array(file, path, _shape_in_file(layer, leaf, shape)).reshape(shape)
             variables.setdefault(collection, {}).setdefault(name, {})[leaf] = jnp.asarray(weight)
     return variables
 
 
 def places_by_name(names: Sequence[str], file: hdf5.Group) -> list[list[str]]:
-    """Where an `.h5` file has each layer's weights: in a group with the layer's name, which lists them."""
+    """The paths of each layer's weights in an `.h5` file, where a group with the layer's name lists them.
+
+    Raises InputError if the file has weights of other layers or lists a weight twice.
+    """
     places = {}
     for name in hdf5.texts(file, "layer_names") or []:
         group = hdf5.follow(file, name)
@@ -49,7 +55,10 @@ def places_by_name(names: Sequence[str], file: hdf5.Group) -> list[list[str]]:
 
 
 def places_by_class(names: Sequence[str], kinds: Sequence[str], file: hdf5.Group) -> list[list[str]]:
-    """Where a `.keras` file has each layer's weights: in groups named by class and number, not by its name."""
+    """The paths of each layer's weights in a `.keras` file, whose groups are named by class and number.
+
+    Raises InputError if the file has weights of other layers or lists a weight twice.
+    """
     root = "layers" if hdf5.children(file, "layers") else "_layer_checkpoint_dependencies"  # until Keras 2.12
     keys, seen = [], Counter[str]()
     for kind in kinds:
@@ -61,7 +70,7 @@ def places_by_class(names: Sequence[str], kinds: Sequence[str], file: hdf5.Group
 
 
 def _all_known(names: Sequence[str], places: dict[str, list[str]]) -> list[list[str]]:
-    """The places in the order of the names; weights of a layer that the description does not have are an InputError."""
+    """The places in the order of the names; raises InputError for weights of an unknown layer."""
     known = set(names)
     more = [name for name, paths in places.items() if paths and name not in known]
     if more:
@@ -77,13 +86,13 @@ def _numbered(file: hdf5.Group, path: str) -> list[str]:
 
 
 def _snake_case(kind: str) -> str:
-    """A class's name as Keras writes it in a group's: `MaxPooling2D` is `max_pooling2d`, `ReLU` is `re_lu`."""
+    """A class's name as Keras writes it in names of groups: `MaxPooling2D` is `max_pooling2d`, `ReLU` is `re_lu`."""
     kind = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", kind)
     return re.sub("([a-z])([A-Z])", r"\1_\2", kind).lower()
 
 
-def _due(model: Sequential) -> Iterator[tuple[str, nn.Module, Due]]:
-    """Each layer with the shapes of its variables; one that cannot take what the one before gives is an InputError."""
+def _expected(model: Sequential) -> Iterator[tuple[str, nn.Module, Expected]]:
+    """Each layer with the shapes of its variables; raises InputError if it cannot take the previous layer's output."""
     x = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.float32)
     key = jax.eval_shape(lambda: jax.random.key(0))
     held = _fitting(model, 4 * x.size)

@@ -1,1 +1,1 @@
-"""Imported layers as Flax Linen modules, in the terms of Keras."""
+"""Imported layers as Flax Linen modules, with Keras's names and conventions."""

@@ -1,4 +1,4 @@
-"""Functions of each value, or along an axis, by the names that Keras has for them."""
+"""Activation functions, elementwise or along an axis, by their Keras names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Values = Float[Array, "n ..."]  # a layer's input or output
 
 
 def relu(x: Values, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Values:
-    """x above the threshold, cut off at `max_value`; below, the slope times the distance from the threshold."""
+    """x above the threshold, clipped at `max_value`; below it, `negative_slope * (x - threshold)`."""
     positive = jnp.where(x > threshold, x, 0) if threshold else jax.nn.relu(x)
     if max_value is not None:
         positive = jnp.minimum(positive, max_value)
@@ -21,7 +21,7 @@ def relu(x: Values, negative_slope: float = 0.0, max_value: float | None = None,
 
 
 def hard_sigmoid(x: Values, slope: float = 1 / 6) -> Values:
-    """A sigmoid of three straight lines; Keras 3 has the slope 1/6, earlier versions 0.2."""
+    """A piecewise linear sigmoid; its slope is 1/6 in Keras 3 and 0.2 in earlier versions."""
     return jnp.clip(slope * x + 0.5, 0, 1)
 
 
@@ -51,7 +51,7 @@ ACTIVATIONS: dict[str, Callable[..., Values]] = {
 
 @dataclass(frozen=True)
 class Function:
-    """A member of ACTIVATIONS with options of its own, such as `("negative_slope", 0.1)`."""
+    """A function of ACTIVATIONS with its options, such as `("negative_slope", 0.1)`."""
 
     name: str = "linear"
     options: tuple[tuple[str, float | None], ...] = ()

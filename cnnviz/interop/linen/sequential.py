@@ -1,8 +1,8 @@
-"""A chain of layers, each one Linen module: what a model from another framework becomes.
+"""A chain of layers, each a Linen module: the model that an imported file becomes.
 
-The layers are their own specification: a Linen module is a frozen, hashable dataclass, and its fields are what a file
-says of the layer. They compute in Keras's terms, so a layer's output is what Keras calls `layer.output`: that of a
-convolution comes after its activation. Called without `train`, the model is in evaluation mode.
+A Linen module is a frozen, hashable dataclass, so its fields hold the layer's description in the file. A layer's
+output is Keras's `layer.output`: that of a convolution comes after its activation. Called without `train`, the model is
+in evaluation mode.
 """
 
 import math
@@ -21,7 +21,7 @@ glorot = nn.initializers.glorot_uniform()
 
 
 class Sequential(nn.Module):
-    """Named layers one after the other, for images of `image_shape`."""
+    """Named layers one after the other, for images of `image_shape`, `(h, w, c)`."""
 
     layers: tuple[tuple[str, nn.Module], ...]
     image_shape: tuple[int, int, int]
@@ -29,7 +29,7 @@ class Sequential(nn.Module):
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Values:
         for name, layer in self.layers:
-            # a clone, since a module that comes in by a field is renamed after the field
+            # a clone, since Flax renames a module in a field after the field
             x = layer.clone(name=name, parent=self)(x, train)
         return x
 
@@ -49,7 +49,10 @@ class Dense(nn.Module):
 
 
 class BatchNormalization(nn.Module):
-    """The last axis shifted and scaled by running statistics; in training by the batch's own, which update them."""
+    """Normalizes the last axis by running statistics; in training by the batch's, which update the running ones.
+
+    Raises InputError if `axis` is not the last.
+    """
 
     axis: int = -1
     momentum: float = 0.99
@@ -69,14 +72,14 @@ class BatchNormalization(nn.Module):
 
 
 class Flatten(nn.Module):
-    """All values of an image on one axis, the channels of one pixel side by side."""
+    """All values of an image on one axis, in row-major order."""
 
     def __call__(self, x: Values, train: bool = False) -> Float[Array, "n p"]:
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 class Dropout(nn.Module):
-    """The identity in evaluation; in training a share `rate` of values is zero and the others are scaled up."""
+    """The identity in evaluation; in training a fraction `rate` of values is set to zero and the rest scaled up."""
 
     rate: float
 
@@ -89,7 +92,7 @@ class Dropout(nn.Module):
 
 
 class Activation(nn.Module):
-    """A function of each value, or a softmax, as a layer of its own."""
+    """An activation function as a layer."""
 
     function: Function
 
@@ -98,7 +101,7 @@ class Activation(nn.Module):
 
 
 class ReLU(nn.Module):
-    """`relu` with its options, as a layer of its own."""
+    """`relu` with its options, as a layer."""
 
     negative_slope: float = 0.0
     max_value: float | None = None
@@ -109,7 +112,7 @@ class ReLU(nn.Module):
 
 
 class LeakyReLU(nn.Module):
-    """x, times the slope where it is negative, as a layer of its own."""
+    """x, multiplied by `negative_slope` where it is negative, as a layer."""
 
     negative_slope: float = 0.3
 
@@ -118,7 +121,7 @@ class LeakyReLU(nn.Module):
 
 
 class Softmax(nn.Module):
-    """exp(x) over its sum along an axis, as a layer of its own."""
+    """The softmax along an axis, as a layer."""
 
     axis: int = -1
 
@@ -127,12 +130,12 @@ class Softmax(nn.Module):
 
 
 def add_bias(layer: nn.Module, y: Values) -> Values:
-    """The values `[n ... c]` with the layer's bias `[c]` added, if it has one."""
+    """y plus the layer's parameter `bias`, one number per channel (the last axis)."""
     return y + _as_channels(layer.param("bias", nn.initializers.zeros, y.shape[-1:]), y)
 
 
 def _as_channels(vector: Float[Array, " c"], x: Values) -> Float[Array, "..."]:
-    """The vector with as many axes as `x`, along its last."""
+    """The vector reshaped to broadcast along the last axis of `x`."""
     return vector.reshape((1,) * (x.ndim - 1) + vector.shape)
 
 

@@ -1,4 +1,4 @@
-"""Layers of images in Keras's terms: convolutions, pooling and padding."""
+"""Image layers with Keras's conventions: convolutions, pooling and padding."""
 
 import flax.linen as nn
 import jax
@@ -16,7 +16,10 @@ Pair = tuple[int, int]
 
 
 class Conv2D(nn.Module):
-    """A convolution, its bias and its activation; the kernel is `[h, w, in / groups, out]`."""
+    """A convolution, its bias and its activation; the kernel is `[h, w, in / groups, out]`.
+
+    Raises InputError if the groups do not divide the input channels and the filters.
+    """
 
     filters: int
     kernel_size: Pair
@@ -38,7 +41,7 @@ class Conv2D(nn.Module):
 
 
 class DepthwiseConv2D(nn.Module):
-    """A convolution of each channel by itself into `depth_multiplier` channels; the kernel is `[h, w, 1, out]`."""
+    """A convolution of each channel separately into `depth_multiplier` channels; the kernel is `[h, w, 1, out]`."""
 
     kernel_size: Pair
     depth_multiplier: int = 1
@@ -53,7 +56,7 @@ class DepthwiseConv2D(nn.Module):
         channels = x.shape[-1]
 
         def init(key: Key, shape: tuple[int, ...]) -> Array:
-            """Glorot as Keras counts it, on the kernel [h, w, in, multiplier]."""
+            """Glorot with Keras's fans, those of the kernel `[h, w, in, multiplier]`."""
             return glorot(key, (*self.kernel_size, channels, self.depth_multiplier)).reshape(shape)
 
         kernel = self.param("kernel", init, (*self.kernel_size, 1, channels * self.depth_multiplier))
@@ -73,19 +76,19 @@ class MaxPooling2D(nn.Module):
 
 
 class AveragePooling2D(nn.Module):
-    """The mean over each window; what `same` pads is not counted."""
+    """The mean over each window, without the values that `same` pads."""
 
     pool_size: Pair = (2, 2)
     strides: Pair = (2, 2)
     padding: str = "valid"
 
     def __call__(self, x: Images, train: bool = False) -> Maps:
-        # with no padding both counts agree, and the division by a plain number is the simpler graph
+        # without padding both counts agree, and dividing by a constant gives a simpler graph
         return nn.avg_pool(x, self.pool_size, self.strides, self.padding.upper(), self.padding == "valid")
 
 
 class GlobalAveragePooling2D(nn.Module):
-    """The mean over the image, for each channel."""
+    """The mean over the image per channel: `[n c]`, or `[n 1 1 c]` with `keepdims`."""
 
     keepdims: bool = False
 
