@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import flax.linen as nn
 import jax
@@ -17,7 +17,7 @@ from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
-from cnnviz.networks import Net
+from cnnviz.networks import Net, Prepare
 from cnnviz.pictures import PICTURES, activations, attribute, curves, files, histograms, kernels, layers, predictions
 from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.registry import resolve
@@ -145,7 +145,7 @@ def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):
 
 def test_a_dense_layer_behind_others_has_statistics_but_no_picture_of_kernels(run):
     assert names(kernels.Kernels(layer="logits")([run], DATA)) == ["kernel_statistics_logits"]
-    with pytest.raises(Skipped, match=r"The kernel of logits, 100x10, is no picture"):
+    with pytest.raises(Skipped, match=r"The kernel of logits, 100x10, cannot be drawn"):
         kernels.kernels_picture(run, "logits")
 
 
@@ -271,13 +271,13 @@ def test_without_mistakes_there_is_no_picture_of_them(run):
 def test_predictions_are_made_a_few_images_at_a_time():
     sizes, many = set(), np.tile(DATASET.test.images, (3, 1, 1, 1))
 
-    class Watched(Run):
-        def prepare(self, images):
+    class Watched(Prepare):
+        def __call__(self, images):
             sizes.add(len(images))
-            return super().prepare(images)
+            return super().__call__(images)
 
     made = make_run(CNN())
-    watched = Watched(**{field.name: getattr(made, field.name) for field in fields(made)})
+    watched = replace(made, prepare=Watched())
     whole = predictions.softmax(np.asarray(probe.logits(made.model, made.variables, made.prepare(many)), np.float64))
     np.testing.assert_allclose(predictions.predict(watched, many), whole, atol=1e-6)
     assert 0 < max(sizes) < len(many)
@@ -293,8 +293,8 @@ def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image": 30}, r"There is no train image 30 in things; they go from 0 to 29\."),
-        ({"image": -1}, r"There is no train image -1 in things"),
+        ({"image": 30}, r"things has no train image 30; they go from 0 to 29\."),
+        ({"image": -1}, r"things has no train image -1;"),
         ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
     ],
 )
