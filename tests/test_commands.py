@@ -93,7 +93,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         ),
         (["--track", "tensorbord"], "no tracker named 'tensorbord'; did you mean 'tensorboard'?"),
         (["--resume", "--name", "toy", "--track", "wandb"], "--track wandb (it has None)"),
-        (["--verify", "/nowhere"], "/nowhere is no run"),
+        (["--verify", "/nowhere"], "/nowhere is not a run"),
         (["--limit", "0"], "limit must be at least 1"),
         (["--limit", "2"], "A validation share of 0.2 of 2 images leaves one side of the split empty"),
         (["--seed", "9" * 20], "A seed has 64 bits"),
@@ -131,7 +131,7 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
         (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),
         (["{run}", "--split", "tset"], "did you mean 'test'?"),
         (["{run}", "--image", "one"], "Error parsing --image: invalid literal"),
-        (["--runs", "/nowhere"], "There is no run in /nowhere"),
+        (["--runs", "/nowhere"], "/nowhere has no run"),
         (["activations", "{run}", "--dataset", "garments"], "does not fit"),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_torn_line_of_the_metrics_is_mended_from_the_checkpoint(unfinished, ca
     killed = unfinished / "checkpoints" / ".step_00000003-killed"
     killed.mkdir()
     assert train.main(["--resume", "--runs", str(unfinished.parent), "--name", "toy"]) == 0
-    assert "metrics.jsonl was not whole" in capsys.readouterr().out
+    assert "metrics.jsonl differed from the latest checkpoint" in capsys.readouterr().out
     assert metrics.read_text() == whole
     assert not killed.exists()
 
@@ -268,7 +268,7 @@ def test_a_checkpoint_that_cannot_be_written_in_the_background_is_told(data, fol
 
     monkeypatch.setattr(runs.checkpoints, "save", full)
     assert train.main(arguments(data, folder, "full")) == 2
-    assert "No space left on device; what was saved before is whole" in capsys.readouterr().err
+    assert "No space left on device; earlier checkpoints are intact" in capsys.readouterr().err
     assert int(runs.load_states(folder / "full")[0][0].step) == 0
 
 

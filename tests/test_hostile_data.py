@@ -274,16 +274,19 @@ def test_a_file_inside_a_run_is_not_its_data_by_itself(tmp_path, toy, name):
 
 
 @pytest.mark.parametrize("command", ["visualize", "train --resume", "train --verify"])
-def test_no_command_opens_data_inside_a_run(tmp_path, toy, ran, command, monkeypatch, capsys):
+def test_no_command_opens_data_inside_a_run(tmp_path, toy, ran, command, in_format_1, capsys):
     from cnnviz.commands import train, visualize
 
     np.savez(tmp_path / "twelve.npz", images=np.zeros((60, 12, 12), np.uint8), labels=np.arange(60) % 3)
     arguments = ["--dataset", "twelve.npz", "--model", "dense", "--epochs", "1", "--name", "x"]
     assert train.main(arguments) == 0
     run = tmp_path / "runs" / "x"
+    in_format_1(run)  # whose manifests have no digest of the config; an attacker could make that right, too
     changed(run / "config.json", lambda config: config["data"].update(name="toy_set", dir=str(run / "d")))
     digest = hashlib.sha256((run / "config.json").read_bytes()).hexdigest()
     changed(run / "summary.json", lambda summary: summary["files"].update({"config.json": digest}))
+    if command == "train --resume":
+        (run / "summary.json").unlink()  # a finished run needs no data
     toy.parent.parent.rename(run / "d")
     (run / "d" / "toy_set" / "1.0.0" / "features.json").write_text(json.dumps(EVIL))
     main, arguments = {

@@ -203,7 +203,7 @@ def test_a_description_that_is_not_json(h5, keras3):
     rewrite(keras3, {"config.json": lambda _: ""})
     refused(keras3, said.format("Expecting value: line 1 column 1 (char 0)"))
     rewrite(keras3, {"config.json": lambda _: "[1]"})
-    refused(keras3, "the model's description has [1] where an object is due.")
+    refused(keras3, "the model's description has [1] where an object is expected.")
 
 
 def test_a_description_that_is_nested_without_end(keras3):

@@ -157,7 +157,7 @@ def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):
 
 def test_a_dense_layer_behind_others_has_statistics_but_no_picture_of_kernels(run):
     assert names(kernels.Kernels(layer="logits")([run], DATA)) == ["kernel_statistics_logits"]
-    with pytest.raises(Skipped, match=r"The kernel of logits, 100x10, is no picture"):
+    with pytest.raises(Skipped, match=r"The kernel of logits, 100x10, cannot be drawn"):
         kernels.kernels_picture(run, "logits")
 
 
@@ -305,8 +305,8 @@ def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image": 30}, r"There is no train image 30 in things; they go from 0 to 29\."),
-        ({"image": -1}, r"There is no train image -1 in things"),
+        ({"image": 30}, r"things has no train image 30; they go from 0 to 29\."),
+        ({"image": -1}, r"things has no train image -1;"),
         ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
     ],
 )

@@ -176,9 +176,9 @@ def test_the_latest_run_is_the_one_written_to_last(run):
 
 
 def test_what_is_no_run_is_said(tmp_path):
-    with pytest.raises(InputError, match="is no run: it has no config.json"):
+    with pytest.raises(InputError, match="is not a run: it has no config.json"):
         runs.load_run(tmp_path)
-    with pytest.raises(InputError, match="There is no run in"):
+    with pytest.raises(InputError, match=f"{tmp_path} has no run"):
         runs.latest(tmp_path)
     runs.create(tmp_path / "empty", config(), {})
     shutil.rmtree(tmp_path / "empty" / "checkpoints")

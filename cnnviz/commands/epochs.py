@@ -67,7 +67,7 @@ def _begin(path: Path) -> tuple[list[State], list[Record]]:
     states, history = runs.load_states(path)  # checks the digests before anything is written
     runs.clear_unfinished(path)
     if runs.mend_metrics(path, history):
-        print("metrics.jsonl was not whole; it is written again from the checkpoint.")
+        print("metrics.jsonl differed from the latest checkpoint; it is written again.")
     return states, history
 
 

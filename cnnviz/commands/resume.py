@@ -18,7 +18,9 @@ def resumed(options: Any) -> tuple[Path, Any, Any] | None:
     path = options.runs / options.name if options.name else runs.latest(options.runs)
     config = runs.load_config(path)
     if others := _others(options, config):
-        raise InputError(f"The run {path} goes on only with what it was started with, not with {', '.join(others)}.")
+        raise InputError(
+            f"The run {path} can be resumed only with the options it was started with, not with {', '.join(others)}."
+        )
     if is_finished(path):
         return None
     dataset = data_of(path, config, options)
@@ -42,7 +44,9 @@ def data_of(path: Path, config: Any, options: Any) -> Any:
     """The data set that a run was trained on; raises InputError if the data of that name are different now."""
     dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
     if not is_same:
-        raise InputError(f"The run {path} was trained on other data than {dataset.source}; give its own by --data-dir.")
+        raise InputError(
+            f"The run {path} was trained on other data than {dataset.source}; name its data with --data-dir."
+        )
     return dataset
 
 

@@ -92,7 +92,7 @@ def values_picture(
         maps = np.moveaxis(values, 2, 0) if values.ndim == 3 else values[None]
         return replace(maps_picture(stem, where, name, maps, left_out, numbers), subject=subject, axes=axes)
     if values.size != max(values.shape, default=1):
-        raise Skipped(f"The values of {name}, {size(values.shape)}, are no picture: feature maps have three axes.")
+        raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
     caption = f"One bar per unit; {(values > 0).sum()} of {values.size} are positive.{left_out}"
     return Picture(stem, title, caption, numbers, partial(code, np.ravel(values), title=title), subject, axes)

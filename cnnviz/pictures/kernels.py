@@ -109,7 +109,7 @@ def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple
     if weights.ndim == 2 and len(weights) == math.prod(image_shape):
         return weights.reshape(*image_shape, -1)
     raise Skipped(
-        f"The kernel of {layer}, {size(weights.shape)}, is no picture: it is neither a two-dimensional convolution's "
+        f"The kernel of {layer}, {size(weights.shape)}, cannot be drawn: it is neither a two-dimensional convolution's "
         f"nor a dense layer's on images of {size(image_shape)}."
     )
 

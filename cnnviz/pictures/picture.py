@@ -123,7 +123,7 @@ def sample(dataset: Dataset, split: str, index: int) -> Sample:
     images, labels = (part := split_of(dataset, split)).images, part.labels
     if not 0 <= index < len(images):
         last = len(images) - 1
-        raise InputError(f"There is no {split} image {index} in {dataset.name}; they go from 0 to {last}.")
+        raise InputError(f"{dataset.name} has no {split} image {index}; they go from 0 to {last}.")
     label = int(labels[index])
     title = f"{split} image {index} ({dataset.classes[label]}) of {dataset.title}"
     return Sample(images[index], label, title, {"dataset": dataset.name, "split": split, "index": index})

@@ -67,7 +67,7 @@ def save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None
         _save(path, states, history)
     except OSError as error:
         what = f"A checkpoint cannot be written to {path}: {error.strerror or error}"
-        raise InputError(f"{what}; what was saved before is whole, and --resume goes on from it.") from error
+        raise InputError(f"{what}; earlier checkpoints are intact, and --resume goes on from the latest.") from error
 
 
 def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> None:
@@ -170,7 +170,7 @@ def latest(folder: str | os.PathLike) -> Path:
     """The run in `folder` that was written to last; raises InputError if the folder has no run."""
     runs = [metrics.parent for metrics in Path(folder).glob("[!.]*/metrics.jsonl")]
     if not runs:
-        raise InputError(f"There is no run in {folder}; train one with train.py, or name one.")
+        raise InputError(f"{folder} has no run; train one with train.py, or name one.")
     return max(runs, key=lambda run: (run / "metrics.jsonl").stat().st_mtime_ns)
 
 

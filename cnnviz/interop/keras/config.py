@@ -224,7 +224,7 @@ def _entries(entries: Any) -> list[Mapping[str, Any]]:
 
 def _fields(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise InputError(f"the model's description has {shortly(value)} where an object is due.")
+        raise InputError(f"the model's description has {shortly(value)} where an object is expected.")
     return value
 
 
