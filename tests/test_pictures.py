@@ -403,8 +403,8 @@ def test_attributions_are_a_matrix_with_its_raw_maps_and_a_manifest(run):
 
 
 def test_methods_that_compare_with_a_data_set_get_training_images(run):
-    view = replace(VIEW, methods="deep_lift,deep_lift_shap,expected_gradients", images="0:2")
-    (picture,) = attribute.pictures(run, view)
+    asked = attribute.Attributions(methods="deep_lift,deep_lift_shap,expected_gradients", images="0:2")
+    (picture,) = asked([run], DATA)
     one, many = picture.numbers["deep_lift"], picture.numbers["deep_lift_shap"]
     assert np.abs(one - many).max() > 0.1 * np.abs(one).max()
     methods = json.loads(str(picture.numbers["manifest"]))["methods"]
