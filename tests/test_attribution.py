@@ -134,6 +134,7 @@ def test_a_jitted_call_gives_what_a_plain_one_gives(name, run, tiny, images):
     close(jitted(variables, images, targets, KEY), run(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 7])
 def test_images_of_one_and_of_seven_channels_have_maps_of_every_method(channels):
     images = jax.random.uniform(KEY, (2, 8, 8, channels))

@@ -10,6 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from cnnviz.attribution import attribute
 from cnnviz.models.cnn import CNN
 
+pytestmark = pytest.mark.slow
+
 TARGET = 1
 
 

@@ -20,6 +20,8 @@ import pytest
 from cnnviz.errors import InputError
 from cnnviz.interop import load_keras
 
+pytestmark = pytest.mark.slow
+
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
 FILES = sorted(path for path in GOLDENS.iterdir() if path.suffix in (".h5", ".keras"))
 NUMBER = int(os.environ.get("CNNVIZ_FUZZ", 40))

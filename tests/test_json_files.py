@@ -132,6 +132,7 @@ def said(run):
         return str(error)
 
 
+@pytest.mark.slow
 def test_each_flipped_bit_is_noticed_or_says_the_same(run):
     before, files, count = said(run), sorted(run.rglob("*.json")), {}
     assert (len(before), runs.damages(run)) == (3, [])

@@ -16,6 +16,8 @@ import pytest
 
 from cnnviz.runs import damages
 
+pytestmark = pytest.mark.slow
+
 ROOT, LIMIT = Path(__file__).parent.parent, 240  # seconds, after which a training has failed
 KILLS = int(os.environ.get("CNNVIZ_KILLS", "3"))
 

@@ -20,6 +20,8 @@ from cnnviz.errors import InputError
 from cnnviz.training import processes
 from cnnviz.training.rendezvous import meet
 
+pytestmark = pytest.mark.slow
+
 ROOT, LIMIT = Path(__file__).parent.parent, 240  # seconds, after which a test of processes has failed
 
 

@@ -16,6 +16,8 @@ from cnnviz.attribution.shapes import evaluate
 from cnnviz.propagation import lrp
 from cnnviz.propagation.composites import first, layer
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (5, 4, 2)
 BATCH = np.zeros((1, *SHAPE))
 ACTIVATIONS = [jax.nn.relu, jax.nn.leaky_relu, jnp.tanh, lambda x: jnp.where(x > 0, x, 0)]
