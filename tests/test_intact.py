@@ -127,7 +127,11 @@ def test_if_only_step_0_is_intact_training_begins_there_again(run, capsys):
     (state,), history = _begin(run)
     assert (int(state.step), history) == (0, [])
     assert "The checkpoint of step 0, the newest intact one, is used." in capsys.readouterr().out
-    with pytest.raises(InputError, match=r"step_00000030/manifest\.json is missing.* lacks the checkpoint of its best"):
+    what = r"step_00000030/manifest\.json is missing.* lacks the checkpoint of its best epoch; "
+    with pytest.raises(InputError, match=f"{what}--resume trains it again"):
+        runs.load_run(run)
+    runs.write_summary(run, {"test_loss": 0.5, "test_accuracy": 0.75})  # a finished run is left as it is
+    with pytest.raises(InputError, match=f"{what}restore it"):
         runs.load_run(run)
 
 

@@ -122,7 +122,8 @@ def _read(path: Path, config: Config, like: Variables, step: int | None) -> Run:
     if step is not None and step not in kept:
         raise InputError(f"The run {path} keeps no step {step}; it keeps {', '.join(map(str, kept))}.")
     if step is None and _lacks_best(path, found):
-        what = f"The run {path} lacks the checkpoint of its best epoch; --resume trains it again."
+        way = "restore it" if (path / summaries.NAME).is_file() else "--resume trains it again"
+        what = f"The run {path} lacks the checkpoint of its best epoch; {way}."
         raise InputError(" ".join([*found.damages, what]))
     bests = [int(best(own)["step"]) for own in by_seed(found.history)] or [found.step] * len(config.seeds)
     at = bests if step is None else [step] * len(config.seeds)
