@@ -6,6 +6,7 @@ Every 41st bit is flipped by default, others in each run of the tests; CNNVIZ_FU
 import json
 import os
 import random
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -94,8 +95,12 @@ def test_what_a_manifest_may_not_say_is_one_line(run, change, text):
     with pytest.raises(InputError, match=text) as raised:
         runs.load_run(run)
     assert str(raised.value).isprintable()
-    with pytest.raises(InputError, match=text):
-        runs.load_states(run)
+    if "has the format" in text or "other networks" in text:  # not damaged, but of another version or run
+        with pytest.raises(InputError, match=text):
+            runs.load_states(run)
+    else:
+        assert runs.load_states(run)[1] == []
+        assert re.search(text, runs.newest(run, runs.load_config(run), is_resumed=True).note)
 
 
 @pytest.mark.parametrize("name", ["config.json", "checkpoints/step_00000000/manifest.json", "summary.json"])

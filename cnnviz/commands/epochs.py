@@ -63,10 +63,15 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
 
 
 def _begin(path: Path) -> tuple[list[State], list[Record]]:
-    """The states of a run's latest checkpoint and its records, after cleaning up what a killed process left."""
-    states, history = runs.load_states(path)  # checks the digests before anything is written
+    """The states of a run's newest intact checkpoint and its records, after cleaning up what a killed process left."""
+    config = runs.load_config(path)  # checks the digests before anything is written
+    if restored := runs.restore_first(path, config):
+        print(f"{', '.join(restored)} of step 0 was damaged or lost; it is drawn again from config.json, bit for bit.")
+    if note := runs.newest(path, config, is_resumed=True).note:
+        print(note)
+    states, history = runs.load_states(path)
     runs.clear_unfinished(path)
-    if runs.mend_metrics(path, history):
+    if runs.mend_metrics(path, history) and not note:
         print("metrics.jsonl differed from the latest checkpoint; it is written again.")
     return states, history
 
@@ -102,8 +107,10 @@ def _write_batches(path: Path, error: NotFinite) -> Path:
 
 def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     """Evaluates the best checkpoints on the test images, once, and writes and prints the results."""
-    bests = [best(own) for own in by_seed(history)]
-    losses, accuracies = zip(*measured(runs.load_run(path), test), strict=True)
+    bests, run = [best(own) for own in by_seed(history)], runs.load_run(path)
+    if run.note:
+        raise InputError(f"{run.note} Later epochs are trained again by: {_how_to_resume(path)}")
+    losses, accuracies = zip(*measured(run, test), strict=True)
     rows = [
         {"best": kept, "test_loss": loss, "test_accuracy": accuracy}
         for kept, loss, accuracy in zip(bests, losses, accuracies, strict=True)

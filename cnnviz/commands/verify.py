@@ -7,13 +7,17 @@ from cnnviz import runs
 from cnnviz.commands.epochs import measured
 from cnnviz.commands.resume import data_of
 from cnnviz.errors import InputError
+from cnnviz.runs.lock import is_locked
 from cnnviz.training.feed import feed_of
 from cnnviz.training.mesh import here
 
 
 def verify(path: Path, options: Any) -> int:
     """Checks the digests of all files and evaluates the best checkpoints again; raises InputError on a difference."""
-    if faults := runs.damages(path):
+    is_trained, faults = is_locked(path), runs.damages(path)
+    if is_trained or faults and is_locked(path):  # its files are replaced while they are read
+        raise InputError(f"The run {path} is being trained; verify it when the training has ended.")
+    if faults:
         raise InputError(" ".join(faults))
     config = runs.load_config(path)
     print(f"All files of {path} are as they were written.")

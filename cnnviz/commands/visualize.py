@@ -139,6 +139,8 @@ def _net(options: Any, kinds: Iterable[Any]) -> Any:
     if not asked.path.exists() and asked.path.parent == Path(".") and not asked.path.suffix:
         raise unknown("kind of picture or run", str(asked.path), PICTURES)
     net = networks.open(where if options.member is None else f"{where}@{options.member}", seed=options.seed)
+    if note := getattr(net, "note", ""):
+        print(f"note: {note}")
     if options.seed and net.path and not any(hasattr(kind, "seed") for kind in kinds):
         print("note: --seed is the key of random draws, of which there are none here; --member shows another network")
     if net.path is None:

@@ -3,6 +3,7 @@
 from cnnviz.runs.checkpoints import clear_unfinished
 from cnnviz.runs.config import Config
 from cnnviz.runs.digests import damages
+from cnnviz.runs.intact import newest, restore_first
 from cnnviz.runs.records import mend_metrics
 from cnnviz.runs.run import Run, create, latest, load_config, load_run, load_states, save, write_summary
 from cnnviz.runs.summaries import read as read_summary
@@ -18,7 +19,9 @@ __all__ = [
     "load_run",
     "load_states",
     "mend_metrics",
+    "newest",
     "read_summary",
+    "restore_first",
     "save",
     "write_summary",
 ]

@@ -6,9 +6,10 @@ the run's config.json and environment.json. Loading a checkpoint runs no code fr
 
 import hashlib
 import json
+import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def steps(run: Path) -> list[int]:
     return sorted(int(folder.name.removeprefix("step_")) for folder in (run / "checkpoints").glob(f"step_{digits}"))
 
 
+def identities(run: Path) -> list[tuple[str, int, int]]:
+    """The name, inode and time of each checkpoint, which change if one is saved, replaced or removed."""
+    entries = (run / "checkpoints").glob("step_*")
+    return sorted((entry.name, found.st_ino, found.st_mtime_ns) for entry in entries if (found := _stat(entry)))
+
+
 def folder_of(run: Path, step: int) -> Path:
     """The directory of the checkpoint at a step, which need not exist."""
     return run / "checkpoints" / f"step_{step:08d}"
@@ -55,11 +62,16 @@ def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) ->
         temporary.mkdir()
         temporary.chmod(folder.parent.stat().st_mode & 0o777)
         digests = {}
-        for name, tree in trees.items():
-            (temporary / f"{name}.safetensors").write_bytes(data := _serialized(tree))
-            digests[f"{name}.safetensors"] = hashlib.sha256(data).hexdigest()
+        for name, data in files_of(trees).items():
+            (temporary / name).write_bytes(data)
+            digests[name] = hashlib.sha256(data).hexdigest()
         content = json_files.sealed({"format": FORMAT, **facts, "files": digests})
         (temporary / MANIFEST).write_text(json.dumps(content, indent=1))
+
+
+def files_of(trees: Mapping[str, PyTree]) -> dict[str, bytes]:
+    """The content of the safetensors file of each tree, by the file's name."""
+    return {f"{name}.safetensors": _serialized(tree) for name, tree in trees.items()}
 
 
 def remove(folder: Path) -> None:
@@ -76,18 +88,27 @@ def clear_unfinished(path: Path) -> None:
 
 def manifest(folder: Path) -> dict[str, Any]:
     """The content of a checkpoint's manifest; raises InputError if it is missing or was changed after writing."""
-    if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder / MANIFEST} is missing; the checkpoint cannot be used without it.")
-    return json_files.read(folder / MANIFEST, FORMATS)
+    try:
+        if (folder / MANIFEST).is_file():
+            return json_files.read(folder / MANIFEST, FORMATS)
+    except FileNotFoundError:  # removed in between
+        pass
+    raise _missing(folder / MANIFEST)
 
 
-def damages(folder: Path) -> list[str]:
-    """One sentence for each file of a checkpoint that is missing or was changed after it was written."""
+def damages(folder: Path, names: Iterable[str] | None = None) -> list[str]:
+    """One sentence for each file of a checkpoint, or each of `names`, that is missing or was changed after writing."""
+    faults = []
     try:
         files = manifest(folder)["files"]
     except InputError as error:
         return [str(error)]
-    return [fault for name, digest in files.items() if (fault := _damage(folder / name, digest))]
+    for name in files if names is None else names:
+        try:
+            _read(folder / name, files.get(name))
+        except InputError as error:
+            faults.append(str(error))
+    return faults
 
 
 def load(folder: Path, name: str, like: PyTree) -> PyTree:
@@ -97,11 +118,9 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
     those of `like`; the message names every path that differs.
     """
     file = folder / f"{name}.safetensors"
-    wanted = manifest(folder)["files"].get(file.name)
-    if fault := _damage(file, wanted):
-        raise InputError(fault)
+    data = _read(file, manifest(folder)["files"].get(file.name))
     try:
-        arrays = safetensors.numpy.load(file.read_bytes())
+        arrays = safetensors.numpy.load(data)
     except safetensors.SafetensorError as error:
         raise InputError(f"{file} is not a safetensors file: {error}.") from error
     expected = _flat(like)
@@ -110,14 +129,29 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(like), [arrays[path] for path in expected])
 
 
-def _damage(file: Path, wanted: str | None) -> str | None:
-    """What is wrong with the file, whose SHA-256 must be `wanted`; None if nothing is."""
-    if not file.is_file():
-        return f"{file} is missing; the checkpoint cannot be used without it."
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != wanted:
-        return f"{file} is damaged: its SHA-256 is {found[:12]}…, the manifest says {str(wanted)[:12]}…."
-    return None
+def _read(file: Path, wanted: str | None) -> bytes:
+    """The content of the file; raises InputError if it is missing or its SHA-256 is not `wanted`."""
+    try:
+        data = file.read_bytes() if file.is_file() else None
+    except FileNotFoundError:  # removed in between
+        data = None
+    if data is None:
+        raise _missing(file)
+    if (found := hashlib.sha256(data).hexdigest()) != wanted:
+        said = str(wanted)[:12]
+        raise InputError(f"{file} is damaged: its SHA-256 is {found[:12]}…, the manifest says {said}….")
+    return data
+
+
+def _missing(file: Path) -> InputError:
+    return InputError(f"{file} is missing; the checkpoint cannot be used without it.")
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:  # removed in between
+        return None
 
 
 def _differences(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> list[str]:

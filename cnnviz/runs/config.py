@@ -1,6 +1,6 @@
 """A run's config.json: everything that decides its result, checked when it is read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from cnnviz.runs.json_files import anything, flag, integer, list_of, maybe, numb
 from cnnviz.runs.keep import Keep
 from cnnviz.training.recipe import Recipe, seeds_of
 from cnnviz.training.state import State, initial_state
+from cnnviz.types import PyTree
 
 FORMAT = 1
 DATA = {
@@ -111,6 +112,12 @@ class Config(Mapping[str, Any]):
     def fresh(self) -> list[State]:
         """The members' states before the first step."""
         return [initial_state(self.model, self.recipe, self.image_shape, jax.random.key(seed)) for seed in self.seeds]
+
+    def trees(self, states: Sequence[State]) -> dict[str, PyTree]:
+        """The trees of a checkpoint of the members' states, by the name of their file."""
+        named = list(zip(self.suffixes, states, strict=True))
+        models = {f"model{name}": state.variables for name, state in named}
+        return models | {f"training{name}": state for name, state in named}
 
     def shapes(self) -> State:
         """The shapes and dtypes of one member's state; they are the same for all members."""

@@ -19,6 +19,10 @@ from cnnviz.errors import InputError
 Check = Callable[[Any, str], None]
 
 
+class UnknownFormat(InputError):
+    """An undamaged file that only another version of cnnviz can read."""
+
+
 def write(file: Path, content: Mapping[str, Any]) -> None:
     """Writes the content to the file atomically."""
     with atomic_write(file) as temporary:
@@ -44,7 +48,7 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
         version = content.get("format", 1)
         if not (type(version) is int and version in formats):
             known = " and ".join(map(str, formats))
-            raise InputError(f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}.")
+            raise UnknownFormat(f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}.")
         formats[version](content, "")
     except InputError:
         raise

@@ -9,6 +9,19 @@ from filelock import FileLock, Timeout
 from cnnviz.errors import InputError
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether another process is writing to `folder`."""
+    if not (folder / ".lock").is_file():
+        return False
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # read-only, so it cannot be found out
+        return False
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Locks `folder` until the block or the process ends; raises InputError if it is locked already or read-only."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cnnviz.networks import Net
 from cnnviz.runs import checkpoints, digests, json_files, summaries
 from cnnviz.runs.checkpoints import folder_of
 from cnnviz.runs.config import Config, file_of
+from cnnviz.runs.intact import Newest, check_members, newest, settled
 from cnnviz.runs.records import METRICS, mend_metrics
 from cnnviz.training.members import Record, best, by_seed
 from cnnviz.training.state import State
@@ -24,9 +25,13 @@ from cnnviz.types import Variables
 
 @dataclass(frozen=True)
 class Run(Net):
-    """A network trained by cnnviz, with its config; `variables` are those of the best checkpoint."""
+    """A network trained by cnnviz, with its config; `variables` are those of the best checkpoint.
+
+    If the latest checkpoint is damaged, `note` says so, and which one is used instead.
+    """
 
     config: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
 
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
@@ -76,49 +81,57 @@ def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> Non
     step = max(int(state.step) for state in states)
     facts = {"step": step, "history": list(history), "best": [best(own) for own in by_seed(history)]}
     facts["run"] = digests.of(path, checkpoints.SEALED)
-    trees = {}
-    for name, state in zip(config.suffixes, states, strict=True):
-        trees |= {f"model{name}": state.variables, f"training{name}": state}
-    checkpoints.save(folder_of(path, step), trees, facts)
+    checkpoints.save(folder_of(path, step), config.trees(states), facts)
     mend_metrics(path, history)
-    for other in set(steps := checkpoints.steps(path)) - config.keep.of(steps, history):
+    steps = checkpoints.steps(path)
+    kept = config.keep.of([other for other in steps if other <= step], history)  # later ones were passed over
+    for other in set(steps) - kept:
         checkpoints.remove(folder_of(path, other))
 
 
 def load_states(path: Path) -> tuple[list[State], list[Record]]:
-    """The latest state of each member and the records so far; raises InputError as `load_config` does."""
+    """The state of each member at the newest intact checkpoint, and the records until then.
+
+    Raises InputError as `load_config` and `newest` do.
+    """
     config = load_config(path)
-    folder, like = folder_of(path, checkpoints.steps(path)[-1]), config.shapes()
-    states = [checkpoints.load(folder, f"training{name}", like) for name in config.suffixes]
-    return states, _history(path, config)
+    found, like = newest(path, config, is_resumed=True), config.shapes()
+    folder = folder_of(path, found.step)
+    return [checkpoints.load(folder, f"training{name}", like) for name in config.suffixes], found.history
 
 
 def load_run(path: str | os.PathLike, *, step: int | None = None, seed: int | None = None) -> Run:
     """The run saved in a directory, with its model and variables.
 
     The variables are those of each member's best epoch, or those after `step`, if the run keeps that step. With `seed`
-    only the member of that seed is loaded. Raises InputError if the run does not have this step or seed, or if its
-    files were changed after they were written.
+    only the member of that seed is loaded. Checkpoints that are damaged are passed over, which the run's `note` says.
+    Raises InputError if the run does not have this step or seed, or if no checkpoint of it can be used.
     """
     path = Path(path)
     config = load_config(path)
-    history, kept = _history(path, config), checkpoints.steps(path)
-    if step is not None and step not in kept:
-        raise InputError(f"The run {path} keeps no step {step}; it keeps {', '.join(map(str, kept))}.")
     if seed is not None and seed not in config.seeds:
         raise InputError(f"The run {path} has no seed {seed}; it has {', '.join(map(str, config.seeds))}.")
-    if step is None and _lacks_best(path, history):
-        raise InputError(f"The run {path} lacks the checkpoint of its best epoch; --resume trains it again.")
-    bests = [int(best(own)["step"]) for own in by_seed(history)] or [kept[-1]] * len(config.seeds)
-    at = bests if step is None else [step] * len(config.seeds)
-    digests.check(path, at)
-    run = _opened(path, config, history, at, step)
+    like = config.shapes().variables
+    run = settled(path, lambda: _read(path, config, like, step), damages_of=lambda run: run.note)
+    run = run if step is None else replace(run, note="")
     return run if seed is None or len(config.seeds) == 1 else run.only(config.seeds.index(seed))
 
 
-def _opened(path: Path, config: Config, history: list[Record], at: Sequence[int], step: int | None) -> Run:
-    like = config.shapes().variables
+def _read(path: Path, config: Config, like: Variables, step: int | None) -> Run:
+    found, kept = newest(path, config, is_resumed=False), checkpoints.steps(path)
+    if step is not None and step not in kept:
+        raise InputError(f"The run {path} keeps no step {step}; it keeps {', '.join(map(str, kept))}.")
+    if step is None and _lacks_best(path, found):
+        way = "restore it" if (path / summaries.NAME).is_file() else "--resume trains it again"
+        what = f"The run {path} lacks the checkpoint of its best epoch; {way}."
+        raise InputError(" ".join([*found.damages, what]))
+    bests = [int(best(own)["step"]) for own in by_seed(found.history)] or [found.step] * len(config.seeds)
+    at = bests if step is None else [step] * len(config.seeds)
+    digests.check(path, at)
+    return _opened(path, config, like, found, at, step)
 
+
+def _opened(path: Path, config: Config, like: Variables, found: Newest, at: Sequence[int], step: int | None) -> Run:
     def load(step: int, name: str) -> Variables:
         return jax.tree.map(jnp.asarray, checkpoints.load(folder_of(path, step), f"model{name}", like))
 
@@ -131,11 +144,12 @@ def _opened(path: Path, config: Config, history: list[Record], at: Sequence[int]
         classes=tuple(config["data"]["classes"]),
         dataset=config["data"]["title"],
         prepare=config.prepare,
-        history=history,
+        history=found.history,
         seeds=config.seeds,
         data=config["data"],
         path=path,
         config=config,
+        note=found.note,
     )
 
 
@@ -143,27 +157,16 @@ def load_config(path: Path) -> Config:
     """The config of the run in a directory.
 
     Raises InputError if the directory is not a run or has no checkpoint, or if the run's config, its environment, or
-    its first or latest manifest was changed after it was written.
+    its first manifest was changed after it was written.
     """
     file_of(path)
-    if not (steps := checkpoints.steps(path)):
+    if not checkpoints.steps(path):
         raise InputError(f"The run {path} has no checkpoint, it stopped before the first was saved; start it again.")
-    digests.check(path, [0, steps[-1]])
+    digests.check(path, [0])
+    digests.check_latest(path)
     config = Config.read(path)
-    _history(path, config)
+    check_members(folder_of(path, 0), checkpoints.manifest(folder_of(path, 0)), config)
     return config
-
-
-def _history(path: Path, config: Config) -> list[Record]:
-    """The records of the latest checkpoint; raises InputError if its members are not those of the config."""
-    folder = folder_of(path, checkpoints.steps(path)[-1])
-    manifest, seeds = checkpoints.manifest(folder), config.seeds
-    found = [own[0].get("seed") for own in by_seed(manifest["history"])]
-    expected = list(seeds) if len(seeds) > 1 else [None]
-    if len(manifest["files"]) != 2 * len(seeds) or found not in ([], expected):
-        count = len(seeds)
-        raise InputError(f"{folder} has files or records of other networks than the {count} that config.json asks for.")
-    return manifest["history"]
 
 
 def latest(folder: str | os.PathLike) -> Path:
@@ -179,9 +182,7 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     summaries.write(path, summary, digests.of(path, summaries.FILES))
 
 
-def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
-    """Whether the checkpoint of the best epoch is missing, or every checkpoint after step 0."""
-    if history:
-        return not {best(own)["step"] for own in by_seed(history)} <= set(checkpoints.steps(path))
+def _lacks_best(path: Path, found: Newest) -> bool:
+    """Whether the checkpoint of the best epoch is lost: no record is left, but the run has been trained."""
     metrics = path / METRICS
-    return metrics.is_file() and metrics.stat().st_size > 0
+    return not found.history and (bool(found.damages) or metrics.is_file() and metrics.stat().st_size > 0)
