@@ -101,7 +101,7 @@ def command_line(command: str) -> str:
 
 
 def use_compilation_cache() -> None:
-    """Lets JAX cache compiled programs on disk in cnnviz's cache folder, if it can be created.
+    """Lets JAX cache compiled programs on disk in cnnviz's cache folder, if there is one that can be written to.
 
     A cache that the user has set with JAX_COMPILATION_CACHE_DIR is used instead.
     """
@@ -109,12 +109,14 @@ def use_compilation_cache() -> None:
 
     from cnnviz.data import cache
 
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ or (caches := cache.folder()) is None:
         return
-    folder = cache.folder() / "compiled"
+    folder = caches / "compiled"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
+        return
+    if not os.access(folder, os.W_OK):  # JAX would warn of each program
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
