@@ -3,13 +3,16 @@
 import io
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cnnviz.commands import console, main, output, terminal
+from cnnviz.commands import console, glyphs, main, output, terminal
 from cnnviz.errors import InputError
+from cnnviz.figures.files import encoded
+from cnnviz.figures.style import page
 
 ROOT = Path(__file__).parent.parent
 STEERING = "".join(map(chr, [*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x200F, 0x202E, 0x2066, 0x2069]))
@@ -158,3 +161,14 @@ def test_a_closed_descriptor_is_given_to_no_file(tmp_path):
     command = f'{sys.executable} -c "$0" >&- 2>&-'
     subprocess.run(["bash", "-c", command, code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)
     assert [(tmp_path / name).read_text() for name in "12"] == ["", ""]
+
+
+def test_characters_that_the_font_lacks_are_one_note(capsys):
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("default")
+        with glyphs.one_note():
+            for text in ("한글", "한국어"):
+                encoded(page(6.0, 1.0, text), "svg", text, text)
+            warnings.warn("something else", stacklevel=1)
+    assert capsys.readouterr().out.count("note: the font of the pictures lacks") == 1
+    assert [str(warning.message) for warning in others] == ["something else"]
