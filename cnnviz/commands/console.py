@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import fields
 from difflib import get_close_matches
 from io import StringIO
@@ -14,6 +14,7 @@ from typing import Any
 
 import tyro
 
+from cnnviz.commands import output
 from cnnviz.errors import InputError
 
 STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
@@ -34,16 +35,17 @@ def run(
 
     An InputError or OSError is printed as one line on stderr, or raised with `--debug`.
     """
-    try:
-        return command(parse(options, arguments, program, description))
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return INTERRUPTED
-    except (InputError, OSError) as error:
-        if "--debug" in arguments:
-            raise
-        print(f"{program}: {' '.join(_sentence(error).split())}", file=sys.stderr)
-        return INPUT_ERROR
+    with output.guarded():
+        try:
+            return command(parse(options, arguments, program, description))
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            return INTERRUPTED
+        except (InputError, OSError) as error:
+            if "--debug" in arguments:
+                raise
+            print(f"{program}: {' '.join(_sentence(error).split())}", file=sys.stderr)
+            return INPUT_ERROR
 
 
 def parse(options: type, arguments: Sequence[str], program: str, description: str | None = None) -> Any:
@@ -58,7 +60,7 @@ def parse(options: type, arguments: Sequence[str], program: str, description: st
             nearest = get_close_matches(option, known, n=1, cutoff=0.5)
             hint = f"did you mean {nearest[0]}?" if nearest else "--help lists all options."
             raise InputError(f"There is no option {argument!r}; {hint}")
-    with redirect_stderr(StringIO()) as stderr:
+    with redirect_stderr(StringIO()) as stderr, redirect_stdout(output.unescaped(sys.stdout)):  # help is colored
         try:
             parsed, rest = tyro.cli(
                 options,
@@ -101,7 +103,7 @@ def command_line(command: str) -> str:
 
 
 def use_compilation_cache() -> None:
-    """Lets JAX cache compiled programs on disk in cnnviz's cache folder, if it can be created.
+    """Lets JAX cache compiled programs on disk in cnnviz's cache folder, if there is one that can be written to.
 
     A cache that the user has set with JAX_COMPILATION_CACHE_DIR is used instead.
     """
@@ -109,12 +111,14 @@ def use_compilation_cache() -> None:
 
     from cnnviz.data import cache
 
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ or (caches := cache.folder()) is None:
         return
-    folder = cache.folder() / "compiled"
+    folder = caches / "compiled"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
+        return
+    if not os.access(folder, os.W_OK):  # JAX would warn of each program
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pkgutil import resolve_name
 
+from cnnviz.commands import output
 from cnnviz.registry import resolve
 
 COMMANDS = {
@@ -24,6 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first, *others = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
     if first in COMMANDS:
         return resolve(COMMANDS, first, "command")(others, f"cnnviz {first}")
+    with output.guarded():
+        return _answer(first)
+
+
+def _answer(first: str) -> int:
     if first in ("--help", "-h", "--version"):
         print(VERSION if first == "--version" else HELP, end="\n" if first == "--version" else "")
         return 0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cnnviz.data.home import expanded
 from cnnviz.errors import InputError
 
 
@@ -35,6 +36,6 @@ def address(name: str) -> str:
 
 
 def _check_outside(run: Path, place: str, option: str) -> None:
-    path = Path(place).expanduser()
+    path = expanded(place) or Path(place)
     if path.exists() and path.resolve().is_relative_to(run.resolve()):
         raise InputError(f"The run {run} names data inside itself, {place}, which is read only if {option} names it.")

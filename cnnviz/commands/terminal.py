@@ -6,8 +6,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
+
+from cnnviz.commands.output import Output, unescaped
 
 Stop = Callable[[], int]  # the signal that asks the command to stop; 0 if there was none
 
@@ -62,12 +64,15 @@ def any_process(debug: bool = False) -> Iterator[Stop]:
 @contextmanager
 def progress() -> Iterator[Any]:
     """Yields `on_step(done, total)`, which moves a progress bar on a terminal and does nothing elsewhere."""
-    if not sys.stdout.isatty():
+    stream = unescaped(sys.stdout)
+    if not stream.isatty():
         yield lambda done, total: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar:
+    with Progress(*columns, transient=True, console=Console(file=stream)) as bar:  # type: ignore[arg-type]
         task = bar.add_task("step")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        with redirect_stdout(Output(sys.stdout)), redirect_stderr(Output(sys.stderr)):  # which are the bar's own now
+            yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from cnnviz.commands import console, terminal
+from cnnviz.commands import console, glyphs, terminal
 from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
@@ -103,9 +103,10 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     # All are drawn before the first is written, so that an error leaves no incomplete set.
     with terminal.progress() as report:
         every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
-    for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
-        for path in files.write(picture, folder, options.format, options.data):
-            print(f"{name}: {path}")
+    with glyphs.one_note():
+        for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
+            for path in files.write(picture, folder, options.format, options.data):
+                print(f"{name}: {path}")
     return 0
 
 

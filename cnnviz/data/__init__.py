@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cnnviz.data.dataset import Dataset, Split, Unavailable
+from cnnviz.data.home import expanded
 from cnnviz.errors import InputError, unknown
 from cnnviz.registry import resolve
 
@@ -62,15 +63,17 @@ def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
     from cnnviz.data import builder, tfds
 
     folder = _folder(data_dir)
-    if prepared := tfds.directory(str(name), folder or tfds.root()):
+    if (target := folder or tfds.root()) is None:
+        raise InputError(f"There is no home directory to prepare {name} in; name a folder with --data-dir.")
+    if prepared := tfds.directory(str(name), target):
         return prepared
-    return builder.write(load(name, folder), folder or tfds.root())
+    return builder.write(load(name, folder), target)
 
 
 def _folder(data_dir: str | Path | None) -> Path | None:
     if data_dir is None:
         return None
-    if (path := Path(data_dir).expanduser()).is_dir():
+    if (path := expanded(data_dir)) and path.is_dir():
         return path
     raise InputError(f"The folder {data_dir} does not exist; --data-dir must be an existing one.")
 
@@ -81,7 +84,7 @@ def _loader(name: str, data_dir: Path | None) -> Callable[[], Dataset]:
 
     if name in DATASETS:
         return lambda: resolve(DATASETS, name, "data set")(data_dir)
-    if (path := Path(name).expanduser()).exists() or not tfds.is_name(name):
+    if (path := expanded(name) or Path(name)).exists() or not tfds.is_name(name):
         return _at(path)
     places = [place for place in (data_dir, tfds.root()) if place]
     if prepared := next((found for place in places if (found := tfds.directory(name, place))), None):

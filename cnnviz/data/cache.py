@@ -18,16 +18,21 @@ import numpy as np
 
 from cnnviz.atomic import atomic_write
 from cnnviz.data.dataset import Dataset, Split, fingerprint_of
+from cnnviz.data.home import expanded
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 FORMAT = 1
 
 
-def folder() -> Path:
-    """The folder of everything that cnnviz can make again: `CNNVIZ_CACHE`, or `cnnviz` in the user's cache."""
+def folder() -> Path | None:
+    """The folder of everything that cnnviz can make again: `CNNVIZ_CACHE`, or `cnnviz` in the user's cache.
+
+    It is None for a user without a home directory.
+    """
     if chosen := os.environ.get("CNNVIZ_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "cnnviz"
+        return expanded(chosen)
+    caches = expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return caches / "cnnviz" if caches else None
 
 
 def stamp(files: Iterable[Path]) -> list[list[Any]]:
@@ -37,8 +42,10 @@ def stamp(files: Iterable[Path]) -> list[list[Any]]:
 
 def remembered(name: str, place: str, mark: list[Any], decode: Callable[[], Dataset]) -> Dataset:
     """The data set `name` from a place: the cached one if it is intact and has this mark, else decoded and cached."""
+    if (caches := folder()) is None:
+        return decode()
     shown = re.sub("[^A-Za-z0-9_.-]", "_", Path(name).name)
-    entry = folder() / "data" / f"{shown}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+    entry = caches / "data" / f"{shown}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
     mark = [FORMAT, place, mark]
     try:
         return _load(entry, name, mark)

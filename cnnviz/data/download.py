@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+from contextlib import redirect_stderr
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -66,8 +67,10 @@ def _fetch_file(url: str, path: Path, published: Published) -> None:
     import pooch
     import requests  # pooch raises its exceptions
 
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=(CONNECT, READ))
-    with atomic_write(path) as part:
+    terminal = sys.__stderr__ if sys.__stderr__ and sys.__stderr__.isatty() else None
+    downloader = pooch.HTTPDownloader(progressbar=bool(terminal), chunk_size=1 << 16, timeout=(CONNECT, READ))
+    # The progress bar moves the cursor, which the commands' sys.stderr does not let pass.
+    with atomic_write(path) as part, redirect_stderr(terminal or sys.stderr):
         try:
             downloader(url, str(part), None)
         except requests.RequestException as error:

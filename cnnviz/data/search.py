@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cnnviz.data import cache, download, idx, npz, tfds
 from cnnviz.data.dataset import Dataset, Unavailable, assemble, split
+from cnnviz.data.home import expanded
 from cnnviz.data.published import FASHION_MNIST, FILES, KMNIST, MNIST, Published
 
 SYSTEM = Path("/usr/share/datasets")  # where Debian's packages install data sets
@@ -31,14 +32,16 @@ fashion_mnist, mnist, kmnist = (partial(find, published) for published in (FASHI
 
 def places(data_dir: Path | None) -> list[Path]:
     """The folders of this machine that are searched, in order; `data_dir` first."""
-    keras = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser() / "datasets"
-    usual = [tfds.root(), keras, Path("data"), SYSTEM, cache.folder() / "downloads"]
-    return [*([data_dir] if data_dir else []), *usual]
+    keras, caches = expanded(os.environ.get("KERAS_HOME") or "~/.keras"), cache.folder()
+    usual = [tfds.root(), keras and keras / "datasets", Path("data"), SYSTEM, caches and caches / "downloads"]
+    return [place for place in (data_dir, *usual) if place]
 
 
 def downloads(published: Published) -> Path:
-    """The folder that the files of a data set are downloaded to."""
-    return cache.folder() / "downloads" / published.name
+    """The folder that the files of a data set are downloaded to; raises Unavailable if there is no cache folder."""
+    if (caches := cache.folder()) is None:
+        raise Unavailable("there is no folder to download to; set CNNVIZ_CACHE")
+    return caches / "downloads" / published.name
 
 
 def _look(published: Published, place: Path, chosen: bool) -> tuple[Dataset | None, str]:

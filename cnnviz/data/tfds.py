@@ -10,13 +10,14 @@ import numpy as np
 
 from cnnviz.data import cache, pictures, records
 from cnnviz.data.dataset import Dataset, Split, Unavailable, assemble, hold_out, split
+from cnnviz.data.home import expanded
 from cnnviz.data.prepared import INFO, Prepared, describe
 from cnnviz.errors import InputError
 
 
-def root() -> Path:
-    """The TFDS data directory: `TFDS_DATA_DIR`, or `tensorflow_datasets` in the home directory."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets").expanduser()
+def root() -> Path | None:
+    """The TFDS data directory: `TFDS_DATA_DIR`, or `tensorflow_datasets` in the home directory, if there is one."""
+    return expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def directory(name: str, place: Path) -> Path | None:

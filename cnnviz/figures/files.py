@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from cnnviz.figures.printable import make_printable, printable
 from cnnviz.figures.style import add_caption
 
 DPI = 200
@@ -17,7 +18,9 @@ SETTINGS: dict[Any, Any] = {"svg.hashsalt": "cnnviz", "pdf.fonttype": 42}
 def encoded(figure: Figure, format: str, title: str, caption: str, dpi: int | None = None) -> bytes:
     """The figure with its caption below it, as the bytes of a png, svg or pdf file."""
     add_caption(figure, caption)
+    make_printable(figure)
     file = io.BytesIO()
     with matplotlib.rc_context(SETTINGS):
-        figure.savefig(file, format=format, dpi=dpi or DPI, metadata={"Title": title, DATES[format]: None})
+        metadata = {"Title": printable(title), DATES[format]: None}
+        figure.savefig(file, format=format, dpi=dpi or DPI, metadata=metadata)
     return file.getvalue()

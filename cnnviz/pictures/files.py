@@ -56,7 +56,7 @@ def _write_npz(path: Path, numbers: Mapping[str, np.ndarray]) -> None:
 
 def _write_csv(path: Path, records: list[Mapping[str, Any]]) -> None:
     columns = list(dict.fromkeys(name for record in records for name in record))
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
@@ -64,7 +64,8 @@ def _write_csv(path: Path, records: list[Mapping[str, Any]]) -> None:
 
 def _write_json(path: Path, numbers: Any) -> None:
     plain = lambda value: value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
-    path.write_text(json.dumps(numbers, indent=1, default=plain, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(numbers, indent=1, default=plain, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")  # names of folders need not be Unicode
 
 
 WRITERS = {"npz": _write_npz, "csv": _write_csv, "json": _write_json}
