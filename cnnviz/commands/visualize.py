@@ -98,7 +98,7 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     if getattr(options, "layer", None) is not None:
         net.layer(options.layer)
     data = Data(lambda: _dataset(options, net))
-    folder = options.out or net.folder
+    folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
     # All are drawn before the first is written, so that an error leaves no incomplete set.
     with terminal.progress() as report:
@@ -107,6 +107,15 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
         for path in files.write(picture, folder, options.format, options.data):
             print(f"{name}: {path}")
     return 0
+
+
+def _folder(net: Any) -> Path:
+    """The default folder for the pictures; raises InputError if the run's is a link, which may lead anywhere."""
+    from cnnviz.runs import inside
+
+    if net.path is not None:
+        inside.check(net.folder)
+    return net.folder
 
 
 def _made(kind: type, options: Any) -> Any:

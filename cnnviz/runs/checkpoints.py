@@ -19,7 +19,7 @@ import safetensors.numpy
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
-from cnnviz.runs import json_files
+from cnnviz.runs import inside, json_files
 from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, record, sha256, whole_number
 from cnnviz.runs.records import RECORD
 from cnnviz.types import PyTree
@@ -35,14 +35,22 @@ FORMATS = {
 
 
 def steps(run: Path) -> list[int]:
-    """The steps of a run's checkpoints, ascending."""
-    digits = "[0-9]" * 8
-    return sorted(int(folder.name.removeprefix("step_")) for folder in (run / "checkpoints").glob(f"step_{digits}"))
+    """The steps of a run's checkpoints, ascending; raises InputError if a checkpoint or their folder is a link."""
+    folders = list(_folder(run).glob(f"step_{'[0-9]' * 8}"))
+    for folder in folders:
+        inside.check(folder)
+    return sorted(int(folder.name.removeprefix("step_")) for folder in folders)
 
 
 def folder_of(run: Path, step: int) -> Path:
     """The directory of the checkpoint at a step, which need not exist."""
     return run / "checkpoints" / f"step_{step:08d}"
+
+
+def _folder(run: Path) -> Path:
+    """The folder of a run's checkpoints; raises InputError if it is a link."""
+    inside.check(folder := run / "checkpoints")
+    return folder
 
 
 def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) -> None:
@@ -64,19 +72,20 @@ def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) ->
 
 def remove(folder: Path) -> None:
     """Removes the checkpoint if it exists; it is renamed first, so that `folder` is never incomplete."""
+    inside.check(folder)
     if folder.exists():
         shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-removed")))
 
 
 def clear_unfinished(path: Path) -> None:
     """Removes what is left of checkpoints if a process was killed while it wrote or removed them."""
-    for folder in (path / "checkpoints").glob(".step_*"):
+    for folder in _folder(path).glob(".step_*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def manifest(folder: Path) -> dict[str, Any]:
     """The content of a checkpoint's manifest; raises InputError if it is missing or was changed after writing."""
-    if not (folder / MANIFEST).is_file():
+    if not inside.is_file(folder / MANIFEST):
         raise InputError(f"{folder / MANIFEST} is missing; the checkpoint cannot be used without it.")
     return json_files.read(folder / MANIFEST, FORMATS)
 
@@ -112,7 +121,7 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
 
 def _damage(file: Path, wanted: str | None) -> str | None:
     """What is wrong with the file, whose SHA-256 must be `wanted`; None if nothing is."""
-    if not file.is_file():
+    if not inside.is_file(file):
         return f"{file} is missing; the checkpoint cannot be used without it."
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != wanted:

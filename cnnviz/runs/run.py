@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
 from cnnviz.networks import Net
-from cnnviz.runs import checkpoints, digests, json_files, summaries
+from cnnviz.runs import checkpoints, digests, inside, json_files, summaries
 from cnnviz.runs.checkpoints import folder_of
 from cnnviz.runs.config import Config, file_of
 from cnnviz.runs.records import METRICS, mend_metrics
@@ -184,4 +184,4 @@ def _lacks_best(path: Path, history: Sequence[Record]) -> bool:
     if history:
         return not {best(own)["step"] for own in by_seed(history)} <= set(checkpoints.steps(path))
     metrics = path / METRICS
-    return metrics.is_file() and metrics.stat().st_size > 0
+    return inside.is_file(metrics) and metrics.stat().st_size > 0
