@@ -22,6 +22,10 @@ from cnnviz.training.state import State
 from cnnviz.types import Variables
 
 
+class Exists(InputError):
+    """The directory of a new run exists already."""
+
+
 @dataclass(frozen=True)
 class Run(Net):
     """A network trained by cnnviz, with its config; `variables` are those of the best checkpoint."""
@@ -32,8 +36,12 @@ class Run(Net):
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
     """Creates the directory of a new run with the checkpoint of step 0, atomically.
 
-    Raises InputError if it exists or cannot be written, or if the model cannot take images of the data set's shape.
+    Raises Exists if it exists, and InputError if it cannot be written or if the model cannot take images of the data
+    set's shape.
     """
+    exists = Exists(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    if path.exists():
+        raise exists
     asked = Config(config)
     try:
         states = asked.fresh()
@@ -42,9 +50,6 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
     except (ValueError, TypeError, ZeroDivisionError) as error:
         what = f"The model {config['model']} cannot take images of shape {asked.image_shape}"
         raise InputError(f"{what}: {error}.") from error
-    exists = InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
-    if path.exists():
-        raise exists
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as begun:
