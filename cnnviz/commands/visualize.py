@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, terminal
 from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError, unknown
@@ -103,6 +104,7 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     # All are drawn before the first is written, so that an error leaves no incomplete set.
     with terminal.progress() as report:
         every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
+    clear_unfinished(folder)
     for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
         for path in files.write(picture, folder, options.format, options.data):
             print(f"{name}: {path}")

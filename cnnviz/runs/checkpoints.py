@@ -17,6 +17,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from cnnviz import atomic
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
 from cnnviz.runs import inside, json_files
@@ -78,7 +79,9 @@ def remove(folder: Path) -> None:
 
 
 def clear_unfinished(path: Path) -> None:
-    """Removes what is left of checkpoints if a process was killed while it wrote or removed them."""
+    """Removes what is left in a run and in its parent folder if a process was killed while it wrote or removed."""
+    for folder in (path.parent, path):
+        atomic.clear_unfinished(folder)
     for folder in _folder(path).glob(".step_*"):
         shutil.rmtree(folder, ignore_errors=True)
 
