@@ -1,11 +1,14 @@
 """Atomic writes: at every moment a file or folder is either complete or not there."""
 
+import hashlib
 import os
+import re
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 
@@ -16,8 +19,7 @@ def atomic_write(path: Path, *, replace_folder: bool = False) -> Iterator[Path]:
     On an exception `path` stays as it was. An existing file is replaced, and an existing folder if `replace_folder` is
     set: it is renamed first, so for a moment neither is there. Otherwise raises OSError if the folder is not empty.
     """
-    writer = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
-    folder = path.with_name(f".{path.name}.{writer}")
+    folder = path.with_name(f".{path.name}.{_machine()}-{os.getpid()}-{threading.get_ident()}")
     _remove(folder)  # left by a killed process that had the same id
     folder.mkdir()
     try:
@@ -29,6 +31,41 @@ def atomic_write(path: Path, *, replace_folder: bool = False) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         _remove(folder)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Removes what `atomic_write` had not finished in a folder when its process was killed.
+
+    What a living process writes stays, and so does everything from another machine or container, whose processes
+    cannot be seen from here.
+    """
+    if os.name != "posix":  # elsewhere os.kill would end the process
+        return
+    ours = re.compile(rf"\..+\.{_machine()}-(\d{{1,9}})-\d+", re.DOTALL)
+    for entry in folder.glob(".*"):
+        if (found := ours.fullmatch(entry.name)) and _is_gone(int(found[1])):
+            _remove(entry)
+
+
+@cache
+def _machine() -> str:
+    """A text that differs between machines and between containers, within which process ids are unique."""
+    facts = [socket.gethostname()]
+    with suppress(OSError):
+        facts.append(Path("/etc/machine-id").read_text())
+    with suppress(OSError):
+        facts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+
+
+def _is_gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        pass
+    return False
 
 
 def _sync_contents(path: Path) -> None:

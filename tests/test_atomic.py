@@ -1,11 +1,16 @@
 """Atomic writes: complete, or as if nothing had been written."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from cnnviz.atomic import atomic_write
+from cnnviz import atomic
+from cnnviz.atomic import atomic_write, clear_unfinished
 
 
 def test_an_exception_leaves_the_file_as_it_was(tmp_path):
@@ -79,3 +84,60 @@ def test_two_threads_that_write_one_file_do_not_disturb_each_other(tmp_path):
     assert faults == []
     assert path.read_text() in ("one", "two")
     assert list(tmp_path.iterdir()) == [path]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from cnnviz.atomic import atomic_write
+with atomic_write(Path(sys.argv[1])) as temporary:
+    temporary.mkdir()
+    (temporary / "half").write_text("half")
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that has begun to write the folder "run", and does not come to its end."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "run")]
+    root = Path(atomic.__file__).parents[1]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_what_a_killed_process_left_goes_and_what_a_living_one_writes_stays(tmp_path, writer):
+    (left,) = tmp_path.iterdir()
+    clear_unfinished(tmp_path)
+    assert (left / "run" / "half").exists()
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    others = [left.with_name(name) for name in (".lock", ".step", f".run.host-{writer.pid}-1", left.name[1:])]
+    for other in others:
+        other.mkdir()
+    clear_unfinished(tmp_path)
+    assert set(tmp_path.iterdir()) == set(others)
+
+
+def test_what_another_machine_or_container_left_stays(tmp_path, writer, monkeypatch):
+    (left,) = tmp_path.iterdir()
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    monkeypatch.setattr(atomic, "_machine", lambda: 12 * "0")
+    clear_unfinished(tmp_path)
+    assert left.exists()
+
+
+def test_a_link_that_has_such_a_name_leads_nowhere(tmp_path, writer):
+    (left,) = tmp_path.iterdir()
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    (tmp_path / "outside").mkdir()
+    left.rename(tmp_path / "outside" / "kept")
+    left.symlink_to(tmp_path / "outside")
+    clear_unfinished(tmp_path)
+    assert (tmp_path / "outside" / "kept" / "run" / "half").exists()

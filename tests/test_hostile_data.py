@@ -1,11 +1,16 @@
 """Data that somebody else wrote: reading it runs no code, starts no program and opens no file outside."""
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import random
+import re
 import subprocess
 import sys
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +238,94 @@ def test_a_pickle_named_npz_is_not_loaded(tmp_path, ran):
     with pytest.raises(InputError, match="is not a readable .npz file"):
         data.load(tmp_path / "x.npz")
     assert not ran.exists()
+
+
+def zipped(path, arrays, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in arrays.items():
+            archive.writestr(f"{name}.npy", content)
+    return path
+
+
+def with_header(shape, dtype="|u1", content=bytes(900)):
+    """An array whose header claims this shape."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape!r}, }}".ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+
+
+def refused(path, said):
+    """The data set is refused in one line, before more than a megabyte is allocated for it."""
+    tracemalloc.start()
+    with pytest.raises(InputError) as raised:
+        data.load(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert most < 2**20
+
+
+@pytest.mark.parametrize(
+    ("places", "value", "said"),
+    [
+        ((6, 8), 0x01, "images.npy is encrypted; the files of a data set that NumPy saved are not."),
+        ((6, 8), 0x41, "images.npy is encrypted; the files of a data set that NumPy saved are not."),
+        ((6, 8), 0x20, "x.npz is not a readable .npz file (compressed patched data (flag bit 5))."),
+        ((8, 10), 99, "images.npy is compressed by a method that NumPy does not use; it must be stored or deflated."),
+        ((8, 10), 14, "images.npy is compressed by a method that NumPy does not use; it must be stored or deflated."),
+        ((4, 6), 90, "x.npz is not a readable .npz file (zip file version 9.0)."),
+    ],
+    ids="encrypted strongly patched unknown lzma version".split(),
+)
+def test_an_npz_of_another_kind_of_zip_is_one_line(tmp_path, places, value, said):
+    np.savez(path := tmp_path / "x.npz", images=IMAGES, labels=np.arange(30) % 3)
+    content = bytearray(path.read_bytes())
+    for start, place in zip((b"PK\3\4", b"PK\1\2"), places, strict=True):
+        for found in re.finditer(start, content):
+            content[found.start() + place : found.start() + place + 2] = value.to_bytes(2, "little")
+    path.write_bytes(content)
+    refused(path, said)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((4000, 1000, 1000), "|u1"),
+        ((10**6,) * 3, "|u1"),
+        ((-1, 30), "|u1"),
+        ((0, 10**30), "|u1"),
+        ((3,), "<U400000000"),
+        ((29, 6, 5), "|u1"),
+    ],
+)
+def test_a_shape_that_an_npz_does_not_store_is_not_allocated(tmp_path, shape, dtype):
+    arrays = {"images": with_header(shape, dtype), "labels": with_header((900,))}
+    refused(zipped(tmp_path / "x.npz", arrays), "x.npz is not a readable .npz file (images.npy claims ")
+
+
+def test_an_npz_that_unpacks_to_far_more_than_it_stores_is_not_unpacked(tmp_path):
+    bomb = with_header((4, 1000, 1000), content=bytes(4_000_000))
+    path = zipped(tmp_path / "x.npz", {"images": bomb, "labels": with_header((4,), content=bytes(4))})
+    refused(path, "images.npy claims 4000128 bytes out of 4")
+
+
+def test_sorted_labels_which_are_stored_in_very_few_bytes_are_no_bomb(tmp_path):
+    labels = np.repeat([0, 1], 100_000)
+    images = np.random.default_rng(0).integers(0, 256, (200_000, 1, 1), np.uint8)
+    np.savez_compressed(tmp_path / "x.npz", images=images, labels=labels)
+    assert len(data.load(tmp_path / "x.npz").train.labels) > 160_000
+
+
+def test_no_flipped_byte_of_an_npz_is_a_traceback(tmp_path):
+    np.savez(path := tmp_path / "x.npz", images=IMAGES, labels=np.arange(30) % 3)
+    original, draw = path.read_bytes(), random.Random(0)
+    for _ in range(int(os.environ.get("CNNVIZ_FUZZ", "300"))):
+        content = bytearray(original)
+        for _ in range(draw.randint(1, 4)):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        path.write_bytes(content)
+        with contextlib.suppress(InputError):
+            data.load(path)
 
 
 def run_of(path, **facts):

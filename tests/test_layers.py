@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors", "types", "graph"},
-    {"registry", "atomic", "batching", "kernels", "fast"},
+    {"registry", "archives", "atomic", "batching", "kernels", "fast"},
     {"data", "models", "tracking", "interop", "probe", "propagation"},
     {"training", "attribution", "networks"},
     {"runs"},

@@ -85,6 +85,19 @@ def test_every_kind_is_drawn_of_the_default_network_and_written_with_its_numbers
         assert picture.caption.endswith(".")
 
 
+def test_of_a_thousand_layers_sixty_are_in_the_drawn_table_and_all_in_the_numbers(run):
+    many = [probe.Layer(f"layer{i}" + 90 * (i == 3) * "x", "Dense", (4,), 20, None) for i in range(1000)]
+    vars(net := replace(run))["layers"] = many
+    (picture,) = layers.Layers().of(net, Data())
+    assert len(picture.numbers) == 1001
+    assert "Drawn are the first and the last 30 of 1,000 layers. Names are cut after 60 characters." in picture.caption
+    shown = layers.rows(many, 0)
+    assert [row[0] for row in shown[28:33]] == ["layer28", "layer29", "… 940 more", "layer970", "layer971"]
+    assert len(shown[3][0]) == 60
+    assert max(picture.draw().get_size_inches()) < 20
+    assert len(layers.rows(many[:60], 0)) == 61
+
+
 def test_the_layer_table_has_a_row_a_layer_and_a_total(run):
     (picture,) = layers.Layers()([run], DATA)
     assert [row["layer"] for row in picture.numbers] == [*(layer.name for layer in run.layers), "total"]
@@ -261,6 +274,9 @@ def test_the_confusion_matrix_counts_true_by_predicted(run):
     np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(DATASET.test.labels, minlength=10))
     assert all(counts[i, (i + 1) % 10] == counts[i].sum() for i in range(10))
     assert "test accuracy 0.0000" in picture.title
+    assert "not the names and counts" not in picture.caption
+    many = predictions.confusion_picture(run, DATASET, np.eye(50)[DATASET.test.labels])
+    assert many.caption.endswith("Of 50 classes, the numbers are shown, not the names and counts.")
 
 
 def test_mistakes_are_the_most_confident_first(run):
@@ -373,6 +389,15 @@ def test_numbers_are_written_as_what_they_are(drawn, tmp_path):
 @pytest.mark.parametrize(("name", "file"), [("a/b", "a-b.png"), ("../../c", "c.png"), ("shared@1", "shared@1.png")])
 def test_a_name_cannot_leave_the_folder(name, file, drawn, tmp_path):
     assert files.write(replace(drawn, name=name), tmp_path)[0] == tmp_path / file
+
+
+def test_layers_whose_names_differ_have_files_that_differ(drawn, tmp_path):
+    layers = ["a/b", "a-b", "a b", "a\tb", "a//b", "a/ b", "a/b/", "/a/b", ".a/b", "b" * 300, "b" * 301, "é" * 300]
+    name = lambda layer: replace(drawn, name=f"kernels_{layer}", subject={"layer": layer})
+    written = [files.write(name(layer), tmp_path)[0].name for layer in layers]
+    assert len(set(written)) == len(layers)
+    assert written[0] == "kernels_a-b.png"
+    assert written[2] == files.write(name("a b"), tmp_path)[0].name  # it does not depend on other layers
 
 
 def test_a_write_that_fails_leaves_what_was_there(drawn, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 
 from cnnviz import runs
+from cnnviz.commands.begin import _created
 from cnnviz.errors import InputError
 from cnnviz.runs import checkpoints
 from cnnviz.training.recipe import Recipe
@@ -150,6 +151,24 @@ def test_a_run_that_another_process_begins_meanwhile_is_not_touched(tmp_path, mo
         runs.create(tmp_path / "run", config(), {})
     assert other.read_text() == "other"
     assert list(tmp_path.iterdir()) == [other.parent]
+
+
+def test_of_two_that_start_at_once_without_a_name_the_second_takes_the_next_number(tmp_path, monkeypatch):
+    write, other = checkpoints.save, tmp_path / "toy-1"
+
+    def late(*arguments):
+        if not other.exists():
+            other.mkdir()
+            (other / "config.json").write_text("other")
+        write(*arguments)
+
+    monkeypatch.setattr(checkpoints, "save", late)
+    names = (tmp_path / f"toy-{number}" for number in (1, 2, 3))
+    assert _created(names, config(), {}) == tmp_path / "toy-2"
+    assert [file.name for file in other.iterdir()] == ["config.json"]
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "toy-2"]
+    with pytest.raises(runs.Exists, match="toy-2 exists; go on with it by --resume"):
+        _created([tmp_path / "toy-2"], config(), {})
 
 
 def test_killed_before_its_first_checkpoint_no_run_is_there(tmp_path, monkeypatch):

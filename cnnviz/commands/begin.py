@@ -1,6 +1,8 @@
 """Starting a run: loads its data, and creates its config and its directory with the first checkpoint."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from itertools import count as count_up
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
 
     Raises InputError if the run exists, its name is not a folder name, or the options do not fit the data.
     """
-    from cnnviz import data, runs, tracking
+    from cnnviz import data, tracking
     from cnnviz.networks import Prepare
     from cnnviz.runs import Config
     from cnnviz.runs.config import FORMAT
@@ -42,14 +44,23 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
     config |= {"data": described, "prepare": Prepare().described(), "track": options.trackers}
     config["keep"] = asdict(keep) | {"snapshots": snapshots}
-    path = path or _free_name(options.runs, f"{dataset.title}-{options.model}")
-    runs.create(path, config, environment(dataset.fingerprint))
-    return path, Config(config), dataset
+    paths = [path] if path else (options.runs / f"{dataset.title}-{options.model}-{number}" for number in count_up(1))
+    return _created(paths, config, environment(dataset.fingerprint)), Config(config), dataset
 
 
-def _free_name(folder: Path, stem: str) -> Path:
-    """The first of `stem-1`, `stem-2`, ... that does not exist."""
-    number = 1
-    while (folder / f"{stem}-{number}").exists():
-        number += 1
-    return folder / f"{stem}-{number}"
+def _created(paths: Iterable[Path], config: Mapping[str, Any], environment: Mapping[str, Any]) -> Path:
+    """Creates a run at the first of the paths that does not exist, also if another process creates one meanwhile.
+
+    Raises Exists, the error of the last path, if all exist.
+    """
+    from cnnviz import runs
+
+    exists = None
+    for path in paths:
+        try:
+            runs.create(path, config, environment)
+            return path
+        except runs.Exists as error:
+            exists = error
+    assert exists is not None
+    raise exists

@@ -3,8 +3,9 @@
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import fields
 from difflib import get_close_matches
 from io import StringIO
@@ -20,6 +21,7 @@ from cnnviz.errors import InputError
 STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
 UNREADABLE = re.compile(r"Error parsing (--\S+): no type matching (\S+) could be instantiated from \['(.*?)'\]")
 INPUT_ERROR, INTERRUPTED = 2, 130
+COMPRESSED = (b"\x28\xb5\x2f\xfd", b"\x78")  # how Zstandard's and zlib's data begin
 FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # the sides of a box, in Unicode or in ASCII
 ENDS = ("For full helptext", "Argument helptext")  # what tyro adds after its error message
 
@@ -120,5 +122,17 @@ def use_compilation_cache() -> None:
         return
     if not os.access(folder, os.W_OK):  # JAX would warn of each program
         return
+    _remove_damaged(folder)
+    warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")  # it compiles again
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _remove_damaged(folder: Path) -> None:
+    """Removes entries of the compilation cache that are not compressed data: JAX never replaces an existing one."""
+    for entry in folder.glob("*-cache"):
+        with suppress(OSError):
+            with entry.open("rb") as file:
+                start = file.read(4)
+            if not start.startswith(COMPRESSED):
+                entry.unlink()

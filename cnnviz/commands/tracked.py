@@ -12,6 +12,7 @@ import numpy as np
 from cnnviz import kernels, tracking
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
+from cnnviz.runs import inside
 from cnnviz.training.members import Record
 from cnnviz.types import Variables
 
@@ -49,9 +50,10 @@ def tracked(names: Sequence[str], path: Path, config: Mapping[str, Any]) -> Iter
 def _begun(name: str, tracker: tracking.Tracker, folder: Path, config: Mapping[str, Any]) -> Iterator[Callable]:
     """Yields `log(history, shown)` of one tracker; the number of records it has received is kept in its folder."""
     context, file = tracker(folder, config), folder / "told"
+    inside.check(folder)
     try:
         track = context.__enter__()
-        received = int(file.read_text()) if file.exists() else 0
+        received = int(file.read_text()) if inside.is_file(file) else 0
     except Exception as error:
         raise InputError(f"The tracker {name} cannot start in {folder}: {error}.") from error
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, glyphs, terminal
 from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError, unknown
@@ -98,16 +99,26 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     if getattr(options, "layer", None) is not None:
         net.layer(options.layer)
     data = Data(lambda: _dataset(options, net))
-    folder = options.out or net.folder
+    folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
     # All are drawn before the first is written, so that an error leaves no incomplete set.
     with terminal.progress() as report:
         every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
+    clear_unfinished(folder)
     with glyphs.one_note():
         for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
             for path in files.write(picture, folder, options.format, options.data):
                 print(f"{name}: {path}")
     return 0
+
+
+def _folder(net: Any) -> Path:
+    """The default folder for the pictures; raises InputError if the run's is a link, which may lead anywhere."""
+    from cnnviz.runs import inside
+
+    if net.path is not None:
+        inside.check(net.folder)
+    return net.folder
 
 
 def _made(kind: type, options: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.atomic import atomic_write
+from cnnviz.atomic import atomic_write, clear_unfinished
 from cnnviz.data.dataset import Dataset, Split, fingerprint_of
 from cnnviz.data.home import expanded
 
@@ -70,6 +70,7 @@ def _load(entry: Path, name: str, mark: list[Any]) -> Dataset:
 def _save(entry: Path, dataset: Dataset, mark: list[Any]) -> None:
     """Writes an entry and removes the stale one; `_load` refuses one that is only partly removed."""
     entry.parent.mkdir(parents=True, exist_ok=True)
+    clear_unfinished(entry.parent)
     train, test = dataset.train, dataset.test
     with atomic_write(entry) as temporary:
         temporary.mkdir()

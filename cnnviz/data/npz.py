@@ -1,12 +1,15 @@
 """Data sets in one `.npz` file, with the array names of Keras, of MedMNIST, or `images` and `labels`."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
+from numpy.lib import format as npy
 
+from cnnviz.archives import check_member, size_of
 from cnnviz.data.dataset import Dataset, assemble, hold_out, split
 from cnnviz.errors import InputError
 
@@ -15,7 +18,10 @@ BOTH_PARTS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
 )
 ONE_PART = ("images", "labels")
-DAMAGE = (ValueError, EOFError, OSError, AttributeError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error)
+WANTED = [name for names in (*BOTH_PARTS, ONE_PART) for name in names]
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError)
+DAMAGE += (TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
@@ -27,8 +33,9 @@ def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = 
     names = next((names for names in (*BOTH_PARTS, ONE_PART) if set(names) <= arrays.keys()), None)
     if names is None:
         known = " or ".join(", ".join(names) for names in (*BOTH_PARTS, ONE_PART))
-        found = ", ".join(np.load(path, allow_pickle=False).files) or "none"
-        raise InputError(f"{path} has the arrays {found}; it needs {known}.")
+        with zipfile.ZipFile(path) as archive:
+            found = ", ".join(name.removesuffix(".npy") for name in archive.namelist())
+        raise InputError(f"{path} has the arrays {found or 'none'}; it needs {known}.")
     pairs = zip(names[::2], names[1::2], strict=True)
     splits = [split(arrays[images], arrays[labels], f"{images} in {path}") for images, labels in pairs]
     train, test = splits if splits[1:] else hold_out(splits[0], str(path))
@@ -39,14 +46,42 @@ def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The data set's arrays in a file; raises InputError if it is damaged, or if loading it would run code."""
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a readable .npz file (it is not a zip archive).")
-    wanted = {name for names in (*BOTH_PARTS, ONE_PART) for name in names}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files if name in wanted}
+        with zipfile.ZipFile(path) as archive:
+            members = [(name, info) for name in WANTED for info in _infos(archive, name)]
+            if junk := [name for name, info in members if not _is_array(archive, info)]:
+                raise ValueError(f"not an array: {', '.join(junk)}")
+            return {name: _array(archive, info) for name, info in members}
+    except InputError as error:
+        raise InputError(f"{path} is not a readable .npz file: {error}") from error
     except DAMAGE as error:
-        if "allow_pickle" in str(error):
+        if "allow_pickle=False" in str(error):
             raise InputError(f"{path} holds pickled objects, which are never loaded; save plain arrays.") from error
-        raise InputError(f"{path} is not a readable .npz file ({error}).") from error
-    if junk := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-        raise InputError(f"{path} is not a readable .npz file (not an array: {', '.join(junk)}).")
-    return arrays
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is not a readable .npz file ({why}).") from error
+
+
+def _infos(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
+    """The member that stores the array of this name, if there is one; raises InputError if it must not be unpacked."""
+    found = next((stored for stored in (f"{name}.npy", name) if stored in archive.namelist()), None)
+    if found is None:
+        return []
+    # out of all bytes, not only its own, since sorted labels are stored in very few
+    check_member(archive, info := archive.getinfo(found), "NumPy", "a data set", stored=size_of(archive), largest=None)
+    return [info]
+
+
+def _is_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    with archive.open(info) as file:
+        return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shaped[np.ndarray, "..."]:
+    """The array in a member, whose shape is compared with its size before memory is allocated for it."""
+    with archive.open(info) as file:
+        shape, _, dtype = HEADERS[npy.read_magic(file)](file)
+        claimed, stored = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+    if not dtype.hasobject and claimed != stored:
+        raise ValueError(f"{info.filename} claims {dtype}{list(shape)}, {claimed} bytes, and stores {stored}")
+    with archive.open(info) as file:
+        return npy.read_array(file, allow_pickle=False)

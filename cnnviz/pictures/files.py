@@ -1,6 +1,7 @@
 """Writing pictures and their numbers to files, atomically and with the same bytes each time."""
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -15,6 +16,9 @@ from cnnviz.errors import InputError, unknown
 from cnnviz.figures.files import FORMATS
 from cnnviz.pictures.picture import Numbers, Picture
 
+USUAL = re.compile(r"[\w@+.]+(/[\w@+.]+)*")  # a layer's name, whose file name is that of no other layer
+LONGEST = 120  # bytes of a file's name, of which most systems allow 255
+
 
 def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data: bool = False) -> list[Path]:
     """Writes the picture, and with `data` its numbers as .npz, .csv or .json; returns the paths.
@@ -23,7 +27,7 @@ def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    stem = Path(folder) / _file_name(picture.name)
+    stem = Path(folder) / _file_name(picture.name, picture.subject.get("layer", ""))
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -45,9 +49,16 @@ def kind_of(numbers: Numbers) -> str:
     return "csv" if flat else "json"
 
 
-def _file_name(name: str) -> str:
-    """The name without characters that are special in paths, since layers may be called `a/b` or `../c`."""
-    return re.sub(r"[^\w@.+-]+", "-", name).lstrip(".-") or "picture"
+def _file_name(name: str, layer: str = "") -> str:
+    """The picture's name without characters that are special in paths, since layers may be called `a/b` or `../c`.
+
+    It ends in a digest of the layer's name if that is not of the usual form, so that `a/b`, `a-b` and `a b` differ.
+    """
+    shown = re.sub(r"[^\w@.+-]+", "-", name).lstrip(".-") or "picture"
+    if (not layer or USUAL.fullmatch(layer)) and len(shown.encode()) <= LONGEST:
+        return shown
+    digest = hashlib.sha256((layer or name).encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{shown.encode()[:LONGEST].decode(errors='ignore')}~{digest}"
 
 
 def _write_npz(path: Path, numbers: Mapping[str, np.ndarray]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from cnnviz.figures.style import shortened
 from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
@@ -12,6 +13,7 @@ from cnnviz.pictures.picture import Data, OneByOne, Picture, size
 from cnnviz.probe import Layer
 
 HEADER = ("layer", "kind", "output shape", "parameters", "receptive field")
+MOST_ROWS, LONGEST = 60, 60  # of the drawn table; all layers, with their full names, are in the numbers
 FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
 
@@ -28,14 +30,25 @@ class Layers(OfLayer, OneByOne):
             "Output shape of one image as height x width x channels; the receptive field is the height x width of the "
             "pixels that one value can depend on."
         )
+        if len(layers) > MOST_ROWS:
+            caption += f" Drawn are the first and the last {MOST_ROWS // 2} of {len(layers):,} layers."
+        if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):
+            caption += f" Names are cut after {LONGEST} characters."
         draw = partial(table, HEADER, rows(layers, total), numeric=(3, 4), title=title)
         return [Picture("layers", title, caption, records(layers, total), draw, {"network": net.name})]
 
 
 def rows(layers: Sequence[Layer], total: int) -> list[tuple[str, ...]]:
-    """The table as text; its last row is the model's parameter count."""
+    """The table as text, without the layers in the middle if there are too many to draw.
+
+    Its last row is the model's parameter count.
+    """
     field = lambda layer: size(layer.receptive_field) if layer.receptive_field else "unknown"
-    words = [(l.name, l.kind, size(l.shape), f"{l.parameters:,}", field(l)) for l in layers]
+    kept = [*layers[: MOST_ROWS // 2], *layers[-MOST_ROWS // 2 :]] if len(layers) > MOST_ROWS else layers
+    name = lambda text: shortened(text, LONGEST)
+    words = [(name(l.name), name(l.kind), size(l.shape), f"{l.parameters:,}", field(l)) for l in kept]
+    if len(kept) < len(layers):
+        words.insert(MOST_ROWS // 2, (f"… {len(layers) - len(kept):,} more", "", "", "", ""))
     return [*words, ("total", "", "", f"{total:,}", "")]
 
 

@@ -10,7 +10,7 @@ from cnnviz import probe
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
 from cnnviz.figures.bars import probabilities
-from cnnviz.figures.confusion import confusion
+from cnnviz.figures.confusion import NAMED, confusion
 from cnnviz.figures.image import gallery
 from cnnviz.networks import Net
 from cnnviz.pictures.options import OfImage
@@ -88,6 +88,8 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
     names = class_names(net, dataset, k)
     title = f"{net.name} on {dataset.title}: confusion matrix, test accuracy {accuracy:.4f}"
     caption = f"{np.trace(counts):,} of {len(labels):,} test images are right. {worst(counts, names)}"
+    if k > NAMED:
+        caption += f" Of {k:,} classes, the numbers are shown, not the names and counts."
     numbers = {"classes": names, "accuracy": float(accuracy), "counts": counts.tolist()}
     draw = partial(confusion, counts, names, title=title)
     return Picture("confusion", title, caption, numbers, draw, {"network": net.name})

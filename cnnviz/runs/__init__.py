@@ -5,11 +5,12 @@ from cnnviz.runs.config import Config
 from cnnviz.runs.digests import damages
 from cnnviz.runs.intact import newest, restore_first
 from cnnviz.runs.records import mend_metrics
-from cnnviz.runs.run import Run, create, latest, load_config, load_run, load_states, save, write_summary
+from cnnviz.runs.run import Exists, Run, create, latest, load_config, load_run, load_states, save, write_summary
 from cnnviz.runs.summaries import read as read_summary
 
 __all__ = [
     "Config",
+    "Exists",
     "Run",
     "clear_unfinished",
     "create",

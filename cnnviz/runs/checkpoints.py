@@ -18,9 +18,10 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from cnnviz import atomic
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
-from cnnviz.runs import json_files
+from cnnviz.runs import inside, json_files
 from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, record, sha256, whole_number
 from cnnviz.runs.records import RECORD
 from cnnviz.types import PyTree
@@ -36,9 +37,11 @@ FORMATS = {
 
 
 def steps(run: Path) -> list[int]:
-    """The steps of a run's checkpoints, ascending."""
-    digits = "[0-9]" * 8
-    return sorted(int(folder.name.removeprefix("step_")) for folder in (run / "checkpoints").glob(f"step_{digits}"))
+    """The steps of a run's checkpoints, ascending; raises InputError if a checkpoint or their folder is a link."""
+    folders = list(_folder(run).glob(f"step_{'[0-9]' * 8}"))
+    for folder in folders:
+        inside.check(folder)
+    return sorted(int(folder.name.removeprefix("step_")) for folder in folders)
 
 
 def identities(run: Path) -> list[tuple[str, int, int]]:
@@ -50,6 +53,12 @@ def identities(run: Path) -> list[tuple[str, int, int]]:
 def folder_of(run: Path, step: int) -> Path:
     """The directory of the checkpoint at a step, which need not exist."""
     return run / "checkpoints" / f"step_{step:08d}"
+
+
+def _folder(run: Path) -> Path:
+    """The folder of a run's checkpoints; raises InputError if it is a link."""
+    inside.check(folder := run / "checkpoints")
+    return folder
 
 
 def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) -> None:
@@ -76,20 +85,23 @@ def files_of(trees: Mapping[str, PyTree]) -> dict[str, bytes]:
 
 def remove(folder: Path) -> None:
     """Removes the checkpoint if it exists; it is renamed first, so that `folder` is never incomplete."""
+    inside.check(folder)
     if folder.exists():
         shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-removed")))
 
 
 def clear_unfinished(path: Path) -> None:
-    """Removes what is left of checkpoints if a process was killed while it wrote or removed them."""
-    for folder in (path / "checkpoints").glob(".step_*"):
+    """Removes what is left in a run and in its parent folder if a process was killed while it wrote or removed."""
+    for folder in (path.parent, path):
+        atomic.clear_unfinished(folder)
+    for folder in _folder(path).glob(".step_*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def manifest(folder: Path) -> dict[str, Any]:
     """The content of a checkpoint's manifest; raises InputError if it is missing or was changed after writing."""
     try:
-        if (folder / MANIFEST).is_file():
+        if inside.is_file(folder / MANIFEST):
             return json_files.read(folder / MANIFEST, FORMATS)
     except FileNotFoundError:  # removed in between
         pass
@@ -132,7 +144,7 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
 def _read(file: Path, wanted: str | None) -> bytes:
     """The content of the file; raises InputError if it is missing or its SHA-256 is not `wanted`."""
     try:
-        data = file.read_bytes() if file.is_file() else None
+        data = file.read_bytes() if inside.is_file(file) else None
     except FileNotFoundError:  # removed in between
         data = None
     if data is None:

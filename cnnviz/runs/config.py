@@ -12,7 +12,7 @@ from cnnviz.errors import InputError
 from cnnviz.models import MODELS
 from cnnviz.networks import Prepare
 from cnnviz.registry import resolve
-from cnnviz.runs import json_files
+from cnnviz.runs import inside, json_files
 from cnnviz.runs.json_files import anything, flag, integer, list_of, maybe, number, record, text, whole_number
 from cnnviz.runs.keep import Keep
 from cnnviz.training.recipe import Recipe, seeds_of
@@ -127,6 +127,6 @@ class Config(Mapping[str, Any]):
 def file_of(run: Path) -> Path:
     """The config.json of the run in a directory; raises InputError if it is missing."""
     file = run / "config.json"
-    if not file.is_file():
+    if not inside.is_file(file):
         raise InputError(f"{run} is not a run: it has no config.json; give a directory that train.py has made.")
     return file

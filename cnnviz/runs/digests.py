@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
-from cnnviz.runs import checkpoints, summaries
+from cnnviz.runs import checkpoints, inside, summaries
 from cnnviz.runs.checkpoints import SEALED
 from cnnviz.runs.config import file_of
 from cnnviz.runs.records import METRICS, lines_of
@@ -32,7 +32,8 @@ def damages(path: Path) -> list[str]:
     """One sentence for each file of a run that is missing or was changed after it was written."""
     file_of(path)
     metrics = path / METRICS
-    lines = metrics.read_bytes() if metrics.is_file() else b""  # before the manifests, which may only be ahead of it
+    # before the manifests, which may only be ahead of it
+    lines = metrics.read_bytes() if inside.is_file(metrics) else b""
     manifests = list(_readable(path))
     found = _changed(path, manifests)
     for step in checkpoints.steps(path):
@@ -70,7 +71,7 @@ def _faults(path: Path, wanted: Iterable[tuple[str, str | None]]) -> list[str]:
 
 
 def _fault(file: Path, wanted: str | None) -> str | None:
-    if not file.is_file():
+    if not inside.is_file(file):
         return f"{file} is missing; the run cannot be used without it."
     found = of(file.parent, [file.name])[file.name]
     if wanted is None or found == wanted:

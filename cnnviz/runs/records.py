@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cnnviz.atomic import atomic_write
+from cnnviz.runs import inside
 from cnnviz.runs.json_files import finite, integer, number, record, whole_number
 
 METRICS = "metrics.jsonl"
@@ -23,7 +24,7 @@ def lines_of(history: Sequence[Mapping[str, float | int]]) -> bytes:
 def mend_metrics(path: Path, history: Sequence[Mapping[str, float | int]]) -> bool:
     """Writes the records of the latest checkpoint to metrics.jsonl; False if it had exactly these already."""
     file, lines = path / METRICS, lines_of(history)
-    if file.is_file() and file.read_bytes() == lines:
+    if inside.is_file(file) and file.read_bytes() == lines:
         return False
     with atomic_write(file) as temporary:
         temporary.write_bytes(lines)

@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
 from cnnviz.networks import Net
-from cnnviz.runs import checkpoints, digests, json_files, summaries
+from cnnviz.runs import checkpoints, digests, inside, json_files, summaries
 from cnnviz.runs.checkpoints import folder_of
 from cnnviz.runs.config import Config, file_of
 from cnnviz.runs.intact import Newest, check_members, newest, settled
@@ -21,6 +21,10 @@ from cnnviz.runs.records import METRICS, mend_metrics
 from cnnviz.training.members import Record, best, by_seed
 from cnnviz.training.state import State
 from cnnviz.types import Variables
+
+
+class Exists(InputError):
+    """The directory of a new run exists already."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,12 @@ class Run(Net):
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
     """Creates the directory of a new run with the checkpoint of step 0, atomically.
 
-    Raises InputError if it exists or cannot be written, or if the model cannot take images of the data set's shape.
+    Raises Exists if it exists, and InputError if it cannot be written or if the model cannot take images of the data
+    set's shape.
     """
+    exists = Exists(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    if path.exists():
+        raise exists
     asked = Config(config)
     try:
         states = asked.fresh()
@@ -47,9 +55,6 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
     except (ValueError, TypeError, ZeroDivisionError) as error:
         what = f"The model {config['model']} cannot take images of shape {asked.image_shape}"
         raise InputError(f"{what}: {error}.") from error
-    exists = InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
-    if path.exists():
-        raise exists
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as begun:
@@ -185,4 +190,4 @@ def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
 def _lacks_best(path: Path, found: Newest) -> bool:
     """Whether the checkpoint of the best epoch is lost: no record is left, but the run has been trained."""
     metrics = path / METRICS
-    return not found.history and (bool(found.damages) or metrics.is_file() and metrics.stat().st_size > 0)
+    return not found.history and (bool(found.damages) or inside.is_file(metrics) and metrics.stat().st_size > 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
-from cnnviz.runs import json_files
+from cnnviz.runs import inside, json_files
 from cnnviz.runs.checkpoints import SEALED
 from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, number, record, sha256, whole_number
 from cnnviz.runs.records import METRICS, RECORD
@@ -36,7 +36,7 @@ def write(path: Path, summary: Mapping[str, Any], files: Mapping[str, str]) -> N
 
 def read(path: Path) -> dict[str, Any] | None:
     """The summary of the run at `path`, or None if training has not ended; raises InputError if it is damaged."""
-    if not (path / NAME).is_file():
+    if not inside.is_file(path / NAME):
         return None
     try:
         return json_files.read(path / NAME, FORMATS)

@@ -38,8 +38,8 @@ def tracker(folder: Path, config: Mapping[str, Any]) -> Iterator[Track]:
 
 
 def _id(file: Path) -> str:
-    """The run's id, drawn at its first start."""
-    if not file.exists():
+    """The run's id, drawn at its first start; a link, which may lead out of the run, is replaced."""
+    if file.is_symlink() or not file.is_file():
         with atomic_write(file) as temporary:
             temporary.write_text(secrets.token_hex(4))
     return file.read_text()

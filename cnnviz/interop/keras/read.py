@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 
+from cnnviz.archives import check_member
 from cnnviz.errors import InputError
 from cnnviz.interop.keras import hdf5
 from cnnviz.interop.keras.config import LONGEST, Described, parse, read_chain, shortly
@@ -16,10 +17,6 @@ from cnnviz.interop.keras.layers import layer_of
 from cnnviz.interop.keras.weights import places_by_class, places_by_name, read_variables
 from cnnviz.interop.linen.sequential import Sequential
 from cnnviz.types import Variables
-
-MOST_INFLATED = 100  # times its compressed size is the most that a member of the archive may have
-ENCRYPTED = 0x1  # a member's flag
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def load_keras(path: str | Path) -> tuple[Sequential, Variables]:
@@ -101,13 +98,7 @@ def _member(archive: zipfile.ZipFile, name: str, largest: int | None = None) -> 
     if name not in archive.namelist():
         raise InputError(f"there is no {name} in it; a .keras file has config.json, metadata.json, model.weights.h5.")
     info = archive.getinfo(name)
-    most = max(MOST_INFLATED * info.compress_size, 2**20)
-    if info.flag_bits & ENCRYPTED:
-        raise InputError(f"{name} is encrypted; the files of a model that Keras saved are not.")
-    if info.compress_type not in METHODS:
-        raise InputError(f"{name} is compressed by a method that Keras does not use; it must be stored or deflated.")
-    if info.file_size > min(most, largest or most):
-        raise InputError(f"{name} claims {info.file_size} bytes out of {info.compress_size}; that is not a model's.")
+    check_member(archive, info, "Keras", "a model", stored=info.compress_size, largest=largest)
     return info
 
 
