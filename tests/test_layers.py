@@ -11,9 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors", "types", "graph"},
-    {"registry", "archives", "atomic", "batching", "kernels", "fast"},
-    {"data", "models", "tracking", "interop", "probe", "propagation"},
-    {"training", "attribution", "networks"},
+    {"registry", "atomic", "batching", "kernels", "fast"},
+    {"models", "tracking", "interop", "probe", "propagation"},
+    {"data", "training", "attribution", "networks"},
     {"runs"},
     {"pictures"},
     {"commands"},

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Shaped
 from numpy.lib import format as npy
 
-from cnnviz.archives import check_member, size_of
 from cnnviz.data.dataset import Dataset, assemble, hold_out, split
 from cnnviz.errors import InputError
+from cnnviz.interop.archives import check_member, size_of
 
 BOTH_PARTS = (
     ("x_train", "y_train", "x_test", "y_test"),

@@ -9,8 +9,8 @@ from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 
-from cnnviz.archives import check_member
 from cnnviz.errors import InputError
+from cnnviz.interop.archives import check_member
 from cnnviz.interop.keras import hdf5
 from cnnviz.interop.keras.config import LONGEST, Described, parse, read_chain, shortly
 from cnnviz.interop.keras.layers import layer_of
