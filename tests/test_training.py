@@ -238,7 +238,7 @@ def test_evaluation_counts_no_padding(data):
     variables = start(model).variables
     feed = feed_of(*data, mesh_of(1))
     rows = np.tile(np.arange(160), 4)  # 640: a full chunk and a part
-    loss, accuracy = make_evaluate(model, prepare)(variables, feed, rows)
+    loss, accuracy = make_evaluate(model, PREPARE)(variables, feed, rows)
     images, labels = (jnp.asarray(rows[:160]) for rows in data)
     logits = model.apply(variables, PREPARE(images))
     assert accuracy == pytest.approx(float((logits.argmax(-1) == labels).mean()))
