@@ -9,7 +9,7 @@ from jax.extend.core import Primitive, primitives
 
 from cnnviz.graph import Graph
 from cnnviz.graph.linearity import is_affine, is_linear, is_piecewise_linear
-from cnnviz.graph.primitives import ELEMENTWISE, KEEPS_SIGN, MOVES, NONNEGATIVE, PRIMITIVES, RESHAPES, ROWS
+from cnnviz.graph.primitives import CALLS, ELEMENTWISE, KEEPS_SIGN, MOVES, NONNEGATIVE, PRIMITIVES, RESHAPES, ROWS
 
 A, B = np.random.default_rng(0).normal(size=(2, 4, 6))
 MASK = A > 0
@@ -219,4 +219,4 @@ def test_every_primitive_has_one_row_and_a_case_or_a_reason():
 
 def test_untried_names_are_those_of_jax():
     known = {each.name for each in vars(primitives).values() if isinstance(each, Primitive)}
-    assert UNTRIED - RENAMED <= known | {"scatter-sub"}
+    assert UNTRIED - RENAMED - CALLS <= known | {"scatter-sub"}  # calls stand in the table under all their names
