@@ -97,7 +97,7 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     console.use_compilation_cache()
     net = _net(options, made.values())
     if getattr(options, "layer", None) is not None:
-        net.layer(options.layer)
+        net.find(options.layer)
     data = Data(lambda: _dataset(options, net))
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None

@@ -14,9 +14,7 @@ import jax.numpy as jnp
 
 from cnnviz.fast.rewrite import apply_faster as apply
 from cnnviz.graph import Graph, Node, Value
-from cnnviz.graph.primitives import LAYERS, PRODUCTS
-from cnnviz.propagation.affine import Affine, following, merged
-from cnnviz.propagation.pointwise import (
+from cnnviz.graph.pointwise import (
     between,
     common,
     is_function_of_each_value,
@@ -26,6 +24,8 @@ from cnnviz.propagation.pointwise import (
     is_scaling,
     roots,
 )
+from cnnviz.graph.primitives import LAYERS, PRODUCTS
+from cnnviz.propagation.affine import Affine, following, merged
 from cnnviz.types import Array, Image, Score
 
 
