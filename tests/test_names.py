@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cnnviz import probe
+from cnnviz import kernels, probe
+from cnnviz.attribution import attribute
+from cnnviz.errors import InputError
 
 X = jax.random.uniform(jax.random.key(1), (2, 8, 8, 3))
 
@@ -234,3 +236,179 @@ each_style = pytest.mark.parametrize(
 @each_style
 def test_every_operation_that_a_person_would_name_has_a_name(style, networks):
     assert named(*networks[style]) == STYLES[style].split()
+
+
+@pytest.mark.parametrize("style", [Compact(), Jitted, Remat(), Scan(), Branches(), Shared()], ids=lambda s: str(s)[:20])
+def test_names_are_the_same_for_other_batches_and_types_and_inside_jit(style, networks):
+    model, variables = networks[style]
+    expected, found = named(model, variables), []
+    for images in (X[:1], jnp.zeros((7, 16, 16, 3))):
+        jax.eval_shape(lambda v, x: found.append(list(probe.activations(model, v, x))), variables, images)
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), variables)
+    jax.jit(lambda x: found.append(list(probe.activations(model, half, x)))).lower(X.astype(jnp.bfloat16))
+    assert found == [expected] * 3
+
+
+def test_remat_and_jit_change_no_name(networks):
+    model, variables = networks[Remat()]
+    assert named(Remat(transform=False), variables) == named(model, variables)
+    twice = jax.jit(lambda x: x)
+
+    class Plain(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return Compact(name="inner")(twice(x))
+
+    class Jit(Plain):
+        __call__ = nn.jit(Plain.__call__)
+
+    inner = {"params": {"inner": networks[Compact()][1]["params"]}}
+    inner["batch_stats"] = {"inner": networks[Compact()][1]["batch_stats"]}
+    assert named(Jit(), inner) == named(Plain(), inner)
+
+
+def test_values_by_name_are_those_of_the_code(images):
+    model = Residual()
+    variables = model.init(jax.random.key(0), images)
+    found = probe.activations(model, variables, images)
+    np.testing.assert_allclose(found["relu_0"], jax.nn.relu(found["BatchNorm_0"]), atol=1e-6)
+    np.testing.assert_allclose(found["add"], images + found["BatchNorm_1"], atol=1e-6)
+    score = probe.score_of(model, variables, lambda y: y.sum())
+    raised = score(images[0], {"add": jnp.full((8, 8, 3), 100.0)})[0] - score(images[0], {})[0]
+    above = np.minimum(np.asarray(found["add"][0]), 0).sum()  # what the last ReLU cuts off without the offset
+    np.testing.assert_allclose(raised, 100 * 192 + above, rtol=1e-5)
+
+
+def test_the_iterations_of_a_scan_have_values_and_gradients(images):
+    model = Scan(3)
+    variables = model.init(jax.random.key(0), images)
+    np.testing.assert_allclose(probe.logits(model, variables, images), model.apply(variables, images), atol=1e-5)
+    found, x = probe.activations(model, variables, images), images
+    for i in range(3):
+        own = jax.tree.map(lambda leaf, i=i: leaf[i], variables["params"]["layers"])
+        x, _ = Step().apply({"params": own}, x, None)
+        np.testing.assert_allclose(found[f"layers/{i}/add"], x, atol=1e-5)
+        np.testing.assert_allclose(found[f"layers/{i}/twice"], 2 * found[f"layers/{i}/relu"], atol=1e-6)
+    weights = attribute("grad_cam", model, variables, images, 1, layers="layers/1/relu")
+    assert np.isfinite(weights).all()
+    assert sum(layer.parameters for layer in probe.layers(model, variables, (8, 8, 3))) == kernels.parameter_count(
+        variables
+    )
+
+
+def test_what_a_long_scan_hides_is_said(images):
+    model, variables = opened(Scan(100))
+    with pytest.raises(
+        InputError, match=r"No layer of this model has a spatial extent.* The layers inside `scan` \(in "
+    ):
+        attribute("grad_cam", model, variables, images, 1)
+
+
+def test_cam_works_with_an_unedited_network(images):
+    class Plain(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(3)(nn.relu(nn.Conv(4, (3, 3))(x)).mean((1, 2)))
+
+    variables = Plain().init(jax.random.key(0), images)
+    found = attribute("cam", Plain(), variables, images, 1, details=True, upsampling=None)
+    logits = probe.logits(Plain(), variables, images)  # the bias is zero
+    assert list(found.layers) == ["relu"]
+    np.testing.assert_allclose(found.maps.mean((1, 2)), logits[:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("block1/relu", "block1/relu"),
+        ("block*/relu", "block1/relu block2/relu"),
+        ("block1/relu_1", "block1/relu_1"),  # another name of the block's output
+        ("block[2]/*", "block2/Conv_0 block2/BatchNorm_0 block2/relu block2/Conv_1 block2/BatchNorm_1 block2/add"),
+        ("**/add", "block1/add block2/add"),
+        ("kind:relu", "block1/relu block1 block2/relu block2"),
+        ("kind:residual", "block1 block2"),
+        (["kind:mean", "block?/Conv_1"], "block1/Conv_1 block2/Conv_1 mean"),
+        (-1, "Dense_0"),
+        ("-2", "mean"),
+        ([np.int64(0), "0", 1], "block1/Conv_0 block1/BatchNorm_0"),
+        (("logits", "mean"), "mean logits"),
+        ([], ""),
+    ],
+)
+def test_layers_are_asked_for_by_name_pattern_kind_and_number(asked, found, networks):
+    names = []
+    jax.eval_shape(lambda x: names.extend(probe.activations(*networks[Remat()], x, asked)), X)
+    assert names == found.split()
+
+
+def test_one_name_stands_for_all_calls_of_a_module_and_all_operations_of_a_kind(networks):
+    layers = probe.layers(*networks[Shared()], (8, 8, 3))
+    assert probe.find("block", layers) == ("block@0", "block@1")
+    assert probe.find("block/relu", layers) == ("block/relu@0", "block/relu@1")
+    assert probe.find("relu", probe.layers(*networks[Setup()], (8, 8, 3))) == ("relu_0", "relu_1")
+    with pytest.raises(InputError, match="One layer is needed here; 'block' means 2: block@0, block@1"):
+        probe.find_one("block", layers)
+    with pytest.raises(InputError, match=r"'\*\*' means 16: block/Conv_0@0, (\S+, ){4}\.\.\.\."):
+        probe.find_one("**", layers)
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ("block1/rel", "There is no layer named 'block1/rel'; did you mean 'block1/relu'"),
+        ("blok*/relu", r"There is no layer named 'blok\*/relu'; did you mean 'block"),
+        ("kind:Convolution", "There is no layer of the kind 'Convolution'; the kinds are Conv, BatchNorm, relu, add, "),
+        (16, "Layers are numbered from 0 to 15, or from the end by -1 to -16; it was 16"),
+        ("-17", "it was -17"),
+    ],
+)
+def test_what_no_layer_is_called_is_said(asked, text, networks):
+    with pytest.raises(InputError, match=text):
+        probe.activations(*networks[Remat()], X, asked)
+
+
+def test_a_table_is_folded_to_a_depth_and_sums_to_the_model(networks):
+    model, variables = networks[Remat()]
+    count = kernels.parameter_count(variables)
+    for depth, names in ((1, ["block1", "block2", "mean", "Dense_0"]), (2, STYLES[Remat()].split())):
+        rows = probe.layers(model, variables, (8, 8, 3), depth)
+        assert [row.name for row in rows] == names
+        assert sum(row.parameters for row in rows) == count
+    assert [row.folded for row in probe.layers(model, variables, (8, 8, 3), 1)] == [6, 6, 0, 0]
+    assert [
+        row.name for row in probe.layers(*networks[Shared()], (8, 8, 3), 1)
+    ] == "block@0 block@1 mean Dense_0".split()
+    assert [row.name for row in probe.layers(*networks[Scan()], (8, 8, 3), 1)] == ["layers", "mean", "Dense_0"]
+    for wrong in (0, -1, True):
+        with pytest.raises(InputError, match="The depth of a layer table is a positive integer"):
+            probe.layers(model, variables, (8, 8, 3), wrong)
+
+
+class Mode(nn.Module):
+    train: bool = True
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(nn.BatchNorm(use_running_average=not self.train)(x).mean((1, 2)))
+
+
+class Inside(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return Mode(name="inner")(x)
+
+
+class IsTrain(nn.Module):
+    @nn.compact
+    def __call__(self, x, is_train):
+        return nn.Dense(3)(nn.BatchNorm(use_running_average=not is_train)(x).mean((1, 2)))
+
+
+def test_a_model_is_read_in_evaluation_mode_or_what_to_give_is_said(images):
+    variables = Mode().init(jax.random.key(0), images)
+    expected = Mode(train=False).apply(variables, images)
+    np.testing.assert_allclose(probe.logits(Mode(), variables, images), expected, atol=1e-6)
+    np.testing.assert_allclose(probe.logits(IsTrain(), variables, images), expected, atol=1e-6)
+    inner = {name: {"inner": tree} for name, tree in variables.items()}
+    with pytest.raises(InputError, match=r"it is in training mode: give the argument .* call=\{'train': False\}.*\.$"):
+        probe.logits(Inside(), inner, images)

@@ -27,13 +27,18 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
     nonlinear: bool
     convolution: bool
-    leads: bool = True  # whether the logits depend on it
-    bends: tuple[str, ...] = ()  # the primitives between it and the logits that are not piecewise linear
-    narrow: bool = True  # whether all paths from the image to the logits go through it
-    kind: str = ""
-    function: str = ""
-    aliases: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()  # the loops and branches of the model, whose inside has no layers
+    leads: bool  # whether the logits depend on it
+    narrow: bool  # whether all paths from the image to the logits go through it
+    traced: Trace
+    kind: str
+    function: str
+    aliases: tuple[str, ...]
+
+    @property
+    def bends(self) -> tuple[str, ...]:
+        """The primitives between it and the logits that are not piecewise linear."""
+        value = self.traced.layers[self.name].value
+        return unlike(between(self.traced.graph, value, self.traced.logits), is_piecewise_linear)
 
     @property
     def spatial(self) -> bool:
@@ -47,16 +52,14 @@ def places(model: Any, variables: Variables, image_shape: Sequence[int], call: M
 
 @lru_cache(maxsize=64)
 def _places(traced: Trace) -> list[Place]:
-    found, narrow, hidden = [], _narrow(traced), _hidden(traced)
+    found, narrow, graph = [], _narrow(traced), traced.graph
+    leading = {traced.logits, *(value for node in graph.needed([traced.logits]) for value in node.inputs)}
     for address in traced.addresses:
         layer = traced.layers[address.name]
         shape = tuple(n for axis, n in enumerate(layer.value.shape) if axis != traced.axes[address.name])
-        parts = between(traced.graph, layer.value, traced.logits)
-        leads, bends = bool(parts) or layer.value is traced.logits, unlike(parts, is_piecewise_linear)
+        convolution, leads = "conv" in layer.kind.lower(), layer.value in leading
         through = layer.value in narrow
-        convolution = "conv" in layer.kind.lower()
-        place = Place(address.name, shape, layer.bends, convolution, leads, bends, through, *address[1:], hidden)
-        found.append(place)
+        found.append(Place(address.name, shape, layer.bends, convolution, leads, through, traced, *address[1:]))
     return found
 
 
@@ -67,12 +70,6 @@ def _narrow(traced: Trace) -> set[Value]:
         found.add(value)
         value = parents.get(value)
     return found
-
-
-def _hidden(traced: Trace) -> tuple[str, ...]:
-    """The loops and branches on the way to the logits: `scan` in ScanBlock_0, for example."""
-    nodes = traced.graph.needed([traced.logits])
-    return tuple(dict.fromkeys(f"{node.name} (in {node.scope or 'the model'})" for node in nodes if node.name in LOOPS))
 
 
 def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
@@ -117,9 +114,11 @@ def usual(places: Sequence[Place]) -> str:
 
 
 def _said(places: Sequence[Place]) -> str:
-    """What is hidden, as a sentence."""
-    hidden = places[0].hidden if places else ()
-    return f" What is inside {', '.join(hidden)} cannot be looked at." if hidden else ""
+    """What the graph hides, as a sentence: loops and branches on the way to the logits."""
+    traced = places[0].traced if places else None
+    nodes = traced.graph.needed([traced.logits]) if traced is not None else []
+    hidden = dict.fromkeys(f"`{node.name}` (in {node.scope or 'the model'})" for node in nodes if node.name in LOOPS)
+    return f" The layers inside {' and '.join(hidden)} cannot be looked at." if hidden else ""
 
 
 def after(score: Score, image: Image, layers: Mapping[str, Array]) -> list[Part]:

@@ -155,7 +155,8 @@ def kind_of(graph: Graph, value: Value) -> str:
 def names(graph: Graph, found: Found, recorded: Sequence[str]) -> Names:
     """The names of what was found; an operation whose value has a name already gets another one for it."""
     known = {name: each for name, each in found.items() if isinstance(name, str)}
-    by_value = {each.value: name for name, each in sorted(known.items(), key=lambda item: not item[1].module)}
+    sown_last = sorted(reversed(known.items()), key=lambda item: not item[1].module)
+    by_value = {each.value: name for name, each in sown_last}  # sown names win, and of modules the first
     layers, aliases, reserved = dict(known), {}, {name.split("@")[0] for name in (*known, *recorded)}
     groups: dict[tuple[str, str], dict[str, list[Named]]] = defaultdict(lambda: defaultdict(list))
     for key, each in found.items():

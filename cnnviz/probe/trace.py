@@ -138,9 +138,10 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
     except MISSING as error:
         raise InputError(f"The variables are not those of this model: {error}") from error
     except flax.errors.ModifyScopeVariableError as error:
+        reason = str(error).partition(" (https")[0]
         raise InputError(
             "The model changes its variables when it is called, so it is in training mode: give the argument of its "
-            f"call that selects evaluation, as call={{'train': False}}, or build it for evaluation ({error})."
+            f"call that selects evaluation, as call={{'train': False}}, or build it for evaluation. {reason}"
         ) from error
     except flax.errors.InvalidRngError as error:
         raise InputError(f"The model needs a random key in evaluation mode, and gets none: {error}") from error
