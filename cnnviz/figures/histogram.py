@@ -34,7 +34,7 @@ def histograms(sets: Sets, *, title: str = "", label: str = "weight") -> Figure:
     figure = page(7.0, 4.0, title)
     ax = tidy(figure.subplots())
     edges = bin_edges(sets)
-    for (name, values), style in zip(sets.items(), STYLES, strict=True):
+    for (name, values), style in zip(sets.items(), STYLES, strict=False):
         legend = f"{name}: mean {values.mean():.4f}, standard deviation {values.std():.4f}"
         ax.hist(np.ravel(values), bins=list(edges), label=legend, **style)
     ax.set_xlabel(label)

@@ -22,7 +22,7 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) 
     figure = page(columns * side + 0.4, rows * side + 0.4, title)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, (name, sets) in zip(grid.flat, panels.items(), strict=False):
-        for (set_name, (means, deviations)), style in zip(sets.items(), STYLES, strict=True):
+        for (set_name, (means, deviations)), style in zip(sets.items(), STYLES, strict=False):
             ax.scatter(means, deviations, s=18, alpha=0.75, linewidths=0.9, label=set_name, **style)
         ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
         ax.set_title(shortened(name, int(side * 12)), fontsize=9, parse_math=False)

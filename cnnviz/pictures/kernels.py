@@ -47,7 +47,7 @@ def statistics_picture(net: Net, names: list[str]) -> Picture:
     pairs = {name: pair(net, name) for name in names}
     panels = {name: {kind: moments(w) for kind, w in sets.items()} for name, sets in pairs.items()}
     shown = dict(list(panels.items())[:MOST_PANELS])
-    title = f"{net.title}: mean and standard deviation of every kernel, trained and untrained"
+    title = f"{net.title}: mean and standard deviation of every kernel, {_sets(net)}"
     said = ". ".join(f"{name}, all weights: {summary(sets)}" for name, sets in list(pairs.items())[:3])
     more = f" Drawn are the first {MOST_PANELS} of {len(panels)} layers." if len(panels) > MOST_PANELS else ""
     caption = f"One point per kernel (one output of a layer). {said}.{more}"
@@ -80,8 +80,8 @@ def kernels_picture(net: Net, layer: str) -> Picture:
     filters = {kind: as_filters(w, layer, net.image_shape) for kind, w in weights.items()}
     plans = {kind: arrange(w) for kind, w in filters.items()}
     panels, plan = {kind: plan.maps for kind, plan in plans.items()}, plans["trained"]
-    scale = scale_for(weights["trained"], weights["untrained"])
-    title = f"{net.title}, {layer}: {plan.what}, trained and untrained"
+    scale = scale_for(*weights.values())
+    title = f"{net.title}, {layer}: {plan.what}, {_sets(net)}"
     outside = ", ".join(f"{scale.outside(maps):,} of {maps.size:,} {kind}" for kind, maps in panels.items())
     caption = (
         f"Weights on the scale from {-scale.high:g} to {scale.high:g}; clipped to its ends are {outside}. "
@@ -96,7 +96,11 @@ def kernels_picture(net: Net, layer: str) -> Picture:
 def layer_figure(layer: str, weights: Float[np.ndarray, "..."], image_shape: tuple[int, ...], title: str) -> Figure:
     """A figure of one set of a layer's kernels, on a scale of its own; raises Skipped if they cannot be drawn."""
     plan = arrange(as_filters(weights, layer, image_shape))
-    return _draw({"": plan.maps}, plan, scale_for(weights, weights), f"{title}: {plan.what}")
+    return _draw({"": plan.maps}, plan, scale_for(weights), f"{title}: {plan.what}")
+
+
+def _sets(net: Net) -> str:
+    return "trained and untrained" if net.beginnings else "trained"
 
 
 def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple[int, ...]) -> Filters:
@@ -145,7 +149,7 @@ def _first(count: int) -> str:
     return f"{count}" if count <= MOST_SIDE else f"the first {MOST_SIDE} of {count}"
 
 
-def scale_for(trained: Float[np.ndarray, "..."], untrained: Float[np.ndarray, "..."]) -> Scale:
-    """-0.5 to 0.5 for convolutions with one or three inputs; otherwise a symmetric scale that fits both arrays."""
-    first = trained.ndim == 4 and trained.shape[2] in (1, 3)
-    return symmetric(FIRST_LIMIT if first else scale_of(trained, untrained).high)
+def scale_for(*sets: Float[np.ndarray, "..."]) -> Scale:
+    """-0.5 to 0.5 for convolutions with one or three inputs; otherwise a symmetric scale that fits all sets."""
+    first = sets[0].ndim == 4 and sets[0].shape[2] in (1, 3)
+    return symmetric(FIRST_LIMIT if first else scale_of(*sets).high)

@@ -9,13 +9,13 @@ from cnnviz import kernels
 from cnnviz.networks import Net
 from cnnviz.pictures.picture import Skipped
 
-Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and "untrained" -> the weights of one layer
+Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and mostly "untrained" -> the weights of one layer
 
 
 def pair(net: Net, name: str) -> Pair:
-    """A layer's weights as float32, trained and untrained, in their own shape."""
-    trained, untrained = (kernels.weights(variables)[name] for variables in (net.variables, net.untrained))
-    return {"trained": np.asarray(trained, np.float32), "untrained": np.asarray(untrained, np.float32)}
+    """A layer's weights as float32 in their own shape: trained, and untrained if the network has a twin."""
+    sets = {"trained": net.variables} | ({"untrained": net.untrained} if net.beginnings else {})
+    return {kind: np.asarray(kernels.weights(variables)[name], np.float32) for kind, variables in sets.items()}
 
 
 def convolutions(net: Net) -> list[str]:
