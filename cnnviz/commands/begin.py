@@ -45,7 +45,16 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     config |= {"data": described, "prepare": Prepare().described(), "track": options.trackers}
     config["keep"] = asdict(keep) | {"snapshots": snapshots}
     paths = [path] if path else (options.runs / f"{dataset.title}-{options.model}-{number}" for number in count_up(1))
+    check_fits(Config(config), count)
     return _created(paths, config, environment(dataset.fingerprint)), Config(config), dataset
+
+
+def check_fits(config: Any, count: int) -> None:
+    """Raises OutOfMemory if a training of this config on so many images needs more memory than there is."""
+    from cnnviz.training.footprint import check_memory
+
+    batch_size = min(config.recipe.batch_size, count)
+    check_memory(config.model, config.shapes(), config.image_shape, batch_size, len(config.seeds))
 
 
 def _created(paths: Iterable[Path], config: Mapping[str, Any], environment: Mapping[str, Any]) -> Path:
