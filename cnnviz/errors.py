@@ -14,6 +14,10 @@ class InputTypeError(InputError, TypeError):
     """An InputError about an input's type."""
 
 
+class OutOfMemory(InputError, MemoryError):
+    """An InputError about what needs more memory than there is; it says how much, and what to make smaller."""
+
+
 def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
     """The error for a name that is not in `known`; it suggests the closest one."""
     known = list(known)
