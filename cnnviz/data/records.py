@@ -9,7 +9,8 @@ from cnnviz.errors import needs_extra
 def examples(file: Path, format: str, image: str, label: str) -> Iterator[tuple[bytes, int]]:
     """Encoded image and label of each example of a file, in order.
 
-    Raises InputError without the extra `tfds`, FileNotFoundError if the file is missing; for a damaged file each format's reader has its own exceptions.
+    Raises InputError without the extra `tfds`, FileNotFoundError if the file is missing; for a damaged file each
+    format's reader has its own exceptions.
     """
     with needs_extra("tfds", f"{file} cannot be read"):
         from tensorflow_datasets.proto import tf_example_pb2
