@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cnnviz.errors import InputError
-from cnnviz.interop import memory
+from cnnviz import memory
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 Tree = Mapping[str, Any]  # of arrays and trees; other values have no meaning
