@@ -19,7 +19,7 @@ from flax.traverse_util import flatten_dict
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.graph.labels import label, mark
 from cnnviz.probe.naming import SOWN, label_of, with_calls
-from cnnviz.types import Array, PyTree, Variables
+from cnnviz.types import Array, Key, PyTree, Variables
 
 EVALUATION = {"train": False, "training": False, "is_train": False, "is_training": False, "deterministic": True}
 EVALUATION |= {"use_running_average": True, "inference": True}
@@ -49,19 +49,32 @@ class Adapter(ABC):
     def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
         """One call of the model, as `capture.record` gives it."""
 
+    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+        """Variables drawn from the key. Raises InputError if this model cannot be drawn again."""
+        raise InputError(f"Variables of a {type(self).__name__} cannot be drawn again; it comes with its own.")
+
+    def train(self, variables: Variables, images: Array, key: Key) -> tuple[PyTree, PyTree]:
+        """The output in training mode, random draws from the key, and BatchNorm's new statistics."""
+        raise InputError(f"A {type(self).__name__} cannot be trained.")
+
 
 def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
     """One call of the model in evaluation mode, with its modules labelled and their outputs and sown values marked.
 
     Raises InputTypeError if the model is neither a Linen module nor an Adapter.
     """
+    check_model(model)
     if isinstance(model, Adapter):
         return model.record(variables, images, call)
-    if not isinstance(model, nn.Module):
+    return _record_linen(model, variables, images, call)
+
+
+def check_model(model: Any) -> None:
+    """Raises InputTypeError if the model is neither a Linen module nor an Adapter."""
+    if not isinstance(model, nn.Module | Adapter):
         raise InputTypeError(
             f"A model is a Flax Linen module, or an NNX one brought in by from_nnx; {type(model).__name__} is neither."
         )
-    return _record_linen(model, variables, images, call)
 
 
 def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,8 +125,11 @@ def sown(name: str, value: Any) -> Any:
 
 def _record_linen(model: nn.Module, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
     calls: Counter[str] = Counter()
+    ended: list[bool] = []
 
     def intercept(next_call, args, kwargs, context):
+        if ended:  # under `python -O` Flax does not remove an interceptor, as that stands in an assertion
+            return next_call(*args, **kwargs)
         module, path = context.module, "/".join(context.module.path)
         is_call = context.method_name == "__call__"  # and not such as the wrapper that remat puts around a module
         calls[path] += is_call
@@ -125,8 +141,11 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
 
     kept = {name: tree for name, tree in variables.items() if name not in ("intermediates", "perturbations")}
     arguments, model = evaluation_call(model.__call__, call), in_evaluation(model)
-    with nn.intercept_methods(intercept):
-        output, state = nn.Module.apply(model, kept, images, mutable=["intermediates"], **arguments)
+    try:
+        with nn.intercept_methods(intercept):
+            output, state = nn.Module.apply(model, kept, images, mutable=["intermediates"], **arguments)
+    finally:
+        ended.append(True)
     found = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     return Recording(output, named(found))
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cnnviz.batching import IMAGE_ROWS, batch_size_or_default
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.probe.trace import Static, trace
 from cnnviz.probe.variables import as_variables
@@ -59,6 +60,12 @@ class Reader:
         traced = trace(self.model, variables, prepared_shape(images, self.prepare), self.call)
         names = tuple(traced.layers) if self.layers is None else traced.find(self.layers)
         return Request(Static(self.model), Static(self.call), Static(self.prepare), names), variables
+
+    def batch_size(self, images: Any, asked: int | None = None) -> int:
+        """How many such images a compiled call reads: as many as asked for, or by default as their values allow."""
+        variables = as_variables(self.variables)
+        traced = trace(self.model, variables, prepared_shape(images, self.prepare), self.call)
+        return batch_size_or_default(asked, IMAGE_ROWS, traced.row_bytes)
 
 
 def prepared_shape(images: Any, prepare: Prepare) -> jax.ShapeDtypeStruct:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
+from cnnviz.graph.cost import value_bytes
 from cnnviz.graph.softmax import logits_of
 from cnnviz.probe.addressing import Address, find, find_one
 from cnnviz.probe.capture import Recording, record
@@ -42,6 +43,11 @@ class Trace:
     @property
     def image(self) -> Value:
         return self.graph.inputs[-1]
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """The bytes of all values that the model computes for one image."""
+        return value_bytes(self.graph, self.image) // self.image.shape[0]
 
     @property
     def logits(self) -> Value:
