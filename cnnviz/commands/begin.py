@@ -46,6 +46,7 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     config["keep"] = asdict(keep) | {"snapshots": snapshots}
     model = options.model.rpartition(":")[2]  # of a class of one's own, its name
     paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))
+    check_fits(Config(config), count)
     return _created(paths, config, environment(dataset.fingerprint)), Config(config), dataset
 
 
@@ -58,6 +59,14 @@ def _model(options: Any) -> dict[str, Any]:
     given, made = options_of(options.model_options), MODELS[options.model]
     own = {} if isinstance(made, str) else {"model_source": source_digest(made)}
     return ({"model_options": given} if given else {}) | own
+
+
+def check_fits(config: Any, count: int) -> None:
+    """Raises OutOfMemory if a training of this config on so many images needs more memory than there is."""
+    from cnnviz.training.footprint import check_memory
+
+    batch_size = min(config.recipe.batch_size, count)
+    check_memory(config.model, config.shapes(), config.image_shape, batch_size, len(config.seeds))
 
 
 def _created(paths: Iterable[Path], config: Mapping[str, Any], environment: Mapping[str, Any]) -> Path:

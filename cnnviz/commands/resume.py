@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.begin import check_fits
 from cnnviz.commands.own_model import is_for, options_of, use_for
 from cnnviz.commands.recorded import address, recorded_data
 from cnnviz.errors import InputError
@@ -26,6 +27,7 @@ def resumed(options: Any) -> tuple[Path, Any, Any] | None:
         return None
     use_for(path, config, options.model)
     dataset = data_of(path, config, options)
+    check_fits(config, len(dataset.train.labels[: config["data"]["limit"]]))
     print(f"Going on with {path}.")
     return path, config, dataset
 

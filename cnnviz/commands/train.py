@@ -104,7 +104,8 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None, program: str = "train.py") -> int:
     """Runs the command; returns its exit code: 0, 2 after an InputError, 130 after Ctrl-C, 143 after SIGTERM."""
-    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, program)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    return console.run(train, Options, arguments, program, smaller="--batch-size, --limit, --seeds or --model")
 
 
 def train(options: Options) -> int:

@@ -2,7 +2,8 @@
 
 import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") 
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
     options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
     description = _kinds_listed() if options is Every and "--help" in arguments else None
-    return console.run(lambda asked: visualize(asked, kinds), options, arguments, program, description)
+    draw, smaller = lambda asked: visualize(asked, kinds), "the choice of --images or --methods, or the network"
+    return console.run(draw, options, arguments, program, description, smaller=smaller)
 
 
 def _is_kind(first: Sequence[str]) -> bool:
@@ -115,15 +117,26 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     data = Data(lambda: _dataset(options, net, asked))
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
-    # All are drawn before the first is written, so that an error leaves no incomplete set.
-    with terminal.progress() as report:
-        every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
+    _check_image(options, made.values(), data)
     clear_unfinished(folder)
-    with glyphs.one_note():
-        for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
-            for path in files.write(picture, folder, options.format, options.data):
-                print(f"{name}: {path}")
+    # Each kind is written before the next is computed, so that an error or Ctrl-C keeps those that are done.
+    with glyphs.one_note(), terminal.progress() as report:
+        for name, kind in made.items():
+            for picture in _pictures(name, kind, net, data, report, needed):
+                for path in files.write(picture, folder, options.format, options.data):
+                    print(f"{name}: {path}", flush=True)
     return 0
+
+
+def _check_image(options: Any, kinds: Iterable[Any], data: Any) -> None:
+    """Raises InputError, before anything is written, if the data set lacks the image that a kind of picture shows."""
+    from cnnviz.data import Unavailable
+    from cnnviz.pictures.picture import sample
+
+    if any(isinstance(kind, OfImage) for kind in kinds):
+        with suppress(Unavailable):  # which is said of each kind that needs it
+            if data.dataset is not None:
+                sample(data.dataset, options.split, options.image)
 
 
 def _folder(net: Any) -> Path:

@@ -1,6 +1,7 @@
 """The statistics of every kernel, and a layer's kernels as pictures."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,13 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from cnnviz.figures.finite import masked
 from cnnviz.figures.grids import grids
 from cnnviz.figures.montage import Maps, kernel_columns
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 from cnnviz.figures.statistics import scatter
-from cnnviz.kernels import statistics
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import missing_weights, statistics
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Skipped, size
 from cnnviz.pictures.weights import Pair, convolutions, pair, summary, weighted_layer
@@ -51,25 +53,37 @@ def statistics_picture(net: Net, names: list[str]) -> Picture:
     said = ". ".join(f"{name}, all weights: {summary(sets)}" for name, sets in list(pairs.items())[:3])
     more = f" Drawn are the first {MOST_PANELS} of {len(panels)} layers." if len(panels) > MOST_PANELS else ""
     caption = f"One point per kernel (one output of a layer). {said}.{more}"
+    for layer, sets in pairs.items():
+        caption += missing_weights(sets).replace("weights", f"weights of {layer}")
     name = "kernel_statistics" if len(names) != 1 else f"kernel_statistics_{names[0]}"
     draw = partial(scatter, shown, title=title)
     return Picture(name, title, caption, statistics_records(pairs), draw, {"network": net.name})
 
 
 def moments(weights: Float[np.ndarray, "..."]) -> tuple[Float[np.ndarray, " o"], Float[np.ndarray, " o"]]:
-    """Mean and standard deviation of each output's weights; the last axis is the outputs."""
+    """Mean and standard deviation of each output's finite weights; the last axis is the outputs.
+
+    They are computed in float32, or in float64 if that overflows; both are NaN for an output without finite weights.
+    """
     axes = tuple(range(weights.ndim - 1))
-    return weights.mean(axes), weights.std(axes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = weights.mean(axes), weights.std(axes)
+    if np.isfinite(found).all():
+        return found
+    kept = masked(weights).astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of outputs without finite weights
+        return np.nanmean(kept, axes), np.nanstd(kept, axes)
 
 
 def statistics_records(pairs: Mapping[str, Pair]) -> list[dict[str, str | int | float]]:
     """One record per layer (kernel "all") and one per kernel: mean, standard deviation, minimum and maximum."""
     records = []
     for layer, sets in pairs.items():
-        outputs = sets["trained"].shape[-1]
-        for kernel in ["all", *range(outputs)]:
-            part = slice(None) if kernel == "all" else kernel
-            facts = {f"{kind}_{k}": v for kind, w in sets.items() for k, v in statistics(w[..., part]).items()}
+        # each kernel in one piece of memory: strided ones take minutes in a layer of thousands of channels
+        parts = {kind: [w, *np.ascontiguousarray(np.moveaxis(w, -1, 0))] for kind, w in sets.items()}
+        for i, kernel in enumerate(["all", *range(sets["trained"].shape[-1])]):
+            facts = {f"{kind}_{k}": v for kind, every in parts.items() for k, v in statistics(every[i]).items()}
             records.append({"layer": layer, "kernel": kernel} | facts)
     return records
 
@@ -85,7 +99,7 @@ def kernels_picture(net: Net, layer: str) -> Picture:
     outside = ", ".join(f"{scale.outside(maps):,} of {maps.size:,} {kind}" for kind, maps in panels.items())
     caption = (
         f"Weights on the scale from {-scale.high:g} to {scale.high:g}; clipped to its ends are {outside}. "
-        f"All weights: {summary(weights)}."
+        f"All weights: {summary(weights)}.{missing_weights(weights)}"
     )
     draw = partial(_draw, panels, plan, scale, title)
     subject = {"network": net.name, "layer": layer}

@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels
+from cnnviz.figures.finite import in_words
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import statistics
 from cnnviz.pictures.picture import Skipped
 
 Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and mostly "untrained" -> the weights of one layer
@@ -42,6 +44,6 @@ def weighted_layer(net: Net, asked: str | None) -> str:
 
 
 def summary(weights: Mapping[str, Float[np.ndarray, "..."]]) -> str:
-    """The mean and standard deviation of each array, as text."""
-    facts = {name: kernels.statistics(values) for name, values in weights.items()}
-    return "; ".join(f"{name} mean {f['mean']:.4f}, standard deviation {f['std']:.4f}" for name, f in facts.items())
+    """The mean and standard deviation of each array's finite values, as text."""
+    facts = {name: statistics(values) for name, values in weights.items()}
+    return "; ".join(f"{name} {in_words(f['mean'], f['std'])}" for name, f in facts.items())
