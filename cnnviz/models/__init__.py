@@ -1,10 +1,12 @@
 """MODELS: the Flax networks of `train.py --model`, each built from the number of classes.
 
-Those from `vgg11` on are those of torchvision and timm, whose weights fit them; `cnnviz.models.imagenet` says which
-images such weights expect.
+An entry is a path `module:Class`, or a class of your own: `MODELS["mine"] = Net`. Those from `vgg11` on are those of
+torchvision and timm, whose weights fit them; `cnnviz.models.imagenet` says which images such weights expect.
 """
 
-MODELS = {
+from typing import Any
+
+MODELS: dict[str, Any] = {
     "cnn": "cnnviz.models.cnn:CNN",
     "resnet": "cnnviz.models.resnet:ResNet",
     "dense": "cnnviz.models.dense:DenseNetwork",
