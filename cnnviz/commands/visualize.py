@@ -200,8 +200,7 @@ def _first_fitting(options: Any, net: Any) -> Any:
 
 
 def _fits(dataset: Any, net: Any) -> bool:
-    outputs = net.layers[-1].shape[-1]
-    return dataset.train.images.shape[1:] == tuple(net.image_shape) and len(dataset.classes) == outputs
+    return dataset.train.images.shape[1:] == tuple(net.image_shape) and len(dataset.classes) == net.class_count
 
 
 if __name__ == "__main__":

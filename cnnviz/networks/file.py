@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from cnnviz.interop import READERS
 from cnnviz.networks.net import Net
+from cnnviz.networks.prepare import Prepare
 from cnnviz.registry import resolve
 
 
@@ -18,4 +19,5 @@ def read(path: Path, seed: int = 0) -> Net:
     model, variables = resolve(READERS, path.suffix, "reader")(path)
     image = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.float32)
     untrained = model.lazy_init(jax.random.key(seed), image)  # without a forward pass
-    return Net(path.stem, model, [variables], [untrained], tuple(model.image_shape))
+    prepare = Prepare(scale=getattr(model, "pixel_scale", Prepare.scale))
+    return Net(path.stem, model, [variables], [untrained], tuple(model.image_shape), prepare=prepare)

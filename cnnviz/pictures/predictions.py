@@ -13,12 +13,12 @@ from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import NAMED, confusion
 from cnnviz.figures.image import gallery
 from cnnviz.networks import Net
+from cnnviz.networks.probabilities import Probabilities
+from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample
 
 MOST_BARS, MOST_MISTAKES = 20, 24
-
-Probabilities = Float[np.ndarray, "n k"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,7 @@ class Predictions(OfImage, OneByOne):
 def predict(net: Net, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
     """The class probabilities `[n k]` of uint8 images; they are converted to floats in chunks, to save memory."""
     logits = probe.logits(net.model, net.variables, images, prepare=net.prepare)
-    return softmax(np.asarray(logits, np.float64))
-
-
-def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
-    """The softmax over each row, computed without overflow."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return probabilities_of(np.asarray(logits), net.ending)
 
 
 def class_names(net: Net, dataset: Dataset, count: int) -> list[str]:
@@ -66,7 +60,8 @@ def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
     order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
     title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
-    caption = f"Class probabilities; the true class, {names[label]}, has {p[label]:.4f}.{left_out}"
+    apart = " Each class has its own, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
+    caption = f"Class probabilities; the true class, {names[label]}, has {p[label]:.4f}.{apart}{left_out}"
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
     true = int(np.flatnonzero(order == label)[0])
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)

@@ -12,7 +12,7 @@ from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx
-from cnnviz.probe.read import activations, logits, output_shape
+from cnnviz.probe.read import activations, ending, logits, output_shape
 from cnnviz.probe.reader import NOTHING, Call, Reader, as_names, check_images
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
@@ -30,6 +30,7 @@ __all__ = [
     "as_names",
     "as_variables",
     "check_images",
+    "ending",
     "fold",
     "fold_readers",
     "from_nnx",

@@ -27,8 +27,8 @@ def activations(
     """The values of the named layers (all by default) for each image, in order of execution: arrays `[n, ...]`.
 
     What the named layers do not need is not computed. In a model without a layer called "logits" this names its logits,
-    the output before any softmax. `images` are floats `[n, h, w, c]`, or what `prepare` makes such floats of, a chunk
-    at a time.
+    the output before any softmax or sigmoid. `images` are floats `[n, h, w, c]`, or what `prepare` makes such floats
+    of, a chunk at a time.
     """
     reader = Reader(model, variables, layers, prepare=prepare, call=call)
     request, variables = reader.request(images)
@@ -45,7 +45,7 @@ def logits(
     batch_size: int | None = None,
     call: Call = NOTHING,
 ) -> Logits:
-    """The model's outputs `[n, k]` for each image, before any softmax that it ends in; images as in `activations`."""
+    """The model's outputs `[n, k]` for each image, before any softmax or sigmoid; images as in `activations`."""
     found = activations(model, variables, images, LOGITS, prepare=prepare, batch_size=batch_size, call=call)
     return found[LOGITS]
 
@@ -56,6 +56,11 @@ def output_shape(
     """The shape of one image's logits; nothing is computed."""
     traced = trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call)
     return traced.logits.shape[1:]
+
+
+def ending(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> str:
+    """What the model makes of its logits at its end: "softmax" (or its logarithm), "sigmoid" or "none"."""
+    return trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call).ending
 
 
 @partial(compiled, static_argnums=0)
