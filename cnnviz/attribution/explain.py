@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
+import jax
+import jax.numpy as jnp
+
 from cnnviz.attribution.inputs import Row, check_finite
 from cnnviz.attribution.layers import places
 from cnnviz.attribution.methods import METHODS
@@ -14,7 +17,7 @@ from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
 from cnnviz.batching import Report
 from cnnviz.errors import check_known
 from cnnviz.probe import NOTHING, Call, as_variables
-from cnnviz.probe.trace import Static
+from cnnviz.probe.trace import Static, trace
 from cnnviz.registry import resolve
 from cnnviz.types import Given, Key, Score, Variables, VariablesLike
 
@@ -29,6 +32,11 @@ class Explained:
 
     def __call__(self, variables: Variables, row: Row) -> Score:
         return score_for(self.target, row.target, self.model.value, variables, self.call.value)
+
+    def row_bytes(self, variables: Variables, images: Given) -> int:
+        """The bytes of the values of one image's score and of their gradients."""
+        image = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
+        return 2 * trace(self.model.value, variables, image, self.call.value).row_bytes
 
     def fitted(self, method: Method, variables: Variables, images: Given) -> Method:
         """The method with its options filled in from the model."""
@@ -72,6 +80,7 @@ def attribute(
     finish = Presentation(channels, upsampling, details)
     fitted = explained.fitted(build(method, **options), variables, images)
     shared = {"key": key, "batch_size": batch_size, "data": data, "finish": finish}
+    shared |= {"row_bytes": explained.row_bytes(variables, images)}
     found = run(fitted, explained, variables, rows, report=report, **shared)
     return found if details else found.maps
 
@@ -102,7 +111,8 @@ def suite(
     fitted = {name: explained.fitted(build(method), variables, images) for name, method in named.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
     shared = {"key": key, "batch_size": batch_size, "data": data, "finish": Presentation(channels, upsampling, details)}
-    found = run_direct(together, explained, variables, rows, **shared) if together else {}
+    shared |= {"row_bytes": explained.row_bytes(variables, images)}
+    found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
     for name, method in fitted.items():
         if name not in together:
             found[name] = run(method, explained, variables, rows, report=report, **shared)

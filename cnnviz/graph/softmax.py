@@ -40,6 +40,12 @@ def _sigmoid_operand(graph: Graph, node: Node) -> Value | None:
     return negative.inputs[0] if negative and negative.name == "neg" else None
 
 
+def softmax_operand(graph: Graph, node: Node) -> Value | None:
+    """What goes into the softmax whose last node this is, before anything is subtracted; None for any other node."""
+    shifted = _softmax_operand(graph, node)
+    return None if shifted is None else _unshifted(graph, shifted)
+
+
 def _through(graph: Graph, value: Value) -> Value:
     """The value before everything that changes only its shape or type."""
     while (node := graph.maker(value)) is not None and node.name in IDENTITIES | RESHAPES:

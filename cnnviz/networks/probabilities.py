@@ -23,9 +23,10 @@ def both(logits: Float[np.ndarray, "n 1"]) -> Float[np.ndarray, "n 2"]:
 
 
 def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
-    """The softmax over each row, computed without overflow."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    """The softmax over each row, computed without overflow; NaN where a logit is NaN or plus infinity."""
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
 
 
 def sigmoid(logits: Float[np.ndarray, "n k"]) -> Probabilities:

@@ -15,7 +15,7 @@ USUAL = {
     "0 to 255": Prepare(scale=1.0),
     "-1 to 1": Prepare(scale=1 / 127.5, mean=(1.0,)),
 }
-ROWS = 128  # images that are compared
+ROWS = 64  # images that are compared
 ERRORS = 3  # standard errors by which a range is better than another
 LEAST = 1e-12  # probability in a loss
 
@@ -40,7 +40,7 @@ class Better:
 
 
 def better_range(net: Net, images: UInt8[np.ndarray, "n h w c"], labels: Int[np.ndarray, " n"]) -> Better | None:
-    """The usual range with which the first 128 images are far better recognized than in the network's own, if any.
+    """The usual range with which the first 64 images are far better recognized than in the network's own, if any.
 
     That is one with significantly more images right, or with no fewer and half the loss.
     """

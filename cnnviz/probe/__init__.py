@@ -8,11 +8,12 @@ Every function takes `call`, extra arguments for the model's call. Arguments tha
 names (`train=False`, `deterministic=True`, ...) are filled in from the model's signature.
 """
 
+from cnnviz.probe.calls import batch_logits, check_trainable, initial_variables, training_logits
 from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.network import network_of
-from cnnviz.probe.nnx import from_nnx
-from cnnviz.probe.read import activations, ending, logits, output_shape
+from cnnviz.probe.nnx import from_nnx, nnx_model
+from cnnviz.probe.read import activations, ending, logits, output_shape, products
 from cnnviz.probe.reader import NOTHING, Call, Reader, as_names, check_images
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
@@ -29,14 +30,20 @@ __all__ = [
     "activations",
     "as_names",
     "as_variables",
+    "batch_logits",
     "check_images",
+    "check_trainable",
     "ending",
     "fold",
     "fold_readers",
     "from_nnx",
+    "initial_variables",
     "layers",
     "logits",
     "network_of",
+    "nnx_model",
     "output_shape",
+    "products",
     "score_of",
+    "training_logits",
 ]

@@ -15,7 +15,7 @@ import jax
 from flax.traverse_util import flatten_dict
 
 from cnnviz.errors import InputError, InputTypeError
-from cnnviz.types import Array, PyTree, Variables
+from cnnviz.types import Array, Key, PyTree, Variables
 
 COLLECTION, OUTPUT = "//cnnviz", "//output"  # names that no model uses for its own
 EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
@@ -43,6 +43,14 @@ class Adapter(ABC):
     def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
         """One call of the model, as `capture.record` gives it."""
 
+    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+        """Variables drawn from the key. Raises InputError if this model cannot be drawn again."""
+        raise InputError(f"Variables of a {type(self).__name__} cannot be drawn again; it comes with its own.")
+
+    def train(self, variables: Variables, images: Array, key: Key) -> tuple[PyTree, PyTree]:
+        """The output in training mode, random draws from the key, and BatchNorm's new statistics."""
+        raise InputError(f"A {type(self).__name__} cannot be trained.")
+
 
 def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
     """One call of the model in evaluation mode, with every module's output and every sown value under its path.
@@ -50,13 +58,18 @@ def record(model: Any, variables: Variables, images: Array, call: Mapping[str, A
     A path is joined by "/". Of a module that is called twice, the outputs are `name@0` and `name@1`. Raises
     InputTypeError if the model is neither a Linen module nor an Adapter.
     """
+    check_model(model)
     if isinstance(model, Adapter):
         return model.record(variables, images, call)
-    if not isinstance(model, nn.Module):
+    return _record_linen(model, variables, images, call)
+
+
+def check_model(model: Any) -> None:
+    """Raises InputTypeError if the model is neither a Linen module nor an Adapter."""
+    if not isinstance(model, nn.Module | Adapter):
         raise InputTypeError(
             f"A model is a Flax Linen module, or an NNX one brought in by from_nnx; {type(model).__name__} is neither."
         )
-    return _record_linen(model, variables, images, call)
 
 
 def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:

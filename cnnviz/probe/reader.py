@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cnnviz.batching import IMAGE_ROWS, batch_size_or_default
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.probe.trace import Static, trace
 from cnnviz.probe.variables import as_variables
@@ -62,6 +63,12 @@ class Reader:
         known = dict.fromkeys([*traced.values, "logits", LOGITS])
         names = tuple(traced.values) if asked is None else tuple(name for name in known if name in asked)
         return Request(Static(self.model), Static(self.call), Static(self.prepare), names), variables
+
+    def batch_size(self, images: Any, asked: int | None = None) -> int:
+        """How many such images a compiled call reads: as many as asked for, or by default as their values allow."""
+        variables = as_variables(self.variables)
+        traced = trace(self.model, variables, prepared_shape(images, self.prepare), self.call)
+        return batch_size_or_default(asked, IMAGE_ROWS, traced.row_bytes)
 
 
 def as_names(layers: LayerNames) -> tuple[str, ...] | None:

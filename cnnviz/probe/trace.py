@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import flax.errors
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.cost import value_bytes
 from cnnviz.graph.softmax import ending_of
 from cnnviz.probe.capture import Recording, record
 from cnnviz.probe.variables import as_variables
@@ -33,6 +34,11 @@ class Trace:
     @property
     def image(self) -> Value:
         return self.graph.inputs[-1]
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """The bytes of all values that the model computes for one image."""
+        return value_bytes(self.graph, self.image) // self.image.shape[0]
 
     @property
     def logits(self) -> Value:

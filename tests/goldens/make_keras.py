@@ -177,7 +177,7 @@ GRAPHS = {
     keras_graphs.nested: [".h5", ".keras"],
     keras_graphs.several: [".keras"],
     keras_graphs.reshaping: [".keras"],
-    keras_graphs.normalizing: [".h5"],
+    keras_graphs.normalizing: [".h5", ".keras"],
     keras_graphs.signal: [".keras"],
     keras_graphs.volume: [".h5"],
     keras_graphs.first: [".keras"],

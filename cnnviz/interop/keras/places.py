@@ -40,7 +40,7 @@ def places_by_name(wired: Wired, layers: Layers, file: hdf5.Group) -> Places:
     for name in hdf5.texts(file, "layer_names") or []:
         group = hdf5.follow(file, name)
         weights = hdf5.texts(group, "weight_names") if group else None
-        listed[name] = [f"{name}/{weight}" for weight in weights or [] if not _is_state(weight)]
+        listed[name] = [f"{name}/{weight}" for weight in weights or [] if not is_state(weight)]
     _check_known([layer.name for layer in wired.layers], listed)
     places: Places = {}
     for layer in wired.layers:
@@ -62,7 +62,7 @@ def places_by_class(wired: Wired, layers: Layers, file: hdf5.Group, place: str =
         key = _snake_case(layer.kind)
         keys.append(f"{key}_{seen[key]}" if seen[key] else key)
         seen[key] += 1
-    listed = {key: _numbered(file, f"{root}/{key}/vars") for key in hdf5.children(file, root)}
+    listed = {key: numbered(file, f"{root}/{key}/vars") for key in hdf5.children(file, root)}
     _check_known(keys, listed)
     places: Places = {}
     for key, layer in zip(keys, held, strict=True):
@@ -108,11 +108,13 @@ def _check_known(names: Sequence[str], places: Mapping[str, list[str]]) -> None:
         raise InputError(f"the file lists {twice[0]} twice; each weight has a place of its own.")
 
 
-def _is_state(weight: str) -> bool:
+def is_state(weight: str) -> bool:
+    """Whether a weight of this name is a count or a generator's state, which no prediction needs."""
     return weight.rsplit("/", 1)[-1].split(":")[0] in STATES
 
 
-def _numbered(file: hdf5.Group, path: str) -> list[str]:
+def numbered(file: hdf5.Group, path: str) -> list[str]:
+    """The paths of the numbered data sets in a group, in order."""
     return [f"{path}/{i}" for i in sorted(hdf5.children(file, path), key=lambda i: (len(i), i))]
 
 
