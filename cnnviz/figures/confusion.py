@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.style import bare, default_style, page, shortened
 
-Counts, Totals = Int[np.ndarray, "k k"], Int[np.ndarray, " k"]
+Counts = Int[np.ndarray, "k k"]
+Totals = Int[np.ndarray, " k"]
 NAMED, COUNTED = 50, 20  # with more classes than this, names or counts would be illegible and are left out
 
 
