@@ -194,3 +194,11 @@ def functions(keras, layers):
     names += ["squareplus", "sparse_plus", "sparsemax", "glu"]
     branches = [layers.Activation(name, name=f"a_{name}")(x * 3 - 1) for name in names]
     return keras.Model(x, layers.Concatenate(name="all")(branches))
+
+
+def operations(keras, layers):
+    """Arithmetic written with operators, with numbers on either side."""
+    x = keras.Input((3, 3, 2))
+    y = layers.Conv2D(2, 2, name="conv")(x / 127.5 - 1.0)
+    z = layers.ReLU(6.0, name="relu")(y + 3.0) * (1.0 / 6.0)
+    return keras.Model(x, layers.Flatten(name="flat")(1.0 - (y * z + 2 * (z - y)) / (z + 1.0)))

@@ -131,7 +131,9 @@ def nodes_of(model):
 
 
 def listed(tensors):
-    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
+    """The tensors in a list, without numbers."""
+    tensors = tensors if isinstance(tensors, list | tuple) else [tensors]
+    return [tensor for tensor in tensors if hasattr(tensor, "_keras_history")]
 
 
 def values_of(model, inputs, prefix=""):
@@ -182,6 +184,7 @@ GRAPHS = {
     keras_graphs.volume: [".h5"],
     keras_graphs.first: [".keras"],
     keras_graphs.functions: [".keras"],
+    keras_graphs.operations: [".h5", ".keras"],
 }
 
 if __name__ == "__main__":

@@ -69,9 +69,18 @@ def is_kerass_own(entry: Mapping[str, Any]) -> bool:
 
 
 def is_operation(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry describes an operation, such as `x + y`, rather than a layer."""
+    """Whether an entry describes an operation, such as `x + y`, rather than a layer.
+
+    Keras 3 writes an operation without its module to an `.h5` file: it has a name only, and two arguments.
+    """
     module = str(entry.get("module"))
-    return entry.get("class_name") == "TFOpLambda" or module.startswith(("keras.src.ops", "keras.ops"))
+    if entry.get("class_name") == "TFOpLambda" or module.startswith(("keras.src.ops", "keras.ops")):
+        return True
+    config, nodes = entry.get("config"), entry.get("inbound_nodes")
+    first = nodes[0] if isinstance(nodes, list) and nodes else None
+    arguments = first.get("args") if isinstance(first, Mapping) else None
+    named_only = isinstance(config, Mapping) and set(config) == {"name"}
+    return "module" not in entry and named_only and isinstance(arguments, list) and len(arguments) == 2
 
 
 def is_model(entry: Mapping[str, Any]) -> bool:
