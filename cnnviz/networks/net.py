@@ -8,7 +8,8 @@ from typing import Any
 
 from cnnviz.errors import unknown
 from cnnviz.networks.prepare import Prepare
-from cnnviz.probe import Layer
+from cnnviz.probe import Layer, output_shape
+from cnnviz.probe import ending as ending_of
 from cnnviz.probe import layers as layers_of
 from cnnviz.types import Variables
 
@@ -61,6 +62,17 @@ class Net:
     def layers(self) -> list[Layer]:
         """All layers in order of execution."""
         return layers_of(self.model, self.variables, self.image_shape)
+
+    @cached_property
+    def ending(self) -> str:
+        """What the network makes of its logits: "softmax", "sigmoid" (each class by itself) or "none"."""
+        return ending_of(self.model, self.variables, self.image_shape)
+
+    @cached_property
+    def class_count(self) -> int:
+        """How many classes it tells apart: one per logit, or two by one logit before a sigmoid."""
+        *_, count = output_shape(self.model, self.variables, self.image_shape)
+        return 2 if count == 1 and self.ending == "sigmoid" else count
 
     def layer(self, name: str) -> Layer:
         """The layer of this name; raises InputError if the name is unknown."""

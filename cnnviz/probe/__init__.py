@@ -13,7 +13,7 @@ from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx, nnx_model
-from cnnviz.probe.read import activations, logits, output_shape, products
+from cnnviz.probe.read import activations, ending, logits, output_shape, products
 from cnnviz.probe.reader import NOTHING, Call, Reader, as_names, check_images
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
@@ -33,6 +33,7 @@ __all__ = [
     "batch_logits",
     "check_images",
     "check_trainable",
+    "ending",
     "fold",
     "fold_readers",
     "from_nnx",

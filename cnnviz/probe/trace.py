@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
 from cnnviz.graph.cost import value_bytes
-from cnnviz.graph.softmax import logits_of
+from cnnviz.graph.softmax import ending_of
 from cnnviz.probe.capture import Recording, record
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import LOGITS, Array, Variables, VariablesLike
@@ -42,10 +42,19 @@ class Trace:
 
     @property
     def logits(self) -> Value:
-        """The model's output, or the input of the softmax that makes it."""
+        """The model's output, or the input of the softmax or sigmoid that makes it."""
+        return self._ending[1]
+
+    @property
+    def ending(self) -> str:
+        """What makes the output of the logits: "softmax", "sigmoid" or "none"."""
+        return self._ending[0]
+
+    @property
+    def _ending(self) -> tuple[str, Value]:
         if len(self.outputs) != 1:
             raise InputError(f"The model gives {len(self.outputs)} arrays; a score needs a model that gives one.")
-        return logits_of(self.graph, self.outputs[0])
+        return ending_of(self.graph, self.outputs[0])
 
     def value(self, name: str) -> Value:
         """The value of the layer `name`; LOGITS, and "logits" if no layer has that name, are the logits."""
