@@ -113,7 +113,7 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     asked = Asked(options)
     net = opened(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
-        net.layer(options.layer)
+        net.find(options.layer)
     data = Data(lambda: dataset_for(options, net, asked))
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None

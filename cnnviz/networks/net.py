@@ -6,12 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import unknown
 from cnnviz.networks.prepare import Prepare
-from cnnviz.probe import Layer, output_shape
+from cnnviz.probe import Layer, find, find_one, output_shape
 from cnnviz.probe import ending as ending_of
 from cnnviz.probe import layers as layers_of
-from cnnviz.types import Variables
+from cnnviz.types import LayerNames, Variables
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,15 @@ class Net:
         *_, count = output_shape(self.model, self.variables, self.image_shape)
         return 2 if count == 1 and self.ending == "sigmoid" else count
 
-    def layer(self, name: str) -> Layer:
-        """The layer of this name; raises InputError if the name is unknown."""
-        layers = {layer.name: layer for layer in self.layers}
-        if name not in layers:
-            raise unknown("layer", name, layers)
-        return layers[name]
+    def layer(self, asked: LayerNames) -> Layer:
+        """The layer of this name, pattern, kind or number; raises InputError unless it means exactly one."""
+        name = find_one(asked, self.layers)
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def find(self, asked: LayerNames) -> list[Layer]:
+        """The layers that are meant, one or several; raises InputError if there is none."""
+        names = find(asked, self.layers)
+        return [layer for layer in self.layers if layer.name in names]
 
     @property
     def first(self) -> Any:

@@ -69,7 +69,7 @@ class Attributions(OfLayer, Kind):
         Raises Skipped if no method can explain the model, InputError if an option is not valid.
         """
         if self.layer is not None:
-            net.layer(self.layer)
+            net.find(self.layer)
         dataset = data.of(net)
         split = split_of(dataset, self.split)
         asked = indices(self.images, len(split.images))
