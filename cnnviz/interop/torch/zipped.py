@@ -42,7 +42,9 @@ class Zipped:
         if not KEY.fullmatch(storage.key) or info is None:
             raise InputError(f"a tensor's storage, {storage.key[:20]!r}, is not in the archive.")
         if info.file_size != storage.nbytes:
-            raise InputError(f"the storage {storage.key} has {info.file_size} bytes; its tensor needs {storage.nbytes}.")
+            raise InputError(
+                f"the storage {storage.key} has {info.file_size} bytes; its tensor needs {storage.nbytes}."
+            )
         self.unread -= storage.nbytes
         if self.unread < 0:
             raise InputError("its storages claim more bytes than the file has.")
