@@ -165,7 +165,8 @@ class Page:
         asked, net, dataset = self.asked, self.net, self.dataset
         images = split_of(dataset, asked.split).images[list(self.chosen)]
         what = WORDS.get(asked.target, asked.target)
-        title = f"{net.name} on {len(images)} {asked.split} images of {dataset.title}: what {what} rests on"
+        shown = f"{len(images)} {asked.split} image{'s' * (len(images) > 1)} of {dataset.title}"
+        title = f"{net.name} on {shown}: what {what} rests on"
         columns = columns_of(explained)
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
@@ -173,8 +174,8 @@ class Page:
             numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
         stem = f"attribute_{next(iter(explained))}" if numbered else "attribute"
         draw = partial(attributions, images, self.rows, columns, title=title)
-        shown = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
-        subject = {"network": net.name, "image": shown, "method": list(explained)}
+        index = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
+        subject = {"network": net.name, "image": index, "method": list(explained)}
         axes = dict.fromkeys(explained, ("member", "image", "row", "column"))
         return Picture(stem, title, caption_of(columns, explained, self.left_out), numbers, draw, subject, axes)
 

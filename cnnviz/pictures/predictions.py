@@ -111,11 +111,12 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
         caption += f" The outputs for {unknown:,} are NaN or infinite; they are wrong, and not in the matrix."
     drawn = most_confused(labels, said, k)
     if len(drawn) < k:
-        caption += f" Drawn are the {len(drawn)} of {k:,} classes with the most mistakes."
+        caption += f" Drawn are the {len(drawn)} of {k:,} classes with the most mistakes, by number and name."
     kept = drawn if k > MOST_COUNTS else np.arange(k)
     counts = counts_of(labels, said, kept, k)
     numbers = {"classes": [names[i] for i in kept], "accuracy": right / count, "counts": counts.tolist()}
-    shown = counts_of(labels, said, drawn, k), [names[i] for i in drawn], np.bincount(labels, minlength=k)[drawn]
+    named = [names[i] if len(drawn) == k else f"{i}: {names[i]}" for i in drawn]
+    shown = counts_of(labels, said, drawn, k), named, np.bincount(labels, minlength=k)[drawn]
     return Picture("confusion", title, caption, numbers, partial(confusion, *shown, title=title), {"network": net.name})
 
 

@@ -109,10 +109,13 @@ def is_array(value: Any) -> bool:
 def _record_linen(model: nn.Module, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
     order: list[str] = []
     kinds: dict[str, str] = {}
+    ended: list[bool] = []
 
     def intercept(next_call, args, kwargs, context):
         module, path = context.module, "/".join(context.module.path)
-        if context.method_name != "__call__":  # such as the wrapper that remat puts around a module
+        # Other methods are, for example, the wrapper that remat puts around a module. Under `python -O` Flax does not
+        # remove an interceptor, as that stands in an assertion: an old one lets calls pass.
+        if ended or context.method_name != "__call__":
             return next_call(*args, **kwargs)
         _note_sown_names(module, path, order)
         output = next_call(*args, **kwargs)
@@ -126,8 +129,11 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
         name: tree for name, tree in variables.items() if name not in (COLLECTION, "intermediates", "perturbations")
     }
     arguments = evaluation_call(model.__call__, call)
-    with nn.intercept_methods(intercept):
-        output, state = nn.Module.apply(model, kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
+    try:
+        with nn.intercept_methods(intercept):
+            output, state = nn.Module.apply(model, kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
+    finally:
+        ended.append(True)
     sown = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     outputs = {"/".join(path[:-1]): value for path, value in flatten_dict(state.get(COLLECTION, {})).items()}
     root = outputs.pop("", None)
