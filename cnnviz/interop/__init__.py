@@ -1,7 +1,8 @@
 """Networks and weights in files, read without running code.
 
 READERS, by suffix, give `(model, variables)` of a model of another framework. WEIGHTS, by suffix, give arrays in nested
-dicts, which a model that the user names is filled with; "orbax" reads a directory.
+dicts, or those of PyTorch by their names there, which a model that the user names is filled with; "orbax" reads a
+directory.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,10 @@ WEIGHTS = {
     ".msgpack": "cnnviz.interop.weights.msgpack:read",
     ".safetensors": "cnnviz.interop.weights.safetensors:read",
     ".npz": "cnnviz.interop.weights.npz:read",
+    ".pt": "cnnviz.interop.torch.read:read_state_dict",
+    ".pth": "cnnviz.interop.torch.read:read_state_dict",
+    ".tar": "cnnviz.interop.torch.read:read_state_dict",
+    ".bin": "cnnviz.interop.torch.read:read_state_dict",
     "orbax": "cnnviz.interop.weights.orbax:read",
 }
 

@@ -8,6 +8,7 @@ from functools import partial
 import flax.linen as nn
 from jaxtyping import Float
 
+from cnnviz.models.depth import check_depth
 from cnnviz.types import Array, Images, Logits
 
 Conv = partial(nn.Conv, use_bias=False, kernel_init=nn.initializers.variance_scaling(2, "fan_out", "normal"))
@@ -53,6 +54,10 @@ class ResidualNetwork(nn.Module):
     blocks: tuple[int, ...] = (3, 4, 6, 3)
     bottleneck: bool = False
     channels: int = 64
+
+    def __post_init__(self):
+        check_depth("blocks", self.blocks)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:

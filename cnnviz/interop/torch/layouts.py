@@ -131,6 +131,12 @@ LAYOUTS: Mapping[str, Sequence[Layout]] = {
 }
 
 
+def classes_in(state: Mapping[str, Any], model: Any) -> int | None:
+    """The number of classes that a state dict's last layer has; None if it has not the names of one of the layouts."""
+    last = [name for layout in layouts_of(model) for name, path in layout(model).items() if path == "logits"]
+    return next((len(state[f"{name}.bias"]) for name in last if f"{name}.bias" in state), None)
+
+
 def layouts_of(model: Any) -> Sequence[Layout]:
     """The layouts of the model's class; none for a class that is not in `LAYOUTS`."""
     return LAYOUTS.get(f"{type(model).__module__}.{type(model).__qualname__}", ())

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
+from cnnviz import memory
 from cnnviz.errors import InputError
-from cnnviz.interop import memory
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 Tree = Mapping[str, Any]  # of arrays and trees; other values have no meaning
