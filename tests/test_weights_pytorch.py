@@ -81,7 +81,7 @@ def test_published_weights_say_the_shape_the_preparation_and_the_number_of_class
 def test_weights_that_do_not_fit_are_one_line(published):
     with pytest.raises(InputError, match=r"does not fit resnet18: \d+ of 102 arrays fit; the first five"):
         net_of(model="resnet18", weights=published)
-    with pytest.raises(InputError, match=r"does not fit resnet18: \d+ of \d+ arrays fit; those that do not: fc.weight"):
+    with pytest.raises(InputError, match=r"does not fit resnet18: \d+ of \d+ arrays fit; those that do not: fc.bias"):
         net_of(model="resnet18", model_options=json.dumps(SMALL), weights=published, classes="9")
 
 
