@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cnnviz.errors import InputError
-from cnnviz.interop import WEIGHTS
+from cnnviz.interop import READERS, WEIGHTS
 
 WITH_MODEL = (
     "holds weights without their network; name its class too: --weights {path} --model path/to/net.py:Net "
@@ -20,12 +20,9 @@ KINDS = {
     ".pkl": "is a pickle, which could run any code and is never read; save the arrays as .npz or .safetensors",
     ".pickle": "is a pickle, which could run any code and is never read; save the arrays as .npz or .safetensors",
     ".npy": "is a single array, without names; save all arrays by numpy.savez as .npz",
-    ".bin": "is a PyTorch pickle of weights; save them as .safetensors",
     ".mlmodel": "is a Core ML model, which is not read; save the original network's weights as .safetensors",
-    ".pt": "is a file of PyTorch's, which holds weights without their Flax network; save them by "
-    "safetensors.torch.save_file, and give them by --weights with --model",
+    ".pt2": "is a PyTorch program, which is not read; save the weights alone by torch.save(model.state_dict(), path)",
 }
-KINDS[".pth"] = KINDS[".pt2"] = KINDS[".pt"]
 SAVED_MODEL = "is a TensorFlow SavedModel, which is not read; load it in Keras and save it as .keras"
 
 
@@ -44,7 +41,7 @@ def _said(path: Path, is_alone: bool) -> str | None:
     if any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
         return SAVED_MODEL
     suffix = path.suffix.lower()
-    if is_orbax(path) or (suffix in WEIGHTS and not path.is_dir()):
+    if is_orbax(path) or (suffix in WEIGHTS and suffix not in READERS and not path.is_dir()):
         return WITH_MODEL.format(path=path) if is_alone else None
     return KINDS.get(suffix)
 

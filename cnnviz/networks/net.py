@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.networks.prepare import Prepare
-from cnnviz.probe import Layer, find, find_one
+from cnnviz.probe import Layer, find, find_one, output_shape
+from cnnviz.probe import ending as ending_of
 from cnnviz.probe import layers as layers_of
 from cnnviz.types import LayerNames, Variables
 
@@ -60,6 +61,17 @@ class Net:
     def layers(self) -> list[Layer]:
         """All layers in order of execution."""
         return layers_of(self.model, self.variables, self.image_shape)
+
+    @cached_property
+    def ending(self) -> str:
+        """What the network makes of its logits: "softmax", "sigmoid" (each class by itself) or "none"."""
+        return ending_of(self.model, self.variables, self.image_shape)
+
+    @cached_property
+    def class_count(self) -> int:
+        """How many classes it tells apart: one per logit, or two by one logit before a sigmoid."""
+        *_, count = output_shape(self.model, self.variables, self.image_shape)
+        return 2 if count == 1 and self.ending == "sigmoid" else count
 
     def layer(self, asked: LayerNames) -> Layer:
         """The layer of this name, pattern, kind or number; raises InputError unless it means exactly one."""

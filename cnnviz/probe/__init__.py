@@ -15,7 +15,7 @@ from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx, nnx_model
-from cnnviz.probe.read import activations, logits, output_shape, products
+from cnnviz.probe.read import activations, ending, logits, output_shape, products
 from cnnviz.probe.reader import NOTHING, Call, Reader, check_images
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
@@ -34,6 +34,7 @@ __all__ = [
     "batch_logits",
     "check_images",
     "check_trainable",
+    "ending",
     "find",
     "find_one",
     "fold",

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
 from cnnviz.graph.cost import value_bytes
-from cnnviz.graph.softmax import logits_of
+from cnnviz.graph.softmax import ending_of
 from cnnviz.probe.addressing import Address, find, find_one
 from cnnviz.probe.capture import Recording, record
 from cnnviz.probe.naming import Found, Named, found_in, names, recorded_names
@@ -51,10 +51,19 @@ class Trace:
 
     @property
     def logits(self) -> Value:
-        """The model's output, or the input of the softmax that makes it."""
+        """The model's output, or the input of the softmax or sigmoid that makes it."""
+        return self._ending[1]
+
+    @property
+    def ending(self) -> str:
+        """What makes the output of the logits: "softmax", "sigmoid" or "none"."""
+        return self._ending[0]
+
+    @property
+    def _ending(self) -> tuple[str, Value]:
         if len(self.outputs) != 1:
             raise InputError(f"The model gives {len(self.outputs)} arrays; a score needs a model that gives one.")
-        return logits_of(self.graph, self.outputs[0])
+        return ending_of(self.graph, self.outputs[0])
 
     @cached_property
     def addresses(self) -> list[Address]:
