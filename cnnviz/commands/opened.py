@@ -93,7 +93,12 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     prepare = _prepare(options, shape, expected)
     names, count = _classes(options, asked)
     model = networks.build(options.model, chosen, count, shape)
-    if expected and count is None and (count := networks.count_classes(tree, model)) is not None:
+    if (
+        isinstance(tree, StateDict)
+        and expected
+        and count is None
+        and (count := networks.count_classes(tree, model)) is not None
+    ):
         model = networks.build(options.model, chosen, count, shape)
     if count is not None:
         networks.check_outputs(model, options.model, count, shape)
