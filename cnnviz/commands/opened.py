@@ -93,13 +93,9 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     prepare = _prepare(options, shape, expected)
     names, count = _classes(options, asked)
     model = networks.build(options.model, chosen, count, shape)
-    if (
-        isinstance(tree, StateDict)
-        and expected
-        and count is None
-        and (count := networks.count_classes(tree, model)) is not None
-    ):
-        model = networks.build(options.model, chosen, count, shape)
+    if isinstance(tree, StateDict) and expected and count is None:
+        count = networks.count_classes(tree, model)
+        model = model if count is None else networks.build(options.model, chosen, count, shape)
     if count is not None:
         networks.check_outputs(model, options.model, count, shape)
     table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
