@@ -249,6 +249,11 @@ def test_a_layer_that_is_not_supported_is_named(h5, kind):
     refused(h5, f"layer 'dense' is a {kind}; {SUPPORTED}")
 
 
+def test_a_class_that_cannot_be_printed_is_on_one_line(h5):
+    edit(h5, lambda config: layer(config, "dense").update(class_name="a\nb\x1b[31m"))
+    refused(h5, f"layer 'dense' is a a\\nb\\x1b[31m; {SUPPORTED}")
+
+
 def test_a_lambda_is_not_run(h5, keras3):
     said = f"layer 'dropout' is a Lambda, which holds Python code, and none from a file is run; {SUPPORTED}"
     for path in (h5, keras3):
