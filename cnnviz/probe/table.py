@@ -1,7 +1,7 @@
 """The layer table: every named value of a model, with its kind, shape, parameters and receptive field."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -36,11 +36,11 @@ class Layer:
     shape: tuple[int, ...]
     parameters: int
     receptive_field: tuple[int, int] | None
-    function: str = ""
-    bends: bool = False
-    aliases: tuple[str, ...] = ()
-    repeats: str = ""
-    folded: int = 0
+    function: str = field(default="", repr=False)
+    bends: bool = field(default=False, repr=False)
+    aliases: tuple[str, ...] = field(default=(), repr=False)
+    repeats: str = field(default="", repr=False)
+    folded: int = field(default=0, repr=False)
 
     @property
     def depth(self) -> int:
