@@ -16,7 +16,7 @@ from cnnviz.attribution.shapes import Direct, Method
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
 from cnnviz.batching import Report
 from cnnviz.errors import check_known
-from cnnviz.probe import NOTHING, Call, as_variables
+from cnnviz.probe import NOTHING, Call, as_variables, find_one
 from cnnviz.probe.trace import Static, trace
 from cnnviz.registry import resolve
 from cnnviz.types import Given, Key, Score, Variables, VariablesLike
@@ -147,6 +147,6 @@ def _prepare(
     variables = as_variables(variables)
     kind, numbers = resolve_targets(targets, model, variables, images, labels, call)
     if isinstance(kind.value, Unit):
-        layers = [place.name for place in places(model, variables, images.shape[1:], call)]
-        check_known("layer", kind.value.layer, layers)
+        layer = find_one(kind.value.layer, places(model, variables, images.shape[1:], call))
+        kind = Static(replace(kind.value, layer=layer))
     return Explained(Static(model), Static(call), kind), variables, Row(images, numbers)

@@ -5,23 +5,32 @@ import re
 import subprocess
 import sys
 import threading
+import traceback
+from pathlib import Path
 
 from cnnviz import memory
 from cnnviz.errors import InputError, OutOfMemory
 
-# What Python, JAX, its compiler and a small network take: address space with all that is reserved, and memory.
-SPACE, MEMORY, THREADS = 2_400_000_000, 400_000_000, 32
+# What Python, JAX, its compiler and a small network take: address space with all that is reserved, and more for each
+# core, whose threads reserve stacks and heaps; memory; threads.
+SPACE, SPACE_PER_CORE, MEMORY, THREADS = 1_700_000_000, 150_000_000, 400_000_000, 32
 HARMLESS = re.compile(r"(--xla_force_host_platform_device_count=\d+\s*)*")  # the flag that JAX's documentation names
 
+BACKENDS = "xla_bridge"  # JAX's module of devices, where an unknown platform fails an assertion without a message
 REQUEST = re.compile(r"(\d+) bytes")
 MARKS = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
 def check_machine() -> None:
-    """Raises OutOfMemory or InputError if JAX could not start here: its C++ code would end the process."""
-    if (space := memory.address_space()) and space[0] < SPACE:
-        limit, least = memory.in_words(space[0]), memory.in_words(SPACE)
-        raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {least} by `ulimit -v`.")
+    """Raises OutOfMemory or InputError if JAX could not start here: its C++ code would end the process.
+
+    Also forgets MPLBACKEND: no window is ever opened, and matplotlib cannot be imported if it does not know the name.
+    """
+    os.environ.pop("MPLBACKEND", None)
+    least = SPACE + SPACE_PER_CORE * (os.cpu_count() or 1)
+    if (space := memory.address_space()) and space[0] < least:
+        limit, needed = memory.in_words(space[0]), memory.in_words(least)
+        raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {needed} by `ulimit -v`.")
     if (left := memory.free()) < MEMORY:
         raise OutOfMemory(f"{memory.in_words(left)} of memory are free; {memory.in_words(MEMORY)} are needed.")
     _start_threads(THREADS)
@@ -38,8 +47,9 @@ def sentence(error: BaseException, smaller: str) -> str | None:
             return (
                 "No further thread can be started; allow more processes (`ulimit -u`) or address space (`ulimit -v`)."
             )
-        case RuntimeError() if "Unable to initialize backend" in text:
-            return f"JAX cannot use the devices of JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: {first}."
+        case RuntimeError() | AssertionError() if "Unable to initialize backend" in text or _raised_by(error, BACKENDS):
+            platforms = os.environ.get("JAX_PLATFORMS", "")
+            return f"JAX finds no device that JAX_PLATFORMS={platforms} allows ({first}); unset it, or set it to cpu."
         case FloatingPointError():
             return f"A value is NaN or infinite, which JAX_DEBUG_NANS or JAX_DEBUG_INFS forbids: {first}."
         case Warning():
@@ -49,6 +59,12 @@ def sentence(error: BaseException, smaller: str) -> str | None:
         case RuntimeError() if any(mark in text for mark in MARKS):
             return _out_of_memory(text, smaller)
     return None
+
+
+def _raised_by(error: BaseException, module: str) -> bool:
+    """Whether the error was raised in a module of this name."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).stem == module
 
 
 def _out_of_memory(text: str, smaller: str) -> str:
@@ -76,8 +92,8 @@ def _start_threads(count: int) -> None:
 
 
 def _check_flags(flags: str) -> None:
-    """Raises InputError if XLA, asked in another process, does not take these flags: it aborts."""
+    """Raises InputError if XLA, asked in another process, does not take these flags: it ends the process."""
     asked = subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], capture_output=True, text=True)
-    if asked.returncode < 0:
-        reason = next((line for line in asked.stderr.splitlines() if "lag" in line), "").rpartition("] ")[2]
-        raise InputError(f"XLA does not start with XLA_FLAGS={flags!r}: {reason.rstrip('.') or 'it aborts'}.")
+    refused = [line.rpartition("] ")[2] for line in asked.stderr.splitlines() if "XLA_FLAGS" in line]
+    if asked.returncode and refused:
+        raise InputError(f"XLA does not start with XLA_FLAGS={flags!r}: {refused[0].rstrip('.')}.")

@@ -5,8 +5,8 @@ import jax
 from cnnviz import probe
 from cnnviz.networks import Net
 
-# Multiplications that one picture may cost, on CPU (some ten minutes on two cores) and elsewhere.
-MOST = 2e13, 2e15
+# Multiplications that one picture may cost, on CPU (some minutes on two cores) and elsewhere.
+MOST = 1e13, 1e15
 
 
 def affordable(net: Net, images: int, passes: int = 1) -> int:

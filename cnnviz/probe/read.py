@@ -29,8 +29,8 @@ def activations(
     """The values of the named layers (all by default) for each image, in order of execution: arrays `[n, ...]`.
 
     What the named layers do not need is not computed. In a model without a layer called "logits" this names its logits,
-    the output before any softmax. `images` are floats `[n, h, w, c]`, or what `prepare` makes such floats of, a chunk
-    at a time. `report(done, total)` counts chunks.
+    the output before any softmax or sigmoid. `images` are floats `[n, h, w, c]`, or what `prepare` makes such floats
+    of, a chunk at a time. `report(done, total)` counts chunks.
     """
     reader = Reader(model, variables, layers, prepare=prepare, call=call)
     request, variables = reader.request(images)
@@ -49,7 +49,7 @@ def logits(
     call: Call = NOTHING,
     report: Report | None = None,
 ) -> Logits:
-    """The model's outputs `[n, k]` for each image, before any softmax that it ends in; the rest as in `activations`."""
+    """The model's outputs `[n, k]` for each image, before any softmax or sigmoid; the rest as in `activations`."""
     named: Any = {"prepare": prepare, "batch_size": batch_size, "call": call, "report": report}
     return activations(model, variables, images, LOGITS, **named)[LOGITS]
 
@@ -66,6 +66,11 @@ def products(model: Any, variables: VariablesLike, image_shape: Sequence[int], *
     """The multiplications that one image costs in convolutions and matrix products; nothing is computed."""
     traced = trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call)
     return cost.products(traced.graph, traced.image)
+
+
+def ending(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> str:
+    """What the model makes of its logits at its end: "softmax" (or its logarithm), "sigmoid" or "none"."""
+    return trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call).ending
 
 
 @partial(compiled, static_argnums=0)

@@ -14,24 +14,29 @@ from cnnviz.training.feed import memory_of
 from cnnviz.training.state import State
 from cnnviz.types import PyTree
 
+# A step on CPU takes this many times the outputs of its layers (measured with the default network: values before and
+# after pooling, their gradients, and patches of images); compiling it reserves so many bytes of address space.
+PER_BYTE, COMPILING = 3, 300_000_000
+
 
 def check_memory(model: Any, state: State, image_shape: tuple[int, ...], batch_size: int, networks: int = 1) -> None:
-    """Raises OutOfMemory if the states of the networks and a step over one batch cannot fit into memory.
+    """Raises OutOfMemory if the states of the networks and a step over one batch would not fit into memory.
 
-    `state` has the shapes of one network's state. Counted are the states, one gradient, and the outputs of convolutions
-    and matrix products, which the gradient needs.
+    `state` has the shapes of one network's state. Counted are the states, one gradient, and PER_BYTE times the outputs
+    of convolutions and matrix products, which the gradient needs.
     """
     batch = jax.ShapeDtypeStruct((batch_size, *image_shape), jnp.float32)
     traced = trace(model, state.latest, batch, {})
-    held, gradient, kept = networks * _bytes(state), _bytes(state.params), layer_bytes(traced.graph, traced.image)
+    held, values = networks * _bytes(state) + _bytes(state.params), PER_BYTE * layer_bytes(traced.graph, traced.image)
     device = jax.local_devices()[0]
     room = memory.free() if device.platform == "cpu" else memory_of(device)
-    if (size := held + gradient + kept) > room:
+    compiling = COMPILING if device.platform == "cpu" and memory.address_space() else 0
+    if (size := held + values + compiling) > room:
         asked, left, images = memory.in_words(size), memory.in_words(room), "x".join(map(str, image_shape))
-        parts = f"{memory.in_words(held + gradient)} for the parameters and the optimizer, {memory.in_words(kept)} for"
+        parts = f"{memory.in_words(held)} for parameters and optimizer, {memory.in_words(values)} for a batch of"
         raise OutOfMemory(
-            f"Training takes at least {asked} of memory ({parts} a batch of {batch_size} images of {images}), and "
-            f"{left} are free; make --batch-size, the images or --model smaller."
+            f"Training takes about {asked} of memory ({parts} {batch_size} images of {images}), and {left} are free; "
+            f"make --batch-size, the images or --model smaller."
         )
 
 
