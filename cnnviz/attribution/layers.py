@@ -1,5 +1,6 @@
 """Which layers a method looks at: those named, or by default the one that best shows where."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph
 from cnnviz.graph.linearity import Part, between, is_piecewise_linear, parts_between, unlike
 from cnnviz.probe import as_names
+from cnnviz.probe.inputs import call_for, one_image
+from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Trace, kind_of, trace
 from cnnviz.types import Array, Image, LayerNames, Score, Variables
 
@@ -28,26 +31,42 @@ class Place(NamedTuple):
     convolution: bool
     leads: bool = True  # whether the logits depend on it
     bends: tuple[str, ...] = ()  # the primitives between it and the logits that are not piecewise linear
+    rank: int = 3  # the number of axes of the image that is explained, and so of a layer with the same sides
 
     @property
     def spatial(self) -> bool:
-        return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
+        return len(self.shape) == self.rank and math.prod(self.shape[:-1]) > 1
 
 
-def places(model: Any, variables: Variables, image_shape: Sequence[int], call: Mapping[str, Any]) -> list[Place]:
-    """The model's layers in order of execution."""
-    return _places(trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call))
+def places(
+    model: Any,
+    variables: Variables,
+    image_shape: Any,
+    call: Mapping[str, Any],
+    output: OutputName = None,
+    *,
+    rank: int | None = None,
+    unit: str | None = None,
+) -> list[Place]:
+    """The model's layers in order of execution, with where they lead to: the logits, or the layer of a `unit`.
+
+    `image_shape` is that of one image, or as in `probe.layers`; `rank` is the number of axes of the input that is
+    explained, needed of several.
+    """
+    image = one_image(image_shape)
+    rank = len(image.shape) - 1 if rank is None else rank
+    return _places(trace(model, variables, image, call_for(call, 1), output), rank, unit)
 
 
 @lru_cache(maxsize=64)
-def _places(traced: Trace) -> list[Place]:
-    found = []
+def _places(traced: Trace, rank: int, unit: str | None) -> list[Place]:
+    end, found = traced.logits if unit is None else traced.value(unit), []
     for name, value in traced.values.items():
         shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
         nonlinear = kind_of(traced.graph, value) in NONLINEAR
-        parts = between(traced.graph, value, traced.logits)
-        leads, bends = bool(parts) or value is traced.logits, unlike(parts, is_piecewise_linear)
-        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), leads, bends))
+        parts = between(traced.graph, value, end)
+        leads, bends = bool(parts) or value is end, unlike(parts, is_piecewise_linear)
+        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), leads, bends, rank))
     return found
 
 

@@ -77,7 +77,7 @@ def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str,
         ax.imshow(tiles, cmap=scale.colormap, norm=scale.norm, aspect="auto", interpolation="none")
     ax.set_axis_off()
     _cover_blank(ax, len(maps), columns)
-    _print_indices(ax, columns, math.ceil(len(maps) / columns), axes)
+    print_indices(ax, columns, math.ceil(len(maps) / columns), axes)
 
 
 def _cover_blank(ax: Axes, count: int, columns: int) -> None:
@@ -88,7 +88,7 @@ def _cover_blank(ax: Axes, count: int, columns: int) -> None:
         ax.add_patch(blank)
 
 
-def _print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> None:
+def print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> None:
     """Indices along two sides as plain text, which takes a quarter of the time of ticks."""
     step = 1 if any(axes) else columns
     for column in range(0, columns, math.ceil(columns / 32)):

@@ -6,7 +6,7 @@ value that has lost the axis (after flattening or a mean) depends on the entire 
 entire side too, so a receptive field is never reported too small.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import floor
 
@@ -17,21 +17,25 @@ from cnnviz.graph.windows import RULES, Window
 Windows = tuple[Window | None, ...]  # one per side of the image; None is the entire side
 
 
-def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
-    """For each value that depends on the image, how many pixels it can depend on: (vertically, horizontally).
+def receptive_fields(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value, tuple[int, ...]]:
+    """For each value that depends on the image, how many pixels it can depend on along each side.
 
-    `sides` are the vertical and horizontal axes of the input `image`.
+    `sides` are the sides' axes of the input `image`, the vertical and horizontal one for a picture.
     """
-    windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
-    h, w = (image.shape[axis] for axis in sides)
-    return {value: (_pixels(high, h), _pixels(wide, w)) for value, (high, wide) in windows.items()}
+    lengths = [image.shape[axis] for axis in sides]
+    found = side_windows(graph, image, sides)
+    return {value: tuple(map(_pixels, windows, lengths)) for value, windows in found.items()}
 
 
-def side_axes(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int | None, int | None]]:
-    """For each value that depends on the image, its (vertical, horizontal) axis; None for a side that it has lost."""
-    windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
+def side_axes(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value, tuple[int | None, ...]]:
+    """For each value that depends on the image, its axis along each side; None for a side that it has lost."""
     axis = lambda window: None if window is None else window.axis
-    return {value: (axis(high), axis(wide)) for value, (high, wide) in windows.items()}
+    return {value: tuple(map(axis, windows)) for value, windows in side_windows(graph, image, sides).items()}
+
+
+def side_windows(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value, Windows]:
+    """For each value that depends on the image, its window along each side."""
+    return _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
 
 
 def _pixels(window: Window | None, length: int) -> int:

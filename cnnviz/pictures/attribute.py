@@ -21,8 +21,9 @@ from cnnviz.figures.scales import scale_of
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import indices, target_of
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
+from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Skipped, split_of
 from cnnviz.pictures.predictions import class_names, softmax
+from cnnviz.pictures.slices import middle
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
@@ -151,17 +152,22 @@ class Page:
         images = split_of(dataset, asked.split).images[list(self.chosen)]
         what = WORDS.get(asked.target, asked.target)
         title = f"{net.name} on {len(images)} {asked.split} images of {dataset.title}: what {what} rests on"
-        columns = columns_of(explained)
+        columns, sides = columns_of(explained), SIDES[images.ndim - 2]
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
             numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
             numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
         stem = f"attribute_{next(iter(explained))}" if numbered else "attribute"
-        draw = partial(attributions, images, self.rows, columns, title=title)
+        pixels, drawn, sliced = images, columns, ""
+        if len(sides) == 3:
+            pixels, sliced = middle(images, 1)
+            drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
+        draw = partial(attributions, pixels, self.rows, drawn, title=title)
         shown = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
         subject = {"network": net.name, "image": shown, "method": list(explained)}
-        axes = dict.fromkeys(explained, ("member", "image", "row", "column"))
-        return Picture(stem, title, caption_of(columns, explained, self.left_out), numbers, draw, subject, axes)
+        axes = dict.fromkeys(explained, ("member", "image", *sides))
+        caption = caption_of(columns, explained, self.left_out) + sliced
+        return Picture(stem, title, caption, numbers, draw, subject, axes)
 
     def manifest(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
         """Everything needed to reproduce the maps."""
@@ -173,7 +179,7 @@ class Page:
             "images": [int(i) for i in self.chosen],
             "target": asked.target,
             "seed": asked.seed,
-            "axes": "member, image, row, column",
+            "axes": ", ".join(("member", "image", *SIDES[len(self.net.image_shape) - 1])),
             "methods": {
                 name: options_of(found.method) | {"at": list(found.layers)} for name, found in explained.items()
             },

@@ -36,15 +36,15 @@ class Adapter(ABC):
     """A model that is not a Linen module, brought in by an object that calls it and records its parts."""
 
     @abstractmethod
-    def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
-        """The model's output for images `[n, h, w, c]`, in evaluation mode."""
+    def apply(self, variables: Variables, images: PyTree, **call: Any) -> PyTree:
+        """The model's output for images `[n, ..., c]`, or a tree of inputs, in evaluation mode."""
 
     @abstractmethod
-    def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+    def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """One call of the model, as `capture.record` gives it."""
 
 
-def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+def record(model: Any, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     """One call of the model in evaluation mode, with every module's output and every sown value under its path.
 
     A path is joined by "/". Of a module that is called twice, the outputs are `name@0` and `name@1`. Raises
@@ -59,20 +59,30 @@ def record(model: Any, variables: Variables, images: Array, call: Mapping[str, A
     return _record_linen(model, variables, images, call)
 
 
-def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `function` besides the images: `call`, and those of EVALUATION that its signature has.
+def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tuple[tuple[PyTree, ...], dict[str, Any]]:
+    """How `function` is called for these images: arguments by place and by name.
 
-    Raises InputError for another required argument that is not in `call`.
+    The images are its first argument. Inputs in a mapping whose names are arguments of the function, the first among
+    them, go to these; a tuple goes to as many arguments if the function needs that many. The others are `call`, and
+    those of EVALUATION that its signature has. Raises InputError for a required argument that is in neither.
     """
-    _, *parameters = inspect.signature(function).parameters.values()
+    parameters = inspect.signature(function).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    filled = {p.name: EVALUATION[p.name] for p in plain if p.name in EVALUATION} | dict(call)
-    for p in plain:
-        if p.default is p.empty and p.name not in filled:
+    names = [p.name for p in plain]
+    filled = {name: EVALUATION[name] for name in names[1:] if name in EVALUATION} | dict(call)
+    needed = [p.name for p in plain if p.default is p.empty and p.name not in filled]
+    if isinstance(images, Mapping) and names and names[0] in images and set(images) <= set(names):
+        by_place, by_name = (), dict(images)
+    else:
+        spread = type(images) is tuple and len(images) == len(needed) > 1
+        by_place, by_name = images if spread else (images,), {}
+    given = {*names[: len(by_place)], *by_name}
+    for name in needed:
+        if name not in given:
             raise InputError(
-                f"The model's call needs an argument {p.name!r} that nobody gave; give it as call={{{p.name!r}: ...}}."
+                f"The model's call needs an argument {name!r} that nobody gave; give it as call={{{name!r}: ...}}."
             )
-    return filled
+    return tuple(by_place), {name: value for name, value in filled.items() if name not in by_name} | by_name
 
 
 def named(found: Mapping[str, Any]) -> dict[str, Array]:
@@ -93,7 +103,7 @@ def is_array(value: Any) -> bool:
     return isinstance(value, jax.Array) and value.ndim > 0
 
 
-def _record_linen(model: nn.Module, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     order: list[str] = []
     kinds: dict[str, str] = {}
 
@@ -112,9 +122,9 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
     kept = {
         name: tree for name, tree in variables.items() if name not in (COLLECTION, "intermediates", "perturbations")
     }
-    arguments = evaluation_call(model.__call__, call)
+    by_place, by_name = arguments_of(model.__call__, images, call)
     with nn.intercept_methods(intercept):
-        output, state = nn.Module.apply(model, kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
+        output, state = nn.Module.apply(model, kept, *by_place, mutable=[COLLECTION, "intermediates"], **by_name)
     sown = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     outputs = {"/".join(path[:-1]): value for path, value in flatten_dict(state.get(COLLECTION, {})).items()}
     root = outputs.pop("", None)

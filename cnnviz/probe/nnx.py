@@ -7,8 +7,8 @@ from typing import Any
 from flax import nnx
 
 from cnnviz.errors import InputTypeError
-from cnnviz.probe.capture import Adapter, Recording, evaluation_call, is_array, named
-from cnnviz.types import Array, PyTree, Variables
+from cnnviz.probe.capture import Adapter, Recording, arguments_of, is_array, named
+from cnnviz.types import PyTree, Variables
 
 COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
 
@@ -27,22 +27,22 @@ class NNXModel(Adapter):
         module.eval()
         return module
 
-    def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
-        """The module's output for images `[n, h, w, c]`, in evaluation mode."""
+    def apply(self, variables: Variables, images: PyTree, **call: Any) -> PyTree:
+        """The module's output for images `[n, ..., c]`, in evaluation mode."""
         module = self.module(variables)
-        return _captured(module, images, evaluation_call(module.__call__, call))[0]
+        return _captured(module, *arguments_of(module.__call__, images, call))[0]
 
-    def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+    def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """As `capture.record`. The classes of the copy's modules are replaced; those of the original are not."""
         module = self.module(variables)
-        arguments = evaluation_call(module.__call__, call)
+        by_place, by_name = arguments_of(module.__call__, images, call)
         outputs: dict[str, tuple] = {}
         order: list[str] = []
         parts = {_name(path): part for path, part in nnx.iter_modules(module) if isinstance(part, nnx.Module)}
         kinds = {name: type(part).__name__ for name, part in parts.items()}
         for name, part in parts.items():
             _watch(part, name, outputs, order)
-        output, sown = _captured(module, images, arguments)
+        output, sown = _captured(module, by_place, by_name)
         found = {_name(path): tuple(value) for path, value in nnx.to_flat_state(sown)}
         if not outputs and not found and is_array(output):  # a model of one layer
             found[type(module).__name__] = (output,)
@@ -63,9 +63,9 @@ def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
     return NNXModel(graphdef, named_states), variables
 
 
-def _captured(module: Any, images: Array, arguments: Mapping[str, Any]) -> tuple[PyTree, Any]:
+def _captured(module: Any, by_place: tuple[PyTree, ...], by_name: Mapping[str, Any]) -> tuple[PyTree, Any]:
     """The module's output and what it sows."""
-    return nnx.capture(lambda m, x: m(x, **arguments), nnx.Intermediate)(module, images)
+    return nnx.capture(lambda m, x: m(*x, **by_name), nnx.Intermediate)(module, by_place)
 
 
 def _filled(state: Any, arrays: PyTree) -> Any:

@@ -1,63 +1,63 @@
 """What a model gives for images: the values of its layers, and its logits."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from cnnviz.batching import map_rows
 from cnnviz.fast.jit import compiled
-from cnnviz.probe.reader import NOTHING, Call, Prepare, Reader, Request
+from cnnviz.probe.inputs import Inputs, Prepare, call_for, one_image
+from cnnviz.probe.outputs import OutputName
+from cnnviz.probe.reader import NOTHING, Call, Reader, Request
 from cnnviz.probe.trace import trace
-from cnnviz.types import LOGITS, Activations, Array, Given, LayerNames, Logits, Variables, VariablesLike
+from cnnviz.types import LOGITS, Activations, Array, LayerNames, Logits, PyTree, Variables, VariablesLike
 
 
 def activations(
     model: Any,
     variables: VariablesLike,
-    images: Given,
+    images: PyTree,
     layers: LayerNames = None,
     *,
     prepare: Prepare = None,
     batch_size: int | None = None,
     call: Call = NOTHING,
+    output: OutputName = None,
 ) -> Activations:
     """The values of the named layers (all by default) for each image, in order of execution: arrays `[n, ...]`.
 
     What the named layers do not need is not computed. In a model without a layer called "logits" this names its logits,
-    the output before any softmax. `images` are floats `[n, h, w, c]`, or what `prepare` makes such floats of, a chunk
-    at a time.
+    the output before any softmax; of a model with several outputs, `output` says which (`outputs.logits_among`).
+    `images` are floats `[n, ..., c]` (signals, pictures, volumes or vectors) or a dict, tuple or list of arrays with
+    one row per image, as the model's call takes them; or what `prepare` makes such inputs of, a chunk at a time.
     """
-    reader = Reader(model, variables, layers, prepare=prepare, call=call)
-    request, variables = reader.request(images)
-    values = map_rows(partial(_read, request, variables), images, batch_size)
+    reader = Reader(model, variables, layers, prepare=prepare, call=call, output=output)
+    request, variables, inputs = reader.request(images)
+    values = map_rows(partial(_read, request, variables), inputs, batch_size)
     return dict(zip(request.names, values, strict=True))
 
 
 def logits(
     model: Any,
     variables: VariablesLike,
-    images: Given,
+    images: PyTree,
     *,
     prepare: Prepare = None,
     batch_size: int | None = None,
     call: Call = NOTHING,
+    output: OutputName = None,
 ) -> Logits:
     """The model's outputs `[n, k]` for each image, before any softmax that it ends in; images as in `activations`."""
-    found = activations(model, variables, images, LOGITS, prepare=prepare, batch_size=batch_size, call=call)
-    return found[LOGITS]
+    asked = {"prepare": prepare, "batch_size": batch_size, "call": call, "output": output}
+    return activations(model, variables, images, LOGITS, **asked)[LOGITS]
 
 
 def output_shape(
-    model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING
+    model: Any, variables: VariablesLike, image_shape: Any, *, call: Call = NOTHING, output: OutputName = None
 ) -> tuple[int, ...]:
-    """The shape of one image's logits; nothing is computed."""
-    traced = trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call)
-    return traced.logits.shape[1:]
+    """The shape of one image's logits; nothing is computed. `image_shape` as in `layers`."""
+    return trace(model, variables, one_image(image_shape), call_for(call, 1), output).logits.shape[1:]
 
 
 @partial(compiled, static_argnums=0)
-def _read(request: Request, variables: Variables, images: Array) -> list[Array]:
-    return list(request.values(variables, images).values())
+def _read(request: Request, variables: Variables, inputs: Inputs) -> list[Array]:
+    return list(request.values(variables, inputs).values())

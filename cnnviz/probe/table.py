@@ -1,18 +1,15 @@
 """The layer table: every named value of a model, with its kind, shape, parameters and receptive field."""
 
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from html import escape
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-from cnnviz.errors import InputError
+from cnnviz.graph import Value
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
+from cnnviz.probe.inputs import call_for, one_image, with_rows
 from cnnviz.probe.reader import NOTHING, Call
-from cnnviz.probe.trace import trace
+from cnnviz.probe.trace import Trace, trace
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import VariablesLike
 
@@ -22,15 +19,16 @@ class Layer:
     """One row of a model's layer table; `shape` is that of the value for one image.
 
     `parameters` counts those of the module itself, so that the column sums to the model's. `receptive_field` is the
-    size (h, w) of the region of pixels that one value can depend on: the complete image after flattening or a mean,
-    None if the value does not depend on the image.
+    size, (h, w) of a picture, of the region that one value can depend on: the complete image after flattening or a
+    mean, None if the value does not depend on the image. Of several inputs it is that in the first one, in their order,
+    that the value depends on.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
     parameters: int
-    receptive_field: tuple[int, int] | None
+    receptive_field: tuple[int, ...] | None
 
 
 class Layers(list[Layer]):
@@ -47,18 +45,16 @@ def _cell(value: Any) -> str:
     return f"<td>{escape(str(text if text is not None else 'unknown'))}</td>"
 
 
-def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> Layers:
-    """Every layer of the model in order of execution, for images of shape (h, w, c); nothing is computed.
+def layers(model: Any, variables: VariablesLike, image_shape: Any, *, call: Call = NOTHING) -> Layers:
+    """Every layer of the model in order of execution, for images of a shape such as (h, w, c); nothing is computed.
 
-    A layer is a module's output, named by the module's path, or a value that the model sows; a module that is called
-    twice gives `name@0` and `name@1`. All other functions return layers in this order.
+    Of several inputs, `image_shape` is the same dict, tuple or list with a shape for each, or an array of one row, if
+    it is not float32. A layer is a module's output, named by the module's path, or a value that the model sows; a
+    module that is called twice gives `name@0` and `name@1`. All other functions return layers in this order.
     """
-    if len(image_shape) != 3:
-        raise InputError(f"An image has the shape (h, w, c); it was {tuple(image_shape)}.")
-    variables = as_variables(variables)
-    images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
-    traced = trace(model, variables, images, call)
-    fields = receptive_fields(traced.graph, traced.image, sides=(1, 2))
+    variables, image = as_variables(variables), one_image(image_shape)
+    traced = trace(model, variables, with_rows(image, 2), call_for(call, 2))
+    fields = _fields(traced)
     counts = parameter_counts(variables)
     rows = []
     for name, value in traced.values.items():
@@ -68,3 +64,12 @@ def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, 
     if len(rows) == 1:  # a model of one layer: its parameters have no path
         rows = [replace(rows[0], parameters=rows[0].parameters + sum(counts.values()))]
     return Layers(rows)
+
+
+def _fields(traced: Trace) -> dict[Value, tuple[int, ...]]:
+    """The receptive field of each value, in the first of the inputs that it depends on."""
+    fields: dict[Value, tuple[int, ...]] = {}
+    for image in reversed(traced.images.values()):
+        sides = range(1, len(image.shape) - 1) or range(1, len(image.shape))  # a vector's features are its one side
+        fields.update(receptive_fields(traced.graph, image, tuple(sides)))
+    return fields

@@ -22,7 +22,7 @@ SMALL = 1e-10  # of smaller differences no quotient is taken; the derivative is 
 
 
 def rescale(score: Score, image: Image, baseline: Image) -> Image:
-    """The contribution `[h w c]` of each value of the image to the difference of its score from the baseline's.
+    """The contribution `[... c]` of each value of the image to the difference of its score from the baseline's.
 
     The contributions sum to that difference.
     """

@@ -24,7 +24,7 @@ LINEAR = SUMS | MOVES | {"scale"}
 
 
 def reveal_cancel(score: Score, image: Image, baseline: Image) -> Image:
-    """The contribution `[h w c]` of each value of the image to the difference of its score from the baseline's.
+    """The contribution `[... c]` of each value of the image to the difference of its score from the baseline's.
 
     The contributions sum to that difference.
     """
@@ -80,7 +80,7 @@ def _activation_parts(step: Step, reference: Mapping[Value, Array], up: Array, d
 def _linear_parts(step: Step, parts: Sequence[Parts]) -> Parts:
     """The inputs' parts, mapped by the step and summed by their sign."""
     pushes = [_push(step, i, part) for i, both in enumerate(parts) for part in both]
-    zero = jnp.zeros(())
+    zero = jnp.zeros((), pushes[0].dtype)
     return sum(map(positive, pushes), zero), sum(map(negative, pushes), zero)
 
 

@@ -85,7 +85,7 @@ class Step:
         return tuple(known[value] for value in self.outputs)
 
     def inputs_at(self, image: Image) -> list[Array]:
-        """The arrays of `inputs` for another image `[h w c]`."""
+        """The arrays of `inputs` for another image `[... c]`."""
         return self.reading.graph.evaluate([image], self.inputs, apply=apply)
 
 
@@ -105,7 +105,7 @@ class Reading:
 
     @property
     def image(self) -> Value:
-        """The image `[h w c]`."""
+        """The image `[... c]`."""
         return self.graph.inputs[0]
 
     def array(self, value: Value) -> Any:
@@ -114,7 +114,7 @@ class Reading:
 
 
 def read(score: Score, image: Image) -> Reading:
-    """The reading of `score` at an image `[h w c]`; works inside `jax.jit` and `jax.vmap`."""
+    """The reading of `score` at an image `[... c]`; works inside `jax.jit` and `jax.vmap`."""
     traced, _ = Graph.of(lambda image: score(image, {})[0], image, opaque=is_function_of_each_value)
     graph = Graph(traced.inputs, traced.outputs, tuple(traced.needed(traced.outputs)))
     depends = graph.depending()  # including what comes after `stop_gradient`
@@ -124,7 +124,7 @@ def read(score: Score, image: Image) -> Reading:
 
 
 def evaluate(graph: Graph, image: Image) -> dict[Value, Array]:
-    """Every value of the graph at an image `[h w c]`."""
+    """Every value of the graph at an image `[... c]`."""
     wanted = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
     return dict(zip(wanted, graph.evaluate([image], wanted, apply=apply), strict=True))
 
