@@ -1,4 +1,12 @@
-"""`attribute` and `suite`: what a model's scores rest on in each image, by one method or by several."""
+"""`attribute` and `suite`: what a model's scores rest on in each image, by one method or by several.
+
+Images are `[n, ..., c]`: maps are `[n h w]` of pictures, `[n t]` of signals `[n, t, c]`, `[n d h w]` of volumes and
+`[n f]` of vectors. If a model has several inputs, images are a dict, tuple or list with one row per image in each.
+`input` names the one that is explained, with the others held as they are; without it each is explained in turn, and the
+result has the form of `images`, with None for integers. If it has several outputs, `output` names the one that the
+logits are (`probe.outputs.logits_among`); a `Unit` as the target needs no logits. A bfloat16 or float16 model is
+explained as the same model in float32.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -16,7 +24,7 @@ from cnnviz.errors import check_known
 from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.outputs import OutputName
 from cnnviz.registry import resolve
-from cnnviz.types import Key, PyTree, VariablesLike
+from cnnviz.types import Key, PyTree, Variables, VariablesLike
 
 
 def attribute(
@@ -46,12 +54,6 @@ def attribute(
     function of one image's logits, or a `Unit`. Methods that draw at random need a `key`; the same key gives the same
     draws for any `batch_size`, the number of rows (images times samples) that are in the network at once.
 
-    Images are `[n, ..., c]`: of signals `[n, t, c]` maps are `[n t]`, of volumes `[n d h w]`, of vectors `[n f]`. Of a
-    dict, tuple or list of inputs with one row per image, `input` names the one that is explained, with the others held
-    as they are; without it each is explained in turn and the result has the form of `images`, None for integers. Of
-    several outputs, `output` names the one that the logits are (`probe.outputs.logits_among`); a `Unit` needs none.
-    bfloat16 and float16 models are explained in float32.
-
     A method's `baseline` is a number, an image `[... c]`, one per image `[n ... c]`, or an infill by name: "black",
     "mean", "blur", "noise" (needs a `key`) or "data" (needs a `key` and `data`, images `[m ... c]` of a data set).
     `channels` reduces a pixel's channels to one value ("sum", "mean", "max_abs", "l2"; "keep" keeps them); each method
@@ -62,13 +64,8 @@ def attribute(
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}
     asked = build(method, **options)
-
-    def explain(explained: Explained, rows: Row, data: Any) -> Any:
-        fitted = explained.fitted(asked, question.variables, rows)
-        found = run(fitted, explained, question.variables, rows, data=data, report=report, **shared)
-        return found if details else found.maps
-
-    return question.of_inputs(input, data, explain)
+    one = lambda *of_input: _run({"": asked}, question.variables, *of_input, report=report, **shared)[""]
+    return question.of_inputs(input, data, one)
 
 
 def suite(
@@ -99,18 +96,30 @@ def suite(
     asked = {name: build(method) for name, method in named.items()}
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}
+    every = lambda *of_input: _run(asked, question.variables, *of_input, report=report, **shared)
+    return question.of_inputs(input, data, every)
 
-    def explain(explained: Explained, rows: Row, data: Any) -> dict[str, Any]:
-        arguments = explained, question.variables, rows
-        fitted = {name: explained.fitted(method, question.variables, rows) for name, method in asked.items()}
-        together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
-        found = run_direct(together, *arguments, data=data, **shared) if together else {}
-        for name, method in fitted.items():
-            if name not in together:
-                found[name] = run(method, *arguments, data=data, report=report, **shared)
-        return {name: found[name] if details else found[name].maps for name in named}
 
-    return question.of_inputs(input, data, explain)
+def _run(
+    methods: Mapping[str, Method],
+    variables: Variables,
+    explained: Explained,
+    rows: Row,
+    data: Any,
+    *,
+    report: Report | None,
+    finish: Presentation,
+    **shared: Any,
+) -> dict[str, Any]:
+    """What each method gives for these rows: maps or, with details, attributions."""
+    fitted = {name: explained.fitted(method, variables, rows) for name, method in methods.items()}
+    together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
+    shared = {**shared, "data": data, "finish": finish}
+    found = run_direct(together, explained, variables, rows, **shared) if together else {}
+    for name, method in fitted.items():
+        if name not in together:
+            found[name] = run(method, explained, variables, rows, report=report, **shared)
+    return {name: found[name] if finish.details else found[name].maps for name in methods}
 
 
 def build(method: str | type[Method] | Method, **options: Any) -> Method:

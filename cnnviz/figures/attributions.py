@@ -12,9 +12,8 @@ from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.image import draw_image
+from cnnviz.figures.image import draw_image, draw_signal
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.signals import draw_signal
 from cnnviz.figures.style import MARGIN, page, place, shortened
 
 SIGNAL = 0.7, 2.2  # inches: the height and width of a signal
@@ -47,9 +46,8 @@ def attributions(
     tops = [height - HEAD - i * step for i in range(count)]
     _write_rows(figure, rows, tops)
     ax = _column(figure, WORDS, across - GAP, tops, cell, "image")
-    draw = draw_image if images.ndim == 4 else draw_signal
     for i, pixels in enumerate(images):
-        draw(ax, pixels, _extent(i, step, cell, across - GAP))
+        draw_image(ax, pixels, _extent(i, step, cell, across - GAP))
     _frame(ax, tops, cell, across - GAP)
     for k, (name, column) in enumerate(columns.items(), 1):
         left = WORDS + k * across

@@ -78,16 +78,3 @@ def _print_ends(ax: Axes, scale: Scale, label: str) -> None:
     ax.tick_params(labelsize=8, length=2)
     ax.set_xticks([])
     ax.spines[["top", "bottom", "left"]].set_visible(False)
-
-
-def draw_signal(ax: Axes, signal: Float[np.ndarray, "t c"], extent: tuple[float, float, float, float]) -> None:
-    """The signal's channels as curves in `extent` (left, right, bottom, top), from its least to its greatest value."""
-    left, right, bottom, top = extent
-    low, high = float(signal.min()), float(signal.max())
-    level = (signal - low) / (high - low if high > low else 1.0)
-    edge = 0.5 * (right - left) / len(signal)  # a value stands in the middle of its sample
-    x = np.linspace(left + edge, right - edge, len(signal))
-    for channel in np.moveaxis(bottom + (0.06 + 0.88 * level) * (top - bottom), 1, 0):
-        ax.plot(x, channel, color="white", linewidth=2.4)
-        ax.plot(x, channel, color="0.1", linewidth=0.9)
-    ax.set_axis_off()

@@ -1,7 +1,7 @@
 """A function that computes in bfloat16 or float16, computed in float32: explanations divide, sort and sum many terms.
 
-Every primitive is applied to float32 values, except those that call typed functions (an activation with a derivative
-of its own, a loop), whose inputs are rounded as the model has it.
+Every primitive is applied to float32 values, and so is the inside of a function that has a `jvp` of its own, such as
+ReLU; the inputs of other functions with types (a `custom_vjp`, a loop) are rounded as the model has it.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,16 +45,36 @@ def in_float32(function: Callable) -> Callable:
 def _apply(node: Node, *arrays: Any) -> Sequence[Any]:
     if not any(is_low(value.dtype) for value in (*node.inputs, *node.outputs)):
         return node.apply(*arrays)
+    if node.name == "custom_jvp_call":
+        return _with_own_derivative(node)(*map(_as_array, arrays))
     if node.name == "bitcast_convert_type" or any(map(_is_typed, node.params.values())):
-        typed = [
-            array.astype(v.dtype) if is_low(v.dtype) else array for array, v in zip(arrays, node.inputs, strict=True)
-        ]
-        return list(map(raised, node.apply(*typed)))
+        return _as_typed(node, *arrays)
     arrays = tuple(map(_as_array, arrays))
     if node.name == "convert_element_type" and is_low(node.params["new_dtype"]) and arrays[0].dtype == jnp.float32:
         return arrays
     params = {name: jnp.dtype(jnp.float32) if _is_low_type(value) else value for name, value in node.params.items()}
     return replace(node, equation=node.equation.replace(params=params)).apply(*arrays)
+
+
+def _as_typed(node: Node, *arrays: Any) -> Sequence[Any]:
+    pairs = zip(arrays, node.inputs, strict=True)
+    return list(map(raised, node.apply(*(a.astype(v.dtype) if is_low(v.dtype) else a for a, v in pairs))))
+
+
+def _with_own_derivative(node: Node) -> Callable[..., Sequence[Any]]:
+    """A `custom_jvp` function in float32: its inside and its derivative."""
+    body: Any = node.body
+    tangent = in_float32(lambda primals, tangents: jax.jvp(lambda *x: _as_typed(node, *x), primals, tangents)[1])
+
+    @jax.custom_jvp
+    def called(*arrays: Any) -> Sequence[Any]:
+        return list(map(_as_array, body.evaluate(arrays, body.outputs, apply=_apply)))
+
+    @called.defjvp
+    def derivative(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        return called(*primals), tangent(tuple(primals), tuple(tangents))
+
+    return called
 
 
 def _as_array(array: Any) -> Any:

@@ -9,7 +9,7 @@ from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import Data, OneByOne, Picture, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, size
 from cnnviz.probe import Layer
 
 HEADER = ("layer", "kind", "output shape", "parameters", "receptive field")
@@ -26,9 +26,12 @@ class Layers(OfLayer, OneByOne):
         layers = net.layers if self.layer is None else [net.layer(self.layer)]
         total = parameter_count(net.variables)
         title = f"{net.title}: layers for images of {size(net.image_shape)}, {total:,} parameters"
+        sides = " x ".join(NAMES.get(len(net.image_shape) - 1, ()))
         caption = (
-            "Output shape of one image as height x width x channels; the receptive field is the height x width of the "
-            "pixels that one value can depend on."
+            f"Output shape of one image as {sides} x channels; the receptive field is the {sides} of the pixels that "
+            "one value can depend on."
+            if sides
+            else "Output shape of one vector; the receptive field is the number of features that a value can depend on."
         )
         if len(layers) > MOST_ROWS:
             caption += f" Drawn are the first and the last {MOST_ROWS // 2} of {len(layers):,} layers."

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped
 
 from cnnviz import probe
 from cnnviz.data import Dataset
@@ -15,6 +15,7 @@ from cnnviz.figures.image import gallery
 from cnnviz.networks import Net
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample
+from cnnviz.pictures.slices import middle
 
 MOST_BARS, MOST_MISTAKES = 20, 24
 
@@ -33,7 +34,7 @@ class Predictions(OfImage, OneByOne):
         return [one, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
 
 
-def predict(net: Net, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
+def predict(net: Net, images: Shaped[np.ndarray, "n *sides c"]) -> Probabilities:
     """The class probabilities `[n k]` of uint8 images; they are converted to floats in chunks, to save memory."""
     logits = probe.logits(net.model, net.variables, images, prepare=net.prepare)
     return softmax(np.asarray(logits, np.float64))
@@ -69,9 +70,10 @@ def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
     caption = f"Class probabilities; the true class, {names[label]}, has {p[label]:.4f}.{left_out}"
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
     true = int(np.flatnonzero(order == label)[0])
+    pixels, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
     subject = {"network": net.name, "image": shown.subject}
-    return Picture("probabilities", title, caption, records, draw, subject)
+    return Picture("probabilities", title, caption + sliced, records, draw, subject)
 
 
 def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"]:
@@ -120,5 +122,7 @@ def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Pict
     title = f"{net.name} on {dataset.title}: the {len(first)} most confident of {len(wrong):,} mistakes"
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
-    draw = partial(gallery, dataset.test.images[first], texts, title=title)
-    return [Picture("mistakes", title, caption, records, draw, {"network": net.name})]
+    images = dataset.test.images[first]
+    images, sliced = middle(images, 1) if images.ndim == 5 else (images, "")
+    draw = partial(gallery, images, texts, title=title)
+    return [Picture("mistakes", title, caption + sliced, records, draw, {"network": net.name})]

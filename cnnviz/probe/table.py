@@ -69,7 +69,7 @@ def layers(model: Any, variables: VariablesLike, image_shape: Any, *, call: Call
 def _fields(traced: Trace) -> dict[Value, tuple[int, ...]]:
     """The receptive field of each value, in the first of the inputs that it depends on."""
     fields: dict[Value, tuple[int, ...]] = {}
-    for image in reversed(traced.images.values()):
+    for image in reversed(list(traced.images.values())):
         sides = range(1, len(image.shape) - 1) or range(1, len(image.shape))  # a vector's features are its one side
         fields.update(receptive_fields(traced.graph, image, tuple(sides)))
     return fields
