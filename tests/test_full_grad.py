@@ -72,3 +72,28 @@ def test_the_map_is_the_papers_sum():
     found = evaluate(build("full_grad"), score, image, KEY)
     assert found.shape == (3, 4, 1)
     np.testing.assert_allclose(found[..., 0], due, rtol=1e-4)
+
+
+STRAIGHT = jax.custom_vjp(lambda x: jnp.round(x))
+STRAIGHT.defvjp(lambda x: (jnp.round(x), None), lambda _, g: (g,))
+W = jax.random.normal(KEY, (4, 5))
+LEFT_OUT = {
+    "stopped": lambda x: jax.lax.stop_gradient(jnp.tanh(x @ W)) + x @ W,
+    "straight through by stopping": lambda x: x @ W + jax.lax.stop_gradient(jnp.round(x @ W) - x @ W),
+    "straight through by custom_vjp": lambda x: STRAIGHT(2 * x @ W),
+    "a constant concatenated": lambda x: jnp.concatenate([x @ W, jnp.full((1, 2), 3.0)], 1),
+    "padded": lambda x: jnp.pad(x @ W, ((0, 0), (1, 1)), constant_values=2.0),
+    "set": lambda x: (x @ W).at[:, 0].set(4.0),
+    "by an index": lambda x: x @ W + (x @ W).argmax(1, keepdims=True),
+    "of a spectrum": lambda x: jnp.abs(jnp.fft.fft(x @ W + 0.3)) + jnp.fft.fft(x @ W).real,
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_the_models_derivative_leaves_out_is_a_bias(name):
+    score = lambda image, _: (LEFT_OUT[name](image.reshape(1, -1)).sum(), {})
+    image = jnp.array([1.0, -0.5, 0.2, 2.0]).reshape(2, 2, 1)
+    pixels, biases, _ = contributions(score, image)
+    assert np.isclose(pixels.sum() + sum(bias.sum() for bias in biases), score(image, {})[0], rtol=1e-4)
+    np.testing.assert_allclose(pixels, image * jax.grad(lambda image: score(image, {})[0])(image), rtol=1e-4, atol=1e-6)
+    assert np.isfinite(evaluate(build("full_grad"), score, image, KEY)).all()

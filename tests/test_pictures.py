@@ -90,7 +90,8 @@ def test_of_a_thousand_layers_sixty_are_in_the_drawn_table_and_all_in_the_number
     vars(net := replace(run))["layers"] = many
     (picture,) = layers.Layers().of(net, Data())
     assert len(picture.numbers) == 1001
-    assert "Drawn are the first and the last 30 of 1,000 layers. Names are cut after 60 characters." in picture.caption
+    assert "Drawn are the first and the last 30 of 1,000 layers." in picture.caption
+    assert "Names of more than 60 characters are shortened in the middle." in picture.caption
     shown = layers.rows(many, 0)
     assert [row[0] for row in shown[28:33]] == ["layer28", "layer29", "… 940 more", "layer970", "layer971"]
     assert len(shown[3][0]) == 60
@@ -274,9 +275,36 @@ def test_the_confusion_matrix_counts_true_by_predicted(run):
     np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(DATASET.test.labels, minlength=10))
     assert all(counts[i, (i + 1) % 10] == counts[i].sum() for i in range(10))
     assert "test accuracy 0.0000" in picture.title
-    assert "not the names and counts" not in picture.caption
-    many = predictions.confusion_picture(run, DATASET, np.eye(50)[DATASET.test.labels])
-    assert many.caption.endswith("Of 50 classes, the numbers are shown, not the names and counts.")
+    assert "Drawn are" not in picture.caption
+
+
+def test_of_many_classes_those_with_the_most_mistakes_are_in_the_matrix(run):
+    said = DATASET.test.labels.copy()
+    said[:6] = 4000, 4000, 700, 701, 702, 703
+    picture = predictions.confusion_picture(run, DATASET, np.eye(5000)[said])
+    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes.")
+    assert {"700", "701", "702", "703", "4000"} <= set(picture.numbers["classes"])
+    assert picture.numbers["classes"] == sorted(picture.numbers["classes"], key=int)
+    assert np.shape(picture.numbers["counts"]) == (50, 50)
+    assert np.sum(picture.numbers["counts"]) == 30
+    assert max(picture.draw().get_size_inches()) < 12
+    thousand = predictions.confusion_picture(run, DATASET, np.eye(900)[said % 900])
+    assert np.shape(thousand.numbers["counts"]) == (900, 900)
+
+
+def test_a_network_too_large_for_all_images_is_shown_the_first(run, monkeypatch):
+    monkeypatch.setattr(
+        "cnnviz.pictures.effort.MOST", (probe.products(run.model, run.variables, (28, 28, 1)) * 12,) * 2
+    )
+    _, confusion, mistakes = predictions.Predictions()([run], DATA)
+    assert confusion.title.endswith(" of the first 12 of 30 images")
+    assert np.sum(confusion.numbers["counts"]) == 12
+    assert all(record["image"] < 12 for record in mistakes.numbers)
+    (maps_of_one,) = attribute.Attributions(methods="gradient,guided_backprop")([run], DATA)
+    assert maps_of_one.numbers["gradient"].shape[1] == 2  # each takes three passes per image
+    assert "Left out: 6 of 8 images. This large network would take hours." in maps_of_one.caption
+    (as_asked,) = attribute.Attributions(methods="gradient", images="0:7")([run], DATA)
+    assert as_asked.numbers["gradient"].shape[1] == 7
 
 
 def test_mistakes_are_the_most_confident_first(run):

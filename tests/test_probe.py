@@ -1,6 +1,8 @@
 """The seam: names, order, values, offsets, pruning and errors, for Linen and NNX alike."""
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import flax.linen as nn
@@ -440,3 +442,14 @@ def test_layers_are_a_table_in_a_notebook(foreign, images):
     html = found._repr_html_()
     assert html.count("<tr>") == len(found) + 1
     assert "<td>z_first</td><td>Conv</td><td>8x8x4</td><td>112</td><td>3x3</td>" in html
+
+
+def test_layers_are_found_without_assertions():
+    """Under `python -O` Flax's interceptors are not removed."""
+    code = (
+        "import jax, jax.numpy as jnp\nfrom cnnviz import probe\nfrom cnnviz.models.cnn import CNN\n"
+        "variables = CNN().init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))\n"
+        "print(*[layer.name for layer in probe.layers(CNN(), variables, (28, 28, 1))][:3])"
+    )
+    found = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True)
+    assert found.stdout.split() == ["conv1", "relu1", "pool1"], found.stderr

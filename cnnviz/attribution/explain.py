@@ -114,8 +114,8 @@ def _run(
     """What each method gives for these rows: maps or, with details, attributions."""
     fitted = {name: explained.fitted(method, variables, rows) for name, method in methods.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
-    shared = {**shared, "data": data, "finish": finish}
-    found = run_direct(together, explained, variables, rows, **shared) if together else {}
+    shared = {**shared, "data": data, "finish": finish, "row_bytes": explained.row_bytes(variables, rows)}
+    found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
     for name, method in fitted.items():
         if name not in together:
             found[name] = run(method, explained, variables, rows, report=report, **shared)

@@ -54,6 +54,12 @@ class Explained:
         )
         return method.fitted_to(at, tuple(shape))
 
+    def row_bytes(self, variables: Variables, rows: Row) -> int:
+        """The bytes of the values of one image's score and of their gradients."""
+        inputs = with_rows(self._inputs(rows, jax.ShapeDtypeStruct(rows.image.shape, self.dtype)), 1)
+        options = self.subject.options(inputs)
+        return 2 * trace(self.subject.model.value, variables, inputs.images, **options).row_bytes
+
     def _inputs(self, row: Row, image: Any) -> Inputs:
         return jax.tree.unflatten(self.form, [*row.held[: self.place], image, *row.held[self.place :]])
 

@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ import tyro
 
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, glyphs, terminal
+from cnnviz.commands.opened import Asked, opened
 from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
@@ -25,6 +27,18 @@ class Common:
 
     run: Annotated[str | None, tyro.conf.Positional] = None
     """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
+    model: str | None = None
+    """The Flax class of --weights, or of a run of a class of yours: path/to/net.py:Net or package.module:Net."""
+    model_options: str | None = None
+    """With --weights: the network's options as JSON, such as '{"width": 64}'."""
+    weights: Path | None = None
+    """Draw --model with these weights instead of a run: .msgpack, .safetensors, .npz, or an Orbax directory."""
+    image_shape: str | None = None
+    """With --weights: the shape of the images, such as 28,28,1; by default that of --dataset."""
+    classes: str | None = None
+    """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
+    prepare: str | None = None
+    """With --weights: (pixel * scale - mean) / deviation as JSON, '{"scale": 0.00392, "mean": [0.5]}' (scale 1/255)."""
     member: int | None = None
     """The seed of the network to draw, of a run that has several; by default the first one's."""
     format: str = "png"
@@ -56,7 +70,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") 
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
     options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
     description = _kinds_listed() if options is Every and "--help" in arguments else None
-    return console.run(lambda asked: visualize(asked, kinds), options, arguments, program, description)
+    draw, smaller = lambda asked: visualize(asked, kinds), "the choice of --images or --methods, or the network"
+    return console.run(draw, options, arguments, program, description, smaller=smaller)
 
 
 def _is_kind(first: Sequence[str]) -> bool:
@@ -95,21 +110,33 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
         if (given := getattr(options, name, None)) not in (None, *names):
             raise unknown(name, given, names)
     console.use_compilation_cache()
-    net = _net(options, made.values())
+    asked = Asked(options)
+    net = opened(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
         net.layer(options.layer)
-    data = Data(lambda: _dataset(options, net))
+    data = Data(lambda: _dataset(options, net, asked))
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
-    # All are drawn before the first is written, so that an error leaves no incomplete set.
-    with terminal.progress() as report:
-        every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
+    _check_image(options, made.values(), data)
     clear_unfinished(folder)
-    with glyphs.one_note():
-        for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
-            for path in files.write(picture, folder, options.format, options.data):
-                print(f"{name}: {path}")
+    # Each kind is written before the next is computed, so that an error or Ctrl-C keeps those that are done.
+    with glyphs.one_note(), terminal.progress() as report:
+        for name, kind in made.items():
+            for picture in _pictures(name, kind, net, data, report, needed):
+                for path in files.write(picture, folder, options.format, options.data):
+                    print(f"{name}: {path}", flush=True)
     return 0
+
+
+def _check_image(options: Any, kinds: Iterable[Any], data: Any) -> None:
+    """Raises InputError, before anything is written, if the data set lacks the image that a kind of picture shows."""
+    from cnnviz.data import Unavailable
+    from cnnviz.pictures.picture import sample
+
+    if any(isinstance(kind, OfImage) for kind in kinds):
+        with suppress(Unavailable):  # which is said of each kind that needs it
+            if data.dataset is not None:
+                sample(data.dataset, options.split, options.image)
 
 
 def _folder(net: Any) -> Path:
@@ -140,36 +167,12 @@ def _pictures(name: str, kind: Any, net: Any, data: Any, report: Any, needed: bo
         return []
 
 
-def _net(options: Any, kinds: Iterable[Any]) -> Any:
-    """The network that the options name, by default that of the latest run."""
-    from cnnviz import networks, runs
-    from cnnviz.training.recipe import check_seed
-
-    check_seed(options.seed)
-    where = options.run or str(runs.latest(options.runs))
-    asked = networks.Where.read(where)
-    if not asked.path.exists() and asked.path.parent == Path(".") and not asked.path.suffix:
-        raise unknown("kind of picture or run", str(asked.path), PICTURES)
-    net = networks.open(where if options.member is None else f"{where}@{options.member}", seed=options.seed)
-    if note := getattr(net, "note", ""):
-        print(f"note: {note}")
-    if options.seed and net.path and not any(hasattr(kind, "seed") for kind in kinds):
-        print("note: --seed is the key of random draws, of which there are none here; --member shows another network")
-    if net.path is None:
-        print(f"untrained: a fresh Glorot draw from jax.random.key({options.seed})")
-    return net
-
-
-def _dataset(options: Any, net: Any) -> Any:
+def _dataset(options: Any, net: Any, asked: Asked) -> Any:
     """The data set that was asked for, or the network's own, or the first that fits the model.
 
     Raises InputError if the data set that was asked for does not fit.
     """
-    from cnnviz import data
-
-    if options.dataset is not None:
-        dataset, line = data.first_available(options.dataset, options.data_dir)
-        print(line)
+    if (dataset := asked.dataset) is not None:
         if not _fits(dataset, net):
             shape = dataset.train.images.shape[1:]
             raise InputError(

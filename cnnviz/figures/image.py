@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz.figures.style import NARROWEST, page, shortened
+from cnnviz.figures.style import NARROWEST, default_style, page, shortened
 
 Pixels = UInt8[np.ndarray, "h w c"]
 Shown = Shaped[np.ndarray, "*sides c"]  # pixels, or a signal [t c] of any type
@@ -32,7 +32,8 @@ def draw_image(ax: Axes, pixels: Shown, extent: Extent | None = None) -> None:
 def draw_signal(ax: Axes, signal: Shown, extent: Extent) -> None:
     """The signal's channels as curves in `extent`, from its least to its greatest value."""
     left, right, bottom, top = extent
-    low, high = float(signal.min()), float(signal.max())
+    known = np.where(np.isfinite(signal), signal, np.nan)
+    low, high = (float(end(known)) if np.isfinite(known).any() else 0.0 for end in (np.nanmin, np.nanmax))
     level = (signal - low) / (high - low if high > low else 1.0)
     edge = 0.5 * (right - left) / len(signal)  # a value stands in the middle of its sample
     x = np.linspace(left + edge, right - edge, len(signal))
@@ -42,6 +43,7 @@ def draw_signal(ax: Axes, signal: Shown, extent: Extent) -> None:
     ax.set_axis_off()
 
 
+@default_style()
 def image(pixels: Pixels, *, title: str = "") -> Figure:
     """One image, large."""
     h, w, _ = pixels.shape
@@ -54,6 +56,7 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
     return figure
 
 
+@default_style()
 def gallery(
     images: Shaped[np.ndarray, "n *sides c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
 ) -> Figure:

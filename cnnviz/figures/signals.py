@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from cnnviz.figures.grids import ABOVE, BELOW, LEFT, layout, print_indices
 from cnnviz.figures.montage import map_columns
 from cnnviz.figures.scales import Scale
-from cnnviz.figures.style import BLUE, MARGIN, page, place
+from cnnviz.figures.style import BLUE, MARGIN, default_style, page, place
 
 Curves = Float[np.ndarray, "n t"]
 CELL, RIGHT = (3, 5), 0.75  # a cell's height and width in proportion; inches for the printed scale
 
 
+@default_style()
 def signals(
     panels: Mapping[str, Curves],
     scale: Scale,
@@ -29,7 +30,7 @@ def signals(
 ) -> Figure:
     """Each panel's curves as a grid under the panel's name, each in a frame from the low to the high end of `scale`.
 
-    Indices as in `grids`. A gray line marks zero; values beyond the scale end at the frame.
+    Indices as in `grids`. A gray line marks zero; values beyond the scale end at the frame, and NaN is a gap.
     """
     first = next(iter(panels.values()))
     columns = columns or map_columns(len(first))

@@ -18,6 +18,12 @@ def logits_of(graph: Graph, output: Value) -> Value:
     return _unshifted(graph, shifted) if shifted is not None else output
 
 
+def softmax_operand(graph: Graph, node: Node) -> Value | None:
+    """What goes into the softmax whose last node this is, before anything is subtracted; None for any other node."""
+    shifted = _softmax_operand(graph, node)
+    return None if shifted is None else _unshifted(graph, shifted)
+
+
 def _through(graph: Graph, value: Value) -> Value:
     """The value before everything that changes only its shape or type."""
     while (node := graph.maker(value)) is not None and node.name in IDENTITIES | RESHAPES:

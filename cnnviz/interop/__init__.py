@@ -1,4 +1,8 @@
-"""READERS for models of other frameworks, by file suffix; each returns `(model, variables)` without running code."""
+"""Networks and weights in files, read without running code.
+
+READERS, by suffix, give `(model, variables)` of a model of another framework. WEIGHTS, by suffix, give arrays in nested
+dicts, which a model that the user names is filled with; "orbax" reads a directory.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +14,13 @@ READERS = {
     ".h5": "cnnviz.interop.keras.read:load_keras",
     ".hdf5": "cnnviz.interop.keras.read:load_keras",
     ".keras": "cnnviz.interop.keras.read:load_keras",
+}
+
+WEIGHTS = {
+    ".msgpack": "cnnviz.interop.weights.msgpack:read",
+    ".safetensors": "cnnviz.interop.weights.safetensors:read",
+    ".npz": "cnnviz.interop.weights.npz:read",
+    "orbax": "cnnviz.interop.weights.orbax:read",
 }
 
 

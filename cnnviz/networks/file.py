@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
-
 from cnnviz.interop import READERS
+from cnnviz.networks.model import of_model
 from cnnviz.networks.net import Net
 from cnnviz.registry import resolve
 
@@ -16,6 +14,4 @@ def read(path: Path, seed: int = 0) -> Net:
     Raises InputError if there is no reader for the suffix or the file cannot be read.
     """
     model, variables = resolve(READERS, path.suffix, "reader")(path)
-    image = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.float32)
-    untrained = model.lazy_init(jax.random.key(seed), image)  # without a forward pass
-    return Net(path.stem, model, [variables], [untrained], tuple(model.image_shape))
+    return of_model(model, variables, image_shape=model.image_shape, name=path.stem, seed=seed)

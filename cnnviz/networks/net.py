@@ -20,9 +20,10 @@ class Net:
     The images of a network for signals are `(t, c)`, those of one for volumes `(d, h, w, c)`.
 
     `members` has the variables of one network per seed in `seeds`, or of a single network if `seeds` is empty.
-    `beginnings` has the variables of each member before its first step, or freshly drawn ones. `data` identifies the
-    data set it was trained on (name, fingerprint, dir), `history` has one record per epoch and member, `path` is the
-    directory of the run; they are empty for a network that cnnviz did not train.
+    `beginnings` has the variables of each member before its first step, or freshly drawn ones; it is empty for an NNX
+    module, which cannot be drawn again. `data` identifies the data set it was trained on (name, fingerprint, dir),
+    `history` has one record per epoch and member, `path` is the directory of the run; they are empty for a network
+    that cnnviz did not train.
     """
 
     name: str

@@ -15,12 +15,13 @@ from cnnviz.figures.image import image
 from cnnviz.figures.scales import scale_of
 from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import missing
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, sample, size
 from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
 
-MOST_LAYERS, MOST_MAPS = 4, 256
+MOST_LAYERS, MOST_MAPS, MOST_UNITS = 4, 256, 2048
 NONLINEAR = ("relu", "elu", "selu", "gelu", "silu", "swish", "mish", "softplus", "tanh", "sigmoid", "activation")
 
 
@@ -106,8 +107,11 @@ def values_picture(
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
-    caption = f"One bar per unit; {(values > 0).sum()} of {values.size} are positive.{left_out}"
-    return Picture(stem, title, caption, numbers, partial(code, np.ravel(values), title=title), subject, axes)
+    some = f" Drawn are the first {MOST_UNITS:,}." if values.size > MOST_UNITS else ""
+    caption = f"One bar per unit; {(values > 0).sum()} of {values.size} are positive.{some}{left_out}"
+    caption += missing("values", values)
+    draw = partial(code, np.ravel(values)[:MOST_UNITS], title=title)
+    return Picture(stem, title, caption, numbers, draw, subject, axes)
 
 
 def maps_picture(
@@ -123,7 +127,7 @@ def maps_picture(
     caption = (
         f"All maps on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(maps):,} of {maps.size:,} values "
         f"are clipped. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero."
-        f"{sliced}{left_out}"
+        f"{sliced}{left_out}{missing('values', maps)}"
     )
     draw = partial(grids if shown.ndim == 3 else signals, {"": shown}, scale, title=title, label="activation")
     return Picture(stem, title, caption, numbers, draw)

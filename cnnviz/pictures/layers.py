@@ -36,7 +36,7 @@ class Layers(OfLayer, OneByOne):
         if len(layers) > MOST_ROWS:
             caption += f" Drawn are the first and the last {MOST_ROWS // 2} of {len(layers):,} layers."
         if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):
-            caption += f" Names are cut after {LONGEST} characters."
+            caption += f" Names of more than {LONGEST} characters are shortened in the middle."
         draw = partial(table, HEADER, rows(layers, total), numeric=(3, 4), title=title)
         return [Picture("layers", title, caption, records(layers, total), draw, {"network": net.name})]
 

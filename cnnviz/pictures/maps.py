@@ -8,6 +8,7 @@ import numpy as np
 from cnnviz.figures.grids import grids
 from cnnviz.figures.scales import scale_of
 from cnnviz.figures.signals import signals
+from cnnviz.pictures.finite import missing
 from cnnviz.pictures.picture import SIDES, Picture, size
 from cnnviz.pictures.slices import middle
 
@@ -29,6 +30,7 @@ def maps_picture(maps: Any, gap: Any = None) -> Picture:
     words = [f"Raw values on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(found):,} are clipped.{sliced}"]
     if gap is not None:
         words.append(f"Completeness gaps are at most {np.abs(np.asarray(gap)).max():.2g}.")
+    caption = " ".join(words).replace(" nan", " NaN") + missing("values", found)
     draw = partial(grids if shown.ndim == 3 else signals, {"": shown}, scale, title=title, label="attribution")
     axes = {"maps": ("image", *SIDES[found.ndim - 1])}
-    return Picture("maps", title, " ".join(words), {"maps": found}, draw, axes=axes)
+    return Picture("maps", title, caption, {"maps": found}, draw, axes=axes)

@@ -6,16 +6,18 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels
+from cnnviz.figures.finite import in_words
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import statistics
 from cnnviz.pictures.picture import Skipped
 
-Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and "untrained" -> the weights of one layer
+Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and mostly "untrained" -> the weights of one layer
 
 
 def pair(net: Net, name: str) -> Pair:
-    """A layer's weights as float32, trained and untrained, in their own shape."""
-    trained, untrained = (kernels.weights(variables)[name] for variables in (net.variables, net.untrained))
-    return {"trained": np.asarray(trained, np.float32), "untrained": np.asarray(untrained, np.float32)}
+    """A layer's weights as float32 in their own shape: trained, and untrained if the network has a twin."""
+    sets = {"trained": net.variables} | ({"untrained": net.untrained} if net.beginnings else {})
+    return {kind: np.asarray(kernels.weights(variables)[name], np.float32) for kind, variables in sets.items()}
 
 
 def convolutions(net: Net) -> list[str]:
@@ -42,6 +44,6 @@ def weighted_layer(net: Net, asked: str | None) -> str:
 
 
 def summary(weights: Mapping[str, Float[np.ndarray, "..."]]) -> str:
-    """The mean and standard deviation of each array, as text."""
-    facts = {name: kernels.statistics(values) for name, values in weights.items()}
-    return "; ".join(f"{name} mean {f['mean']:.4f}, standard deviation {f['std']:.4f}" for name, f in facts.items())
+    """The mean and standard deviation of each array's finite values, as text."""
+    facts = {name: statistics(values) for name, values in weights.items()}
+    return "; ".join(f"{name} {in_words(f['mean'], f['std'])}" for name, f in facts.items())

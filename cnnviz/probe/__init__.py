@@ -12,12 +12,13 @@ one with a row per image is given as `Rows(array)`. Arguments that select evalua
 arrays, `output` names the one that the logits are (`outputs.logits_among`).
 """
 
+from cnnviz.probe.calls import batch_logits, check_trainable, initial_variables, training_logits
 from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.inputs import Rows, check_images, first_row
 from cnnviz.probe.network import network_of
-from cnnviz.probe.nnx import from_nnx
-from cnnviz.probe.read import activations, logits, output_shape
+from cnnviz.probe.nnx import from_nnx, nnx_model
+from cnnviz.probe.read import activations, logits, output_shape, products
 from cnnviz.probe.reader import NOTHING, Call, Reader, as_names
 from cnnviz.probe.score import Unit, check_unit, score_of
 from cnnviz.probe.table import Layer, layers
@@ -36,15 +37,21 @@ __all__ = [
     "activations",
     "as_names",
     "as_variables",
+    "batch_logits",
     "check_images",
+    "check_trainable",
     "check_unit",
     "first_row",
     "fold",
     "fold_readers",
     "from_nnx",
+    "initial_variables",
     "layers",
     "logits",
     "network_of",
+    "nnx_model",
     "output_shape",
+    "products",
     "score_of",
+    "training_logits",
 ]

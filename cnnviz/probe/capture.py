@@ -15,7 +15,7 @@ import jax
 from flax.traverse_util import flatten_dict
 
 from cnnviz.errors import InputError, InputTypeError
-from cnnviz.types import Array, PyTree, Variables
+from cnnviz.types import Array, Key, PyTree, Variables
 
 COLLECTION, OUTPUT = "//cnnviz", "//output"  # names that no model uses for its own
 EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
@@ -43,6 +43,14 @@ class Adapter(ABC):
     def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """One call of the model, as `capture.record` gives it."""
 
+    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+        """Variables drawn from the key. Raises InputError if this model cannot be drawn again."""
+        raise InputError(f"Variables of a {type(self).__name__} cannot be drawn again; it comes with its own.")
+
+    def train(self, variables: Variables, images: Array, key: Key) -> tuple[PyTree, PyTree]:
+        """The output in training mode, random draws from the key, and BatchNorm's new statistics."""
+        raise InputError(f"A {type(self).__name__} cannot be trained.")
+
 
 def record(model: Any, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     """One call of the model in evaluation mode, with every module's output and every sown value under its path.
@@ -50,13 +58,26 @@ def record(model: Any, variables: Variables, images: PyTree, call: Mapping[str, 
     A path is joined by "/". Of a module that is called twice, the outputs are `name@0` and `name@1`. Raises
     InputTypeError if the model is neither a Linen module nor an Adapter.
     """
+    check_model(model)
     if isinstance(model, Adapter):
         return model.record(variables, images, call)
-    if not isinstance(model, nn.Module):
+    return _record_linen(model, variables, images, call)
+
+
+def check_model(model: Any) -> None:
+    """Raises InputTypeError if the model is neither a Linen module nor an Adapter."""
+    if not isinstance(model, nn.Module | Adapter):
         raise InputTypeError(
             f"A model is a Flax Linen module, or an NNX one brought in by from_nnx; {type(model).__name__} is neither."
         )
-    return _record_linen(model, variables, images, call)
+
+
+def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `function` besides the images: `call`, and those of EVALUATION that its signature has.
+
+    Raises InputError for another required argument that is not in `call`.
+    """
+    return arguments_of(function, None, call)[1]
 
 
 def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tuple[tuple[PyTree, ...], dict[str, Any]]:
@@ -106,10 +127,13 @@ def is_array(value: Any) -> bool:
 def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     order: list[str] = []
     kinds: dict[str, str] = {}
+    ended: list[bool] = []
 
     def intercept(next_call, args, kwargs, context):
         module, path = context.module, "/".join(context.module.path)
-        if context.method_name != "__call__":  # such as the wrapper that remat puts around a module
+        # Other methods are, for example, the wrapper that remat puts around a module. Under `python -O` Flax does not
+        # remove an interceptor, as that stands in an assertion: an old one lets calls pass.
+        if ended or context.method_name != "__call__":
             return next_call(*args, **kwargs)
         _note_sown_names(module, path, order)
         output = next_call(*args, **kwargs)
@@ -123,8 +147,11 @@ def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: 
         name: tree for name, tree in variables.items() if name not in (COLLECTION, "intermediates", "perturbations")
     }
     by_place, by_name = arguments_of(model.__call__, images, call)
-    with nn.intercept_methods(intercept):
-        output, state = nn.Module.apply(model, kept, *by_place, mutable=[COLLECTION, "intermediates"], **by_name)
+    try:
+        with nn.intercept_methods(intercept):
+            output, state = nn.Module.apply(model, kept, *by_place, mutable=[COLLECTION, "intermediates"], **by_name)
+    finally:
+        ended.append(True)
     sown = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     outputs = {"/".join(path[:-1]): value for path, value in flatten_dict(state.get(COLLECTION, {})).items()}
     root = outputs.pop("", None)

@@ -70,7 +70,8 @@ def fold_readers(
     requests, variables, inputs = zip(*(reader.request(images) for reader in each), strict=True)
     step = partial(_fold_chunk, form, requests, Static(update))
     arguments = tuple(its.rows for its in inputs)  # each reader's own; the images are the same
-    return fold_rows(step, variables, init, (images, arguments, *rows), merge, batch_size, report=report)
+    size = min(reader.batch_size(images, batch_size) for reader in each)
+    return fold_rows(step, variables, init, (images, arguments, *rows), merge, size, report=report)
 
 
 @partial(compiled, static_argnums=(0, 1, 2))

@@ -1,24 +1,29 @@
 """An NNX module as a model and its variables, which every function of cnnviz reads as it reads a Linen module."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 from flax import nnx
 
 from cnnviz.errors import InputTypeError
-from cnnviz.probe.capture import Adapter, Recording, arguments_of, is_array, named
-from cnnviz.types import PyTree, Variables
+from cnnviz.probe.capture import Adapter, Recording, arguments_of, evaluation_call, is_array, named
+from cnnviz.types import Array, Key, PyTree, Variables
 
 COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
 
 
 @dataclass(frozen=True, eq=False)
 class NNXModel(Adapter):
-    """The structure of an NNX module without its arrays; `apply` and `record` put arrays back into it."""
+    """The structure of an NNX module without its arrays; `apply` and `record` put arrays back into it.
+
+    `make` gives a new module whose parameters are drawn from a key, where it is known how.
+    """
 
     graphdef: Any
     states: Mapping[str, Any]  # collection -> the State whose structure the arrays take
+    make: Callable[[Key], nnx.Module] | None = None
 
     def module(self, variables: Variables) -> nnx.Module:
         """A copy of the module that holds these variables, in evaluation mode."""
@@ -31,6 +36,23 @@ class NNXModel(Adapter):
         """The module's output for images `[n, ..., c]`, in evaluation mode."""
         module = self.module(variables)
         return _captured(module, *arguments_of(module.__call__, images, call))[0]
+
+    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+        """The parameters of a new module, and its statistics; what else the module holds stays as it is."""
+        if self.make is None:
+            return super().init(key, images)
+        return {name: tree for name, tree in from_nnx(self.make(key))[1].items() if name in COLLECTIONS}
+
+    def train(self, variables: Variables, images: Array, key: Key) -> tuple[PyTree, PyTree]:
+        """The output in training mode, each stream of random draws with a key of its own, and the new statistics."""
+        module = self.module(variables)
+        module.train()
+        streams = [part for _, part in nnx.iter_graph(module) if isinstance(part, nnx.RngStream)]
+        for i, stream in enumerate(streams):
+            stream.key.set_value(jax.random.fold_in(key, i))
+        call = {name: not value for name, value in evaluation_call(module.__call__, {}).items()}
+        output, _ = _captured(module, (images,), call)
+        return output, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
     def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """As `capture.record`. The classes of the copy's modules are replaced; those of the original are not."""
@@ -61,6 +83,11 @@ def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
     named_states = dict(zip([*COLLECTIONS, "state"], states, strict=True))
     variables = {name: nnx.to_pure_dict(state) for name, state in named_states.items() if nnx.to_flat_state(state)}
     return NNXModel(graphdef, named_states), variables
+
+
+def nnx_model(make: Callable[[Key], nnx.Module]) -> NNXModel:
+    """The model whose variables `make(key)` draws, to be trained or to be filled with weights."""
+    return replace(from_nnx(make(jax.random.key(0)))[0], make=make)
 
 
 def _captured(module: Any, by_place: tuple[PyTree, ...], by_name: Mapping[str, Any]) -> tuple[PyTree, Any]:

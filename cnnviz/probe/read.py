@@ -3,8 +3,9 @@
 from functools import partial
 from typing import Any
 
-from cnnviz.batching import map_rows
+from cnnviz.batching import Report, map_rows
 from cnnviz.fast.jit import compiled
+from cnnviz.graph import cost
 from cnnviz.probe.inputs import Inputs, Prepare, call_for, one_image
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.reader import NOTHING, Call, Reader, Request
@@ -22,6 +23,7 @@ def activations(
     batch_size: int | None = None,
     call: Call = NOTHING,
     output: OutputName = None,
+    report: Report | None = None,
 ) -> Activations:
     """The values of the named layers (all by default) for each image, in order of execution: arrays `[n, ...]`.
 
@@ -29,10 +31,12 @@ def activations(
     the output before any softmax; of a model with several outputs, `output` says which (`outputs.logits_among`).
     `images` are floats `[n, ..., c]` (signals, pictures, volumes or vectors) or a dict, tuple or list of arrays with
     one row per image, as the model's call takes them; or what `prepare` makes such inputs of, a chunk at a time.
+    `report(done, total)` counts chunks.
     """
     reader = Reader(model, variables, layers, prepare=prepare, call=call, output=output)
     request, variables, inputs = reader.request(images)
-    values = map_rows(partial(_read, request, variables), inputs, batch_size)
+    size = reader.batch_size(images, batch_size)
+    values = map_rows(partial(_read, request, variables), inputs, size, report=report)
     return dict(zip(request.names, values, strict=True))
 
 
@@ -45,10 +49,11 @@ def logits(
     batch_size: int | None = None,
     call: Call = NOTHING,
     output: OutputName = None,
+    report: Report | None = None,
 ) -> Logits:
-    """The model's outputs `[n, k]` for each image, before any softmax that it ends in; images as in `activations`."""
-    asked = {"prepare": prepare, "batch_size": batch_size, "call": call, "output": output}
-    return activations(model, variables, images, LOGITS, **asked)[LOGITS]
+    """The model's outputs `[n, k]` for each image, before any softmax that it ends in; the rest as in `activations`."""
+    named: Any = {"prepare": prepare, "batch_size": batch_size, "call": call, "output": output, "report": report}
+    return activations(model, variables, images, LOGITS, **named)[LOGITS]
 
 
 def output_shape(
@@ -56,6 +61,12 @@ def output_shape(
 ) -> tuple[int, ...]:
     """The shape of one image's logits; nothing is computed. `image_shape` as in `layers`."""
     return trace(model, variables, one_image(image_shape), call_for(call, 1), output).logits.shape[1:]
+
+
+def products(model: Any, variables: VariablesLike, image_shape: Any, *, call: Call = NOTHING) -> int:
+    """The multiplications that one image costs in convolutions and matrix products; nothing is computed."""
+    traced = trace(model, variables, one_image(image_shape), call_for(call, 1))
+    return cost.products(traced.graph, *traced.images.values())
 
 
 @partial(compiled, static_argnums=0)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cnnviz.batching import IMAGE_ROWS, batch_size_or_default
 from cnnviz.errors import InputTypeError
 from cnnviz.probe.inputs import (
     Inputs,
@@ -81,6 +82,12 @@ class Reader:
         names = tuple(traced.values) if asked is None else tuple(name for name in known if name in asked)
         request = Request(Static(self.model), Static(constants(self.call)), Static(self.prepare), names, self.output)
         return request, variables, inputs
+
+    def batch_size(self, images: Any, asked: int | None = None) -> int:
+        """How many such images a compiled call reads: as many as asked for, or by default as their values allow."""
+        variables = as_variables(self.variables)
+        traced = trace(self.model, variables, prepared_shape(images, self.prepare), call_for(self.call, 2), self.output)
+        return batch_size_or_default(asked, IMAGE_ROWS, traced.row_bytes)
 
 
 def as_names(layers: LayerNames) -> tuple[str, ...] | None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +15,7 @@ from jax.core import Tracer
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.cost import value_bytes
 from cnnviz.graph.receptive_field import side_windows
 from cnnviz.graph.softmax import logits_of
 from cnnviz.probe.capture import Recording, record
@@ -42,6 +43,12 @@ class Trace:
     outputs: Mapping[str, Value]
     in_rows: frozenset[str]
     output: OutputName = None
+
+    @cached_property
+    def row_bytes(self) -> int:
+        """The bytes of all values that the model computes for one image."""
+        images = tuple(self.images.values())
+        return value_bytes(self.graph, *images) // images[0].shape[0]
 
     @property
     def logits(self) -> Value:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from cnnviz.errors import InputError
 from cnnviz.graph import Value, primitives
-from cnnviz.graph.primitives import LAYERS, MAXIMA, MOVES, SUMS
+from cnnviz.graph.primitives import COMPLEX, LAYERS, MAXIMA, MOVES, SUMS
 from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
 
@@ -33,10 +33,11 @@ def nothing(step: Step, cotangents: Arrays) -> Sequence[None]:
     return [None] * len(step.inputs)
 
 
+FOURIER = COMPLEX | {"fft"}  # linear, with complex numbers on the way
 JOINT = primitives.JOINT | {"product"}  # an additive method has no rule for these
 
 RULES: Rules = {
-    **dict.fromkeys((*LAYERS, "scale", *SUMS, *MOVES, *MAXIMA, "activation", *JOINT), derivative),
+    **dict.fromkeys((*LAYERS, "scale", *SUMS, *MOVES, *FOURIER, *MAXIMA, "activation", *JOINT), derivative),
     "stop_gradient": nothing,
 }
 

@@ -6,7 +6,7 @@ primitives, or a convolution or dense layer with the bias, or the BatchNorm in e
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,8 @@ import jax.numpy as jnp
 
 from cnnviz.fast.rewrite import apply_faster as apply
 from cnnviz.graph import Graph, Node, Value
-from cnnviz.graph.primitives import LAYERS, PRODUCTS
+from cnnviz.graph.primitives import LAYERS, PRODUCTS, REDUCTIONS
+from cnnviz.graph.softmax import softmax_operand
 from cnnviz.propagation.affine import Affine, following, merged
 from cnnviz.propagation.pointwise import (
     between,
@@ -28,13 +29,16 @@ from cnnviz.propagation.pointwise import (
 )
 from cnnviz.types import Array, Image, Score
 
+ORDERED = {"sort", "top_k"}
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """One operation on values that depend on the image; rules are looked up by its `name`.
 
     The name is the primitive's, except for an "activation" (an elementwise function), a "scale" (each value scaled and
-    shifted by constants) and a "product" (of several values that depend on the image). `depth` is the number of layers
+    shifted by constants), a "product" (of several values that depend on the image) and, if asked for, a "softmax".
+    `depth` is the number of layers
     before the step, on the longest path from the image.
     """
 
@@ -58,6 +62,21 @@ class Step:
     def y(self) -> tuple[Array, ...]:
         """The arrays of `outputs`."""
         return tuple(self.reading.values[value] for value in self.outputs)
+
+    @property
+    def selects(self) -> bool:
+        """Whether the image decides, by an order or an index, which values this moves."""
+        reached, node = self.reading.reached, self.nodes[-1]
+        return node.name in ORDERED or any(v in reached for v in node.inputs if not is_differentiable(v))
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the step reads or makes complex numbers."""
+        return any(jnp.issubdtype(value.dtype, jnp.complexfloating) for value in (*self.inputs, *self.outputs))
+
+    def at(self, values: Mapping[Value, Array]) -> "Step":
+        """The same step with other values of the graph, those of another image."""
+        return replace(self, reading=replace(self.reading, values=values))
 
     @property
     def place(self) -> str:
@@ -98,6 +117,11 @@ class Reading:
     depends: frozenset[Value]  # the real values that depend on the image, other than by masks and indices
     steps: list[Step]
 
+    @cached_property
+    def reached(self) -> frozenset[Value]:
+        """All values that depend on the image, masks and indices too."""
+        return frozenset(self.graph.depending())
+
     @property
     def score(self) -> Value:
         """The score, a scalar."""
@@ -113,13 +137,17 @@ class Reading:
         return self.values[value] if value.constant is None else value.constant
 
 
-def read(score: Score, image: Image) -> Reading:
-    """The reading of `score` at an image `[... c]`; works inside `jax.jit` and `jax.vmap`."""
+def read(score: Score, image: Image, *, softmax: bool = False) -> Reading:
+    """The reading of `score` at an image `[... c]`; works inside `jax.jit` and `jax.vmap`.
+
+    With `softmax`, each softmax is one step of that name, and otherwise several: exponentials, a sum and a quotient.
+    """
     traced, _ = Graph.of(lambda image: score(image, {})[0], image, opaque=is_function_of_each_value)
     graph = Graph(traced.inputs, traced.outputs, tuple(traced.needed(traced.outputs)))
     depends = graph.depending()  # including what comes after `stop_gradient`
-    reading = Reading(graph, evaluate(graph, image), frozenset(graph.depending(_is_float)), [])
-    reading.steps.extend(_steps(reading, [node for node in graph.nodes if depends.intersection(node.outputs)], depends))
+    reading = Reading(graph, evaluate(graph, image), frozenset(graph.depending(is_differentiable)), [])
+    nodes = [node for node in graph.nodes if depends.intersection(node.outputs)]
+    reading.steps.extend(_steps(reading, nodes, depends, softmax))
     return reading
 
 
@@ -129,12 +157,12 @@ def evaluate(graph: Graph, image: Image) -> dict[Value, Array]:
     return dict(zip(wanted, graph.evaluate([image], wanted, apply=apply), strict=True))
 
 
-def _is_float(value: Value) -> bool:
+def is_differentiable(value: Value) -> bool:
     """Whether the value is of real or complex numbers, which have derivatives."""
     return jnp.issubdtype(value.dtype, jnp.inexact)
 
 
-def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list[Step]:
+def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value], softmax: bool) -> list[Step]:
     """One step per node whose output is a float; nodes that belong together are one step."""
     known_roots = roots(nodes, depends)
     readers = Counter(value for node in nodes for value in node.inputs) + Counter(reading.graph.outputs)
@@ -144,7 +172,11 @@ def _steps(reading: Reading, nodes: Sequence[Node], depends: set[Value]) -> list
     for node in nodes:
         if node in merged_nodes or not reading.depends.intersection(node.outputs):
             continue
-        parts, inputs = _parts(reading, node, depends, known_roots, readers)
+        operand = softmax_operand(reading.graph, node) if softmax else None
+        if operand in reading.depends:
+            parts, inputs = tuple(between(reading.graph, operand, node, depends)), (operand,)
+        else:
+            parts, inputs = _parts(reading, node, depends, known_roots, readers)
         name = _name(parts, inputs, depends)
         if name in LAYERS:
             merged_nodes.update(parts)
@@ -174,6 +206,8 @@ def _parts(
 
 
 def _name(nodes: Sequence[Node], inputs: Sequence[Value], depends: set[Value]) -> str:
+    if len(nodes) > 1 and any(node.name in REDUCTIONS for node in nodes):
+        return "softmax"
     node = nodes[-1] if nodes[0].name not in LAYERS else nodes[0]
     if node.name in PRODUCTS and len(inputs) > 1:
         return "product"

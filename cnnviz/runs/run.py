@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
-from cnnviz.networks import Net
+from cnnviz.networks import Net, check_outputs
 from cnnviz.runs import checkpoints, digests, inside, json_files, summaries
 from cnnviz.runs.checkpoints import folder_of
 from cnnviz.runs.config import Config, file_of
@@ -41,17 +41,21 @@ class Run(Net):
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
     """Creates the directory of a new run with the checkpoint of step 0, atomically.
 
-    Raises Exists if it exists, and InputError if it cannot be written or if the model cannot take images of the data
-    set's shape.
+    Raises Exists if it exists, and InputError if it cannot be written, or if the model cannot take images of the data
+    set's shape or gives another number of logits than there are classes.
     """
     exists = Exists(f"The run {path} exists; go on with it by --resume, or choose another --name.")
     if path.exists():
         raise exists
     asked = Config(config)
+    if asked.is_own or asked.model_options:
+        check_outputs(asked.model, config["model"], len(config["data"]["classes"]), asked.image_shape)
     try:
         states = asked.fresh()
         if not all(map(np.size, jax.tree.leaves(states[0].params))):
             raise ValueError("its pooling leaves nothing of them")
+    except InputError:
+        raise
     except (ValueError, TypeError, ZeroDivisionError) as error:
         what = f"The model {config['model']} cannot take images of shape {asked.image_shape}"
         raise InputError(f"{what}: {error}.") from error
@@ -86,6 +90,9 @@ def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> Non
     step = max(int(state.step) for state in states)
     facts = {"step": step, "history": list(history), "best": [best(own) for own in by_seed(history)]}
     facts["run"] = digests.of(path, checkpoints.SEALED)
+    if config.is_own:
+        options, source = config.get("model_options", {}), config.get("model_source")
+        facts["model"] = {"class": config["model"], "options": options, "source": source}
     checkpoints.save(folder_of(path, step), config.trees(states), facts)
     mend_metrics(path, history)
     steps = checkpoints.steps(path)

@@ -1,6 +1,5 @@
 """The contributions of the image and of every bias of the network to the score, as one map."""
 
-from collections import ChainMap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,10 +8,10 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.present import scaled, upsampled
 from cnnviz.attribution.shapes import Direct, Raw, method
-from cnnviz.graph.primitives import LAYERS
+from cnnviz.graph.primitives import MAXIMA, MOVES, SUMS
 from cnnviz.graph.receptive_field import side_axes
-from cnnviz.propagation.rules import JOINT, RULES, Rules, backward, derivative
-from cnnviz.propagation.steps import Reading, Step, read
+from cnnviz.propagation.rules import FOURIER, RULES, Rule, backward, derivative
+from cnnviz.propagation.steps import Reading, Step, is_differentiable, read
 from cnnviz.types import Array, Image, Score
 
 
@@ -28,23 +27,41 @@ def full_gradient(score: Score, image: Image) -> FullGradient:
     """The image's and the biases' contributions, whose sum is the score.
 
     A bias is a step's output minus its derivative times its input: the bias of a layer, that of a BatchNorm in
-    evaluation mode, and for a smooth activation the f(x) - f'(x) x that the paper calls implicit.
+    evaluation mode, and for a smooth activation the f(x) - f'(x) x that the paper calls implicit. Where the model's
+    derivative is not that of what it computes (`stop_gradient`, a rounding with a straight-through derivative), the
+    bias is what the derivative leaves out; so are constants among the values (a class token, padding).
     """
     reading = read(score, image)
     biases: dict[Step, Array] = {}
 
-    def noting(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
-        biases[step] = cotangents[0] * bias_of(step)
-        return derivative(step, cotangents)
+    def noted(rule: Rule) -> Rule:
+        def noting(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array | None]:
+            if len(step.outputs) == 1 and has_bias(step):
+                biases[step] = (cotangents[0] * bias_of(step)).real
+            return rule(step, cotangents)
 
-    rules: Rules = ChainMap(dict.fromkeys([*LAYERS, "scale", "activation", *JOINT], noting), RULES)
+        return noting
+
+    rules = {name: rule and noted(rule) for name, rule in RULES.items()}
     gradient = backward(reading, rules, jnp.ones((), reading.score.dtype))
     return FullGradient(reading, gradient * image, biases)
 
 
+def has_bias(step: Step) -> bool:
+    """Whether the output may differ from the derivative times the input."""
+    if step.name in MAXIMA or step.selects:
+        return False
+    constant = lambda value: value not in step.reading.depends and is_differentiable(value)
+    adds = any(constant(v) and not v.is_number(lambda number: number == 0) for v in step.nodes[0].inputs)
+    return adds if step.name in MOVES | SUMS | FOURIER else True
+
+
 def bias_of(step: Step) -> Array:
     """The step's output minus its derivative times its input, in the output's shape."""
-    return step.y[0] - jax.jvp(step.function, step.x, step.x)[1][0]
+    if not any(node.name.startswith("custom_vjp") for node in step.nodes):
+        return step.y[0] - jax.jvp(step.function, step.x, step.x)[1][0]
+    back = lambda y: tuple(derivative(step, (y,)))  # such a function has a derivative backward alone,
+    return step.y[0] - jax.vjp(back, jnp.zeros_like(step.y[0]))[1](step.x)[0]  # whose transpose is the one forward
 
 
 @method

@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from cnnviz import memory
 from cnnviz.errors import InputError
-from cnnviz.interop import memory
 from cnnviz.interop.keras import hdf5
 from cnnviz.interop.linen.sequential import Sequential
 from cnnviz.interop.linen.spatial import DepthwiseConv2D
