@@ -20,7 +20,7 @@ from cnnviz.registry import resolve
 
 GOLDENS = Path(__file__).parent / "goldens" / "torch"
 FILES = sorted(GOLDENS.glob("*-*.npz"))
-QUICK = {"vgg11_bn-torchvision", "resnet18-torchvision", "mobilenet_v2-timm", "efficientnet_lite0-efficientnet_pytorch"}
+QUICK = {"vgg11_bn-torchvision", "resnet18-torchvision", "mobilenet_v2-torchvision"}
 # as torchvision's documentation and, for EfficientNet-Lite0, TensorFlow's have them
 PARAMETERS = {
     "vgg11": 132_863_336,
@@ -54,10 +54,13 @@ def network(name):
 def test_the_logits_are_those_of_pytorch(path):
     golden, (name, _) = np.load(path), path.stem.split("-")
     shapes = json.loads(str(golden["shapes"]))
-    state = {key: drawn.weight(key, shape, golden["gain"]) for key, shape in shapes.items()}
+    state = {key: drawn.weight(key, shape, float(golden["gain"])) for key, shape in shapes.items()}
     model, images = network(name), drawn.images(64)
     variables = convert(state, model, shapes_of(model, 64), (64, 64, 3))
-    np.testing.assert_allclose(jax.jit(model.apply)(variables, images), golden["logits"], atol=1e-4)
+    with jax.enable_x64(True):  # as the goldens, for random weights make much of rounding
+        double = jax.tree.map(np.float64, (variables, images))
+        logits = jax.jit(model.apply)(*double)
+    np.testing.assert_allclose(logits, golden["logits"], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -85,10 +88,9 @@ def test_images_that_are_too_small_are_refused(name):
 def test_weights_of_another_network_are_refused_in_one_line():
     state = {key: np.zeros(shape) for key, shape in shapes_in("resnet18-torchvision").items()}
     model = network("resnet34")
-    with pytest.raises(
-        InputError, match=r"^122 of 218 arrays fit; the first five of 96 that do not: \S+ \(\S+ \S+\) has no array"
-    ):
+    with pytest.raises(InputError, match=r"^102 of 182 arrays fit; the first five of 80 that do not: ") as caught:
         convert(state, model, shapes_of(model, 64), (64, 64, 3))
+    assert "batch_stats/stage1_block3/norm1/mean (64,) has no array layer1.2.bn1.running_mean" in str(caught.value)
 
 
 def shapes_in(stem):

@@ -282,7 +282,7 @@ def test_of_many_classes_those_with_the_most_mistakes_are_in_the_matrix(run):
     said = DATASET.test.labels.copy()
     said[:6] = 4000, 4000, 700, 701, 702, 703
     picture = predictions.confusion_picture(run, DATASET, np.eye(5000)[said])
-    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes.")
+    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes, by number and name.")
     assert {"700", "701", "702", "703", "4000"} <= set(picture.numbers["classes"])
     assert picture.numbers["classes"] == sorted(picture.numbers["classes"], key=int)
     assert np.shape(picture.numbers["counts"]) == (50, 50)
@@ -333,7 +333,7 @@ def test_predictions_are_made_a_few_images_at_a_time():
             return super().__call__(images)
 
     net = make_run(CNN())
-    expected = predictions.softmax(np.asarray(probe.logits(net.model, net.variables, net.prepare(many)), np.float64))
+    expected = jax.nn.softmax(probe.logits(net.model, net.variables, net.prepare(many)))
     found = predictions.predict(replace(net, prepare=Watched()), many)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert 0 < max(sizes) < len(many)

@@ -190,18 +190,35 @@ FORMULAS = {
 }
 
 
-def relevance(rule, of_first=None):
+def by_contribution(x, z):
+    """Shares of a sum of two, in proportion."""
+    return x / stable(x + z), z / stable(x + z)
+
+
+def by_sign(x, z):
+    """Shares of a sum of two, of which only those of the sum's sign have any."""
+    x, z = (np.where(x + z >= 0, plus(part), minus(part)) for part in (x, z))
+    return x / stable(x + z), z / stable(x + z)
+
+
+def relevance(rule, of_first=None, shares=by_contribution):
     """The rules of LRP with this one in every layer, but for the first where that has its own."""
 
     def residual(o, r):
-        share = r / stable(o.x + o.z)
-        return o.x * share + rule(o, o.z * share)
+        skip, branch = shares(o.x, o.z)
+        return skip * r + rule(o, branch * r)
+
+    def mean(o, r):
+        parts = 4 * o.w * o.x
+        if shares is by_sign:
+            parts = np.where((o.z >= 0)[:, None], plus(parts), minus(parts))
+        return (parts * (r / stable(parts.sum(1)))[:, None]).sum(0)
 
     return {
         "layer": lambda o, r: (of_first or rule)(o, r) if o.is_first else rule(o, r),
         "activation": lambda o, r: r,
         "maximum": transposed,
-        "mean": lambda o, r: epsilon(o._replace(w=4 * o.w, z=4 * o.z), r),
+        "mean": mean,
         "residual": residual,
     }
 
@@ -257,7 +274,7 @@ def test_rules_are_their_formulas_on_dense_jacobians(drawn):
         )
         if formula is not box:
             check(handed_down(operations, relevance(formula), z), "lrp", composite=[(layer, rule)])
-    check(handed_down(operations, relevance(z_plus), one), "excitation_backprop")
+    check(handed_down(operations, relevance(z_plus, shares=by_sign), one), "excitation_backprop")
     check(handed_down(operations, gradient(lambda o, r: transposed(o, plus(r))), one), "guided_backprop")
     check(handed_down(operations, gradient(lambda o, r: plus(r)), one), "deconvnet")
     due = handed_down(operations, differences(operations, seen(network, baseline)), one)

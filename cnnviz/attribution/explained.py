@@ -1,7 +1,7 @@
 """What is asked of a model, and for each of its inputs the score of a row and the rows: what the runner takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from cnnviz.attribution.subject import Subject
 from cnnviz.attribution.targets import Targets, resolve_targets, score_for
 from cnnviz.errors import InputError, InputTypeError, check_known
 from cnnviz.graph.precision import computes_in_low, in_float32, raised
-from cnnviz.probe import Call, Unit, as_variables, first_row
+from cnnviz.probe import Call, Unit, as_variables, find_one, first_row
 from cnnviz.probe.inputs import Inputs, call_for, image_count, inputs_of, is_float, named_leaves, with_rows
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Static, trace
@@ -115,7 +115,7 @@ def ask(
     kind, numbers = resolve_targets(targets, subject, variables, inputs, labels)
     traced = trace(model, variables, with_rows(images, 1), call_for(call, 1), output)
     if isinstance(kind.value, Unit):
-        check_known("layer", kind.value.layer, traced.values)
+        kind = Static(replace(kind.value, layer=find_one(kind.value.layer, traced.addresses)))
     return Question(subject, variables, inputs, kind, numbers, computes_in_low(traced.graph))
 
 

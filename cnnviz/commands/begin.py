@@ -62,9 +62,15 @@ def _model(options: Any) -> dict[str, Any]:
 
 
 def check_fits(config: Any, count: int) -> None:
-    """Raises OutOfMemory if a training of this config on so many images needs more memory than there is."""
+    """Raises InputError unless the model gives a logit per class, OutOfMemory if training needs more than there is.
+
+    `count` is the number of training images.
+    """
+    from cnnviz.networks import check_outputs
     from cnnviz.training.footprint import check_memory
 
+    if config.is_own or config.model_options:
+        check_outputs(config.model, config["model"], len(config["data"]["classes"]), config.image_shape)
     batch_size = min(config.recipe.batch_size, count)
     check_memory(config.model, config.shapes(), config.image_shape, batch_size, len(config.seeds))
 

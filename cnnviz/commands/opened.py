@@ -1,12 +1,14 @@
 """The network that the options of `visualize.py` name: a run, a file, or a class of your own with weights."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.errors import InputError, unknown
+from cnnviz.interop import READERS
 from cnnviz.pictures import PICTURES
 
 FOR_WEIGHTS = ("model_options", "image_shape", "classes", "prepare")  # options that a run or file leaves no room for
@@ -48,11 +50,12 @@ def opened(options: Any, kinds: Iterable[Any], asked: Asked) -> Any:
 def _of_run_or_file(options: Any, kinds: Iterable[Any]) -> Any:
     from cnnviz import networks, runs
 
-    if given := [name for name in FOR_WEIGHTS if getattr(options, name) is not None]:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InputError(f"{named}: a run or a file says this itself; it is for --weights.")
     where = options.run or str(runs.latest(options.runs))
     place = networks.Where.read(where)
+    allowed = ("prepare",) if place.path.suffix in READERS else ()  # which few files say
+    if given := [name for name in FOR_WEIGHTS if name not in allowed and getattr(options, name) is not None]:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"{named}: a run or a file says this itself; it is for --weights.")
     if not place.path.exists() and place.path.parent == Path(".") and not place.path.suffix:
         raise unknown("kind of picture or run", str(place.path), PICTURES)
     if (place.path / "config.json").is_file():
@@ -60,6 +63,8 @@ def _of_run_or_file(options: Any, kinds: Iterable[Any]) -> Any:
     elif options.model is not None:
         raise InputError(f"{place.path} is not a run; --model is for a run of a class of yours, or for --weights.")
     net = networks.open(where if options.member is None else f"{where}@{options.member}", seed=options.seed)
+    if options.prepare is not None:
+        net = replace(net, prepare=_prepare(options, net.image_shape))
     if note := getattr(net, "note", ""):
         print(f"note: {note}")
     if options.seed and net.path and not any(hasattr(kind, "seed") for kind in kinds):
@@ -76,10 +81,12 @@ def _of_weights(options: Any, asked: Asked) -> Any:
         raise InputError(f"--weights {options.weights} takes no run; {options.run} has weights of its own.")
     if options.model is None:
         raise InputError(f"{options.weights} holds weights without their network; name its class by --model.")
+    if Path(options.model).suffix.lower() in (*READERS, ".json"):
+        return _of_keras(options)
     use(options.model)
     chosen = networks.as_options(options_of(options.model_options))
-    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or None)
     tree, shape = read_weights(options.weights), _shape(options, asked)
+    prepare = _prepare(options, shape)
     names, count = _classes(options, asked)
     model = networks.build(options.model, chosen, count, shape)
     if count is not None:
@@ -87,6 +94,24 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model)
     own = {"image_shape": shape, "classes": names, "prepare": prepare, "seed": options.seed}
     return networks.open(model, variables, name=options.weights.name.partition(".")[0], **own)
+
+
+def _of_keras(options: Any) -> Any:
+    """A model of Keras in the file `--model`, with the weights in the file `--weights`."""
+    from cnnviz.networks.file import read
+
+    if given := [name for name in FOR_WEIGHTS if name != "prepare" and getattr(options, name) is not None]:
+        raise InputError(f"--{given[0].replace('_', '-')}: {options.model} says this itself; it is for a Flax class.")
+    net = read(Path(options.model), options.seed, options.weights)
+    return net if options.prepare is None else replace(net, prepare=_prepare(options, net.image_shape))
+
+
+def _prepare(options: Any, shape: Sequence[int]) -> Any:
+    from cnnviz import networks
+
+    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or None)
+    prepare.check(shape[-1])
+    return prepare
 
 
 def _shape(options: Any, asked: Asked) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import tyro
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, glyphs, terminal
 from cnnviz.commands.opened import Asked, opened
-from cnnviz.commands.recorded import recorded_data
+from cnnviz.commands.shown import dataset_for
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
@@ -28,7 +28,7 @@ class Common:
     run: Annotated[str | None, tyro.conf.Positional] = None
     """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
     model: str | None = None
-    """The Flax class of --weights, or of a run of a class of yours: path/to/net.py:Net or package.module:Net."""
+    """The Flax class of --weights or of a run of a class of yours, path/to/net.py:Net; or a Keras model's file."""
     model_options: str | None = None
     """With --weights: the network's options as JSON, such as '{"width": 64}'."""
     weights: Path | None = None
@@ -38,7 +38,7 @@ class Common:
     classes: str | None = None
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None
-    """With --weights: (pixel * scale - mean) / deviation as JSON, '{"scale": 0.00392, "mean": [0.5]}' (scale 1/255)."""
+    """With --weights or a Keras file: (pixel * scale - mean) / deviation, as JSON: '{"scale": 1, "mean": [0.5]}'."""
     member: int | None = None
     """The seed of the network to draw, of a run that has several; by default the first one's."""
     format: str = "png"
@@ -113,8 +113,8 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     asked = Asked(options)
     net = opened(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
-        net.layer(options.layer)
-    data = Data(lambda: _dataset(options, net, asked))
+        net.find(options.layer)
+    data = Data(lambda: dataset_for(options, net, asked))
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
     _check_image(options, made.values(), data)
@@ -165,46 +165,6 @@ def _pictures(name: str, kind: Any, net: Any, data: Any, report: Any, needed: bo
             raise InputError(str(reason)) from reason
         print(f"{name}: skipped. {reason}")
         return []
-
-
-def _dataset(options: Any, net: Any, asked: Asked) -> Any:
-    """The data set that was asked for, or the network's own, or the first that fits the model.
-
-    Raises InputError if the data set that was asked for does not fit.
-    """
-    if (dataset := asked.dataset) is not None:
-        if not _fits(dataset, net):
-            shape = dataset.train.images.shape[1:]
-            raise InputError(
-                f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit."
-            )
-        return dataset
-    if net.path is None:
-        return _first_fitting(options, net)
-    dataset, is_same = recorded_data(net.path, {"data": net.data}, options.data_dir)
-    if not is_same:
-        print(f"note: {dataset.source} differs from the data that the run was trained on")
-    return dataset
-
-
-def _first_fitting(options: Any, net: Any) -> Any:
-    from cnnviz import data
-
-    for name in data.DATASETS:
-        try:
-            dataset = data.load(name, options.data_dir)
-        except data.Unavailable:
-            continue
-        if _fits(dataset, net):
-            print(f"data set: {name}, from {dataset.source}: the first whose shape and class count fit")
-            return dataset
-    print("data set: none fits the model's images and classes; give one by --dataset")
-    return None
-
-
-def _fits(dataset: Any, net: Any) -> bool:
-    outputs = net.layers[-1].shape[-1]
-    return dataset.train.images.shape[1:] == tuple(net.image_shape) and len(dataset.classes) == outputs
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Confusion matrices: counts, colored by their share of the true class."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,8 +17,8 @@ NAMED, COUNTED = 50, 20  # with more classes than this, names or counts would be
 
 def shares(counts: Counts, totals: Totals | None = None) -> Float[np.ndarray, "k k"]:
     """Each row divided by its total, by default its sum; the row of a class without examples is zero."""
-    totals = counts.sum(axis=1) if totals is None else totals
-    return counts / np.maximum(totals, 1)[:, None]
+    every: Any = counts.sum(axis=1) if totals is None else totals
+    return counts / np.maximum(every, 1)[:, None]
 
 
 @default_style()

@@ -20,13 +20,16 @@ WEIGHTS = {
     ".msgpack": "cnnviz.interop.weights.msgpack:read",
     ".safetensors": "cnnviz.interop.weights.safetensors:read",
     ".npz": "cnnviz.interop.weights.npz:read",
+    ".h5": "cnnviz.interop.keras.arrays:read",
+    ".hdf5": "cnnviz.interop.keras.arrays:read",
+    ".keras": "cnnviz.interop.keras.arrays:read",
     "orbax": "cnnviz.interop.weights.orbax:read",
 }
 
 
-def load_keras(path: str | Path) -> tuple[Any, Mapping[str, Any]]:
+def load_keras(path: str | Path, weights: str | Path | None = None) -> tuple[Any, Mapping[str, Any]]:
     """The model and the variables of a Keras file, `.h5` or `.keras`; raises InputError if it cannot be read.
 
-    See `cnnviz.interop.keras.read`.
+    `weights` is a file of `save_weights`, read instead of the model's own. See `cnnviz.interop.keras.read`.
     """
-    return resolve(READERS, ".keras", "reader")(path)
+    return resolve(READERS, ".keras", "reader")(path, weights)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cnnviz.errors import InputError
-from cnnviz.interop import WEIGHTS
+from cnnviz.interop import READERS, WEIGHTS
 
 WITH_MODEL = (
     "holds weights without their network; name its class too: --weights {path} --model path/to/net.py:Net "
@@ -44,7 +44,7 @@ def _said(path: Path, is_alone: bool) -> str | None:
     if any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
         return SAVED_MODEL
     suffix = path.suffix.lower()
-    if is_orbax(path) or (suffix in WEIGHTS and not path.is_dir()):
+    if is_orbax(path) or (suffix in WEIGHTS and suffix not in READERS and not path.is_dir()):
         return WITH_MODEL.format(path=path) if is_alone else None
     return KINDS.get(suffix)
 

@@ -22,7 +22,6 @@ from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
 
 MOST_LAYERS, MOST_MAPS, MOST_UNITS = 4, 256, 2048
-NONLINEAR = ("relu", "elu", "selu", "gelu", "silu", "swish", "mish", "softplus", "tanh", "sigmoid", "activation")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Activations(OfImage, OfLayer, OneByOne):
 
     def of(self, net: Net, data: Data) -> list[Picture]:
         """The picture of the image, and one picture per layer, of at most four layers evenly spread."""
-        candidates = spatial_layers(net) if self.layer is None else [net.layer(self.layer)]
+        candidates = spatial_layers(net) if self.layer is None else net.find(self.layer)
         shown = sample(data.of(net), self.split, self.image)
         layers = spread(candidates, MOST_LAYERS)
         names, images = [layer.name for layer in layers], net.prepare(shown.pixels[None])
@@ -62,25 +61,20 @@ def image_picture(shown: Sample) -> Picture:
 def spatial_layers(net: Net) -> list[Layer]:
     """The layers that are drawn by default, in order of execution.
 
-    These are the feature maps after a non-linearity. If the model names no non-linearity, they are the feature maps of
+    These are the feature maps after a non-linearity. If the model has no non-linearity, they are the feature maps of
     its convolutions, or else all feature maps. If it has no feature maps, they are the layers after a non-linearity,
     or else all layers.
     """
     convolutions = kernels.kernels(net.variables).keys()
-    maps = [layer for layer in net.layers if len(layer.shape) == len(net.image_shape) > 1]
+    layers = [layer for layer in net.layers if not layer.repeats]
+    maps = [layer for layer in layers if len(layer.shape) == len(net.image_shape) > 1]
     choices = [
-        [layer for layer in maps if is_nonlinear(layer)],
+        [layer for layer in maps if layer.bends],
         [layer for layer in maps if layer.name.split("@")[0] in convolutions],
         maps,
-        [layer for layer in net.layers if is_nonlinear(layer)],
+        [layer for layer in layers if layer.bends],
     ]
-    return next((choice for choice in choices if choice), net.layers)
-
-
-def is_nonlinear(layer: Layer) -> bool:
-    """Whether the layer is a non-linearity, judged by its kind or its name: `relu1`, `block/relu`, `leaky_re_lu_2`."""
-    words = (layer.kind, layer.name.split("/")[-1])
-    return any(nonlinear in word.lower().replace("_", "") for word in words for nonlinear in NONLINEAR)
+    return next((choice for choice in choices if choice), layers)
 
 
 def spread(layers: Sequence[Layer], most: int) -> list[Layer]:

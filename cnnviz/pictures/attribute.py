@@ -20,12 +20,14 @@ from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.finite import finite
 from cnnviz.figures.scales import scale_of
 from cnnviz.networks import Net
+from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.choices import indices, target_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Skipped, split_of
-from cnnviz.pictures.predictions import class_names, softmax
+from cnnviz.pictures.predictions import class_names
 from cnnviz.pictures.slices import middle
+from cnnviz.pictures.two_classes import per_class
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
@@ -68,7 +70,7 @@ class Attributions(OfLayer, Kind):
         Raises Skipped if no method can explain the model, InputError if an option is not valid.
         """
         if self.layer is not None:
-            net.layer(self.layer)
+            net.find(self.layer)
         dataset = data.of(net)
         split = split_of(dataset, self.split)
         asked = indices(self.images, len(split.images))
@@ -101,7 +103,8 @@ class Attributions(OfLayer, Kind):
         for name, method in built.items():
             ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True, report=report)
             try:
-                found[name] = stacked(method, [ask(own, images, targets, labels=labels) for own in net.members])
+                explain = partial(per_class, ask, net, images=images, targets=targets, labels=labels)
+                found[name] = stacked(method, [explain(own) for own in net.members])
             except InputError as error:
                 if self.methods not in (USUAL, "all"):
                     raise
@@ -131,10 +134,10 @@ def passes(methods: Mapping[str, Method]) -> int:
 
 def probabilities(net: Net, images: Any) -> np.ndarray:
     """Each image's class probabilities `[n k]`, averaged over the members; raises Skipped for one output."""
-    logits = [np.asarray(probe.logits(net.model, member, images), np.float64) for member in net.members]
-    if logits[0].shape[-1] < 2:
+    if net.class_count < 2:
         raise Skipped(f"{net.name} has one output, so there are no classes to explain.")
-    return np.mean([softmax(values) for values in logits], 0)
+    logits = [np.asarray(probe.logits(net.model, member, images)) for member in net.members]
+    return np.mean([probabilities_of(values, net.ending) for values in logits], 0)
 
 
 def stacked(method: Method, every: Sequence[Attribution]) -> Explained:
@@ -166,7 +169,8 @@ class Page:
         asked, net, dataset = self.asked, self.net, self.dataset
         images = split_of(dataset, asked.split).images[list(self.chosen)]
         what = WORDS.get(asked.target, asked.target)
-        title = f"{net.name} on {len(images)} {asked.split} images of {dataset.title}: what {what} rests on"
+        shown = f"{len(images)} {asked.split} image{'s' * (len(images) > 1)} of {dataset.title}"
+        title = f"{net.name} on {shown}: what {what} rests on"
         columns, sides = columns_of(explained), SIDES[images.ndim - 2]
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
@@ -178,8 +182,8 @@ class Page:
             pixels, sliced = middle(images, 1)
             drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
         draw = partial(attributions, pixels, self.rows, drawn, title=title)
-        shown = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
-        subject = {"network": net.name, "image": shown, "method": list(explained)}
+        index = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
+        subject = {"network": net.name, "image": index, "method": list(explained)}
         axes = dict.fromkeys(explained, ("member", "image", *sides))
         caption = caption_of(columns, explained, self.left_out) + sliced
         return Picture(stem, title, caption, numbers, draw, subject, axes)

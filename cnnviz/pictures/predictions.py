@@ -16,6 +16,8 @@ from cnnviz.figures.confusion import NAMED, confusion
 from cnnviz.figures.image import gallery
 from cnnviz.figures.style import shortened
 from cnnviz.networks import Net
+from cnnviz.networks.probabilities import Probabilities
+from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, sample
@@ -24,7 +26,6 @@ from cnnviz.pictures.slices import middle
 MOST_BARS, MOST_MISTAKES, MOST_COUNTS = 20, 24, 1000
 NAME = 60  # characters of a class name in a caption
 
-Probabilities = Float[np.ndarray, "n k"]
 Counts = Int[np.ndarray, "k k"]
 
 
@@ -46,14 +47,7 @@ class Predictions(OfImage, Kind):
 def predict(net: Net, images: Shaped[np.ndarray, "n *sides c"], report: Report | None = None) -> Probabilities:
     """The class probabilities `[n k]` of uint8 images; they are converted to floats in chunks, to save memory."""
     logits = probe.logits(net.model, net.variables, images, prepare=net.prepare, report=report)
-    return softmax(np.asarray(logits, np.float64))
-
-
-def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
-    """The softmax over each row, computed without overflow; NaN where a logit is NaN or plus infinity."""
-    with np.errstate(invalid="ignore"):
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+    return probabilities_of(np.asarray(logits), net.ending)
 
 
 def class_names(net: Net, dataset: Dataset, count: int) -> list[str]:
@@ -78,7 +72,8 @@ def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
     title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
     true_name = shortened(names[label], NAME)
-    caption = f"Class probabilities; the true class, {true_name}, has {p[label]:.4f}.{left_out}"
+    apart = " Each class has its own, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
+    caption = f"Class probabilities; the true class, {true_name}, has {p[label]:.4f}.{apart}{left_out}"
     if not np.isfinite(p).all():
         title = f"{net.name} on {shown.title}: no prediction"
         caption = f"Outputs are NaN or infinite, so there are no class probabilities; the true class is {true_name}."
@@ -113,11 +108,12 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
         caption += f" The outputs for {unknown:,} are NaN or infinite; they are wrong, and not in the matrix."
     drawn = most_confused(labels, said, k)
     if len(drawn) < k:
-        caption += f" Drawn are the {len(drawn)} of {k:,} classes with the most mistakes."
+        caption += f" Drawn are the {len(drawn)} of {k:,} classes with the most mistakes, by number and name."
     kept = drawn if k > MOST_COUNTS else np.arange(k)
     counts = counts_of(labels, said, kept, k)
     numbers = {"classes": [names[i] for i in kept], "accuracy": right / count, "counts": counts.tolist()}
-    shown = counts_of(labels, said, drawn, k), [names[i] for i in drawn], np.bincount(labels, minlength=k)[drawn]
+    named = [names[i] if len(drawn) == k else f"{i}: {names[i]}" for i in drawn]
+    shown = counts_of(labels, said, drawn, k), named, np.bincount(labels, minlength=k)[drawn]
     return Picture("confusion", title, caption, numbers, partial(confusion, *shown, title=title), {"network": net.name})
 
 

@@ -28,14 +28,15 @@ def convolutions(net: Net) -> list[str]:
 def weighted_layer(net: Net, asked: str | None) -> str:
     """The layer to draw: the one asked for, else the first convolution, else the first layer with a kernel.
 
-    Raises Skipped if it has no kernel, InputError if the layer does not exist.
+    Raises Skipped if it has no kernel, InputError if there is no such layer or several of them have kernels.
     """
     weights = kernels.weights(net.variables)
     if asked is not None:
-        name = net.layer(asked).name.split("@")[0]  # every call of a module has the same weights
-        if name not in weights:
+        names = dict.fromkeys(layer.name.split("@")[0] for layer in net.find(asked))  # all calls have the same weights
+        weighted = [name for name in names if name in weights]
+        if not weighted:
             raise Skipped(f"The layer {asked} has no kernel; layers with one are {', '.join(weights)}.")
-        return name
+        return weighted[0] if len(weighted) == 1 else net.layer(weighted).name
     called = [layer.name.split("@")[0] for layer in net.layers]
     names = [*convolutions(net), *(name for name in called if name in weights), *weights]
     if not names:

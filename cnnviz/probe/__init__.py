@@ -1,8 +1,9 @@
 """The one seam between models and everything that looks at them: any Flax model, Linen or NNX, as plain functions.
 
-A model is traced once for each shape of images. Everything is computed from its graph, in which each module's output
-and each sown value has a name: a value that is not asked for is not computed, and an offset added to a named value
-changes everything computed from it, in any model.
+A model is traced once for each shape of images. Everything is computed from its graph, in which each module's output,
+each sown value and each operation that a person would name has a name (`probe.naming`): a value that is not asked for
+is not computed, and an offset added to a named value changes everything computed from it, in any model. Layers are
+asked for by name, pattern, kind or number (`probe.addressing`).
 
 Images are one array `[n, ..., c]`: signals `[n, t, c]`, pictures `[n, h, w, c]`, volumes `[n, d, h, w, c]` or vectors
 `[n, f]`; a model with several inputs takes a dict, tuple or list of arrays with one row per image, whose items go to
@@ -12,14 +13,15 @@ one with a row per image is given as `Rows(array)`. Arguments that select evalua
 arrays, `output` names the one that the logits are (`outputs.logits_among`).
 """
 
+from cnnviz.probe.addressing import find, find_one
 from cnnviz.probe.calls import batch_logits, check_trainable, initial_variables, training_logits
 from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.inputs import Rows, check_images, first_row
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx, nnx_model
-from cnnviz.probe.read import activations, logits, output_shape, products
-from cnnviz.probe.reader import NOTHING, Call, Reader, as_names
+from cnnviz.probe.read import activations, ending, logits, output_shape, products
+from cnnviz.probe.reader import NOTHING, Call, Reader
 from cnnviz.probe.score import Unit, check_unit, score_of
 from cnnviz.probe.table import Layer, layers
 from cnnviz.probe.variables import as_variables
@@ -35,12 +37,14 @@ __all__ = [
     "Rows",
     "Unit",
     "activations",
-    "as_names",
     "as_variables",
     "batch_logits",
     "check_images",
     "check_trainable",
     "check_unit",
+    "ending",
+    "find",
+    "find_one",
     "first_row",
     "fold",
     "fold_readers",

@@ -63,7 +63,7 @@ def _evaluated(
     wanted = [*traced.values.values(), *(() if ends is None else (ends,))]
     found = traced.compute(variables, images, call, wanted, _shifts(traced, offsets))
     named = zip(traced.values, found, strict=False)
-    values = {name: jnp.squeeze(value, traced.axes[name]) for name, value in named}
+    values = {name: jnp.squeeze(value, traced.axis(name)) for name, value in named}
     return None if ends is None else found[-1][0], values
 
 
@@ -78,7 +78,7 @@ def _shifts(traced: Trace, offsets: Activations) -> dict[Value, Array]:
 
 def _as_offset(traced: Trace, name: str, offset: Array) -> Array:
     """The offset with the layer's batch axis. Raises InputError for another shape, which would broadcast silently."""
-    axis = traced.axes.get(name, 0)
+    axis = traced.axis(name)
     shifted = jnp.expand_dims(offset, axis)
     if shifted.shape != traced.value(name).shape:
         shape = tuple(n for i, n in enumerate(traced.value(name).shape) if i != axis)

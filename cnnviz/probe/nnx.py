@@ -1,5 +1,6 @@
 """An NNX module as a model and its variables, which every function of cnnviz reads as it reads a Linen module."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +9,9 @@ import jax
 from flax import nnx
 
 from cnnviz.errors import InputTypeError
-from cnnviz.probe.capture import Adapter, Recording, arguments_of, evaluation_call, is_array, named
+from cnnviz.graph.labels import label, mark
+from cnnviz.probe.capture import Adapter, Recording, arguments_of, evaluation_call, is_array, named, sown
+from cnnviz.probe.naming import label_of
 from cnnviz.types import Array, Key, PyTree, Variables
 
 COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
@@ -58,17 +61,12 @@ class NNXModel(Adapter):
         """As `capture.record`. The classes of the copy's modules are replaced; those of the original are not."""
         module = self.module(variables)
         by_place, by_name = arguments_of(module.__call__, images, call)
-        outputs: dict[str, tuple] = {}
-        order: list[str] = []
-        parts = {_name(path): part for path, part in nnx.iter_modules(module) if isinstance(part, nnx.Module)}
-        kinds = {name: type(part).__name__ for name, part in parts.items()}
-        for name, part in parts.items():
-            _watch(part, name, outputs, order)
-        output, sown = _captured(module, by_place, by_name)
-        found = {_name(path): tuple(value) for path, value in nnx.to_flat_state(sown)}
-        if not outputs and not found and is_array(output):  # a model of one layer
-            found[type(module).__name__] = (output,)
-        return Recording(output, named(outputs | found), order, kinds)
+        calls: Counter[str] = Counter()
+        for path, part in nnx.iter_modules(module):
+            if isinstance(part, nnx.Module):
+                _watch(part, _name(path), calls)
+        output, found = _captured(module, by_place, by_name)
+        return Recording(output, named({_name(path): tuple(value) for path, value in nnx.to_flat_state(found)}))
 
 
 def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
@@ -105,20 +103,19 @@ def _name(path: tuple) -> str:
     return "/".join(map(str, path))
 
 
-def _watch(part: Any, name: str, outputs: dict[str, tuple], order: list[str]) -> None:
-    """Replaces this instance's class by one that records its outputs and the names of what it sows."""
+def _watch(part: Any, name: str, calls: Counter[str]) -> None:
+    """Replaces this instance's class by one that labels its code and marks its outputs and what it sows."""
+    kind = type(part)
 
-    def noting_call(self: Any, *args, **kwargs):
-        output = super(watched, self).__call__(*args, **kwargs)
-        if name and is_array(output):
-            outputs[name] = (*outputs.get(name, ()), output)
-            order.append(name)
-        return output
+    def marked_call(self: Any, *args, **kwargs):
+        calls[name] += 1
+        with label(label_of(name, calls[name], kind)):
+            output = super(watched, self).__call__(*args, **kwargs)
+            return mark(output, kind.__name__) if is_array(output) else output
 
-    def noting_sow(self: Any, variable_type, sown, value, **options):
-        order.append(f"{name}/{sown}".strip("/"))
-        return super(watched, self).sow(variable_type, sown, value, **options)
+    def marked_sow(self: Any, variable_type, sown_name, value, **options):
+        return super(watched, self).sow(variable_type, sown_name, sown(sown_name, value), **options)
 
-    methods = {"sow": noting_sow} | ({"__call__": noting_call} if callable(part) else {})
-    watched: Any = type(type(part).__name__, (type(part),), methods)
+    methods = {"sow": marked_sow} | ({"__call__": marked_call} if callable(part) else {})
+    watched: Any = type(kind.__name__, (kind,), methods)
     object.__setattr__(part, "__class__", watched)

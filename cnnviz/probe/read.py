@@ -28,7 +28,7 @@ def activations(
     """The values of the named layers (all by default) for each image, in order of execution: arrays `[n, ...]`.
 
     What the named layers do not need is not computed. In a model without a layer called "logits" this names its logits,
-    the output before any softmax; of a model with several outputs, `output` says which (`outputs.logits_among`).
+    the output before any softmax or sigmoid; of several outputs, `output` says which it is (`outputs.logits_among`).
     `images` are floats `[n, ..., c]` (signals, pictures, volumes or vectors) or a dict, tuple or list of arrays with
     one row per image, as the model's call takes them; or what `prepare` makes such inputs of, a chunk at a time.
     `report(done, total)` counts chunks.
@@ -51,7 +51,7 @@ def logits(
     output: OutputName = None,
     report: Report | None = None,
 ) -> Logits:
-    """The model's outputs `[n, k]` for each image, before any softmax that it ends in; the rest as in `activations`."""
+    """The model's outputs `[n, k]` for each image, before any softmax or sigmoid; the rest as in `activations`."""
     named: Any = {"prepare": prepare, "batch_size": batch_size, "call": call, "output": output, "report": report}
     return activations(model, variables, images, LOGITS, **named)[LOGITS]
 
@@ -67,6 +67,13 @@ def products(model: Any, variables: VariablesLike, image_shape: Any, *, call: Ca
     """The multiplications that one image costs in convolutions and matrix products; nothing is computed."""
     traced = trace(model, variables, one_image(image_shape), call_for(call, 1))
     return cost.products(traced.graph, *traced.images.values())
+
+
+def ending(
+    model: Any, variables: VariablesLike, image_shape: Any, *, call: Call = NOTHING, output: OutputName = None
+) -> str:
+    """What the model makes of its logits at its end: "softmax" (or its logarithm), "sigmoid" or "none"."""
+    return trace(model, variables, one_image(image_shape), call_for(call, 1), output).ending
 
 
 @partial(compiled, static_argnums=0)

@@ -1,7 +1,7 @@
 """One call of a model as a graph in which every module's output and every sown value has a name."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -13,36 +13,45 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from cnnviz.errors import InputError, unknown
-from cnnviz.graph import Graph, Node, Value
+from cnnviz.errors import InputError
+from cnnviz.graph import Graph, Value
 from cnnviz.graph.cost import value_bytes
 from cnnviz.graph.receptive_field import side_windows
-from cnnviz.graph.softmax import logits_of
+from cnnviz.graph.softmax import ending_of
+from cnnviz.graph.windows import Window
+from cnnviz.probe.addressing import Address, find, find_one
 from cnnviz.probe.capture import Recording, record
 from cnnviz.probe.inputs import constants, inputs_of, named_leaves, with_rows
+from cnnviz.probe.naming import Found, Named, found_in, names, recorded_names
 from cnnviz.probe.outputs import OutputName, logits_among, named_outputs
 from cnnviz.probe.variables import as_variables
-from cnnviz.types import LOGITS, Array, PyTree, Variables, VariablesLike
+from cnnviz.types import LOGITS, Array, LayerNames, PyTree, Variables, VariablesLike
 
 Shapes = tuple[Any, ...]  # a jax.ShapeDtypeStruct for each leaf
+LONGEST = 64  # iterations of a scan whose values have names
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """A model's graph for one shape of images; `values` are in order of execution, `axes` is each one's batch axis.
+    """A model's graph for one shape of images; `layers` are in order of execution, `axes` is each one's batch axis.
 
-    `images` are its inputs and `outputs` what it returns, each by its place in the tree; those of `outputs` that have
-    one row per image, along their first axis, are `in_rows`. `output` is which of them was asked for.
+    `aliases` are other names of layers, by which they may be asked for. `images` are its inputs and `outputs` what it
+    returns, each by its place in the tree; those of `outputs` that have one row per image, along their first axis, are
+    `in_rows`. `output` is which of them was asked for.
     """
 
     graph: Graph
-    values: Mapping[str, Value]
+    layers: Mapping[str, Named]
+    aliases: Mapping[str, str]
     axes: Mapping[str, int]
-    kinds: Mapping[str, str]
     images: Mapping[str, Value]
     outputs: Mapping[str, Value]
     in_rows: frozenset[str]
     output: OutputName = None
+
+    @cached_property
+    def values(self) -> Mapping[str, Value]:
+        return {name: layer.value for name, layer in self.layers.items()}
 
     @cached_property
     def row_bytes(self) -> int:
@@ -52,14 +61,8 @@ class Trace:
 
     @property
     def logits(self) -> Value:
-        """The output that the logits are (`outputs.logits_among`), or the input of the softmax that makes it."""
-        name = logits_among(self.outputs, self.output)
-        if name not in self.in_rows:
-            raise InputError(
-                f"Logits have one row per image along their first axis; the shape {self.outputs[name].shape} of this "
-                "model's does not grow with the images."
-            )
-        return logits_of(self.graph, self.outputs[name])
+        """The output asked for (`outputs.logits_among`), or the input of the softmax or sigmoid that makes it."""
+        return self._ending[1]
 
     @property
     def logits_or_none(self) -> Value | None:
@@ -69,13 +72,43 @@ class Trace:
         except InputError:
             return None
 
+    @property
+    def ending(self) -> str:
+        """What makes the output of the logits: "softmax", "sigmoid" or "none"."""
+        return self._ending[0]
+
+    @property
+    def _ending(self) -> tuple[str, Value]:
+        name = logits_among(self.outputs, self.output)
+        if name not in self.in_rows:
+            raise InputError(
+                f"Logits have one row per image along their first axis; the shape {self.outputs[name].shape} of this "
+                "model's does not grow with the images."
+            )
+        return ending_of(self.graph, self.outputs[name])
+
+    @cached_property
+    def addresses(self) -> list[Address]:
+        """What each layer is found by."""
+        others: dict[str, list[str]] = {name: [] for name in self.layers}
+        for alias, name in self.aliases.items():
+            others[name].append(alias)
+        return [Address(name, each.kind, each.function, tuple(others[name])) for name, each in self.layers.items()]
+
+    def find(self, asked: LayerNames) -> tuple[str, ...]:
+        """The names of the values asked for: of layers (`probe.addressing`), or of the logits as in `value`."""
+        return find(asked, self.addresses, (*self.aliases, "logits", LOGITS))
+
     def value(self, name: str) -> Value:
         """The value of the layer `name`; LOGITS, and "logits" if no layer has that name, are the logits."""
-        if name == LOGITS or (name == "logits" and name not in self.values):
+        name = self.aliases.get(name, name)
+        if name == LOGITS or (name == "logits" and name not in self.layers):
             return self.logits
-        if name not in self.values:
-            raise unknown("layer", name, self.values)
-        return self.values[name]
+        return self.layers[name if name in self.layers else find_one(name, self.addresses)].value
+
+    def axis(self, name: str) -> int:
+        """The axis of the images in the value of this name."""
+        return self.axes.get(self.aliases.get(name, name), 0)
 
     def compute(
         self,
@@ -139,46 +172,60 @@ def _trace(
     def function(flat: Shapes, rows: Shapes) -> tuple[list[Array], dict[str, Array]]:
         images, in_rows = jax.tree.unflatten(form, rows)
         arguments = {**call.value, **{name: rows.array for name, rows in in_rows.items()}}
-        recordings.append(_record(model.value, jax.tree.unflatten(structure, flat), images, arguments))
+        recordings.append(record(model.value, jax.tree.unflatten(structure, flat), images, arguments))
         return list(named_outputs(recordings[-1].output).values()), recordings[-1].values
 
-    graph, tree = Graph.of(function, leaves, rows)
-    grown_outputs, grown = jax.eval_shape(function, leaves, with_rows(rows, rows[0].shape[0] + 1))
-    outputs, values = jax.tree.unflatten(tree, graph.outputs)
+    def read(rows: Shapes) -> tuple[Graph, list[Value], Found]:
+        graph, tree = Graph.of(function, leaves, rows, unroll=LONGEST)
+        outputs, values = jax.tree.unflatten(tree, graph.outputs)
+        return graph, outputs, found_in(graph, graph.inputs[len(leaves) :], values, recordings[-1].kinds)
+
+    images = jax.tree.unflatten(form, rows).images
+    with _in_one_sentence(images):
+        graph, outputs, found = read(rows)
+        _, grown, larger = read(with_rows(rows, rows[0].shape[0] + 1))
     _check_rows(graph, graph.inputs[len(leaves) :])
-    if LOGITS in values:
+    if LOGITS in found:
         raise InputError(f"The name {LOGITS!r} is reserved for the logits; this model has a layer of that name.")
-    axes = {name: _image_axis(value.shape, grown[name].shape) for name, value in values.items()}
-    names = [name for name in _in_order(graph, values, recordings[0].order) if axes[name] is not None]
-    kinds = {name: recordings[0].kinds.get(name.split("@")[0]) or kind_of(graph, values[name]) for name in names}
+    shapes = {key: (each.value.shape, larger[key].value.shape) for key, each in found.items() if key in larger}
+    axes = {found[key].value: axis for key, both in shapes.items() if (axis := _image_axis(*both)) is not None}
+    found = {key: each for key, each in found.items() if each.value in axes}
+    layers, aliases = names(graph, found, [*recorded_names(graph), *recordings[0].order])
     returned = dict(zip(named_outputs(recordings[0].output), outputs, strict=True))
-    sizes = zip(returned, outputs, grown_outputs, strict=True)
+    sizes = zip(returned, outputs, grown, strict=True)
     return Trace(
         graph,
-        {name: values[name] for name in names},
-        {name: axes[name] or 0 for name in names},
-        kinds,
-        dict(zip(named_leaves(jax.tree.unflatten(form, rows).images), graph.inputs[len(leaves) :], strict=False)),
+        layers,
+        aliases,
+        {name: axes[each.value] for name, each in layers.items()},
+        dict(zip(named_leaves(images), graph.inputs[len(leaves) :], strict=False)),
         returned,
         frozenset(name for name, value, more in sizes if _image_axis(value.shape, more.shape) == 0),
         output,
     )
 
 
-def _record(model: Any, variables: Variables, images: PyTree, arguments: Mapping[str, Any]) -> Recording:
-    """`capture.record`, with what Flax raises for variables and images that do not fit said in one sentence."""
+@contextmanager
+def _in_one_sentence(images: PyTree) -> Iterator[None]:
+    """Turns what Flax raises for variables and images that do not fit into an InputError."""
     try:
-        return record(model, variables, images, arguments)
+        yield
     except flax.errors.ScopeParamShapeError as error:
         shapes = ", ".join(f"[n, {', '.join(map(str, leaf.shape[1:]))}]" for leaf in jax.tree.leaves(images))
         said = str(error).partition(" (http")[0]
         raise InputError(f"Images of the shape {shapes} do not fit this model's weights: {said}") from error
     except MISSING as error:
         raise InputError(f"The variables are not those of this model: {error}") from error
+    except flax.errors.ModifyScopeVariableError as error:
+        reason = str(error).partition(" (https")[0]
+        raise InputError(
+            "The model changes its variables when it is called, so it is in training mode: give the argument of its "
+            f"call that selects evaluation, as call={{'train': False}}, or build it for evaluation. {reason}"
+        ) from error
     except flax.errors.InvalidRngError as error:
         raise InputError(f"The model needs a random key in evaluation mode, and gets none: {error}") from error
     except (AttributeError, TypeError) as error:
-        if isinstance(images, jax.Array):
+        if hasattr(images, "shape") or isinstance(error, InputError):
             raise
         given = f"a {type(images).__name__} of {', '.join(named_leaves(images))}"
         raise InputError(f"The model's call does not take {given}, as its images are here: {error}") from error
@@ -188,7 +235,7 @@ def _check_rows(graph: Graph, inputs: Sequence[Value]) -> None:
     """Raises InputError if a convolution or pooling runs over the first axis of the images, as over a side of one."""
     for value in inputs:
         for windows in side_windows(graph, value, (0,)).values():
-            if windows[0] is not None and windows[0].low != windows[0].high:
+            if isinstance(windows[0], Window) and windows[0].low != windows[0].high:
                 sides = ", ".join(map(str, value.shape[1:]))
                 raise InputError(
                     f"Images have the shape [n, ..., c], one row per image; the model takes the first axis of these, "
@@ -213,45 +260,3 @@ def _image_axis(shape: tuple[int, ...], with_one_image_more: tuple[int, ...]) ->
     """The axis that grows with the number of images; None for a value without one row per image."""
     grown = [axis for axis, (n, m) in enumerate(zip(shape, with_one_image_more, strict=False)) if m == n + 1]
     return grown[0] if len(grown) == 1 and len(shape) == len(with_one_image_more) else None
-
-
-def _in_order(graph: Graph, values: Mapping[str, Value], recorded: Sequence[str]) -> list[str]:
-    """Names by the position in the graph of the nodes that compute them; two names of one value as recorded."""
-    calls: Counter[str] = Counter()
-    seen: dict[str, int] = {}
-    for i, name in enumerate(recorded):
-        seen[f"{name}@{calls[name]}"] = i
-        seen.setdefault(name, i)
-        calls[name] += 1
-    place = lambda name: (graph.made_by.get(values[name], -1), seen.get(name, len(seen)))
-    return sorted(values, key=place)
-
-
-_FUNCTIONS = {
-    "reduce_window_max": "max_pool",
-    "reduce_window_sum": "avg_pool",
-    "reduce_max": "max",
-    "reduce_sum": "sum",
-}
-
-
-def kind_of(graph: Graph, value: Value) -> str:
-    """The kind of a sown value: the name of the function that computed it, `relu` or `max_pool`, or its primitive's."""
-    node = graph.maker(value)
-    if node is None:
-        return "input"
-    if (body := node.body) is not None:
-        return kind_of(body, body.outputs[0])
-    if (
-        node.name == "div"
-        and (summed := graph.maker(node.inputs[0]))
-        and summed.name in ("reduce_window_sum", "reduce_sum")
-    ):
-        return "avg_pool" if summed.name == "reduce_window_sum" else "mean"
-    if node.name == "max" and any(value.is_number(lambda number: number == 0) for value in node.inputs):
-        return "relu"
-    return _called_name(node) or _FUNCTIONS.get(node.name, node.name)
-
-
-def _called_name(node: Node) -> str:
-    return str(node.params.get("name") or (node.calls[0] if node.calls else "")).strip("_")

@@ -8,8 +8,10 @@ The first entry whose predicate holds gives the rule. A new one takes five lines
         (layer, Epsilon(0.25)),
     ]
 
-Where no entry holds, a layer follows LRP-0, a sum (including pooling and residual sums) shares by contribution, and a
-scaling by constants that could not be merged into a layer passes relevance on unchanged.
+An entry counts for the steps that its rule is for: a rule's `steps`, or else layers, sums and scalings. Where no entry
+holds, a layer follows LRP-0, a sum (including pooling and residual sums) shares by contribution, and a scaling by
+constants that could not be merged into a layer passes relevance on unchanged. What depends on the image in two ways
+conserves relevance: normalizers and attention weights are constants, the factors of any other product share equally.
 """
 
 from collections import ChainMap
@@ -17,8 +19,10 @@ from collections.abc import Callable, Sequence
 
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph.primitives import LAYERS, SUMS
+from cnnviz.propagation.factors import is_centering, is_normalized, normalizer
 from cnnviz.propagation.lrp import AlphaBeta, Bound, Epsilon, Flat, Gamma, Number, ZBox, ZPlus, keep, keep_scaled
-from cnnviz.propagation.rules import JOINT, RULES, Arrays, Rule, Rules
+from cnnviz.propagation.products import Constant, Identity, SignalTakesAll, Taylor, Uniform, numerator
+from cnnviz.propagation.rules import FOURIER, JOINT, RULES, Arrays, Rule, Rules, derivative
 from cnnviz.propagation.steps import Reading, Step
 from cnnviz.types import Array
 
@@ -50,9 +54,34 @@ def first_convolution(step: Step) -> bool:
     return first(step) and convolution(step)
 
 
+def scaling(step: Step) -> bool:
+    """A scaling by constants that is not part of a layer."""
+    return step.name == "scale"
+
+
+def every(step: Step) -> bool:
+    """Every step that the rule is for."""
+    return True
+
+
 def linear(step: Step) -> bool:
     """Any linear step: layers, sums, and scalings that are not part of a layer."""
-    return layer(step) or step.name in SUMS or step.name == "scale"
+    return layer(step) or step.name in SUMS or scaling(step)
+
+
+def product(step: Step) -> bool:
+    """A product of values that depend on the image, unless one of them is a normalizer."""
+    return step.name == "product" and normalizer(step) is None
+
+
+def normalization(step: Step) -> bool:
+    """What a normalization does besides dividing: it subtracts a mean, scales and shifts."""
+    return is_centering(step) or (scaling(step) and is_normalized(step))
+
+
+def softmax(step: Step) -> bool:
+    """A softmax."""
+    return step.name == "softmax"
 
 
 def epsilon_gamma_box(low: Bound = 0.0, high: Bound = 1.0, gamma: Number = 0.25, epsilon: Number = 1e-6) -> Composite:
@@ -62,6 +91,8 @@ def epsilon_gamma_box(low: Bound = 0.0, high: Bound = 1.0, gamma: Number = 0.25,
 
 PLUS = ((convolution, ZPlus()), (dense, Epsilon()))
 ALPHA2_BETA1 = ((convolution, AlphaBeta(2, 1)), (dense, Epsilon()))
+ATTENTION = ((product, Uniform()), (softmax, Taylor()), (normalization, Identity()))
+LINEAR = (*LAYERS, *SUMS, "scale")  # what a rule is for that does not say it
 
 COMPOSITES: dict[str, Composite] = {
     "zero": ((linear, Epsilon(0)),),
@@ -71,15 +102,28 @@ COMPOSITES: dict[str, Composite] = {
     "epsilon_alpha2_beta1": ALPHA2_BETA1,
     "epsilon_alpha2_beta1_flat": ((first, Flat()), *ALPHA2_BETA1),
     "epsilon_gamma_box": epsilon_gamma_box(),
+    "attn_lrp": (*ATTENTION, (convolution, Gamma()), (dense, Epsilon())),
+    "signal_takes_all": ((product, SignalTakesAll()), *PLUS),
 }
+
+
+def scaled(step: Step, relevance: Arrays) -> Sequence[Array]:
+    """The learned bias of a normalization takes its share; another scaling passes relevance on unchanged."""
+    return (Epsilon() if is_normalized(step) else keep_scaled)(step, relevance)
+
 
 DEFAULTS: Rules = ChainMap(
     {
         **dict.fromkeys(LAYERS, Epsilon(0)),
         **dict.fromkeys(SUMS, Epsilon()),
-        "scale": keep_scaled,
+        **dict.fromkeys(FOURIER, Epsilon()),
+        "scale": scaled,
         "activation": keep,
+        "softmax": keep,
         **dict.fromkeys(JOINT, None),
+        "product": Constant(),
+        "div": numerator,
+        **dict.fromkeys(("select_n", "clamp"), derivative),
     },
     RULES,
 )
@@ -99,7 +143,9 @@ def rules_of(composite: str | Composite, reading: Reading) -> Rules:
     entries = _named(composite) if isinstance(composite, str) else composite
 
     def chosen(step: Step) -> Rule | None:
-        return next((rule for holds, rule in entries if holds(step)), None)
+        return next(
+            (rule for holds, rule in entries if step.name in getattr(rule, "steps", LINEAR) and holds(step)), None
+        )
 
     layers = [step for step in reading.steps if layer(step)]
     if layers and not any(chosen(step) for step in reading.steps if linear(step)):
@@ -113,4 +159,4 @@ def rules_of(composite: str | Composite, reading: Reading) -> Rules:
         assert rule is not None
         return rule(step, relevance)
 
-    return ChainMap(dict.fromkeys([*LAYERS, *SUMS, "scale"], by_composite), DEFAULTS)
+    return ChainMap(dict.fromkeys([*LINEAR, "product", "softmax"], by_composite), DEFAULTS)

@@ -23,8 +23,12 @@ Bound = Number | tuple[Number, ...]
 
 
 def divided(relevance: Array, z: Array, epsilon: Number) -> Array:
-    """R / (z + epsilon sign(z)), of z's shape, where the sign of zero is 1; zero where that denominator is zero."""
-    denominator = z + jnp.where(z < 0, -epsilon, epsilon)
+    """R / (z + epsilon sign(z)), of z's shape, where the sign of zero is 1; zero where that denominator is zero.
+
+    The sign of a complex number is z / |z|.
+    """
+    sign = jnp.where(z == 0, 1, jnp.sign(z)) if jnp.iscomplexobj(z) else jnp.where(z < 0, -1, 1)
+    denominator = z + epsilon * sign
     return jnp.where(denominator == 0, 0, relevance / jnp.where(denominator == 0, 1, denominator))
 
 
@@ -39,8 +43,14 @@ def negative(array: Array) -> Array:
 
 
 def keep(step: Step, relevance: Arrays) -> Sequence[Array]:
-    """Relevance passes unchanged through an elementwise step."""
-    return relevance
+    """Relevance passes unchanged through an elementwise step.
+
+    Of complex relevance only the real part counts, which is what a real input gets.
+    """
+    return [
+        r if jnp.iscomplexobj(x) == jnp.iscomplexobj(r) else r.real.astype(x.dtype)
+        for r, x in zip(relevance, step.x, strict=True)
+    ]
 
 
 def keep_scaled(step: Step, relevance: Arrays) -> Sequence[Array]:
@@ -48,7 +58,7 @@ def keep_scaled(step: Step, relevance: Arrays) -> Sequence[Array]:
     if step.x[0].shape != step.y[0].shape:
         return Epsilon()(step, relevance)
     (slope,) = derivative(step, (jnp.ones_like(step.y[0]),))
-    return [jnp.where(slope == 0, 0, relevance[0])]
+    return [jnp.where(slope == 0, 0, *keep(step, relevance))]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
-from cnnviz.networks import Net, check_outputs
+from cnnviz.networks import Net
 from cnnviz.runs import checkpoints, digests, inside, json_files, summaries
 from cnnviz.runs.checkpoints import folder_of
 from cnnviz.runs.config import Config, file_of
@@ -41,15 +41,13 @@ class Run(Net):
 def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
     """Creates the directory of a new run with the checkpoint of step 0, atomically.
 
-    Raises Exists if it exists, and InputError if it cannot be written, or if the model cannot take images of the data
-    set's shape or gives another number of logits than there are classes.
+    Raises Exists if it exists, and InputError if it cannot be written or if the model cannot take images of the data
+    set's shape.
     """
     exists = Exists(f"The run {path} exists; go on with it by --resume, or choose another --name.")
     if path.exists():
         raise exists
     asked = Config(config)
-    if asked.is_own or asked.model_options:
-        check_outputs(asked.model, config["model"], len(config["data"]["classes"]), asked.image_shape)
     try:
         states = asked.fresh()
         if not all(map(np.size, jax.tree.leaves(states[0].params))):

@@ -61,7 +61,7 @@ def keep_logits(layout, name, model):
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     gain = next((gain for family, gain in GAINS.items() if name.startswith(family)), 1.0)
     model.load_state_dict({key: torch.from_numpy(drawn.weight(key, shape, gain)) for key, shape in shapes.items()})
-    logits = evaluated(model, drawn.images(SIZE))
+    logits = evaluated(model.double(), drawn.images(SIZE).astype(np.float64))
     print(
         f"{layout} {name}: deviation {logits.std():.3f}, between the images {np.abs(logits[0] - logits[1]).max():.3f}"
     )

@@ -16,8 +16,10 @@ class GuidedIG(Stepwise):
 
     After step i of n the distance to the image, summed over pixels, is 1 - i/n of the baseline's; each pixel stays
     within `max_distance` of the straight path (1 leaves it free, 0 is the straight path). The values sum to
-    S(x) - S(x') up to the steps' error. Kapishnikov et al. 2021, Guided integrated gradients (arXiv:2106.09788), with
-    the defaults of its authors' code.
+    S(x) - S(x') up to the steps' error. Pixels with equal gradients (a flat baseline, under a mean over places) move
+    in an order that rounding decides, so another library's map of such a network may differ by a tenth of its largest
+    value, although the algorithm is the same. Kapishnikov et al. 2021, Guided integrated gradients (arXiv:2106.09788),
+    with the defaults of its authors' code.
     """
 
     steps: int = 200

@@ -17,7 +17,10 @@ class LRP(Direct):
 
     `composite` says which rule goes with which layer: a name of `propagation.composites.COMPOSITES` or entries of
     (predicate, rule). Bach et al. 2015, On pixel-wise explanations for non-linear classifier decisions by layer-wise
-    relevance propagation (doi:10.1371/journal.pone.0130140).
+    relevance propagation (doi:10.1371/journal.pone.0130140). Normalizers that depend on the image (LayerNorm,
+    GroupNorm) and attention weights are constants, and the factors of any other product share equally, which conserves
+    relevance: Ali et al. 2022 (arXiv:2202.07304) and Achtibat et al. 2024 (arXiv:2402.05602). Other rules for
+    products are in `propagation.products`.
     """
 
     composite: Any = "epsilon_plus"
@@ -29,7 +32,7 @@ class LRP(Direct):
             object.__setattr__(self, "composite", tuple(map(tuple, self.composite)))
 
     def __call__(self, score: Score, image: Image) -> Raw:
-        reading = read(score, image)
+        reading = read(score, image, softmax=True)
         return backward(reading, rules_of(self.composite, reading), jnp.asarray(reading.array(reading.score)))
 
 
@@ -80,3 +83,15 @@ class LRPEpsilonGammaBox(LRP):
     """LRP with the box rule (pixels from 0 to 1) in first convolutions, gamma in others, epsilon in dense layers."""
 
     composite: Any = "epsilon_gamma_box"
+
+
+@method
+class AttnLRP(LRP):
+    """LRP for transformers: products share equally, softmax is expanded at its input, normalization passes through.
+
+    Convolutions follow gamma, dense layers epsilon. The expansion's constant takes a share, so the sum isn't the score.
+    Achtibat et al. 2024, AttnLRP: attention-aware layer-wise relevance propagation for transformers, prop. 3.1 to 3.4
+    (arXiv:2402.05602).
+    """
+
+    composite: Any = "attn_lrp"

@@ -41,10 +41,8 @@ class Zipped:
         info = self.archive.NameToInfo.get(f"{self.root}/data/{storage.key}")
         if not KEY.fullmatch(storage.key) or info is None:
             raise InputError(f"a tensor's storage, {storage.key[:20]!r}, is not in the archive.")
-        if info.file_size != storage.nbytes:
-            raise InputError(
-                f"the storage {storage.key} has {info.file_size} bytes; its tensor needs {storage.nbytes}."
-            )
+        if (size := info.file_size) != storage.nbytes:
+            raise InputError(f"the storage {storage.key} has {size} bytes; its tensor needs {storage.nbytes}.")
         self.unread -= storage.nbytes
         if self.unread < 0:
             raise InputError("its storages claim more bytes than the file has.")
