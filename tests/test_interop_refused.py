@@ -249,6 +249,11 @@ def test_a_layer_that_is_not_supported_is_named(h5, kind):
     refused(h5, f"layer 'dense' is a {kind}; {SUPPORTED}")
 
 
+def test_a_class_that_cannot_be_printed_is_on_one_line(h5):
+    edit(h5, lambda config: layer(config, "dense").update(class_name="a\nb\x1b[31m"))
+    refused(h5, f"layer 'dense' is a a\\nb\\x1b[31m; {SUPPORTED}")
+
+
 def test_a_lambda_is_not_run(h5, keras3):
     said = f"layer 'dropout' is a Lambda, which holds Python code, and none from a file is run; {SUPPORTED}"
     for path in (h5, keras3):
@@ -435,6 +440,25 @@ def test_models_within_models_that_multiply(graph):
 
 def test_layers_of_both_orders_of_axes(h5):
     edit(h5, lambda config: layer(config, "conv2d")["config"].update(data_format="channels_first"))
+    refused(h5, "some of its layers have channels_first and others channels_last; all must have one of them.")
+
+
+def test_channels_first_in_keras_1(h5):
+    """Its kernels have another order of axes, which their shapes do not always tell."""
+
+    def to_keras1(config):
+        for entry in config["config"]["layers"]:
+            if entry["config"].pop("data_format", None) and entry["class_name"] != "Flatten":
+                entry["config"]["dim_ordering"] = "th"
+
+    edit(h5, to_keras1)
+    with h5py.File(h5, "r+") as file:
+        file.attrs["keras_version"] = "1.2.2"
+    refused(h5, "layer 'conv2d' (Conv2D) has data_format = channels_first; it must be channels_last.")
+
+
+def test_a_flattening_of_another_order_than_the_convolutions(h5):
+    edit(h5, lambda config: layer(config, "flatten")["config"].update(data_format="channels_first"))
     refused(h5, "some of its layers have channels_first and others channels_last; all must have one of them.")
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from cnnviz.errors import InputError
 from cnnviz.interop.torch.convert import convert, read_table, table_of
@@ -17,6 +18,7 @@ GOLDENS = Path(__file__).parent / "goldens" / "torch"
 TUTORIAL = ["tutorial.pth", "legacy.pth", "protocol4.pth", "tutorial.safetensors"]
 TUTORIAL += ["checkpoint.pth.tar", "checkpoint_legacy.pth.tar"]
 SHAPE = (8, 12, 3)
+PARTS = ("0.weight", "0.bias", "1.weight", "1.bias")
 
 
 @pytest.mark.parametrize("name", TUTORIAL)
@@ -85,9 +87,10 @@ def shapes_of(model, shape=SHAPE):
 
 @pytest.mark.parametrize("model", [Tutorial(), ChannelsFirst()], ids=["hwc", "chw"])
 @pytest.mark.parametrize("table", [None, TABLE], ids=["by order", "by a table"])
-def test_one_s_own_network_gives_the_logits_of_pytorch(model, table):
+@pytest.mark.parametrize("file", ["tutorial.pth", "tutorial.safetensors"])  # which sorts the names
+def test_one_s_own_network_gives_the_logits_of_pytorch(model, table, file):
     golden = np.load(GOLDENS / "tutorial.npz")
-    variables = convert(read_state_dict(GOLDENS / "tutorial.pth"), model, shapes_of(model), SHAPE, table)
+    variables = convert(read_state_dict(GOLDENS / file), model, shapes_of(model), SHAPE, table)
     np.testing.assert_allclose(model.apply(variables, golden["images"]), golden["logits"], atol=1e-5)
 
 
@@ -117,6 +120,36 @@ def test_a_network_whose_modules_are_named_alike_is_converted_by_its_names():
     }
     variables = convert(state, model, shapes_of(model, (2, 2, 4)), (2, 2, 4))
     np.testing.assert_allclose(variables["params"]["first"]["kernel"], state["first.weight"].T, rtol=1e-6)
+
+
+class Deep(nn.Module):
+    """Twelve dense layers of one shape, and normalization between them."""
+
+    @nn.compact
+    def __call__(self, x):
+        for i in range(12):
+            x = nn.LayerNorm(name=f"a{i}")(nn.Dense(4, name=f"b{11 - i}")(x))
+        return x
+
+
+@pytest.mark.parametrize("is_sorted", [False, True], ids=["in order", "sorted by safetensors"])
+def test_modules_of_one_shape_come_in_their_order(tmp_path, is_sorted):
+    draw = np.random.default_rng(0)
+    shapes = {f"layers.{i}.{part}": (4, 4) if part == "0.weight" else (4,) for i in range(12) for part in PARTS}
+    state = {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    if is_sorted:
+        safetensors.numpy.save_file(state, tmp_path / "a.safetensors")
+        assert list(read_state_dict(tmp_path / "a.safetensors"))[:3] == [
+            "layers.0.0.bias",
+            "layers.0.0.weight",
+            "layers.0.1.bias",
+        ]
+        state = read_state_dict(tmp_path / "a.safetensors")
+    params = convert(state, Deep(), shapes_of(Deep(), (2, 2, 4)), (2, 2, 4))["params"]
+    for i in range(12):
+        np.testing.assert_array_equal(params[f"b{11 - i}"]["kernel"], state[f"layers.{i}.0.weight"].T)
+        np.testing.assert_array_equal(params[f"b{11 - i}"]["bias"], state[f"layers.{i}.0.bias"])
+        np.testing.assert_array_equal(params[f"a{i}"]["scale"], state[f"layers.{i}.1.weight"])
 
 
 class Branches(nn.Module):

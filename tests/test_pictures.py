@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import flax.linen as nn
@@ -234,19 +235,22 @@ def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     assert path.name == "activations_stage2_block1-relu2.png"
 
 
-class Unnamed(nn.Module):
-    """As an imported model has it: each convolution's own output is what follows its non-linearity."""
+class Unedited(nn.Module):
+    """Two convolutions with a function between them, and nothing sown."""
+
+    between: Callable
 
     @nn.compact
     def __call__(self, x):
         x = nn.Conv(4, (3, 3), name="conv2d", kernel_init=nn.initializers.normal())(x)
-        x = nn.Conv(4, (3, 3), strides=2, name="conv2d_1")(nn.relu(x))
+        x = nn.Conv(4, (3, 3), strides=2, name="conv2d_1")(self.between(x))
         return nn.Dense(10, name="dense")(x.mean((1, 2)))
 
 
-def test_without_named_non_linearities_the_convolutions_are_drawn():
-    found = activations.Activations()([make_run(Unnamed())], DATA)
-    assert names(found) == ["image", "activations_conv2d", "activations_conv2d_1"]
+def test_without_non_linearities_the_convolutions_are_drawn():
+    drawn = lambda between: names(activations.Activations()([make_run(Unedited(between))], DATA))
+    assert drawn(nn.relu) == ["image", "activations_relu"]
+    assert drawn(lambda x: 2 * x) == ["image", "activations_conv2d", "activations_conv2d_1"]
 
 
 def test_the_best_epoch_is_that_of_least_validation_loss(run):
@@ -558,3 +562,20 @@ def test_an_attribution_is_shown_in_a_notebook(run):
     assert picture.title == "3 attribution maps of 28x28"
     assert "Completeness gaps are at most" in picture.caption
     np.testing.assert_array_equal(picture.numbers["maps"], found.maps)
+
+
+def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
+    data = Data(lambda: make_dataset((32, 32, 3)))
+    found = activations.Activations(layer="stage?_block1/relu1")([resnet], data)
+    assert names(found)[1:] == [f"activations_stage{i}_block1/relu1" for i in (1, 2, 3)]
+    with pytest.raises(InputError, match=r"One layer is needed here; \['stage1_block1/conv1', .* means 6: "):
+        kernels.Kernels(layer="**/conv?")([resnet], DATA)
+    (picture,) = layers.Layers(depth=1)([resnet], DATA)
+    assert "25 layers inside 3 modules are in their rows; --depth lists them." in picture.caption
+    many = [replace(layer, name=f"part{i}/{layer.name}") for i in range(20) for layer in resnet.layers]
+    assert [layer.name for layer in layers.legible(many)] == [f"part{i}" for i in range(20)]
+    assert sum(layer.parameters for layer in layers.legible(many)) == 20 * kernel_count(resnet)
+
+
+def kernel_count(net):
+    return sum(layer.parameters for layer in net.layers)

@@ -1,6 +1,6 @@
 """The network that the options of `visualize.py` name: a run, a file, or a class of your own with weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,9 @@ from cnnviz.errors import InputError, unknown
 from cnnviz.interop import READERS
 from cnnviz.pictures import PICTURES
 
-FOR_WEIGHTS = ("model_options", "image_shape", "classes", "prepare")  # options that a run or file leaves no room for
+# options that a run or file leaves no room for
+FOR_WEIGHTS = ("model_options", "image_shape", "classes", "prepare", "names")
+EMPTY: Mapping[str, Any] = {}
 
 
 class Asked:
@@ -75,6 +77,7 @@ def _of_run_or_file(options: Any, kinds: Iterable[Any]) -> Any:
 def _of_weights(options: Any, asked: Asked) -> Any:
     """A model in `--model` filled with `--weights`; the data set says the shape and the classes that no option says."""
     from cnnviz import networks
+    from cnnviz.interop.torch.read import StateDict
     from cnnviz.interop.weights import read_weights
 
     if options.run is not None:
@@ -85,13 +88,19 @@ def _of_weights(options: Any, asked: Asked) -> Any:
         return _of_keras(options)
     use(options.model)
     chosen = networks.as_options(options_of(options.model_options))
-    tree, shape = read_weights(options.weights), _shape(options, asked)
-    prepare = _prepare(options, shape)
+    tree = read_weights(options.weights)
+    expected = dict(networks.published(tree, options.model) or {})
+    shape = _shape(options, asked, expected.pop("image_shape", None))
+    prepare = _prepare(options, shape, expected)
     names, count = _classes(options, asked)
     model = networks.build(options.model, chosen, count, shape)
+    if isinstance(tree, StateDict) and expected and count is None:
+        count = networks.count_classes(tree, model)
+        model = model if count is None else networks.build(options.model, chosen, count, shape)
     if count is not None:
         networks.check_outputs(model, options.model, count, shape)
-    variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model)
+    table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
+    variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model, table=table)
     own = {"image_shape": shape, "classes": names, "prepare": prepare, "seed": options.seed}
     return networks.open(model, variables, name=options.weights.name.partition(".")[0], **own)
 
@@ -106,16 +115,37 @@ def _of_keras(options: Any) -> Any:
     return net if options.prepare is None else replace(net, prepare=_prepare(options, net.image_shape))
 
 
-def _prepare(options: Any, shape: Sequence[int]) -> Any:
+def _prepare(options: Any, shape: Sequence[int], expected: Mapping[str, Any] = EMPTY) -> Any:
+    """The preparation that `--prepare` says, or else the expected one."""
     from cnnviz import networks
 
-    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or None)
+    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or dict(expected) or None)
     prepare.check(shape[-1])
     return prepare
 
 
-def _shape(options: Any, asked: Asked) -> tuple[int, ...]:
-    """The shape of the images: that of `--image-shape`, "28,28,1", or of the data set."""
+def _table(options: Any, tree: Any, model: Any, shape: tuple[int, ...]) -> dict[str, str] | None:
+    """Which array of PyTorch's is which variable: what `--names` says, or else what was found, which is printed.
+
+    None for a network whose weights have known names.
+    """
+    from cnnviz import networks
+    from cnnviz.interop.torch.convert import read_table
+
+    if options.names is not None:
+        return read_table(options.names)
+    if networks.published(tree, options.model):
+        return None
+    table = networks.pytorch_table(tree, model, shape)
+    print("\n".join(f"  {name} -> {path}" for name, path in table.items()))
+    print(f"note: {options.weights} is read as above; --names FILE, a JSON object of such pairs, says otherwise")
+    return table
+
+
+def _shape(options: Any, asked: Asked, expected: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The shape of the images: that of `--image-shape`, "28,28,1", of the data set, or what such weights expect."""
+    if options.image_shape is None and asked.dataset is None and expected is not None:
+        return expected
     if options.image_shape is None:
         if asked.dataset is None:
             raise InputError(

@@ -30,7 +30,9 @@ class Options:
     prepare_data: bool = False
     """Write the data set as a standard TFDS data set, and do not train."""
     model: str | None = None
-    """The network: cnn, resnet or dense (cnn); or a Flax class of yours, path/to/net.py:Net or package.module:Net."""
+    """The network (cnn): cnn, resnet, dense, vgg11, vgg13, vgg16, vgg19, vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn,
+    resnet18, resnet34, resnet50, mobilenet_v2, efficientnet_lite0, convnext_tiny; or a Flax class of yours,
+    path/to/net.py:Net or package.module:Net."""
     model_options: str | None = None
     """The network's options as JSON, such as '{"width": 64}'."""
     limit: int | None = None

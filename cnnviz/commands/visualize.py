@@ -32,9 +32,12 @@ class Common:
     model_options: str | None = None
     """With --weights: the network's options as JSON, such as '{"width": 64}'."""
     weights: Path | None = None
-    """Draw --model with these weights instead of a run: .msgpack, .safetensors, .npz, or an Orbax directory."""
+    """Draw --model with these weights instead of a run: .msgpack, .safetensors, .npz, an Orbax directory, or PyTorch's
+    .pth and .pt."""
+    names: Path | None = None
+    """With weights of PyTorch's: a JSON file that maps names of modules or arrays to those of --model."""
     image_shape: str | None = None
-    """With --weights: the shape of the images, such as 28,28,1; by default that of --dataset."""
+    """With --weights: the shape of the images, such as 28,28,1; by default that of --dataset or published weights."""
     classes: str | None = None
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None

@@ -1,7 +1,8 @@
 """Networks and weights in files, read without running code.
 
 READERS, by suffix, give `(model, variables)` of a model of another framework. WEIGHTS, by suffix, give arrays in nested
-dicts, which a model that the user names is filled with; "orbax" reads a directory.
+dicts, or those of PyTorch by their names there, which a model that the user names is filled with; "orbax" reads a
+directory.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,10 @@ WEIGHTS = {
     ".h5": "cnnviz.interop.keras.arrays:read",
     ".hdf5": "cnnviz.interop.keras.arrays:read",
     ".keras": "cnnviz.interop.keras.arrays:read",
+    ".pt": "cnnviz.interop.torch.read:read_state_dict",
+    ".pth": "cnnviz.interop.torch.read:read_state_dict",
+    ".tar": "cnnviz.interop.torch.read:read_state_dict",
+    ".bin": "cnnviz.interop.torch.read:read_state_dict",
     "orbax": "cnnviz.interop.weights.orbax:read",
 }
 

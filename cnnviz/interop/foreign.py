@@ -20,12 +20,9 @@ KINDS = {
     ".pkl": "is a pickle, which could run any code and is never read; save the arrays as .npz or .safetensors",
     ".pickle": "is a pickle, which could run any code and is never read; save the arrays as .npz or .safetensors",
     ".npy": "is a single array, without names; save all arrays by numpy.savez as .npz",
-    ".bin": "is a PyTorch pickle of weights; save them as .safetensors",
     ".mlmodel": "is a Core ML model, which is not read; save the original network's weights as .safetensors",
-    ".pt": "is a file of PyTorch's, which holds weights without their Flax network; save them by "
-    "safetensors.torch.save_file, and give them by --weights with --model",
+    ".pt2": "is a PyTorch program, which is not read; save the weights alone by torch.save(model.state_dict(), path)",
 }
-KINDS[".pth"] = KINDS[".pt2"] = KINDS[".pt"]
 SAVED_MODEL = "is a TensorFlow SavedModel, which is not read; load it in Keras and save it as .keras"
 
 

@@ -6,6 +6,7 @@ import flax.linen as nn
 from jaxtyping import Float
 
 from cnnviz.errors import InputError
+from cnnviz.models.depth import check_depth
 from cnnviz.types import Array, Images, Logits
 
 Conv = partial(nn.Conv, padding="VALID", kernel_init=nn.initializers.truncated_normal(0.02))
@@ -43,6 +44,10 @@ class ConvNeXt(nn.Module):
     blocks: tuple[int, ...] = (3, 3, 9, 3)
     channels: int = 96
     drop: float = 0.1
+
+    def __post_init__(self):
+        check_depth("blocks", self.blocks)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 from jaxtyping import Float
 
+from cnnviz.errors import InputError
+from cnnviz.models.depth import check_depth
 from cnnviz.types import Array, Images, Logits
 
 Conv = partial(nn.Conv, use_bias=False, kernel_init=nn.initializers.variance_scaling(2, "fan_out", "normal"))
@@ -78,13 +80,18 @@ class MobileNet(nn.Module):
     """
 
     classes: int = 1000
-    stages: tuple[Stage, ...] = MOBILENET_V2
+    stages: tuple[Any, ...] = MOBILENET_V2  # of Stage, or of tuples of its numbers
     same: bool = False
     momentum: float = 0.9
     epsilon: float = 1e-5
     channels: int = 32
     features: int = 1280
     dropout: float = 0.2
+
+    def __post_init__(self):
+        self.stages = tuple(map(_stage, self.stages))
+        check_depth("blocks", tuple(stage.blocks for stage in self.stages))
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:
@@ -98,6 +105,18 @@ class MobileNet(nn.Module):
         x = nn.relu6(norm(name="norm2")(Conv(self.features, (1, 1), name="conv2")(x)))
         x = nn.Dropout(self.dropout, deterministic=not train)(x.mean(axis=(1, 2)))
         return nn.Dense(self.classes, kernel_init=nn.initializers.normal(0.01), name="logits")(x)
+
+
+def _stage(numbers: Any) -> Stage:
+    """The stage that a tuple of numbers describes; raises InputError if it is none."""
+    if (
+        not isinstance(numbers, tuple)
+        or not 4 <= len(numbers) <= 5
+        or not all(type(n) is int and n > 0 for n in numbers)
+    ):
+        fields = ", ".join(Stage._fields)
+        raise InputError(f"A stage is {fields}: 4 or 5 whole numbers from 1; it was {str(numbers)[:60]}.")
+    return Stage(*numbers)
 
 
 MobileNetV2 = partial(MobileNet, stages=MOBILENET_V2)

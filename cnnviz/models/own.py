@@ -92,7 +92,7 @@ def _from_file(path: Path) -> ModuleType:
     module.__file__ = str(path.resolve())
     try:
         with blamed(f"{path}, when it is imported,"):
-            exec(compile(path.read_bytes(), module.__file__, "exec"), vars(module))
+            exec(compile(path.read_bytes(), module.__file__, "exec", dont_inherit=True), vars(module))
     except InputError:
         del sys.modules[name]
         raise
@@ -125,7 +125,8 @@ def _checked(found: Any, text: str) -> Any:
     if _is_flax(found) or isinstance(found, partial) or inspect.isfunction(found):
         return found
     kind = "a class" if isinstance(found, type) else f"an object of type {type(found).__name__}"
-    raise InputError(f"{text} is {kind}, not the class of a Flax module (flax.linen.Module or flax.nnx.Module).")
+    what = "the class of a Flax module (flax.linen.Module or flax.nnx.Module), or a function that makes one"
+    raise InputError(f"{text} is {kind}, not {what}.")
 
 
 def _is_flax(value: Any) -> bool:

@@ -4,13 +4,16 @@ As in torchvision, whose weights fit: a block halves the resolution in its 3x3 c
 """
 
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 from jaxtyping import Float
 
+from cnnviz.models.depth import check_depth
 from cnnviz.types import Array, Images, Logits
 
 Conv = partial(nn.Conv, use_bias=False, kernel_init=nn.initializers.variance_scaling(2, "fan_out", "normal"))
+AROUND: Any = ((1, 1), (1, 1))  # pixels; Flax says that it must be a word, and takes this too
 Norm = partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5)
 
 
@@ -54,11 +57,15 @@ class ResidualNetwork(nn.Module):
     bottleneck: bool = False
     channels: int = 64
 
+    def __post_init__(self):
+        check_depth("blocks", self.blocks)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:
         x = Conv(self.channels, (7, 7), 2, padding=3, name="conv1")(x)
         x = nn.relu(Norm(use_running_average=not train, name="norm1")(x))
-        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=AROUND)
         for stage, blocks in enumerate(self.blocks, 1):
             for i in range(1, blocks + 1):
                 stride = 2 if stage > 1 and i == 1 else 1

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz.errors import InputError
+from cnnviz.models.depth import check_depth
 from cnnviz.types import Array, Images, Logits
 
 Conv = partial(
@@ -33,6 +34,10 @@ class VGG(nn.Module):
     channels: int = 64
     hidden: int = 4096
     dropout: float = 0.5
+
+    def __post_init__(self):
+        check_depth("convolutions", self.convolutions)
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:

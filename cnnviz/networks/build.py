@@ -91,7 +91,8 @@ def arguments(
     modes = [key for key, p in known.items() if key in EVALUATION and (is_linen(make) or p.default is p.empty)]
     given |= {key: EVALUATION[key] for key in modes if key not in options}
     if missing := [key for key, p in known.items() if p.default is p.empty and key not in given]:
-        why = "the number of classes: give it by --classes, or " if missing[0] in CLASSES else ""
+        is_count = missing[0] in CLASSES and classes is None and _wants(known[missing[0]], 1)
+        why = "the number of classes: give it by --classes, or " if is_count else ""
         raise InputError(f"{name} needs {missing[0]!r}, {why}pass it by --model-options '{{\"{missing[0]}\": ...}}'.")
     return given
 

@@ -1,16 +1,16 @@
 """Weights from a file put in the places that a model has for them, with every difference named."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz import probe
 from cnnviz.errors import InputError
+from cnnviz.interop.torch.read import StateDict
 from cnnviz.interop.weights.tree import Tree, flat
+from cnnviz.networks.pytorch import fit_pytorch, initial_shapes
 from cnnviz.types import Variables
 
 Path = tuple[str, ...]
@@ -19,14 +19,24 @@ WRAPPERS = ("value", "raw_value")  # the last part of each name in a saved nnx.S
 SHOWN = 5  # differences in an error
 
 
-def fit(tree: Tree, model: Any, image_shape: Sequence[int], *, source: str, name: str) -> Variables:
+def fit(
+    tree: Tree,
+    model: Any,
+    image_shape: Sequence[int],
+    *,
+    source: str,
+    name: str,
+    table: Mapping[str, str] | None = None,
+) -> Variables:
     """The model's variables with the values of a tree, in the model's types; images have the shape (h, w, c).
 
     The tree may be variables, their parameters alone, a TrainState or the State of an NNX module, also inside of other
-    dicts. Raises InputError that counts the arrays that fit and names the first five that do not.
+    dicts; or a StateDict of PyTorch's, of which `table` may say which array is which (`interop.torch.convert`). Raises
+    InputError that counts the arrays that fit and names the first five that do not.
     """
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    shapes = jax.eval_shape(partial(probe.initial_variables, model), jax.random.key(0), images)
+    shapes = initial_shapes(model, image_shape)
+    if isinstance(tree, StateDict):
+        return fit_pytorch(tree, model, shapes, image_shape, f"{source} does not fit {name}", table)
     leaves, structure = jax.tree_util.tree_flatten_with_path(shapes)
     wanted = {tuple(str(_part(key)) for key in path): leaf for path, leaf in leaves}
     try:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cnnviz.errors import InputError
 from cnnviz.networks.prepare import Prepare
 from cnnviz.probe import Layer, find, find_one, output_shape
 from cnnviz.probe import ending as ending_of
@@ -46,7 +47,9 @@ class Net:
 
     @property
     def untrained(self) -> Variables:
-        """The variables of the first member before its first step."""
+        """The variables of the first member before its first step; raises InputError if they are not known."""
+        if not self.beginnings:
+            raise InputError(f"{self.name} has no untrained variables: its module cannot be drawn again.")
         return self.beginnings[0]
 
     @property

@@ -38,8 +38,8 @@ class Layers(OfLayer, OneByOne):
             if sides
             else "Output shape of one vector; the receptive field is the number of features that a value can depend on."
         )
-        if count := sum(layer.folded for layer in layers):
-            caption += f" {count:,} layers are folded into the {len(layers):,} that contain them; --depth unfolds them."
+        if counts := [layer.folded for layer in layers if layer.folded]:
+            caption += f" {sum(counts):,} layers inside {len(counts):,} modules are in their rows; --depth lists them."
         if len(layers) > MOST_ROWS:
             caption += f" Drawn are the first and the last {MOST_ROWS // 2} of {len(layers):,} layers."
         if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):

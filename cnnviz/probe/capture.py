@@ -41,6 +41,11 @@ class Recording:
 class Adapter(ABC):
     """A model that is not a Linen module, brought in by an object that calls it and records its parts."""
 
+    @property
+    def is_drawable(self) -> bool:
+        """Whether `init` can draw its variables anew."""
+        return False
+
     @abstractmethod
     def apply(self, variables: Variables, images: PyTree, **call: Any) -> PyTree:
         """The model's output for images `[n, ..., c]`, or a tree of inputs, in evaluation mode."""

@@ -97,7 +97,7 @@ def recorded_names(graph: Graph) -> list[str]:
 def found_in(graph: Graph, sources: Sequence[Value], sown: Mapping[str, Value], kinds: Mapping[str, str]) -> Found:
     """Everything in the graph that may have a name; `kinds` are those of values that an adapter recorded itself."""
     made = {each.value: each for each in operations(graph, sources, lambda labels: not place_of(labels).is_layer)}
-    known = _outputs(graph, alone=not sown)
+    known = _outputs(graph, alone=not sown and not made)
     known |= {name: Named(value, kinds.get(name.split("@")[0], "")) for name, value in sown.items()}
     found: Found = {name: _completed(graph, each, made.get(each.value)) for name, each in known.items()}
     numbers: Counter[tuple[Place, str]] = Counter()

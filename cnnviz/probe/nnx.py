@@ -28,6 +28,11 @@ class NNXModel(Adapter):
     states: Mapping[str, Any]  # collection -> the State whose structure the arrays take
     make: Callable[[Key], nnx.Module] | None = None
 
+    @property
+    def is_drawable(self) -> bool:
+        """Whether it is known how to make a new module."""
+        return self.make is not None
+
     def module(self, variables: Variables) -> nnx.Module:
         """A copy of the module that holds these variables, in evaluation mode."""
         states = [_filled(state, variables.get(name, {})) for name, state in self.states.items()]

@@ -57,7 +57,7 @@ def table_of(
     """Which array of the state dict is which variable: its name in PyTorch to its path, for checking or editing.
 
     By the names that torchvision, timm and others use, if the model is one of cnnviz's; by equal names; or by order:
-    arrays of one kind and shape in the order of the state dict, and in that in which the model uses them.
+    modules whose arrays have equal kinds and shapes, in the order of the state dict and of their use in the model.
     """
     shapes, uses = _by_path(variables), uses_of(call or model.apply, variables, tuple(image_shape))
     return {name: path for path, name in _names(state, model, shapes, uses, None).items()}

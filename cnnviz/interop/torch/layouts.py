@@ -33,7 +33,7 @@ def _vgg(model: Any, end: Table) -> Table:
                 table[f"features.{place + 1}"] = f"norm{stage}_{i}"
             place += 3 if model.norm else 2
         place += 1
-    return table | end
+    return {**table, **end}
 
 
 def vgg_torchvision(model: Any) -> Table:
@@ -59,7 +59,7 @@ MOBILE = ("expand", "expand_norm", "depthwise", "depthwise_norm", "project", "pr
 
 def _mobile(model: Any, name: Callable[[int, int, int], str], plain: str, expanding: str) -> Table:
     """The table of all blocks, from the names of the parts of one that does not expand, and of one that does."""
-    parts = {False: dict(zip(plain.split(), MOBILE[2:], strict=True))}
+    parts: dict[bool, Table] = {False: dict(zip(plain.split(), MOBILE[2:], strict=True))}
     parts[True] = dict(zip(expanding.split(), MOBILE, strict=True))
     block = lambda number, stage, i: (name(number, stage, i), parts[model.stages[stage].expansion > 1])
     return _blocks([stage.blocks for stage in model.stages], block)
@@ -129,6 +129,12 @@ LAYOUTS: Mapping[str, Sequence[Layout]] = {
     "cnnviz.models.mobilenet.MobileNet": (mobilenet_torchvision, mobilenet_timm, efficientnet_pytorch),
     "cnnviz.models.convnext.ConvNeXt": (convnext_torchvision, convnext_timm, convnext_authors),
 }
+
+
+def classes_in(state: Mapping[str, Any], model: Any) -> int | None:
+    """The number of classes that a state dict's last layer has; None if it has not the names of one of the layouts."""
+    last = [name for layout in layouts_of(model) for name, path in layout(model).items() if path == "logits"]
+    return next((len(state[f"{name}.bias"]) for name in last if f"{name}.bias" in state), None)
 
 
 def layouts_of(model: Any) -> Sequence[Layout]:

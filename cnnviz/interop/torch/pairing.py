@@ -51,14 +51,22 @@ def by_names(state: State, model: Any, shapes: Shapes) -> Names | None:
 
 
 def by_order(state: State, shapes: Shapes, first: Mapping[int, int]) -> Names:
-    """The arrays of each kind and shape in the order of the state dict, and of the variables' `first` use.
+    """Modules with equal kinds and shapes of arrays, in the order of the state dict and of the variables' `first` use.
 
-    Where a shape is not as often in one as in the other, as many as there are in both have names.
+    Where there are more of a kind in one than in the other, the last ones have no names.
     """
-    ours, theirs = defaultdict(list), defaultdict(list)
-    for _, (path, like) in sorted(enumerate(shapes.items()), key=lambda entry: first.get(entry[0], -1)):
-        ours[path.rpartition("/")[2], without_ones(like.shape)].append(path)
+    ours, theirs = defaultdict(dict), defaultdict(dict)
+    for _, path in sorted(enumerate(shapes), key=lambda entry: first.get(entry[0], -1)):
+        module, _, leaf = path.partition("/")[2].rpartition("/")
+        ours[module][leaf, without_ones(shapes[path].shape)] = path
     for name, array in state.items():
         leaf = leaf_for(name, array)
-        theirs[leaf, without_ones(as_flax(array, leaf).shape)].append(name)
-    return {path: name for kind, paths in ours.items() for path, name in zip(paths, theirs[kind], strict=False)}
+        theirs[name.rpartition(".")[0]][leaf, without_ones(as_flax(array, leaf).shape)] = name
+    alike = defaultdict(list)
+    for arrays in theirs.values():
+        alike[frozenset(arrays)].append(arrays)
+    names = {}
+    for paths in ours.values():
+        if found := alike[frozenset(paths)]:
+            names |= {paths[kind]: name for kind, name in found.pop(0).items()}
+    return names

@@ -1,5 +1,7 @@
 """Reading the weights in a file of PyTorch's, `.pt`, `.pth` or `.safetensors`, as NumPy arrays by name."""
 
+import re
+from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
 
@@ -11,12 +13,26 @@ from cnnviz.interop.torch import legacy, zipped
 from cnnviz.interop.torch.checkpoints import state_of, unwrapped
 from cnnviz.interop.torch.tensors import Tensor, decoded
 
+TORCHS = (".weight", ".running_mean")  # ends of names that Flax's layers do not give
+FLAXS = ("params.", "batch_stats.")
 SAFE = {"F64": "Double", "F32": "Float", "F16": "Half", "BF16": "BFloat16", "BOOL": "Bool"}
 SAFE |= {"I64": "Long", "I32": "Int", "I16": "Short", "I8": "Char", "U8": "Byte"}
 
 
-def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays in a file that PyTorch or safetensors wrote, by name, in the order and the shapes of PyTorch.
+class StateDict(dict[str, np.ndarray]):
+    """Arrays by their names in PyTorch, in PyTorch's shapes."""
+
+
+def is_state_dict(names: Iterable[str]) -> bool:
+    """Whether arrays of these names come from PyTorch, not from Flax."""
+    names = list(names)
+    return any(name.endswith(TORCHS) for name in names) and not any("/" in n or n.startswith(FLAXS) for n in names)
+
+
+def read_state_dict(path: str | Path) -> StateDict:
+    """The arrays in a file that PyTorch or safetensors wrote, by name, in PyTorch's shapes.
+
+    They are in the order of the file, or in that of their names if it is of safetensors, which keeps none.
 
     Of a checkpoint with more in it, those of its state dict; `module.` before all names, as DataParallel writes it, is
     left out. Dtypes are kept, but bfloat16 becomes float32. Only tensors and plain data are read: nothing is imported
@@ -24,7 +40,7 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     try:
-        return unwrapped(_read(path))
+        return StateDict(unwrapped(_read(path)))
     except InputError as error:
         raise InputError(f"{path} cannot be read as weights of PyTorch: {error}") from error
 
@@ -72,8 +88,13 @@ def _of_safetensors(data: bytes) -> dict[str, np.ndarray]:
     if not entries:
         raise InputError("it holds no arrays.")
     arrays = {}
-    for name, entry in entries:
+    for name, entry in sorted(entries, key=lambda entry: _natural(entry[0])):
         if entry["dtype"] not in SAFE:
             raise InputError(f"{name} has numbers of the type {entry['dtype']}; they can be {', '.join(SAFE)}.")
         arrays[name] = decoded(f"{SAFE[entry['dtype']]}Storage", entry["data"]).reshape(entry["shape"])
     return arrays
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts numbers in names as numbers: "layers.10" comes after "layers.9"."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,9})", name)]

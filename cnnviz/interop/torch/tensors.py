@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Tensor:
         return np.ndarray(self.shape, numbers.dtype, numbers, width * self.offset, strides)
 
 
-def decoded(kind: str, data: bytes | bytearray, order: str = "<") -> np.ndarray:
+def decoded(kind: str, data: bytes | bytearray, order: Literal["<", ">"] = "<") -> np.ndarray:
     """A storage's bytes as numbers; `order` is their byte order, "<" or ">". bfloat16 becomes float32, exactly."""
     numbers = np.frombuffer(data, np.dtype(DTYPES[kind]).newbyteorder(order))
     return (numbers.astype("u4") << 16).view("f4") if kind == "BFloat16Storage" else numbers

@@ -6,6 +6,7 @@ import numpy as np
 import safetensors
 
 from cnnviz.errors import InputError
+from cnnviz.interop.torch.read import is_state_dict, read_state_dict
 from cnnviz.interop.weights.tree import DTYPES, Arrays, Tree, content, nested
 
 CODES = {"BOOL": "bool", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
@@ -14,9 +15,10 @@ for letter, kind in (("I", "int"), ("U", "uint"), ("F", "float"), ("C", "complex
 
 
 def read(path: Path) -> Tree:
-    """The tree in a file; raises InputError if it is damaged."""
+    """The tree in a file, or the state dict if its names are PyTorch's; raises InputError if it is damaged."""
     try:
-        return nested(arrays(path))
+        found = arrays(path)
+        return read_state_dict(path) if is_state_dict(found) else nested(found)
     except ValueError as error:
         if isinstance(error, InputError):
             raise
