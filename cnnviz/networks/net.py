@@ -18,6 +18,8 @@ from cnnviz.types import LayerNames, Variables
 class Net:
     """A model and its variables, with the shape `(h, w, c)` of its images and the names of its classes.
 
+    The images of a network for signals are `(t, c)`, those of one for volumes `(d, h, w, c)`.
+
     `members` has the variables of one network per seed in `seeds`, or of a single network if `seeds` is empty.
     `beginnings` has the variables of each member before its first step, or freshly drawn ones; it is empty for an NNX
     module, which cannot be drawn again. `data` identifies the data set it was trained on (name, fingerprint, dir),
@@ -29,7 +31,7 @@ class Net:
     model: Any
     members: Sequence[Variables]
     beginnings: Sequence[Variables]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     dataset: str = ""
     prepare: Prepare = Prepare()

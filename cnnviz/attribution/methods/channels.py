@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers, Place, choose
+from cnnviz.attribution.methods.cams import weighed
 from cnnviz.attribution.shapes import Raw, Sampled, method
 from cnnviz.types import Array, Image, Key, PyTree, Score
 
@@ -25,6 +25,7 @@ class ByChannel(Sampled):
     relu: bool = True
 
     keep = True
+    maps = True
 
     @property
     def count(self) -> int:
@@ -41,7 +42,7 @@ class ByChannel(Sampled):
         maps = {}
         for name, start, width in zip(self.layers or (), starts, self.widths, strict=True):
             weights = self.weights(value, total[start : start + width])
-            maps[name] = jnp.einsum("hwc,c->hw", activations[name], weights)
+            maps[name] = weighed(activations[name], weights)
         return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
 
     def weights(self, score: Array, found: Array) -> Array:

@@ -28,10 +28,9 @@ class ScoreCAM(ByChannel):
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         activations = score(image, {})[1]
-        side = image.shape[0], image.shape[1]
-        masks = [upsampled(activations[name], side, self.mask_upsampling) for name in self.layers or ()]
-        mask = scaled(jnp.concatenate(masks, -1)[:, :, sample])
-        return score(image * mask[:, :, None], {})[0]
+        masks = [upsampled(activations[name], image.shape[:-1], self.mask_upsampling) for name in self.layers or ()]
+        mask = scaled(jnp.concatenate(masks, -1)[..., sample])
+        return score(image * mask[..., None], {})[0]
 
     def weights(self, score: Array, found: Array) -> Array:
         return jax.nn.softmax(found)
