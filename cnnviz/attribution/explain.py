@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from cnnviz.attribution.inputs import Row, check_finite
 from cnnviz.attribution.layers import places
+from cnnviz.attribution.loops import loops_named
 from cnnviz.attribution.methods import METHODS
 from cnnviz.attribution.present import Presentation
 from cnnviz.attribution.run import run, run_direct
@@ -72,7 +73,8 @@ def attribute(
     finish = Presentation(channels, upsampling, details)
     fitted = explained.fitted(build(method, **options), variables, images)
     shared = {"key": key, "batch_size": batch_size, "data": data, "finish": finish}
-    found = run(fitted, explained, variables, rows, report=report, **shared)
+    with loops_named(model, variables, images, call):
+        found = run(fitted, explained, variables, rows, report=report, **shared)
     return found if details else found.maps
 
 
@@ -102,10 +104,11 @@ def suite(
     fitted = {name: explained.fitted(build(method), variables, images) for name, method in named.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
     shared = {"key": key, "batch_size": batch_size, "data": data, "finish": Presentation(channels, upsampling, details)}
-    found = run_direct(together, explained, variables, rows, **shared) if together else {}
-    for name, method in fitted.items():
-        if name not in together:
-            found[name] = run(method, explained, variables, rows, report=report, **shared)
+    with loops_named(model, variables, images, call):
+        found = run_direct(together, explained, variables, rows, **shared) if together else {}
+        for name, method in fitted.items():
+            if name not in together:
+                found[name] = run(method, explained, variables, rows, report=report, **shared)
     return {name: found[name] if details else found[name].maps for name in named}
 
 
