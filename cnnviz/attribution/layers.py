@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.tokens import token_grid
 from cnnviz.errors import InputError, unknown
 from cnnviz.graph import Graph
 from cnnviz.graph.linearity import Part, between, is_piecewise_linear, parts_between, unlike
@@ -28,6 +29,7 @@ class Place(NamedTuple):
     convolution: bool
     leads: bool = True  # whether the logits depend on it
     bends: tuple[str, ...] = ()  # the primitives between it and the logits that are not piecewise linear
+    tokens: bool = False  # whether it holds one row per token, which can be laid out as a map
 
     @property
     def spatial(self) -> bool:
@@ -47,7 +49,8 @@ def _places(traced: Trace) -> list[Place]:
         nonlinear = kind_of(traced.graph, value) in NONLINEAR
         parts = between(traced.graph, value, traced.logits)
         leads, bends = bool(parts) or value is traced.logits, unlike(parts, is_piecewise_linear)
-        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), leads, bends))
+        tokens = len(shape) == 2 and token_grid(shape[0], traced.image.shape[1:]) is not None
+        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), leads, bends, tokens))
     return found
 
 
@@ -55,10 +58,10 @@ def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) 
     """The names of the layers asked for, in order of execution; "all" are those with a spatial extent.
 
     None is the default layer: of those the logits depend on, the last with a spatial extent after a nonlinearity
-    (`relu2`), else the last convolution's output, else the last with a spatial extent. Raises InputError if a name is
-    unknown, or with `spatial` if a layer has no spatial extent.
+    (`relu2`), else the last convolution's output, else the last with a spatial extent, else the last of tokens. Raises
+    InputError if a name is unknown, or with `spatial` if a layer has no spatial extent and holds no tokens.
     """
-    fit = [place for place in places if place.spatial or not spatial]
+    fit = [place for place in places if place.spatial or place.tokens or not spatial]
     if asked is None:
         return (usual(places),)
     if asked == "all":
@@ -82,7 +85,8 @@ def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) 
 def usual(places: Sequence[Place]) -> str:
     """The layer that a method looks at by default."""
     maps = [place for place in places if place.spatial and place.leads]
-    for fit in ([p for p in maps if p.nonlinear], [p for p in maps if p.convolution], maps):
+    tokens = [place for place in places if place.tokens and place.leads]
+    for fit in ([p for p in maps if p.nonlinear], [p for p in maps if p.convolution], maps, tokens):
         if fit:
             return fit[-1].name
     raise InputError("No layer of this model has a spatial extent; this method needs one that does.")
