@@ -1,6 +1,7 @@
 """The errors that a user sees: what is wrong, what was given, what would be right."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,6 +12,10 @@ class InputError(ValueError):
 
 class InputTypeError(InputError, TypeError):
     """An InputError about an input's type."""
+
+
+class OutOfMemory(InputError, MemoryError):
+    """An InputError about what needs more memory than there is; it says how much, and what to make smaller."""
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
@@ -25,3 +30,12 @@ def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
     """Raises the error of `unknown` unless `name` is one of the known names; anything but a string is unknown too."""
     if not isinstance(name, str) or name not in (known := list(known)):
         raise unknown(kind, name, known)
+
+
+@contextmanager
+def needs_extra(extra: str, what: str) -> Iterator[None]:
+    """Raises InputError, with the line that installs the extra, where a package is missing; `what` cannot be done."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f'{what} ({error}); install it by: pip install "cnnviz[{extra}]".') from error

@@ -37,10 +37,16 @@ def weights(variables: Variables) -> dict[str, Float[Array | np.ndarray, "..."]]
 
 
 def statistics(kernel: Float[Array | np.ndarray, "..."]) -> dict[str, float]:
-    """Mean, standard deviation (of the population), minimum and maximum of a kernel's weights, of any shape."""
+    """Mean, standard deviation (of the population), minimum and maximum of a kernel's weights, of any shape.
+
+    They are computed in the weights' type, or in float64 if that overflows.
+    """
     kernel = np.asarray(kernel)
     measures = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
-    return {name: float(measure(kernel)) for name, measure in measures.items()}
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = {name: float(measure(kernel)) for name, measure in measures.items()}
+    is_too_large = np.isfinite([found["min"], found["max"]]).all() and not np.isfinite(list(found.values())).all()
+    return statistics(kernel.astype(np.float64)) if is_too_large and kernel.dtype != np.float64 else found
 
 
 def parameter_counts(variables: Variables) -> dict[str, int]:

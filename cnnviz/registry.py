@@ -1,4 +1,4 @@
-"""A registry is a dict literal from names to dotted paths; an entry is imported when it is first used."""
+"""A registry is a dict from names to dotted paths, imported when first used, or to the objects themselves."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name
@@ -7,11 +7,12 @@ from typing import Any
 from cnnviz.errors import unknown
 
 
-def resolve(registry: Mapping[str, str], name: str, kind: str) -> Any:
-    """The object at the path `module:attribute` that `registry` has under `name`.
+def resolve(registry: Mapping[str, Any], name: str, kind: str) -> Any:
+    """The object that `registry` has under `name`, itself or as a path `module:attribute`.
 
     Raises InputError, which suggests the closest name, if `name` is unknown.
     """
     if not isinstance(name, str) or name not in registry:
         raise unknown(kind, str(name), registry)
-    return resolve_name(registry[name])
+    found = registry[name]
+    return resolve_name(found) if isinstance(found, str) else found

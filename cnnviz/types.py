@@ -11,7 +11,7 @@ PyTree = Any
 Key = Array  # a key from jax.random.key
 Variables = Mapping[str, PyTree]  # {"params": ..., "batch_stats": ...}
 VariablesLike = Any  # variables as a user gives them: those, or a Flax TrainState; checked by probe.as_variables
-LayerNames = Any  # layers as a user asks for them: a name, several, or None for all; checked by probe.as_names
+LayerNames = Any  # layers as a user asks for them: names, patterns, kinds, numbers, or None for all; see probe.find
 
 Image = Float[Array, "h w c"]  # as the run's `prepare` makes it from uint8
 Images = Float[Array, "n h w c"]

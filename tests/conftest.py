@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+from pathlib import Path
 
 import flax.linen as nn
 import jax
@@ -11,7 +13,25 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from cnnviz.models import MODELS
+
 jax.config.update("jax_numpy_rank_promotion", "raise")  # axes are named by hand, so that none is broadcast in silence
+
+
+LINEN = """
+import flax.linen as nn
+
+
+class Net(nn.Module):
+    num_classes: int
+    width: int = 4
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(nn.Conv(self.width, (3, 3))(x)))
+        x = nn.max_pool(x, (2, 2), strides=(2, 2)).mean((1, 2))
+        return nn.Dense(self.num_classes)(nn.Dropout(0.2, deterministic=not train)(x))
+"""
 
 
 class Inner(nn.Module):
@@ -86,6 +106,24 @@ def data(tmp_path_factory, toy):
     images, labels = map(np.asarray, toy)
     np.savez(path, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
     return path
+
+
+@pytest.fixture
+def our_models(monkeypatch):
+    """Our models alone, as a new process knows them, and its search path."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = dict(MODELS)
+    yield
+    MODELS.clear()
+    MODELS.update(before)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder, with a class in `net.py`."""
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(LINEN)
+    return tmp_path
 
 
 @pytest.fixture

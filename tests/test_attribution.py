@@ -219,7 +219,9 @@ def test_layers_are_the_usual_one_those_named_or_all(tiny, images):
     assert list(ask().layers) == ["relu2"]
     both = ask(layers=("relu2", "conv1"))
     assert {name: values.shape[1:] for name, values in both.layers.items()} == {"conv1": (8, 8), "relu2": (4, 4)}
-    assert list(ask(layers="all").layers) == ["conv1", "conv2", "relu2"]
+    assert set(ask(layers="all").layers) == {"conv1", "relu", "max_pool", "conv2", "relu2"}
+    assert set(ask(layers="conv*").layers) == {"conv1", "conv2"}
+    assert set(ask(layers=("kind:relu", 0)).layers) == {"conv1", "relu", "relu2"}
     assert ask(upsampling=None).maps.shape == (5, 4, 4)
     scaled = lambda maps: (maps - maps.min((1, 2), keepdims=True)) / np.ptp(maps, (1, 2), keepdims=True)
     early, late = (np.asarray(both.layers[name]) for name in ("conv1", "relu2"))
@@ -227,11 +229,11 @@ def test_layers_are_the_usual_one_those_named_or_all(tiny, images):
     close(both.maps, (scaled(early) + late) / 2)
 
 
-def test_a_default_layer_without_sown_values_is_the_last_convolution(small_nnx, foreign, images):
+def test_a_default_layer_is_after_a_non_linearity_and_where_its_branches_have_met(small_nnx, foreign, images):
     found = [
         attribute("grad_cam", m, v, images, 0, details=True).layers for m, v in (probe.from_nnx(small_nnx), foreign)
     ]
-    assert [list(layers) for layers in found] == [["relu"], ["block/y"]]
+    assert [list(layers) for layers in found] == [["relu"], ["block"]]
 
 
 def test_channels_are_reduced_by_name_or_kept(tiny, images):
@@ -265,8 +267,8 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(method="grad_cma"), "no method named 'grad_cma'; did you mean 'grad_cam'"),
         (dict(method=build("grad_cam"), layer="relu2"), "no option of GradCAM named 'layer'; did you mean 'layers'"),
         (dict(layer="relu2"), "no option of grad_cam named 'layer'; did you mean 'layers'"),
-        (dict(layers="relu3"), "no layer named 'relu3'; did you mean 'relu2'"),
-        (dict(layers="logits"), r"no spatial extent, its shape is \(3,\); layers with one: conv1, conv2, relu2"),
+        (dict(layers="relu3"), "no layer named 'relu3'; did you mean 'relu' or 'relu2'"),
+        (dict(layers="logits"), r"no spatial extent, its shape is \(3,\); layers with one: conv1, relu, max_pool, con"),
         (dict(layers=()), "needs at least one layer"),
         (dict(targets=3), "class from 0 to 2; it was 3"),
         (dict(targets=[0, 1, 2, -1, 0]), "class from 0 to 2; it was -1"),
@@ -276,7 +278,8 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(targets="label"), "needs the labels"),
         (dict(targets=(0, 1, 2)), "this tuple has 3 entries"),
         (dict(targets=Unit("relu2", (9, 0, 0))), r"index into \(4, 4, 5\); it was \(9, 0, 0\)"),
-        (dict(targets=Unit("relu9", (0, 0, 0))), "no layer named 'relu9'; did you mean 'relu2'"),
+        (dict(targets=Unit("conv*", (0, 0, 0))), r"One layer is needed here; 'conv\*' means 2: conv1, conv2"),
+        (dict(targets=Unit("relu9", (0, 0, 0))), "no layer named 'relu9'; did you mean 'relu' or 'relu2'"),
         (dict(images=np.zeros((2, 9, 8, 2), np.float32)), "do not fit this model's weights"),
         (dict(images=np.zeros((2, 8, 8, 3), np.uint8)), "as the run's `prepare` makes them; these are uint8"),
         (dict(images=np.full((2, 8, 8, 3), np.nan, np.float32)), "Image 0 holds NaN"),
@@ -295,7 +298,7 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(method="guided_ig", steps=0), "at least one step"),
         (dict(method="blur_ig", max_sigma=0.0), "must be positive; it was 0"),
         (dict(method="neuron_gradient", unit=(0, 0)), "A unit of 'relu2' is an index"),
-        (dict(method="neuron_gradient", layers="all"), "needs one layer; there were 3"),
+        (dict(method="neuron_gradient", layers="all"), "needs one layer; there were 5"),
         (dict(method="grad_cam_pp", variant="eq11"), "no variant of grad_cam_pp named 'eq11'"),
         (dict(method="grad_cam_pp", variant="eq10", of="logit"), "are zero; ask for of="),
         (dict(method="grad_cam_pp", variant="eq10", targets=jnp.prod), "is nonlinear in it, by reduce_prod"),
@@ -316,13 +319,13 @@ def test_what_cannot_be_used_is_said(tiny, images, ask, text):
 @pytest.mark.parametrize(
     ("ask", "text"),
     [
-        (lambda: dict(layers=-1), "given by name, one or several; these were -1"),
-        (lambda: dict(layers=("conv1", 2)), r"these were \('conv1', 2\)"),
+        (lambda: dict(layers=-1), "The layer 'logits' has no spatial extent"),
+        (lambda: dict(layers=("conv1", None)), r"given by name or number, .*; these were \('conv1', None\)"),
         (lambda: dict(method="layer_conductance", layers=2.5), "these were 2.5"),
-        (lambda: dict(method=build("grad_cam", layers=-1)), "these were -1"),
+        (lambda: dict(method=build("grad_cam", layers=b"1")), "these were b'1'"),
         (lambda: dict(method="neuron_gradient", unit=3), r"an index into \(4, 4, 5\); it was 3"),
         (lambda: dict(targets=Unit("relu2", 3)), r"an index into \(4, 4, 5\); it was 3"),
-        (lambda: dict(targets=Unit(-1, (0, 0, 0))), "no layer named '-1'"),
+        (lambda: dict(targets=Unit(-1, (0, 0, 0))), r"A unit of 'logits' is an index into \(3,\)"),
         (lambda: dict(channels=1), "no way to reduce channels named '1'"),
         (lambda: dict(upsampling=2), "no upsampling named '2'"),
         (lambda: dict(method="grad_cam_pp", variant=19), "no variant of grad_cam_pp named '19'"),
@@ -389,9 +392,9 @@ def test_steps_at_once_give_the_maps_of_steps_in_turn(tiny, images, monkeypatch)
     assert reports == [(1, 3), (2, 3), (3, 3)]  # one call per chunk
 
 
-def test_layers_that_are_no_names_are_said(tiny):
-    with pytest.raises(InputTypeError, match="Layers are given by name, one or several; these we"):
-        choose(-1, places(*tiny, (8, 8, 3), {}))
+def test_layers_that_are_neither_names_nor_numbers_are_said(tiny):
+    with pytest.raises(InputTypeError, match="Layers are given by name or number, one or several; these we"):
+        choose(-1.0, places(*tiny, (8, 8, 3), {}))
 
 
 @pytest.mark.parametrize("bend", [nn.relu, nn.tanh])  # by the Jacobian, and by nested derivatives

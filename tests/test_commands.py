@@ -15,6 +15,7 @@ import pytest
 from cnnviz import data as data_sets
 from cnnviz import runs
 from cnnviz.commands import train, visualize
+from cnnviz.errors import InputError
 from cnnviz.runs.lock import locked
 
 ROOT = Path(__file__).parent.parent
@@ -143,6 +144,23 @@ def test_what_cannot_be_drawn_is_said_in_one_line(folder, capsys, tmp_path, argu
     assert stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("error", "code"), [(InputError("Something is wrong."), 2), (KeyboardInterrupt(), 130)])
+def test_pictures_that_are_done_are_kept_when_a_later_one_fails(folder, tmp_path, capsys, monkeypatch, error, code):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("cnnviz.pictures.predictions.predict", fail)
+    assert visualize.main([str(folder / "toy"), "--out", str(tmp_path)]) == code
+    done = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines()}
+    assert done == {str(path) for path in tmp_path.iterdir()}
+    assert {"layers.png", "histogram_conv1.png", "attribute.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_an_image_that_does_not_exist_is_said_before_anything_is_written(folder, tmp_path):
+    assert visualize.main([str(folder / "toy"), "--image", "150", "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_its_data_a_run_s_weights_are_drawn_all_the_same(data, folder, tmp_path, capsys):
     data.rename(data.with_suffix(".away"))
     try:
@@ -157,7 +175,7 @@ def test_without_its_data_a_run_s_weights_are_drawn_all_the_same(data, folder, t
 def test_a_data_set_that_cannot_be_had_is_one_line_among_all_pictures(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("cnnviz.commands.visualize._dataset", lambda *_: data_sets.load("cifar10"))
+    monkeypatch.setattr("cnnviz.commands.visualize.dataset_for", lambda *_: data_sets.load("cifar10"))
     arguments = [str(folder / "toy"), "--out", str(tmp_path / "out")]
     assert visualize.main(arguments) == 0
     assert "activations: skipped. cifar10 is known to TFDS and not prepared" in capsys.readouterr().out

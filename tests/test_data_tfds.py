@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cnnviz import data
+from cnnviz.data import builder
 from cnnviz.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -127,3 +128,22 @@ def test_a_description_that_is_damaged(npz, tmp_path):
 def test_a_name_that_tfds_cannot_have(npz, tmp_path):
     with pytest.raises(InputError, match="A TFDS name has only letters, digits and underscores"):
         data.prepare(npz.rename(tmp_path / "a-b.npz"), tmp_path / "given")
+
+
+@pytest.mark.parametrize("package", ["tensorflow_datasets", "pyarrow.parquet"])
+def test_without_the_extra_the_line_that_installs_it(npz, tmp_path, monkeypatch, package):
+    monkeypatch.setattr(builder, "_file_format", lambda: "parquet")
+    data.prepare(npz, tmp_path / "given")
+    for name in [name for name in sys.modules if name.startswith(package)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=r'shapes-train.* cannot be read .*: pip install "cnnviz\[tfds\]"\.$'):
+        data.load("shapes", tmp_path / "given")
+
+
+def test_preparing_without_the_extra(npz, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "cnnviz.data.builder", raising=False)
+    monkeypatch.delattr(data, "builder", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(InputError, match=r'shapes.npz cannot be prepared .*: pip install "cnnviz\[tfds\]"\.$'):
+        data.prepare(npz, tmp_path / "given")

@@ -4,16 +4,24 @@ import re
 import shlex
 from pathlib import Path
 
+import flax.serialization
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
+from cnnviz import networks
 from cnnviz.commands import console, train, visualize
+from cnnviz.networks import build
 from cnnviz.pictures import PICTURES
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/recipes.md"]
 CODE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMANDS = re.compile(r"^(?:.*&& )?(?:python |cnnviz )?((?:train|visualize)(?:\.py)?\b[^#&\"]*)", re.MULTILINE)
+COMMANDS = re.compile(
+    r"^(?:.*&& )?(?:python |cnnviz )?((?:train|visualize)(?:\.py)?\b(?:'[^'\n]*'|[^#&\"'\n])*)", re.MULTILINE
+)
 
 
 def blocks(page, language):
@@ -66,6 +74,22 @@ def test_a_command_of_a_page_has_the_options_that_it_uses(page, line):
         console.parse(visualize.options_of(arguments[0]), arguments[1:], program)
     else:
         console.parse(visualize.Every, arguments, program)
+
+
+def test_the_commands_for_your_own_network_run_as_they_stand(tmp_path, our_models, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    section = (ROOT / "README.md").read_text().partition("## Your own network\n")[2].partition("\n## ")[0]
+    code = dict(CODE.findall(section))
+    Path("net.py").write_text(code["python"])
+    first, *others = [shlex.split(line) for line in COMMANDS.findall(code["sh"])]
+    assert train.main([*first[1:], "--dataset", "garments", "--limit", "200", "--epochs", "1"]) == 0
+    net = networks.open("runs/mine")
+    Path("w.msgpack").write_bytes(flax.serialization.to_bytes(net.variables))
+    wide = jax.jit(build("net.py:Net", {}, 10, (28, 28, 1)).init)(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    np.savez("w.npz", **{"/".join(path): leaf for path, leaf in flatten_dict(wide).items()})
+    assert [visualize.main(arguments[1:]) for arguments in others] == [0] * 3
+    assert len(list(Path("figures/w").glob("kernels_*.png"))) == 1
+    assert len(list(net.folder.glob("*.png"))) > 10
 
 
 def test_there_are_commands_in_the_docs():

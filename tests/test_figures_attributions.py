@@ -51,7 +51,7 @@ def test_a_long_name_is_folded_after_underscores_so_that_it_differs_from_its_lik
     figure = attributions(IMAGES, ROWS, {name: Column(SIGNED, scale_of(SIGNED)) for name in names})
     titles = [ax.get_title(loc="left") for ax in figure.axes[1::2]]
     assert titles[:2] == ["lrp_epsilon_alpha2_\nbeta1", "lrp_epsilon_alpha2_\nbeta1_flat"]
-    assert titles[2:] == ["layer_gradient_x_\nactivation\nat relu2", "a" * 21 + "…"]
+    assert titles[2:] == ["layer_gradient_x_\nactivation\nat relu2", "a" * 14 + "…" + "a" * 7]
 
 
 def test_the_ends_of_each_scale_are_printed(figure):

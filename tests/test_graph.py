@@ -83,7 +83,8 @@ def test_the_receptive_field_is_what_can_change_the_value(network):
     """An oracle without a graph: each pixel in turn is raised, and the middle value is watched, far from borders."""
     graph, _ = Graph.of(network, jnp.zeros((1, 33, 33, 1)))
     claimed = receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]]
-    middle = (slice(None), *(n // 2 for n in graph.outputs[0].shape[1:-1]))
+    shape = graph.outputs[0].shape
+    middle = (slice(None), *(n // 2 for n in shape[1:-1] or shape[1:]))
     value = jax.jit(lambda x: network(x)[middle].sum())
     dark = jnp.full((1, 33, 33, 1), -1.0)
     changes = np.array(

@@ -16,7 +16,8 @@ from cnnviz.interop.keras.config import parse
 from cnnviz.registry import resolve
 
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
-FILES = sorted(path for path in GOLDENS.iterdir() if path.suffix in (".h5", ".keras"))
+CHAINS = "chapter convolutions pooling activations flat functional".split()  # test_interop_graphs.py has the others
+FILES = sorted(p for p in GOLDENS.iterdir() if p.suffix in (".h5", ".keras") and p.stem.split("_")[1] in CHAINS)
 CHAPTER = GOLDENS / "keras2_chapter.h5"
 
 
@@ -25,9 +26,10 @@ def test_every_layer_gives_what_keras_gives(path):
     golden = np.load(path.with_suffix(".npz"))
     model, variables = interop.load_keras(path)
     found = probe.activations(model, variables, golden["images"].reshape(-1, *model.image_shape))
-    assert list(found) == golden["names"].tolist()
-    for name, values in found.items():
-        np.testing.assert_allclose(values, golden[name], atol=1e-5, rtol=0, err_msg=name)
+    names = golden["names"].tolist()
+    assert [name for name in found if "/" not in name] == names  # and operations within layers
+    for name in names:
+        np.testing.assert_allclose(found[name], golden[name], atol=1e-5, rtol=0, err_msg=name)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -52,7 +54,8 @@ def test_kernels_and_layers_come_in_the_order_of_the_file():
     model, variables = interop.load_keras(GOLDENS / "keras3_convolutions.keras")
     assert list(kernels.kernels(variables)) == ["zebra", "conv2d", "each", "depthwise_conv2d", "conv2d_1"]
     names = ["uneven", "zebra", "re_lu", "conv2d", "each", "zero_padding2d", "depthwise_conv2d", "apple", "conv2d_1"]
-    assert [layer.name for layer in probe.layers(model, variables, model.image_shape)][:9] == names
+    layers = [layer.name for layer in probe.layers(model, variables, model.image_shape)]
+    assert [name for name in layers if "/" not in name][:9] == names
 
 
 def test_the_softmax_is_kept_and_the_logits_are_explained():

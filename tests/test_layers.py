@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
-    {"errors", "types", "graph"},
+    {"errors", "types", "graph", "memory"},
     {"registry", "atomic", "batching", "kernels", "fast"},
     {"models", "tracking", "interop", "probe", "propagation"},
     {"data", "training", "attribution", "networks"},

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import flax.linen as nn
@@ -90,7 +91,8 @@ def test_of_a_thousand_layers_sixty_are_in_the_drawn_table_and_all_in_the_number
     vars(net := replace(run))["layers"] = many
     (picture,) = layers.Layers().of(net, Data())
     assert len(picture.numbers) == 1001
-    assert "Drawn are the first and the last 30 of 1,000 layers. Names are cut after 60 characters." in picture.caption
+    assert "Drawn are the first and the last 30 of 1,000 layers." in picture.caption
+    assert "Names of more than 60 characters are shortened in the middle." in picture.caption
     shown = layers.rows(many, 0)
     assert [row[0] for row in shown[28:33]] == ["layer28", "layer29", "… 940 more", "layer970", "layer971"]
     assert len(shown[3][0]) == 60
@@ -233,19 +235,22 @@ def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     assert path.name == "activations_stage2_block1-relu2.png"
 
 
-class Unnamed(nn.Module):
-    """As an imported model has it: each convolution's own output is what follows its non-linearity."""
+class Unedited(nn.Module):
+    """Two convolutions with a function between them, and nothing sown."""
+
+    between: Callable
 
     @nn.compact
     def __call__(self, x):
         x = nn.Conv(4, (3, 3), name="conv2d", kernel_init=nn.initializers.normal())(x)
-        x = nn.Conv(4, (3, 3), strides=2, name="conv2d_1")(nn.relu(x))
+        x = nn.Conv(4, (3, 3), strides=2, name="conv2d_1")(self.between(x))
         return nn.Dense(10, name="dense")(x.mean((1, 2)))
 
 
-def test_without_named_non_linearities_the_convolutions_are_drawn():
-    found = activations.Activations()([make_run(Unnamed())], DATA)
-    assert names(found) == ["image", "activations_conv2d", "activations_conv2d_1"]
+def test_without_non_linearities_the_convolutions_are_drawn():
+    drawn = lambda between: names(activations.Activations()([make_run(Unedited(between))], DATA))
+    assert drawn(nn.relu) == ["image", "activations_relu"]
+    assert drawn(lambda x: 2 * x) == ["image", "activations_conv2d", "activations_conv2d_1"]
 
 
 def test_the_best_epoch_is_that_of_least_validation_loss(run):
@@ -274,9 +279,36 @@ def test_the_confusion_matrix_counts_true_by_predicted(run):
     np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(DATASET.test.labels, minlength=10))
     assert all(counts[i, (i + 1) % 10] == counts[i].sum() for i in range(10))
     assert "test accuracy 0.0000" in picture.title
-    assert "not the names and counts" not in picture.caption
-    many = predictions.confusion_picture(run, DATASET, np.eye(50)[DATASET.test.labels])
-    assert many.caption.endswith("Of 50 classes, the numbers are shown, not the names and counts.")
+    assert "Drawn are" not in picture.caption
+
+
+def test_of_many_classes_those_with_the_most_mistakes_are_in_the_matrix(run):
+    said = DATASET.test.labels.copy()
+    said[:6] = 4000, 4000, 700, 701, 702, 703
+    picture = predictions.confusion_picture(run, DATASET, np.eye(5000)[said])
+    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes, by number and name.")
+    assert {"700", "701", "702", "703", "4000"} <= set(picture.numbers["classes"])
+    assert picture.numbers["classes"] == sorted(picture.numbers["classes"], key=int)
+    assert np.shape(picture.numbers["counts"]) == (50, 50)
+    assert np.sum(picture.numbers["counts"]) == 30
+    assert max(picture.draw().get_size_inches()) < 12
+    thousand = predictions.confusion_picture(run, DATASET, np.eye(900)[said % 900])
+    assert np.shape(thousand.numbers["counts"]) == (900, 900)
+
+
+def test_a_network_too_large_for_all_images_is_shown_the_first(run, monkeypatch):
+    monkeypatch.setattr(
+        "cnnviz.pictures.effort.MOST", (probe.products(run.model, run.variables, (28, 28, 1)) * 12,) * 2
+    )
+    _, confusion, mistakes = predictions.Predictions()([run], DATA)
+    assert confusion.title.endswith(" of the first 12 of 30 images")
+    assert np.sum(confusion.numbers["counts"]) == 12
+    assert all(record["image"] < 12 for record in mistakes.numbers)
+    (maps_of_one,) = attribute.Attributions(methods="gradient,guided_backprop")([run], DATA)
+    assert maps_of_one.numbers["gradient"].shape[1] == 2  # each takes three passes per image
+    assert "Left out: 6 of 8 images. This large network would take hours." in maps_of_one.caption
+    (as_asked,) = attribute.Attributions(methods="gradient", images="0:7")([run], DATA)
+    assert as_asked.numbers["gradient"].shape[1] == 7
 
 
 def test_mistakes_are_the_most_confident_first(run):
@@ -305,7 +337,7 @@ def test_predictions_are_made_a_few_images_at_a_time():
             return super().__call__(images)
 
     net = make_run(CNN())
-    expected = predictions.softmax(np.asarray(probe.logits(net.model, net.variables, net.prepare(many)), np.float64))
+    expected = jax.nn.softmax(probe.logits(net.model, net.variables, net.prepare(many)))
     found = predictions.predict(replace(net, prepare=Watched()), many)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert 0 < max(sizes) < len(many)
@@ -530,3 +562,20 @@ def test_an_attribution_is_shown_in_a_notebook(run):
     assert picture.title == "3 attribution maps of 28x28"
     assert "Completeness gaps are at most" in picture.caption
     np.testing.assert_array_equal(picture.numbers["maps"], found.maps)
+
+
+def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
+    data = Data(lambda: make_dataset((32, 32, 3)))
+    found = activations.Activations(layer="stage?_block1/relu1")([resnet], data)
+    assert names(found)[1:] == [f"activations_stage{i}_block1/relu1" for i in (1, 2, 3)]
+    with pytest.raises(InputError, match=r"One layer is needed here; \['stage1_block1/conv1', .* means 6: "):
+        kernels.Kernels(layer="**/conv?")([resnet], DATA)
+    (picture,) = layers.Layers(depth=1)([resnet], DATA)
+    assert "25 layers inside 3 modules are in their rows; --depth lists them." in picture.caption
+    many = [replace(layer, name=f"part{i}/{layer.name}") for i in range(20) for layer in resnet.layers]
+    assert [layer.name for layer in layers.legible(many)] == [f"part{i}" for i in range(20)]
+    assert sum(layer.parameters for layer in layers.legible(many)) == 20 * kernel_count(resnet)
+
+
+def kernel_count(net):
+    return sum(layer.parameters for layer in net.layers)

@@ -1,6 +1,8 @@
 """The seam: names, order, values, offsets, pruning and errors, for Linen and NNX alike."""
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import flax.linen as nn
@@ -29,7 +31,7 @@ def test_the_default_network_has_the_chapters_table():
     model = CNN()
     variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
     rows = {layer.name: layer for layer in probe.layers(model, variables, (28, 28, 1))}
-    assert list(rows) == "conv1 relu1 pool1 conv2 relu2 pool2 dense1 relu3 dropout logits".split()
+    assert list(rows) == "conv1 relu1 pool1 conv2 relu2 pool2 flatten dense1 relu3 dropout logits".split()
     assert sum(layer.parameters for layer in rows.values()) == kernels.parameter_count(variables) == 333_526
     assert [rows[name].receptive_field for name in ("relu1", "pool1", "relu2", "pool2", "logits")] == [
         (3, 3), (4, 4), (8, 8), (10, 10), (28, 28)
@@ -298,7 +300,7 @@ def test_a_module_s_own_names_do_not_make_it_an_adapter(model, images):
     variables = jax.tree.map(lambda leaf: leaf + 1, drawn)
     expected = nn.Module.apply(model, variables, images)
     np.testing.assert_allclose(probe.logits(model, variables, images), expected, atol=1e-6)
-    assert [layer.name for layer in probe.layers(model, variables, (8, 8, 3))] == ["head"]
+    assert [layer.name for layer in probe.layers(model, variables, (8, 8, 3))] == ["mean", "head"]
 
 
 def test_an_object_with_a_method_record_is_not_an_adapter(images):
@@ -348,9 +350,9 @@ def test_names_may_come_from_an_iterator(foreign, images):
     assert list(probe.activations(*foreign, images, iter(["block", "norm"]))) == ["norm", "block"]
 
 
-@pytest.mark.parametrize("layers", [-1, 0.5, [3], ("block", None), b"block"])
-def test_layers_that_are_no_names_are_said(foreign, images, layers):
-    text = "Layers are given by name, one or several; these were "
+@pytest.mark.parametrize("layers", [0.5, [True], ("block", None), b"block"])
+def test_layers_that_are_neither_names_nor_numbers_are_said(foreign, images, layers):
+    text = "Layers are given by name or number, one or several; these were "
     with pytest.raises(InputTypeError, match=re.escape(text + repr(layers))):
         probe.activations(*foreign, images, layers)
     with pytest.raises(InputTypeError, match=re.escape(text + repr(layers))):
@@ -436,3 +438,14 @@ def test_layers_are_a_table_in_a_notebook(foreign, images):
     html = found._repr_html_()
     assert html.count("<tr>") == len(found) + 1
     assert "<td>z_first</td><td>Conv</td><td>8x8x4</td><td>112</td><td>3x3</td>" in html
+
+
+def test_layers_are_found_without_assertions():
+    """Under `python -O` Flax's interceptors are not removed."""
+    code = (
+        "import jax, jax.numpy as jnp\nfrom cnnviz import probe\nfrom cnnviz.models.cnn import CNN\n"
+        "variables = CNN().init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))\n"
+        "print(*[layer.name for layer in probe.layers(CNN(), variables, (28, 28, 1))][:3])"
+    )
+    found = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True)
+    assert found.stdout.split() == ["conv1", "relu1", "pool1"], found.stderr

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
+import jax
+import jax.numpy as jnp
+
 from cnnviz.attribution.inputs import Row, check_finite
 from cnnviz.attribution.layers import places
 from cnnviz.attribution.loops import loops_named
@@ -14,8 +17,8 @@ from cnnviz.attribution.shapes import Direct, Method
 from cnnviz.attribution.targets import Targets, Unit, resolve_targets, score_for
 from cnnviz.batching import Report
 from cnnviz.errors import check_known
-from cnnviz.probe import NOTHING, Call, as_variables
-from cnnviz.probe.trace import Static
+from cnnviz.probe import NOTHING, Call, as_variables, find_one
+from cnnviz.probe.trace import Static, trace
 from cnnviz.registry import resolve
 from cnnviz.types import Given, Key, Score, Variables, VariablesLike
 
@@ -30,6 +33,11 @@ class Explained:
 
     def __call__(self, variables: Variables, row: Row) -> Score:
         return score_for(self.target, row.target, self.model.value, variables, self.call.value)
+
+    def row_bytes(self, variables: Variables, images: Given) -> int:
+        """The bytes of the values of one image's score and of their gradients."""
+        image = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
+        return 2 * trace(self.model.value, variables, image, self.call.value).row_bytes
 
     def fitted(self, method: Method, variables: Variables, images: Given) -> Method:
         """The method with its options filled in from the model."""
@@ -73,6 +81,7 @@ def attribute(
     finish = Presentation(channels, upsampling, details)
     fitted = explained.fitted(build(method, **options), variables, images)
     shared = {"key": key, "batch_size": batch_size, "data": data, "finish": finish}
+    shared |= {"row_bytes": explained.row_bytes(variables, images)}
     with loops_named(model, variables, images, call):
         found = run(fitted, explained, variables, rows, report=report, **shared)
     return found if details else found.maps
@@ -104,8 +113,9 @@ def suite(
     fitted = {name: explained.fitted(build(method), variables, images) for name, method in named.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
     shared = {"key": key, "batch_size": batch_size, "data": data, "finish": Presentation(channels, upsampling, details)}
+    shared |= {"row_bytes": explained.row_bytes(variables, images)}
     with loops_named(model, variables, images, call):
-        found = run_direct(together, explained, variables, rows, **shared) if together else {}
+        found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
         for name, method in fitted.items():
             if name not in together:
                 found[name] = run(method, explained, variables, rows, report=report, **shared)
@@ -140,6 +150,6 @@ def _prepare(
     variables = as_variables(variables)
     kind, numbers = resolve_targets(targets, model, variables, images, labels, call)
     if isinstance(kind.value, Unit):
-        layers = [place.name for place in places(model, variables, images.shape[1:], call)]
-        check_known("layer", kind.value.layer, layers)
+        layer = find_one(kind.value.layer, places(model, variables, images.shape[1:], call))
+        kind = Static(replace(kind.value, layer=layer))
     return Explained(Static(model), Static(call), kind), variables, Row(images, numbers)

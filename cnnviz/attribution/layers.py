@@ -8,16 +8,17 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.tokens import token_grid
-from cnnviz.errors import InputError, unknown
-from cnnviz.graph import Graph
+from cnnviz.errors import InputError
+from cnnviz.graph import Graph, Value
+from cnnviz.graph.flow import Flow
 from cnnviz.graph.linearity import Part, between, is_piecewise_linear, parts_between, unlike
-from cnnviz.probe import as_names
-from cnnviz.probe.trace import Trace, kind_of, trace
+from cnnviz.probe.addressing import find
+from cnnviz.probe.trace import Trace, trace
 from cnnviz.types import Array, Image, LayerNames, Score, Variables
 
-NONLINEAR = {"relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "tanh", "sigmoid", "logistic"}
-NONLINEAR |= {"celu", "softplus", "mish", "hard_swish", "hard_silu", "max"}
-Layers = str | tuple[str, ...] | None
+LOOPS = {"scan", "while", "cond"}
+POOLING = {"max_pool", "avg_pool", "min_pool", "sum_pool"}
+Layers = Any  # a LayerNames; once a method is fitted to a model, a tuple of names
 
 
 class Place(NamedTuple):
@@ -27,13 +28,27 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
     nonlinear: bool
     convolution: bool
-    leads: bool = True  # whether the logits depend on it
-    bends: tuple[str, ...] = ()  # the primitives between it and the logits that are not piecewise linear
-    tokens: bool = False  # whether it holds one row per token, which can be laid out as a map
+    leads: bool  # whether the logits depend on it
+    narrow: bool  # whether all paths from the image to the logits go through it
+    traced: Trace
+    kind: str
+    function: str
+    aliases: tuple[str, ...]
+
+    @property
+    def bends(self) -> tuple[str, ...]:
+        """The primitives between it and the logits that are not piecewise linear."""
+        value = self.traced.layers[self.name].value
+        return unlike(between(self.traced.graph, value, self.traced.logits), is_piecewise_linear)
 
     @property
     def spatial(self) -> bool:
         return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
+
+    @property
+    def tokens(self) -> bool:
+        """Whether it holds one row per token, which can be laid out as a map."""
+        return len(self.shape) == 2 and token_grid(self.shape[0], self.traced.image.shape[1:]) is not None
 
 
 def places(model: Any, variables: Variables, image_shape: Sequence[int], call: Mapping[str, Any]) -> list[Place]:
@@ -43,53 +58,74 @@ def places(model: Any, variables: Variables, image_shape: Sequence[int], call: M
 
 @lru_cache(maxsize=64)
 def _places(traced: Trace) -> list[Place]:
-    found = []
-    for name, value in traced.values.items():
-        shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
-        nonlinear = kind_of(traced.graph, value) in NONLINEAR
-        parts = between(traced.graph, value, traced.logits)
-        leads, bends = bool(parts) or value is traced.logits, unlike(parts, is_piecewise_linear)
-        tokens = len(shape) == 2 and token_grid(shape[0], traced.image.shape[1:]) is not None
-        found.append(Place(name, shape, nonlinear, "conv" in traced.kinds[name].lower(), leads, bends, tokens))
+    found, narrow, graph = [], _narrow(traced), traced.graph
+    leading = {traced.logits, *(value for node in graph.needed([traced.logits]) for value in node.inputs)}
+    for address in traced.addresses:
+        layer = traced.layers[address.name]
+        shape = tuple(n for axis, n in enumerate(layer.value.shape) if axis != traced.axes[address.name])
+        convolution, leads = "conv" in layer.kind.lower(), layer.value in leading
+        through = layer.value in narrow
+        found.append(Place(address.name, shape, layer.bends, convolution, leads, through, traced, *address[1:]))
+    return found
+
+
+def _narrow(traced: Trace) -> set[Value]:
+    """The values through which all paths from the image to the logits go."""
+    parents, value, found = Flow(traced.graph, [traced.image]).parent, traced.logits, set()
+    while value is not None:
+        found.add(value)
+        value = parents.get(value)
     return found
 
 
 def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
-    """The names of the layers asked for, in order of execution; "all" are those with a spatial extent.
+    """The names of the layers asked for (`probe.addressing`), in order of execution; "all" have a spatial extent.
 
-    None is the default layer: of those the logits depend on, the last with a spatial extent after a nonlinearity
-    (`relu2`), else the last convolution's output, else the last with a spatial extent, else the last of tokens. Raises
-    InputError if a name is unknown, or with `spatial` if a layer has no spatial extent and holds no tokens.
+    None is the default layer (`usual`). Raises InputError if there is no such layer, or with `spatial` if one that was
+    asked for has no spatial extent and holds no tokens.
     """
-    fit = [place for place in places if place.spatial or place.tokens or not spatial]
     if asked is None:
         return (usual(places),)
     if asked == "all":
         return tuple(place.name for place in places if place.spatial) or (usual(places),)
-    names = as_names(asked) or ()
-    known = {place.name: place for place in places}
+    names, fit = find(asked, places), [place for place in places if place.spatial or place.tokens or not spatial]
     listed = ", ".join(place.name for place in fit) or "none"
-    for name in names:
-        if name not in known:
-            raise unknown("layer", name, known)
-        if known[name] not in fit:
-            shape = known[name].shape
+    for place in places:
+        if place.name in names and place not in fit:
             raise InputError(
-                f"The layer {name!r} has no spatial extent, its shape is {shape}; layers with one: {listed}."
+                f"The layer {place.name!r} has no spatial extent, its shape is {place.shape}; layers with one: "
+                f"{listed}.{_said(places)}"
             )
     if not names:
         raise InputError(f"This method needs at least one layer; layers was (). Layers to choose from: {listed}.")
-    return tuple(place.name for place in places if place.name in names)
+    return names
 
 
 def usual(places: Sequence[Place]) -> str:
-    """The layer that a method looks at by default."""
+    """The layer that a method looks at by default: the last feature maps after a non-linearity.
+
+    Where that is in one of several branches (within the last block of ConvNeXt, for example), it is the last feature
+    maps after they have met. Without a non-linearity it is the last convolution's output, or else the last with a
+    spatial extent, or the last of tokens.
+    """
     maps = [place for place in places if place.spatial and place.leads]
     tokens = [place for place in places if place.tokens and place.leads]
-    for fit in ([p for p in maps if p.nonlinear], [p for p in maps if p.convolution], maps, tokens):
+    after = [place for place in maps if place.nonlinear]
+    if after and not after[-1].narrow:
+        later = [place for place in maps[maps.index(after[-1]) :] if place.narrow and place.function not in POOLING]
+        after = later or after
+    for fit in (after, [place for place in maps if place.convolution], maps, tokens):
         if fit:
             return fit[-1].name
-    raise InputError("No layer of this model has a spatial extent; this method needs one that does.")
+    raise InputError(f"No layer of this model has a spatial extent; this method needs one that does.{_said(places)}")
+
+
+def _said(places: Sequence[Place]) -> str:
+    """What the graph hides, as a sentence: loops and branches on the way to the logits."""
+    traced = places[0].traced if places else None
+    nodes = traced.graph.needed([traced.logits]) if traced is not None else []
+    hidden = dict.fromkeys(f"`{node.name}` (in {node.scope or 'the model'})" for node in nodes if node.name in LOOPS)
+    return f" The layers inside {' and '.join(hidden)} cannot be looked at." if hidden else ""
 
 
 def after(score: Score, image: Image, layers: Mapping[str, Array]) -> list[Part]:

@@ -13,7 +13,16 @@ import numpy as np
 
 from cnnviz.attribution.inputs import Row, check_key, joined, split
 from cnnviz.attribution.shapes import Direct, Method, Sampled, Stepwise
-from cnnviz.batching import SAMPLED_ROWS, Report, batch_size_or_default, map_rows, map_samples, map_steps, take_steps
+from cnnviz.batching import (
+    IMAGE_ROWS,
+    SAMPLED_ROWS,
+    Report,
+    batch_size_or_default,
+    map_rows,
+    map_samples,
+    map_steps,
+    take_steps,
+)
 from cnnviz.errors import InputTypeError
 from cnnviz.fast.jit import compiled
 from cnnviz.fast.linear_samples import over_samples
@@ -40,16 +49,18 @@ def run(
     data: Given | None = None,
     report: Report | None = None,
     finish: Finish = raw_values,
+    row_bytes: int = 0,
 ) -> PyTree:
     """`finish(method, score, image, raw)` for each row, where `raw` are the method's raw values; one row per image.
 
     The score is `score_of(arguments, row)`. `score_of` and `finish` are static: they must be hashable, and equal ones
     share a compilation. `arguments` and `rows` are traced, so other variables, targets and images do not recompile.
-    `data` are the images `[m h w c]` that the infill "data" draws from.
+    `data` are the images `[m h w c]` that the infill "data" draws from. `row_bytes` is what the values of one score
+    take: without a `batch_size` it limits how many are computed at once.
     """
     if isinstance(method, Direct):
-        options = {"key": key, "batch_size": batch_size, "data": data, "finish": finish}
-        return run_direct({"": method}, score_of, arguments, rows, **options)[""]
+        options = {"key": key, "batch_size": batch_size, "data": data, "finish": finish, "row_bytes": row_bytes}
+        return run_direct({"": method}, score_of, arguments, rows, report=report, **options)[""]
     if not isinstance(method, Sampled | Stepwise):
         raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of these.")
     check_key(method, key)
@@ -57,13 +68,14 @@ def run(
     shared, inputs = split(method, rows, key, data)
     rows = rows._replace(inputs={"": inputs})
     last = partial(_finish, score_of, finish, shared, arguments, key)
+    size = batch_size_or_default(batch_size, SAMPLED_ROWS, row_bytes)
     if isinstance(shared, Sampled):
-        most = max(1, batch_size_or_default(batch_size, SAMPLED_ROWS) // shared.cost)
+        most = max(1, size // shared.cost)
         contribute = lambda rows, first, size: _contribute(score_of, size, shared, arguments, key, rows, first)
         return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
     init = partial(_init, score_of, shared, arguments, key)
     step = lambda rows, state, first, count: _step(score_of, count, shared, arguments, rows, state, first)
-    return map_steps(init, step, last, rows, shared.steps, batch_size, report=report)
+    return map_steps(init, step, last, rows, shared.steps, size, report=report)
 
 
 def run_direct(
@@ -75,14 +87,17 @@ def run_direct(
     key: Key | None = None,
     batch_size: int | None = None,
     data: Given | None = None,
+    report: Report | None = None,
     finish: Finish = raw_values,
+    row_bytes: int = 0,
 ) -> dict[str, PyTree]:
     """`run` of several direct methods in one compiled call per chunk, which computes what they share only once."""
     rows = _numbered(rows)
     parts = {name: split(method, rows, key, data) for name, method in methods.items()}
     shared = {name: method for name, (method, _) in parts.items()}
     rows = rows._replace(inputs={name: inputs for name, (_, inputs) in parts.items()})
-    return map_rows(partial(_direct, score_of, finish, shared, arguments), rows, batch_size)
+    size = batch_size_or_default(batch_size, IMAGE_ROWS, row_bytes)
+    return map_rows(partial(_direct, score_of, finish, shared, arguments), rows, size, report=report)
 
 
 def _numbered(rows: Row) -> Row:

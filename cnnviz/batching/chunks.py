@@ -8,12 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnnviz import memory
 from cnnviz.errors import InputError
 from cnnviz.types import PyTree
 
 # Rows per chunk, on CPU and elsewhere, if the caller gives no batch size: images; pairs of an image and a sample.
 # On CPU more are slower: they exceed the caches, and malloc returns blocks above 32 MB to the system after each call.
 IMAGE_ROWS, SAMPLED_ROWS = (64, 256), (128, 1024)
+# Bytes of what a chunk computes, on CPU and elsewhere: large rows make smaller chunks. A chunk has at least one row.
+MOST_BYTES, SHARE = (2**30, 2**33), 1 / 8  # and at most this share of the memory that the process may use
 
 Report = Callable[[int, int], None]  # called as report(done, total) after each compiled call of `total`
 
@@ -60,10 +63,15 @@ def chunk_count(rows: PyTree, batch_size: int | None, multiple: int = 1) -> int:
     return parts_of(count, rows_per_chunk(count, batch_size, multiple))
 
 
-def batch_size_or_default(batch_size: int | None, usual: tuple[int, int]) -> int:
-    """`batch_size`, or if it is None the first of `usual` on CPU and the second elsewhere."""
+def batch_size_or_default(batch_size: int | None, usual: tuple[int, int], row_bytes: int = 0) -> int:
+    """`batch_size`, or if it is None the first of `usual` on CPU and the second elsewhere.
+
+    If one row computes `row_bytes` of values, there are fewer rows where as many would exceed MOST_BYTES.
+    """
     if batch_size is None:
-        return usual[0 if jax.default_backend() == "cpu" else 1]
+        place = 0 if jax.default_backend() == "cpu" else 1
+        most = int(min(MOST_BYTES[place], SHARE * memory.most()))
+        return max(1, min(usual[place], most // max(row_bytes, 1)))
     if batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
     return batch_size

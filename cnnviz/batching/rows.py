@@ -9,9 +9,15 @@ from cnnviz.batching.chunks import Calls, Report, chunk_count, chunks, first_row
 from cnnviz.types import PyTree
 
 
-def map_rows(function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None) -> PyTree:
+def map_rows(
+    function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None, *, report: Report | None = None
+) -> PyTree:
     """`function` of all rows, computed in chunks: each output leaf has one row per input row."""
-    return joined([first_rows(function(chunk.rows), chunk.valid) for chunk in chunks(rows, batch_size)])
+    calls, parts = Calls(chunk_count(rows, batch_size), report), []
+    for chunk in chunks(rows, batch_size):
+        parts.append(first_rows(function(chunk.rows), chunk.valid))
+        calls.done(parts[-1])
+    return joined(parts)
 
 
 def fold_rows(

@@ -42,10 +42,37 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     described |= {"image_shape": [int(n) for n in dataset.train.images.shape[1:]], "limit": options.limit}
     described |= {"dir": str(options.data_dir) if options.data_dir else None}
     config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
-    config |= {"data": described, "prepare": Prepare().described(), "track": options.trackers}
+    config |= _model(options) | {"data": described, "prepare": Prepare().described(), "track": options.trackers}
     config["keep"] = asdict(keep) | {"snapshots": snapshots}
-    paths = [path] if path else (options.runs / f"{dataset.title}-{options.model}-{number}" for number in count_up(1))
+    model = options.model.rpartition(":")[2]  # of a class of one's own, its name
+    paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))
+    check_fits(Config(config), count)
     return _created(paths, config, environment(dataset.fingerprint)), Config(config), dataset
+
+
+def _model(options: Any) -> dict[str, Any]:
+    """The config's entries for the model's options and, if its class is not one of ours, the digest of its source."""
+    from cnnviz.commands.own_model import options_of
+    from cnnviz.models import MODELS
+    from cnnviz.models.own import source_digest
+
+    given, made = options_of(options.model_options), MODELS[options.model]
+    own = {} if isinstance(made, str) else {"model_source": source_digest(made)}
+    return ({"model_options": given} if given else {}) | own
+
+
+def check_fits(config: Any, count: int) -> None:
+    """Raises InputError unless the model gives a logit per class, OutOfMemory if training needs more than there is.
+
+    `count` is the number of training images.
+    """
+    from cnnviz.networks import check_outputs
+    from cnnviz.training.footprint import check_memory
+
+    if config.is_own or config.model_options:
+        check_outputs(config.model, config["model"], len(config["data"]["classes"]), config.image_shape)
+    batch_size = min(config.recipe.batch_size, count)
+    check_memory(config.model, config.shapes(), config.image_shape, batch_size, len(config.seeds))
 
 
 def _created(paths: Iterable[Path], config: Mapping[str, Any], environment: Mapping[str, Any]) -> Path:

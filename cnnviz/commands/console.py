@@ -15,7 +15,7 @@ from typing import Any
 
 import tyro
 
-from cnnviz.commands import output
+from cnnviz.commands import faults, output
 from cnnviz.errors import InputError
 
 STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
@@ -32,14 +32,19 @@ def run(
     arguments: Sequence[str],
     program: str,
     description: str | None = None,
+    *,
+    smaller: str = "the input",
 ) -> int:
     """Parses the arguments, runs the command and returns its exit code.
 
-    An InputError or OSError is printed as one line on stderr, or raised with `--debug`.
+    An InputError or OSError is printed as one line on stderr, or raised with `--debug`; so is what the machine lacks,
+    where the line asks to make `smaller` smaller.
     """
     with output.guarded():
         try:
-            return command(parse(options, arguments, program, description))
+            asked = parse(options, arguments, program, description)
+            faults.check_machine()
+            return command(asked)
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             return INTERRUPTED
@@ -47,6 +52,11 @@ def run(
             if "--debug" in arguments:
                 raise
             print(f"{program}: {' '.join(_sentence(error).split())}", file=sys.stderr)
+            return INPUT_ERROR
+        except Exception as error:
+            if "--debug" in arguments or (line := faults.sentence(error, smaller)) is None:
+                raise
+            print(f"{program}: {line}", file=sys.stderr)
             return INPUT_ERROR
 
 

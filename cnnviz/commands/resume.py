@@ -4,6 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.begin import check_fits
+from cnnviz.commands.own_model import is_for, options_of, use_for
 from cnnviz.commands.recorded import address, recorded_data
 from cnnviz.errors import InputError
 
@@ -23,7 +25,9 @@ def resumed(options: Any) -> tuple[Path, Any, Any] | None:
         )
     if is_finished(path):
         return None
+    use_for(path, config, options.model)
     dataset = data_of(path, config, options)
+    check_fits(config, len(dataset.train.labels[: config["data"]["limit"]]))
     print(f"Going on with {path}.")
     return path, config, dataset
 
@@ -53,11 +57,18 @@ def data_of(path: Path, config: Any, options: Any) -> Any:
 def _others(options: Any, config: Any) -> list[str]:
     """The options that differ from those that the run was started with, each with both values."""
     keep, recipe = config.keep, asdict(config.recipe)  # an older run's file lacks what came later
-    started = {**recipe, "model": config["model"], "limit": config["data"]["limit"]}
+    model = options.model if is_for(config, options.model) else config["model"]
+    started = {
+        **recipe,
+        "model": model,
+        "model_options": config.get("model_options", {}),
+        "limit": config["data"]["limit"],
+    }
     started |= {"track": ",".join(config.get("track", [])) or None}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     started["seeds"] = len(config.seeds)
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in recipe}
+    asked["model_options"] = options_of(options.model_options) if options.model_options is not None else None
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
     name = config["data"]["name"]

@@ -10,10 +10,9 @@ from typing import Any
 
 from cnnviz.commands import console, terminal
 from cnnviz.commands.begin import new_run
+from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.commands.resume import data_of, is_finished, resumed
 from cnnviz.errors import InputError, unknown
-from cnnviz.models import MODELS
-from cnnviz.registry import resolve
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
 
 DEFAULT_RECIPE = "fast"
@@ -31,7 +30,11 @@ class Options:
     prepare_data: bool = False
     """Write the data set as a standard TFDS data set, and do not train."""
     model: str | None = None
-    """The network: cnn, resnet or dense (cnn)."""
+    """The network (cnn): cnn, resnet, dense, vgg11, vgg13, vgg16, vgg19, vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn,
+    resnet18, resnet34, resnet50, mobilenet_v2, efficientnet_lite0, convnext_tiny; or a Flax class of yours,
+    path/to/net.py:Net or package.module:Net."""
+    model_options: str | None = None
+    """The network's options as JSON, such as '{"width": 64}'."""
     limit: int | None = None
     """Train and test with only the first N images of each split."""
     recipe: str | None = None
@@ -103,7 +106,8 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None, program: str = "train.py") -> int:
     """Runs the command; returns its exit code: 0, 2 after an InputError, 130 after Ctrl-C, 143 after SIGTERM."""
-    return console.run(train, Options, sys.argv[1:] if arguments is None else arguments, program)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    return console.run(train, Options, arguments, program, smaller="--batch-size, --limit, --seeds or --model")
 
 
 def train(options: Options) -> int:
@@ -130,7 +134,9 @@ def train(options: Options) -> int:
     if options.images_on not in IMAGES_ON:
         raise unknown("place for the images", options.images_on, IMAGES_ON)
     seeds_of(recipe, new.seeds)
-    resolve(MODELS, new.model, "model")
+    options_of(options.model_options)
+    if not options.resume:
+        use(new.model)
     console.use_compilation_cache()
     with terminal.any_process(options.debug) if _is_one_of_several(options) else terminal.ctrl_c() as stop:
         return _in_this_process(options, recipe, keep, stop)
@@ -170,6 +176,8 @@ def _in_this_process(options: Options, recipe: Recipe, keep: Any, stop: terminal
         if (found := processes.broadcast(begin)) is None:
             return 0
         path, config = Path(found[0]), Config(found[1])
+        if options.resume and not processes.is_first():
+            use_for(path, config, options.model)
         dataset = processes.on_every_process(lambda: begun.get("dataset") or data_of(path, config, options))
         return train_on(path, config, dataset, stop, mesh, options.images_on)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnviz import runs
 from cnnviz.commands.epochs import measured
+from cnnviz.commands.own_model import use_for
 from cnnviz.commands.resume import data_of
 from cnnviz.errors import InputError
 from cnnviz.runs.lock import is_locked
@@ -20,6 +21,7 @@ def verify(path: Path, options: Any) -> int:
     if faults:
         raise InputError(" ".join(faults))
     config = runs.load_config(path)
+    use_for(path, config, options.model)
     print(f"All files of {path} are as they were written.")
     recorded = runs.read_summary(path)
     if recorded is None:

@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,8 @@ import tyro
 
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, glyphs, terminal
-from cnnviz.commands.recorded import recorded_data
+from cnnviz.commands.opened import Asked, opened
+from cnnviz.commands.shown import dataset_for
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
@@ -25,6 +27,21 @@ class Common:
 
     run: Annotated[str | None, tyro.conf.Positional] = None
     """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
+    model: str | None = None
+    """The Flax class of --weights or of a run of a class of yours, path/to/net.py:Net; or a Keras model's file."""
+    model_options: str | None = None
+    """With --weights: the network's options as JSON, such as '{"width": 64}'."""
+    weights: Path | None = None
+    """Draw --model with these weights instead of a run: .msgpack, .safetensors, .npz, an Orbax directory, or PyTorch's
+    .pth and .pt."""
+    names: Path | None = None
+    """With weights of PyTorch's: a JSON file that maps names of modules or arrays to those of --model."""
+    image_shape: str | None = None
+    """With --weights: the shape of the images, such as 28,28,1; by default that of --dataset or published weights."""
+    classes: str | None = None
+    """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
+    prepare: str | None = None
+    """With --weights or a Keras file: (pixel * scale - mean) / deviation, as JSON: '{"scale": 1, "mean": [0.5]}'."""
     member: int | None = None
     """The seed of the network to draw, of a run that has several; by default the first one's."""
     format: str = "png"
@@ -56,7 +73,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") 
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
     options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
     description = _kinds_listed() if options is Every and "--help" in arguments else None
-    return console.run(lambda asked: visualize(asked, kinds), options, arguments, program, description)
+    draw, smaller = lambda asked: visualize(asked, kinds), "the choice of --images or --methods, or the network"
+    return console.run(draw, options, arguments, program, description, smaller=smaller)
 
 
 def _is_kind(first: Sequence[str]) -> bool:
@@ -95,21 +113,33 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
         if (given := getattr(options, name, None)) not in (None, *names):
             raise unknown(name, given, names)
     console.use_compilation_cache()
-    net = _net(options, made.values())
+    asked = Asked(options)
+    net = opened(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
-        net.layer(options.layer)
-    data = Data(lambda: _dataset(options, net))
+        net.find(options.layer)
+    data = Data(lambda: dataset_for(options, net, asked))
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
-    # All are drawn before the first is written, so that an error leaves no incomplete set.
-    with terminal.progress() as report:
-        every = {name: _pictures(name, kind, net, data, report, needed) for name, kind in made.items()}
+    _check_image(options, made.values(), data)
     clear_unfinished(folder)
-    with glyphs.one_note():
-        for name, picture in ((name, picture) for name, pictures in every.items() for picture in pictures):
-            for path in files.write(picture, folder, options.format, options.data):
-                print(f"{name}: {path}")
+    # Each kind is written before the next is computed, so that an error or Ctrl-C keeps those that are done.
+    with glyphs.one_note(), terminal.progress() as report:
+        for name, kind in made.items():
+            for picture in _pictures(name, kind, net, data, report, needed):
+                for path in files.write(picture, folder, options.format, options.data):
+                    print(f"{name}: {path}", flush=True)
     return 0
+
+
+def _check_image(options: Any, kinds: Iterable[Any], data: Any) -> None:
+    """Raises InputError, before anything is written, if the data set lacks the image that a kind of picture shows."""
+    from cnnviz.data import Unavailable
+    from cnnviz.pictures.picture import sample
+
+    if any(isinstance(kind, OfImage) for kind in kinds):
+        with suppress(Unavailable):  # which is said of each kind that needs it
+            if data.dataset is not None:
+                sample(data.dataset, options.split, options.image)
 
 
 def _folder(net: Any) -> Path:
@@ -138,70 +168,6 @@ def _pictures(name: str, kind: Any, net: Any, data: Any, report: Any, needed: bo
             raise InputError(str(reason)) from reason
         print(f"{name}: skipped. {reason}")
         return []
-
-
-def _net(options: Any, kinds: Iterable[Any]) -> Any:
-    """The network that the options name, by default that of the latest run."""
-    from cnnviz import networks, runs
-    from cnnviz.training.recipe import check_seed
-
-    check_seed(options.seed)
-    where = options.run or str(runs.latest(options.runs))
-    asked = networks.Where.read(where)
-    if not asked.path.exists() and asked.path.parent == Path(".") and not asked.path.suffix:
-        raise unknown("kind of picture or run", str(asked.path), PICTURES)
-    net = networks.open(where if options.member is None else f"{where}@{options.member}", seed=options.seed)
-    if note := getattr(net, "note", ""):
-        print(f"note: {note}")
-    if options.seed and net.path and not any(hasattr(kind, "seed") for kind in kinds):
-        print("note: --seed is the key of random draws, of which there are none here; --member shows another network")
-    if net.path is None:
-        print(f"untrained: a fresh Glorot draw from jax.random.key({options.seed})")
-    return net
-
-
-def _dataset(options: Any, net: Any) -> Any:
-    """The data set that was asked for, or the network's own, or the first that fits the model.
-
-    Raises InputError if the data set that was asked for does not fit.
-    """
-    from cnnviz import data
-
-    if options.dataset is not None:
-        dataset, line = data.first_available(options.dataset, options.data_dir)
-        print(line)
-        if not _fits(dataset, net):
-            shape = dataset.train.images.shape[1:]
-            raise InputError(
-                f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit."
-            )
-        return dataset
-    if net.path is None:
-        return _first_fitting(options, net)
-    dataset, is_same = recorded_data(net.path, {"data": net.data}, options.data_dir)
-    if not is_same:
-        print(f"note: {dataset.source} differs from the data that the run was trained on")
-    return dataset
-
-
-def _first_fitting(options: Any, net: Any) -> Any:
-    from cnnviz import data
-
-    for name in data.DATASETS:
-        try:
-            dataset = data.load(name, options.data_dir)
-        except data.Unavailable:
-            continue
-        if _fits(dataset, net):
-            print(f"data set: {name}, from {dataset.source}: the first whose shape and class count fit")
-            return dataset
-    print("data set: none fits the model's images and classes; give one by --dataset")
-    return None
-
-
-def _fits(dataset: Any, net: Any) -> bool:
-    outputs = net.layers[-1].shape[-1]
-    return dataset.train.images.shape[1:] == tuple(net.image_shape) and len(dataset.classes) == outputs
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cnnviz.data.dataset import Dataset, Split, Unavailable
 from cnnviz.data.home import expanded
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import InputError, needs_extra, unknown
 from cnnviz.registry import resolve
 
 __all__ = ["DATASETS", "Dataset", "Split", "Unavailable", "first_available", "load", "prepare"]
@@ -60,8 +60,10 @@ def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
     `tfds.data_source(name)` then works there for every user of TFDS. A data set that is already prepared is left as it
     is.
     """
-    from cnnviz.data import builder, tfds
+    from cnnviz.data import tfds
 
+    with needs_extra("tfds", f"{name} cannot be prepared"):
+        from cnnviz.data import builder
     folder = _folder(data_dir)
     if (target := folder or tfds.root()) is None:
         raise InputError(f"There is no home directory to prepare {name} in; name a folder with --data-dir.")

@@ -1,17 +1,14 @@
 """Data sets in one `.npz` file, with the array names of Keras, of MedMNIST, or `images` and `labels`."""
 
-import math
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
-from numpy.lib import format as npy
 
 from cnnviz.data.dataset import Dataset, assemble, hold_out, split
 from cnnviz.errors import InputError
-from cnnviz.interop.archives import check_member, size_of
+from cnnviz.interop.archives import DAMAGE, array, check_member, is_array, size_of, why_damaged
 
 BOTH_PARTS = (
     ("x_train", "y_train", "x_test", "y_test"),
@@ -19,9 +16,6 @@ BOTH_PARTS = (
 )
 ONE_PART = ("images", "labels")
 WANTED = [name for names in (*BOTH_PARTS, ONE_PART) for name in names]
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError)
-DAMAGE += (TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
@@ -49,16 +43,13 @@ def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [(name, info) for name in WANTED for info in _infos(archive, name)]
-            if junk := [name for name, info in members if not _is_array(archive, info)]:
+            if junk := [name for name, info in members if not is_array(archive, info)]:
                 raise ValueError(f"not an array: {', '.join(junk)}")
-            return {name: _array(archive, info) for name, info in members}
+            return {name: array(archive, info) for name, info in members}
     except InputError as error:
         raise InputError(f"{path} is not a readable .npz file: {error}") from error
     except DAMAGE as error:
-        if "allow_pickle=False" in str(error):
-            raise InputError(f"{path} holds pickled objects, which are never loaded; save plain arrays.") from error
-        why = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not a readable .npz file ({why}).") from error
+        raise why_damaged(path, error) from error
 
 
 def _infos(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
@@ -69,19 +60,3 @@ def _infos(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
     # out of all bytes, not only its own, since sorted labels are stored in very few
     check_member(archive, info := archive.getinfo(found), "NumPy", "a data set", stored=size_of(archive), largest=None)
     return [info]
-
-
-def _is_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    with archive.open(info) as file:
-        return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shaped[np.ndarray, "..."]:
-    """The array in a member, whose shape is compared with its size before memory is allocated for it."""
-    with archive.open(info) as file:
-        shape, _, dtype = HEADERS[npy.read_magic(file)](file)
-        claimed, stored = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
-    if not dtype.hasobject and claimed != stored:
-        raise ValueError(f"{info.filename} claims {dtype}{list(shape)}, {claimed} bytes, and stores {stored}")
-    with archive.open(info) as file:
-        return npy.read_array(file, allow_pickle=False)

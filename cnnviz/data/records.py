@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from cnnviz.errors import needs_extra
+
 
 def examples(file: Path, format: str, image: str, label: str) -> Iterator[tuple[bytes, int]]:
     """Encoded image and label of each example of a file, in order.
 
-    Raises FileNotFoundError if the file is missing; for a damaged file each format's reader has its own exceptions.
+    Raises InputError without the extra `tfds`, FileNotFoundError if the file is missing; for a damaged file each
+    format's reader has its own exceptions.
     """
-    from tensorflow_datasets.proto import tf_example_pb2
+    with needs_extra("tfds", f"{file} cannot be read"):
+        from tensorflow_datasets.proto import tf_example_pb2
 
     if not file.is_file():
         raise FileNotFoundError(f"{file.name} is missing")
@@ -20,7 +24,8 @@ def examples(file: Path, format: str, image: str, label: str) -> Iterator[tuple[
 
 
 def _array_record(file: Path) -> Iterator[bytes]:
-    from array_record.python.array_record_module import ArrayRecordReader
+    with needs_extra("tfds", f"{file} cannot be read"):
+        from array_record.python.array_record_module import ArrayRecordReader
 
     reader = ArrayRecordReader(str(file))
     try:
@@ -30,7 +35,8 @@ def _array_record(file: Path) -> Iterator[bytes]:
 
 
 def _parquet(file: Path) -> Iterator[bytes]:
-    import pyarrow.parquet
+    with needs_extra("tfds", f"{file} cannot be read"):
+        import pyarrow.parquet
 
     with open(file, "rb") as stream:
         for batch in pyarrow.parquet.ParquetFile(stream).iter_batches(columns=["data"]):

@@ -53,7 +53,7 @@ def is_registered(name: str) -> bool:
     """Whether the installed TFDS knows this name, prepared or not."""
     try:
         import tensorflow_datasets as tfds
-    except ImportError:  # it cannot be imported on every system
+    except ImportError:  # it is an extra, and cannot be imported on every system
         return False
     return re.split("[/:]", name)[0] in tfds.list_builders(with_community_datasets=False)
 
@@ -90,6 +90,8 @@ def _split(prepared: Prepared, part: str, where: str) -> Split:
     """One split, its images decoded by Pillow."""
     try:
         read = [example for file, length in prepared.splits[part] for example in _examples(prepared, file, length)]
+    except InputError:
+        raise
     except Exception as error:  # each format's reader has its own exceptions
         raise InputError(f"{where} cannot be read ({type(error).__name__}: {error}); prepare it again.") from error
     if not read:

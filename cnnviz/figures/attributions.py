@@ -9,9 +9,10 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnviz.figures.finite import masked
 from cnnviz.figures.image import draw_image
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, page, place, shortened
+from cnnviz.figures.style import MARGIN, default_style, page, place, shortened
 
 CELL, GAP, LINE = 1.15, 0.12, 0.16  # inches: a map, the space after it, a line of text
 WORDS, HEAD, BAR, FOOT = 1.75, 0.46, 0.09, 0.3  # inches: row title, column title, color bar, the color bar's numbers
@@ -25,6 +26,7 @@ class Column(NamedTuple):
     notes: Sequence[str] = ()
 
 
+@default_style()
 def attributions(
     images: UInt8[np.ndarray, "n h w c"], rows: Sequence[str], columns: Mapping[str, Column], *, title: str = ""
 ) -> Figure:
@@ -59,7 +61,7 @@ def _column(figure: Figure, left: float, width: float, tops: Sequence[float], ce
     """Axes that hold the cells of a column under its name; all sizes are in inches."""
     bottom = tops[-1] - cell
     ax = place(figure, left, bottom, width, tops[0] - bottom)
-    lines = [shortened(part, 22) for line in name.split("\n") for part in _folded(line, 20)]
+    lines = [shortened(part, 22) for line in name.split("\n") for part in _folded(line, 20)][:3]
     ax.set_title("\n".join(lines), fontsize=7.5, loc="left", pad=3, linespacing=1.1, parse_math=False)
     return ax
 
@@ -80,6 +82,9 @@ def _extent(i: int, step: float, cell: float, width: float) -> tuple[float, floa
 def _draw_maps(ax: Axes, column: Column, step: float, cell: float, width: float) -> None:
     for i, values in enumerate(column.maps):
         extent = _extent(i, step, cell, width)
+        values = column.scale.clipped(masked(values))
+        if np.isnan(values).all():
+            ax.text(width / 2, i * step + cell / 2, "NaN", fontsize=7, ha="center", va="center")
         ax.imshow(values, cmap=column.scale.colormap, norm=column.scale.norm, extent=extent, interpolation="none")
     for i, note in enumerate(column.notes):
         ax.text(0, i * step + cell + 0.02, note, fontsize=6.5, va="top", color="0.35", parse_math=False)

@@ -7,14 +7,18 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from cnnviz.figures.image import Pixels, draw_image
-from cnnviz.figures.style import BLUE, GREEN, VERMILLION, page, shortened, tidy
+from cnnviz.figures.style import BLUE, GRAY, GREEN, VERMILLION, default_style, page, shortened, tidy
 
 
+@default_style()
 def code(values: Float[np.ndarray, " n"], *, title: str = "", label: str = "activation") -> Figure:
-    """One bar per unit, from zero; negative values have another color."""
+    """One bar per unit, from zero; negative values have another color, NaN and infinite ones a gray cross."""
     figure = page(8.0, 2.8, title)
     ax = tidy(figure.subplots())
-    ax.bar(np.arange(len(values)), values, width=0.8, color=np.where(values < 0, VERMILLION, BLUE))
+    known = np.isfinite(values)
+    heights = np.where(known, values, 0)
+    ax.bar(np.arange(len(values)), heights, width=0.8, color=np.where(heights < 0, VERMILLION, BLUE))
+    ax.plot(np.flatnonzero(~known), np.zeros((~known).sum()), "x", color=GRAY)
     ax.axhline(0, color="0.3", linewidth=0.8)
     ax.set_xlim(-0.6, len(values) - 0.4)
     ax.set_xlabel("unit")
@@ -22,6 +26,7 @@ def code(values: Float[np.ndarray, " n"], *, title: str = "", label: str = "acti
     return figure
 
 
+@default_style()
 def probabilities(
     pixels: Pixels, values: Float[np.ndarray, " n"], labels: Sequence[str], *, true: int | None = None, title: str = ""
 ) -> Figure:
@@ -29,14 +34,14 @@ def probabilities(
     figure = page(8.4, max(2.6, 0.26 * len(values) + 0.6), title)
     left, right = figure.subplots(1, 2, width_ratios=(1, 2.1))
     draw_image(left, pixels)
-    places = np.arange(len(values))
-    bars = right.barh(places, values, color=BLUE, height=0.72)
+    places, widths = np.arange(len(values)), np.where(np.isfinite(values), values, 0)
+    bars = right.barh(places, widths, color=BLUE, height=0.72)
     names = [shortened(label, 28) for label in labels]
     if true is not None:
         bars[true].set(facecolor=GREEN, hatch="//", edgecolor="white")
         names[true] += " (true)"
-    for place, value in zip(places, values, strict=True):
-        right.text(value + 0.012, place, f"{value:.3f}", va="center", fontsize=8)
+    for place, width, value in zip(places, widths, values, strict=True):
+        right.text(width + 0.012, place, f"{value:.3f}".replace("nan", "NaN"), va="center", fontsize=8)
     right.set_yticks(places, names, fontsize=9, parse_math=False)
     right.set_xlim(0, 1.1)
     right.set_xticks(np.linspace(0, 1, 6))

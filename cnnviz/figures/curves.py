@@ -9,13 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.style import BLUE, GRAY, VERMILLION, page, tidy
+from cnnviz.figures.finite import masked
+from cnnviz.figures.style import BLUE, GRAY, VERMILLION, default_style, page, tidy
 
 Lines = Mapping[str, Float[np.ndarray, "networks epochs"]]
 STYLES: list[dict[str, Any]] = [{"color": BLUE, "marker": "o"}, {"color": VERMILLION, "marker": "s", "linestyle": "--"}]
 MARKED = 40  # with more epochs than this, markers hide the line
 
 
+@default_style()
 def curves(
     panels: Mapping[str, Lines], epochs: Int[np.ndarray, " epochs"], *, best: int | None = None, title: str = ""
 ) -> Figure:
@@ -36,6 +38,7 @@ def _draw(ax: Axes, lines: Lines, epochs: Int[np.ndarray, " epochs"], best: int 
     if best is not None:
         ax.axvline(best, color=GRAY, linestyle=":", linewidth=1.4, label=f"best epoch: {best}")
     for (name, values), style in zip(lines.items(), STYLES, strict=False):
+        values = masked(values)
         count = (~np.isnan(values)).sum(0)
         mean = np.nansum(values, 0) / np.where(count, count, np.nan)
         ax.plot(epochs, mean, label=name, markersize=size, linewidth=1.6, **style)

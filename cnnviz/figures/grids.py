@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from cnnviz.figures.finite import masked
 from cnnviz.figures.montage import Maps, map_columns, montage
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, page, place
+from cnnviz.figures.style import MARGIN, default_style, page, place
 
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
 LEFT, BELOW, ABOVE, RIGHT = 0.45, 0.4, 0.25, 0.95  # inches: row indices, column indices, panel name, color bar
@@ -36,6 +37,7 @@ def layout(panels: int, count: int, columns: int, side: tuple[int, int]) -> Layo
     return Layout(across, down, columns * cell, rows * cell * h / w)
 
 
+@default_style()
 def grids(
     panels: Mapping[str, Maps],
     scale: Scale,
@@ -69,15 +71,28 @@ def grids(
 
 
 def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str, str] = ("", "")) -> None:
-    """Fills the axes with the maps as one montage, with row indices to the left and column indices below."""
+    """Fills the axes with the maps as one montage, with row indices to the left and column indices below.
+
+    NaN and infinite values have the color of the gutter; a map that has nothing else says so.
+    """
+    maps = masked(maps)
     if maps.ndim == 4:
         ax.imshow(montage(_as_rgb(maps, scale), columns, fill=1.0), aspect="auto", interpolation="none")
     else:
-        tiles = montage(maps, columns)
+        tiles = montage(scale.clipped(maps), columns)
         ax.imshow(tiles, cmap=scale.colormap, norm=scale.norm, aspect="auto", interpolation="none")
     ax.set_axis_off()
     _cover_blank(ax, len(maps), columns)
+    _mark_missing(ax, maps, columns)
     _print_indices(ax, columns, math.ceil(len(maps) / columns), axes)
+
+
+def _mark_missing(ax: Axes, maps: Maps, columns: int) -> None:
+    """Writes "NaN" into the cells of maps without a finite value."""
+    rows = math.ceil(len(maps) / columns)
+    for i in np.flatnonzero(np.isnan(maps).all(tuple(range(1, maps.ndim)))):
+        at = (i % columns + 0.5) / columns, 1 - (i // columns + 0.5) / rows
+        ax.text(*at, "NaN", transform=ax.transAxes, ha="center", va="center", fontsize=6)
 
 
 def _cover_blank(ax: Axes, count: int, columns: int) -> None:
@@ -106,5 +121,5 @@ def _beside(ax: Axes, place: tuple[float, float], points: tuple[float, float], t
 
 
 def _as_rgb(maps: Float[np.ndarray, "n h w rgb"], scale: Scale) -> Float[np.ndarray, "n h w rgb"]:
-    """The maps with `scale` mapped to 0..1, as red, green and blue; on a scale around zero, zero is gray."""
-    return np.clip((maps - scale.low) / (scale.high - scale.low), 0, 1)
+    """The maps with `scale` mapped to 0..1, as red, green and blue; zero is gray on a scale around it; NaN is white."""
+    return np.nan_to_num(np.clip((maps - scale.low) / (scale.high - scale.low), 0, 1), nan=1.0)

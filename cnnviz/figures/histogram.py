@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from cnnviz.figures.style import BLUE, VERMILLION, page, tidy
+from cnnviz.figures.finite import finite, in_words, moments
+from cnnviz.figures.style import BLUE, VERMILLION, default_style, page, tidy
 
 Sets = Mapping[str, Float[np.ndarray, "..."]]
 STYLES = [
@@ -16,27 +17,28 @@ STYLES = [
 
 
 def bin_edges(sets: Sets) -> Float[np.ndarray, " edges"]:
-    """Edges of equal bins over the range of all sets, one edge at zero; about 30 bins, or 60 from 5000 values on."""
-    values = np.concatenate([np.ravel(values) for values in sets.values()])
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    """Edges of equal bins over all finite values, one edge at zero; about 30 bins, or 60 from 5000 values on."""
+    values = np.concatenate([np.ravel(finite(values)) for values in sets.values()])
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
     width = ((high - low) or 1.0) / (30 if len(values) < 5000 else 60)
     # one more bin at each end, so that rounding excludes no value
     return np.arange(np.ceil(low / width) - 1, np.floor(high / width) + 2) * width
 
 
 def counts(sets: Sets, edges: Float[np.ndarray, " edges"]) -> dict[str, Int[np.ndarray, " bins"]]:
-    """The number of values of each set in each bin."""
-    return {name: np.histogram(values, edges)[0] for name, values in sets.items()}
+    """The number of finite values of each set in each bin."""
+    return {name: np.histogram(finite(values), edges)[0] for name, values in sets.items()}
 
 
+@default_style()
 def histograms(sets: Sets, *, title: str = "", label: str = "weight") -> Figure:
     """Two overlaid sets, the first filled and the second outlined, with mean and standard deviation in the legend."""
     figure = page(7.0, 4.0, title)
     ax = tidy(figure.subplots())
     edges = bin_edges(sets)
-    for (name, values), style in zip(sets.items(), STYLES, strict=True):
-        legend = f"{name}: mean {values.mean():.4f}, standard deviation {values.std():.4f}"
-        ax.hist(np.ravel(values), bins=list(edges), label=legend, **style)
+    for (name, values), style in zip(sets.items(), STYLES, strict=False):
+        legend = f"{name}: {in_words(*moments(values))}"
+        ax.hist(np.ravel(finite(values)), bins=list(edges), label=legend, **style)
     ax.set_xlabel(label)
     ax.set_ylabel("weights in the bin")
     ax.margins(y=0.18)  # room for the legend above the bars

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz.figures.style import NARROWEST, page, shortened
+from cnnviz.figures.style import NARROWEST, default_style, page, shortened
 
 Pixels = UInt8[np.ndarray, "h w c"]
 SIDE = 1.4  # inches: the width of an image in a gallery
@@ -22,6 +22,7 @@ def draw_image(ax: Axes, pixels: Pixels, extent: tuple[float, float, float, floa
     ax.set_axis_off()
 
 
+@default_style()
 def image(pixels: Pixels, *, title: str = "") -> Figure:
     """One image, large."""
     h, w, _ = pixels.shape
@@ -34,6 +35,7 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
     return figure
 
 
+@default_style()
 def gallery(
     images: UInt8[np.ndarray, "n h w c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
 ) -> Figure:

@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
 
+from cnnviz.figures.finite import finite
 from cnnviz.figures.style import GUTTER
 
 Values = Float[np.ndarray, "..."]
@@ -33,9 +34,15 @@ class Scale:
         """The linear map from the scale to 0..1."""
         return Normalize(self.low, self.high)
 
+    def clipped(self, values: Values) -> Values:
+        """The values with those far outside the scale moved closer: matplotlib's arithmetic with them overflows."""
+        far = min(1e4 * max(self.high, -self.low), float(np.finfo(values.dtype).max))
+        return np.clip(values, -far, far)
+
     def outside(self, values: Values) -> int:
-        """The number of values outside the scale, which are clipped to its ends."""
-        return int(np.sum((values < self.low) | (values > self.high)))
+        """The number of finite values outside the scale, which are clipped to its ends."""
+        kept = finite(values)
+        return int(np.sum((kept < np.float64(self.low)) | (kept > np.float64(self.high))))
 
 
 def symmetric(limit: float) -> Scale:
@@ -49,7 +56,7 @@ def scale_of(*arrays: Values) -> Scale:
     Its limit is the 99.5th percentile of the nonzero magnitudes, so that a few large values do not make all others
     indistinguishable, rounded up to two significant digits.
     """
-    values = np.concatenate([array[np.isfinite(array)] for array in arrays])
+    values = np.concatenate([np.ravel(finite(array)) for array in arrays])
     limit = _rounded_up(float(np.percentile(np.abs(values[values != 0]), 99.5))) if values.any() else 1.0
     return symmetric(limit) if (values < 0).any() else Scale(0.0, limit)
 

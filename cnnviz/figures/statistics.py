@@ -8,22 +8,28 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.style import BLUE, VERMILLION, page, shortened, tidy
+from cnnviz.figures.finite import finite
+from cnnviz.figures.style import BLUE, VERMILLION, default_style, page, shortened, tidy
 
 Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # set -> means, standard deviations
 STYLES = [{"color": BLUE, "marker": "o"}, {"facecolor": "none", "edgecolor": VERMILLION, "marker": "s"}]
 
 
+@default_style()
 def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) -> Figure:
-    """One panel per layer: each set's kernels as points, x the mean and y the standard deviation, on shared axes."""
+    """One panel per layer: each set's kernels as points, x the mean and y the standard deviation, on shared axes.
+
+    Kernels whose mean or deviation is NaN or infinite have no point.
+    """
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     side = 3.4 if columns <= 2 else 2.5
     figure = page(columns * side + 0.4, rows * side + 0.4, title)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, (name, sets) in zip(grid.flat, panels.items(), strict=False):
-        for (set_name, (means, deviations)), style in zip(sets.items(), STYLES, strict=True):
-            ax.scatter(means, deviations, s=18, alpha=0.75, linewidths=0.9, label=set_name, **style)
+        for (set_name, (means, deviations)), style in zip(sets.items(), STYLES, strict=False):
+            known = np.isfinite(means) & np.isfinite(deviations)
+            ax.scatter(means[known], deviations[known], s=18, alpha=0.75, linewidths=0.9, label=set_name, **style)
         ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
         ax.set_title(shortened(name, int(side * 12)), fontsize=9, parse_math=False)
         tidy(ax)
@@ -35,7 +41,8 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) 
         ax.remove()
     for ax in grid[:, 0]:
         ax.set_ylabel("standard deviation", fontsize=9)
-    highest = max(float(deviations.max()) for sets in panels.values() for _, deviations in sets.values())
+    every = [deviations for sets in panels.values() for _, deviations in sets.values()]
+    highest = max(float(finite(deviations).max(initial=0)) for deviations in every)
     grid.flat[0].set_ylim(0, 1.08 * highest or 1.0)
     grid.flat[0].legend(fontsize=8, frameon=False)
     return figure

@@ -1,8 +1,11 @@
 """The style of every figure: its page, title, caption and colors."""
 
 import textwrap
-from typing import cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -15,6 +18,16 @@ NARROWEST = 6.0  # inches: titles and captions wrap to the page
 MARGIN = 0.08  # inches
 CAPTION_LINE = 0.165  # inches
 TITLE_LINE = 0.21  # inches
+MOST_TITLE, MOST_CAPTION = 5, 20  # lines; what is longer ends in an ellipsis
+
+
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Matplotlib's own defaults within the block, so that a user's matplotlibrc cannot change a picture."""
+    every = matplotlib.rcParamsDefault.items()
+    defaults: Any = {name: value for name, value in every if not name.startswith("backend")}
+    with matplotlib.rc_context(defaults):
+        yield
 
 
 def page(width: float, height: float, title: str = "", *, arranged: bool = True) -> Figure:
@@ -23,7 +36,7 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
     Axes are laid out automatically; with `arranged=False`, which is twice as fast to draw, `place` positions them.
     """
     width = max(width, NARROWEST)
-    lines = textwrap.wrap(title, int(width * 10))
+    lines = textwrap.wrap(title, int(width * 10), max_lines=MOST_TITLE, placeholder="…")
     header = TITLE_LINE * len(lines) + 2 * MARGIN if lines else 0.0
     figure = Figure(figsize=(width, height + header))
     if arranged:
@@ -42,7 +55,7 @@ def place(figure: Figure, left: float, bottom: float, width: float, height: floa
 def add_caption(figure: Figure, caption: str) -> None:
     """Writes the caption at the bottom of the figure, which becomes higher by that."""
     width, height = figure.get_size_inches()
-    lines = textwrap.wrap(caption, int(width * 14))
+    lines = textwrap.wrap(caption, int(width * 14), max_lines=MOST_CAPTION, placeholder="…")
     if lines:
         footer = CAPTION_LINE * len(lines) + 2 * MARGIN
         _lengthen(figure, footer)
@@ -83,5 +96,8 @@ def bare(ax: Axes) -> Axes:
 
 
 def shortened(text: str, length: int) -> str:
-    """The text, truncated to `length` characters with an ellipsis if it is longer."""
-    return text if len(text) <= length else text[: max(length - 1, 1)].rstrip() + "…"
+    """The text, or if it is longer its beginning and its end with an ellipsis between them, `length` characters."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 3
+    return text[: length - 1 - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.style import page
+from cnnviz.figures.style import default_style, page
 
 ROW, CHARACTER, GAP = 0.22, 0.088, 0.3  # inches
 
 
+@default_style()
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[int] = (), title: str = ""
 ) -> Figure:

@@ -2,13 +2,14 @@
 
 `jit` and `remat` are inlined, so a value sown inside them is an ordinary value of the graph. A `custom_jvp` or
 `custom_vjp` call stays one node, since inlining it would lose its derivative (ReLU's at zero, for example); `Node.body`
-is its inside. Loops and branches (`scan`, `while`, `cond`) stay one node too.
+is its inside. Loops and branches (`scan`, `while`, `cond`) stay one node too, but for a short `scan` if that is asked.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,9 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
+from cnnviz.graph.labels import MARK, split
 from cnnviz.graph.primitives import CALLS, CUSTOM_CALLS
+from cnnviz.graph.unroll import is_short_scan, unrolled
 
 Opaque = Callable[["Graph"], bool]  # whether a custom call with this body stays one node
 
@@ -46,6 +49,7 @@ class Node:
     outputs: tuple[Value, ...]
     calls: tuple[str, ...]
     scope: str = ""  # the modules around it, as Flax names them: "CNN/conv1"
+    labels: tuple[str, ...] = ()  # those around it (`graph.labels`), the outermost first
 
     @property
     def name(self) -> str:
@@ -57,7 +61,7 @@ class Node:
         """The primitive's parameters."""
         return self.equation.params
 
-    @property
+    @cached_property
     def body(self) -> "Graph | None":
         """The inside of a custom_jvp or custom_vjp call, with its own values; None for any other node."""
         return Graph.of_jaxpr(_called(self.equation)) if self.name in CUSTOM_CALLS else None
@@ -70,13 +74,32 @@ class Node:
         return outputs if primitive.multiple_results else [outputs]
 
 
+class Mark(NamedTuple):
+    """A value that the function marked, the text it was marked with, and the labels around it."""
+
+    text: str
+    value: Value
+    labels: tuple[str, ...]
+
+
+class Region(NamedTuple):
+    """The nodes that one call was inlined to: those from `first` up to `end`, and the call's outputs."""
+
+    name: str
+    first: int
+    end: int
+    outputs: tuple[Value, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The nodes between inputs and outputs, in order of execution."""
+    """The nodes between inputs and outputs, in order of execution; `regions` has a call before those inside it."""
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
+    marks: tuple[Mark, ...] = ()
+    regions: tuple[Region, ...] = ()
     made_by: Mapping[Value, int] = field(init=False)  # value -> index of the node that makes it
 
     def __post_init__(self):
@@ -84,21 +107,24 @@ class Graph:
         object.__setattr__(self, "made_by", made_by)
 
     @classmethod
-    def of(cls, function: Callable, *arguments: Any, opaque: Opaque = lambda body: True) -> "tuple[Graph, Any]":
+    def of(
+        cls, function: Callable, *arguments: Any, opaque: Opaque = lambda body: True, unroll: int = 0
+    ) -> "tuple[Graph, Any]":
         """The graph of `function` for arguments of these shapes (nothing is computed), and its output's tree.
 
-        A custom_jvp or custom_vjp call is one node if `opaque(its body)`, and is inlined otherwise.
+        A custom_jvp or custom_vjp call is one node if `opaque(its body)`, and is inlined otherwise. A scan of at most
+        `unroll` iterations is inlined too, each iteration with a label of its number.
         """
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        return cls.of_jaxpr(closed, opaque), jax.tree.structure(shapes)
+        return cls.of_jaxpr(closed, opaque, unroll), jax.tree.structure(shapes)
 
     @classmethod
-    def of_jaxpr(cls, closed: ClosedJaxpr, opaque: Opaque = lambda body: True) -> "Graph":
-        """The graph of a jaxpr; `opaque` as in `of`."""
+    def of_jaxpr(cls, closed: ClosedJaxpr, opaque: Opaque = lambda body: True, unroll: int = 0) -> "Graph":
+        """The graph of a jaxpr; `opaque` and `unroll` as in `of`."""
         inputs = tuple(Value(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars)
-        nodes: list[Node] = []
-        outputs = _inline(closed, inputs, (), "", opaque, nodes)
-        return cls(inputs, tuple(outputs), tuple(nodes))
+        found = _Inlining(opaque, unroll)
+        outputs = found.inline(closed, inputs, (), "")
+        return cls(inputs, tuple(outputs), tuple(found.nodes), tuple(found.marks), tuple(found.regions))
 
     def maker(self, value: Value) -> Node | None:
         """The node that makes `value`; None for an input or a constant."""
@@ -154,32 +180,58 @@ def _like(aval: Any, *constant: Any) -> Value:
     return Value(aval.shape, aval.dtype, *constant)
 
 
-def _inline(
-    closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], scope: str, opaque: Opaque, nodes: list[Node]
-) -> list[Value]:
-    """Append the nodes of `closed` to `nodes` and return its outputs.
+@dataclass(eq=False)
+class _Inlining:
+    """What is found while a jaxpr is made one flat list of nodes."""
 
-    Every inlining makes new values, since one cached jaxpr may be called twice.
-    """
-    constants = [Value(c.shape, c.dtype, c) for c in closed.consts]
-    values = dict(zip(closed.jaxpr.constvars + closed.jaxpr.invars, [*constants, *inputs], strict=True))
+    opaque: Opaque
+    unroll: int
+    nodes: list[Node] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
 
-    def read(atom: Any) -> Value:
-        return _like(atom.aval, atom.val) if isinstance(atom, Literal) else values[atom]
+    def inline(self, closed: ClosedJaxpr, inputs: Sequence[Value], calls: tuple[str, ...], scope: str) -> list[Value]:
+        """Append the nodes of `closed` and return its outputs.
 
-    for equation in closed.jaxpr.eqns:
-        arguments = tuple(map(read, equation.invars))
-        here = "/".join(filter(None, (scope, str(equation.source_info.name_stack))))
-        if _is_inlined(equation, opaque):
-            name = equation.params.get("name", equation.primitive.name)
-            outputs = _inline(_called(equation), arguments, (*calls, name), here, opaque, nodes)
-        else:
-            outputs = [_like(v.aval) for v in equation.outvars]
-            nodes.append(Node(equation, arguments, tuple(outputs), calls, here))
-        values.update(zip(equation.outvars, outputs, strict=True))
-    return [read(atom) for atom in closed.jaxpr.outvars]
+        Every inlining makes new values, since one cached jaxpr may be called twice.
+        """
+        constants = [Value(c.shape, c.dtype, c) for c in closed.consts]
+        values = dict(zip(closed.jaxpr.constvars + closed.jaxpr.invars, [*constants, *inputs], strict=True))
 
+        def read(atom: Any) -> Value:
+            return _like(atom.aval, atom.val) if isinstance(atom, Literal) else values[atom]
 
-def _is_inlined(equation: JaxprEqn, opaque: Opaque) -> bool:
-    name = equation.primitive.name
-    return name in CALLS or (name in CUSTOM_CALLS and not opaque(Graph.of_jaxpr(_called(equation))))
+        for equation in closed.jaxpr.eqns:
+            here = "/".join(filter(None, (scope, str(equation.source_info.name_stack))))
+            outputs = self.outputs(equation, tuple(map(read, equation.invars)), calls, here)
+            values.update(zip(equation.outvars, outputs, strict=True))
+        return [read(atom) for atom in closed.jaxpr.outvars]
+
+    def outputs(
+        self, equation: JaxprEqn, inputs: tuple[Value, ...], calls: tuple[str, ...], scope: str
+    ) -> Sequence[Value]:
+        """The outputs of one equation: a node's, those of the nodes that it is inlined to, or what it marks."""
+        name = equation.primitive.name
+        if name == "name" and equation.params["name"].startswith(MARK):
+            self.marks.append(Mark(equation.params["name"].removeprefix(MARK), inputs[0], split(scope)[1]))
+            return inputs
+        if is_short_scan(equation, self.unroll):
+            return self.inline(unrolled(equation), inputs, calls, scope)
+        if self.is_inlined(equation):
+            return self.region(equation, inputs, calls, scope)
+        outputs = tuple(_like(v.aval) for v in equation.outvars)
+        self.nodes.append(Node(equation, inputs, outputs, calls, *split(scope)))
+        return outputs
+
+    def region(
+        self, equation: JaxprEqn, inputs: tuple[Value, ...], calls: tuple[str, ...], scope: str
+    ) -> Sequence[Value]:
+        """The outputs of a call, whose nodes are noted as one region."""
+        name, first, place = equation.params.get("name", equation.primitive.name), len(self.nodes), len(self.regions)
+        outputs = self.inline(_called(equation), inputs, (*calls, name), scope)
+        self.regions.insert(place, Region(name, first, len(self.nodes), tuple(outputs)))
+        return outputs
+
+    def is_inlined(self, equation: JaxprEqn) -> bool:
+        name = equation.primitive.name
+        return name in CALLS or (name in CUSTOM_CALLS and not self.opaque(Graph.of_jaxpr(_called(equation))))

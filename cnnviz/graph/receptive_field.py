@@ -1,9 +1,9 @@
 """Receptive fields, read from the graph: which pixels of the image a value can depend on, through any branches.
 
 Along each side of the image, the value at index i of some axis depends on the pixels `stride*i + low` to
-`stride*i + high`: a window. Convolutions and pooling widen windows, residual sums and concatenations unite them, and a
-value that has lost the axis (after flattening or a mean) depends on the entire side. An unknown primitive gives the
-entire side too, so a receptive field is never reported too small.
+`stride*i + high`: a window. Convolutions and pooling widen windows, and residual sums and concatenations unite them.
+Flattened values keep the size of their windows until they are summed. A sum over the axis depends on the entire side,
+and so does an unknown primitive, so a receptive field is never reported too small.
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,11 @@ from dataclasses import replace
 from math import floor
 
 from cnnviz.graph.graph import Graph, Node, Value
-from cnnviz.graph.primitives import ELEMENTWISE, IDENTITIES
-from cnnviz.graph.windows import RULES, Window
+from cnnviz.graph.primitives import ELEMENTWISE, IDENTITIES, MOVES
+from cnnviz.graph.windows import RULES, Scattered, Window
 
-Windows = tuple[Window | None, ...]  # one per side of the image; None is the entire side
+Side = Window | Scattered | None  # None is the entire side of the image
+Windows = tuple[Side, ...]
 
 
 def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
@@ -30,12 +31,15 @@ def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict
 def side_axes(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int | None, int | None]]:
     """For each value that depends on the image, its (vertical, horizontal) axis; None for a side that it has lost."""
     windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
-    axis = lambda window: None if window is None else window.axis
+    axis = lambda window: window.axis if isinstance(window, Window) else None
     return {value: (axis(high), axis(wide)) for value, (high, wide) in windows.items()}
 
 
-def _pixels(window: Window | None, length: int) -> int:
-    return length if window is None else min(length, int(floor(window.high - window.low)) + 1)
+def _pixels(side: Side, length: int) -> int:
+    if side is None:
+        return length
+    reach = side.high - side.low if isinstance(side, Window) else side.reach
+    return min(length, int(floor(reach)) + 1)
 
 
 def _propagate(graph: Graph, windows: dict[Value, Windows]) -> dict[Value, Windows]:
@@ -60,19 +64,28 @@ def _outputs(node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
     else:
         rule = RULES.get(node.name, lambda node, operand, window: None)
     sides = [
-        [w and rule(node, i, w) for w in windows[value]] for i, value in enumerate(node.inputs) if value in windows
+        [rule(node, i, w) if isinstance(w, Window) else _unplaced(node, w) for w in windows[value]]
+        for i, value in enumerate(node.inputs)
+        if value in windows
     ]
     return dict.fromkeys(node.outputs, tuple(_union(side) for side in zip(*sides, strict=True)))
+
+
+def _unplaced(node: Node, side: Side) -> Side:
+    """The side of values whose index tells nothing: it stays where each is moved, or changed by itself."""
+    return side if node.name in ELEMENTWISE | IDENTITIES | MOVES else None
 
 
 def _same_shape(node: Node, windows: dict[Value, Windows]) -> bool:
     return all(value.shape == node.outputs[0].shape for value in node.inputs if value in windows)
 
 
-def _union(side: Iterable[Window | None]) -> Window | None:
-    first, *rest = side
-    for other in rest:
-        if first is None or other is None or (first.axis, first.stride) != (other.axis, other.stride):
+def _union(sides: Iterable[Side]) -> Side:
+    first, *rest = sides
+    for other in rest:  # scattered values of two inputs may be in different places
+        if not isinstance(first, Window) or not isinstance(other, Window):
+            return None
+        if (first.axis, first.stride) != (other.axis, other.stride):
             return None
         first = replace(first, low=min(first.low, other.low), high=max(first.high, other.high))
     return first

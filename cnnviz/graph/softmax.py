@@ -1,21 +1,43 @@
-"""The logits before a network's final softmax, found in its graph: logits are explained, never probabilities."""
+"""How a network ends, found in its graph: logits before a softmax or a sigmoid are explained, never probabilities."""
 
 from cnnviz.graph.graph import Graph, Node, Value
 from cnnviz.graph.primitives import IDENTITIES, RESHAPES
 
 
 def logits_of(graph: Graph, output: Value) -> Value:
-    """The operand of the softmax or log-softmax that makes `output`; `output` itself if there is none.
+    """The operand of the softmax, log-softmax or sigmoid that makes `output`; `output` itself if there is none."""
+    return ending_of(graph, output)[1]
 
-    Both are recognized as `jax.nn` writes them: as a call, or as its arithmetic, exp(z - max z) over its sum.
+
+def ending_of(graph: Graph, output: Value) -> tuple[str, Value]:
+    """What makes `output`, "softmax" (or its logarithm), "sigmoid" or "none", and the logits that it is made of.
+
+    All are recognized as `jax.nn` writes them: as a call, or as arithmetic, exp(z - max z) over its sum.
     """
     node = graph.maker(_through(graph, output))
     if node is None:
-        return output
+        return "none", output
     if node.params.get("name", "").strip("_") in ("softmax", "log_softmax"):
-        return node.inputs[0]
+        return "softmax", node.inputs[0]
     shifted = _softmax_operand(graph, node) or _log_softmax_operand(graph, node)
-    return _unshifted(graph, shifted) if shifted is not None else output
+    if shifted is not None:
+        return "softmax", _unshifted(graph, shifted)
+    squashed = _sigmoid_operand(graph, node)
+    return ("none", output) if squashed is None else ("sigmoid", squashed)
+
+
+def _sigmoid_operand(graph: Graph, node: Node) -> Value | None:
+    """z, if the node is the logistic function of z: a primitive, or 1 / (1 + exp(-z))."""
+    if node.name == "logistic":
+        return node.inputs[0]
+    if node.name != "div" or not node.inputs[0].is_number(lambda number: number == 1):
+        return None
+    total = graph.maker(_through(graph, node.inputs[1]))
+    if total is None or total.name != "add" or not any(value.is_number(lambda n: n == 1) for value in total.inputs):
+        return None
+    exp = next((made for value in total.inputs if (made := graph.maker(value)) and made.name == "exp"), None)
+    negative = graph.maker(exp.inputs[0]) if exp else None
+    return negative.inputs[0] if negative and negative.name == "neg" else None
 
 
 def softmax_operand(graph: Graph, node: Node) -> Value | None:

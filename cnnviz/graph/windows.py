@@ -23,8 +23,18 @@ class Window:
         return Window(axis, self.stride * step, self.low + self.stride * first, self.high + self.stride * last)
 
 
+@dataclass(frozen=True)
+class Scattered:
+    """Each value depends on at most so many neighboring pixels, but its index does not tell which, as after flattening.
+
+    `reach` is the distance of the last pixel from the first.
+    """
+
+    reach: Fraction
+
+
 # (node, the position of an input, its window) -> the output's window, or None for the entire side
-Rule = Callable[[Node, int, Window], Window | None]
+Rule = Callable[[Node, int, Window], Window | Scattered | None]
 
 
 def _convolution(node: Node, operand: int, window: Window) -> Window | None:
@@ -59,13 +69,13 @@ def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
     return replace(window, axis=axis) if kept else None
 
 
-def _reshape(node: Node, operand: int, window: Window) -> Window | None:
+def _reshape(node: Node, operand: int, window: Window) -> Window | Scattered:
     """The axis is kept if its length and the number of elements before it stay the same."""
     before, after = node.inputs[operand].shape, node.outputs[0].shape
     lead, length = prod(before[: window.axis]), before[window.axis]
     fits = (a for a in range(len(after)) if prod(after[:a]) == lead and after[a] == length)
     axis = next(fits, None)
-    return None if axis is None else replace(window, axis=axis)
+    return Scattered(window.high - window.low) if axis is None else replace(window, axis=axis)
 
 
 def _squeeze(node: Node, operand: int, window: Window) -> Window | None:

@@ -1,13 +1,23 @@
-"""Members of zip archives from strangers, checked before anything of them is unpacked."""
+"""Members of zip archives from strangers, checked before anything of them is unpacked; arrays in them."""
 
+import math
 import os
 import zipfile
+import zlib
+
+import numpy as np
+from jaxtyping import Shaped
+from numpy.lib import format as npy
 
 from cnnviz.errors import InputError
 
 MOST_INFLATED = 100  # times the bytes that it is stored in is the most that a member may unpack to
 ENCRYPTED = 0x1  # a member's flag
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError)
+DAMAGE += (TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 def check_member(
@@ -33,3 +43,30 @@ def size_of(archive: zipfile.ZipFile) -> int:
     """The bytes of the archive's file."""
     assert archive.fp is not None
     return os.fstat(archive.fp.fileno()).st_size
+
+
+def is_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    """Whether a member is in NumPy's format for one array."""
+    with archive.open(info) as file:
+        return file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
+
+
+def array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shaped[np.ndarray, "..."]:
+    """The array in a member, whose shape is compared with its size before memory is allocated for it.
+
+    Raises ValueError if the member claims more than it stores, or holds pickled objects.
+    """
+    with archive.open(info) as file:
+        shape, _, dtype = HEADERS[npy.read_magic(file)](file)
+        claimed, stored = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+    if not dtype.hasobject and claimed != stored:
+        raise ValueError(f"{info.filename} claims {dtype}{list(shape)}, {claimed} bytes, and stores {stored}")
+    with archive.open(info) as file:
+        return npy.read_array(file, allow_pickle=False)
+
+
+def why_damaged(path: object, error: Exception) -> InputError:
+    """The error for an `.npz` file whose reading raised one of DAMAGE."""
+    if "allow_pickle=False" in str(error):
+        return InputError(f"{path} holds pickled objects, which are never loaded; save plain arrays.")
+    return InputError(f"{path} is not a readable .npz file ({' '.join(str(error).split())[:200]}).")

@@ -12,21 +12,24 @@ class CNN(nn.Module):
     """Conv 3x3x32, ReLU, max-pool, conv 3x3x64, ReLU, max-pool, dense 100, ReLU, dropout 0.4, dense.
 
     Kernels are initialized Glorot-uniform and biases to zero, as in Keras. Maps images `[n h w c]` to logits `[n k]`.
+    `width` is the number of channels of the first convolution, of which the second has twice as many.
     """
 
     classes: int = 10
     dropout: float = 0.4
+    width: int = 32
+    hidden: int = 100
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:
-        x = nn.Conv(32, (3, 3), kernel_init=glorot, name="conv1")(x)
+        x = nn.Conv(self.width, (3, 3), kernel_init=glorot, name="conv1")(x)
         x = tap(self, "relu1", nn.relu(x))
         x = tap(self, "pool1", nn.max_pool(x, (2, 2), strides=(2, 2)))
-        x = nn.Conv(64, (3, 3), kernel_init=glorot, name="conv2")(x)
+        x = nn.Conv(2 * self.width, (3, 3), kernel_init=glorot, name="conv2")(x)
         x = tap(self, "relu2", nn.relu(x))
         x = tap(self, "pool2", nn.max_pool(x, (2, 2), strides=(2, 2)))
         x = x.reshape(len(x), -1)
-        x = nn.Dense(100, kernel_init=glorot, name="dense1")(x)
+        x = nn.Dense(self.hidden, kernel_init=glorot, name="dense1")(x)
         x = tap(self, "relu3", nn.relu(x))
         x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
         return nn.Dense(self.classes, kernel_init=glorot, name="logits")(x)

@@ -2,19 +2,28 @@
 
 import flax.linen as nn
 
+from cnnviz.errors import InputError
 from cnnviz.models.cnn import glorot
 from cnnviz.models.tap import tap
 from cnnviz.types import Images, Logits
 
 
 class DenseNetwork(nn.Module):
-    """Flatten, dense 100, ReLU, dense: images `[n h w c]` to logits `[n k]`."""
+    """Flatten, `depth` times dense `width` and ReLU, dense: images `[n h w c]` to logits `[n k]`."""
 
     classes: int = 10
+    width: int = 100
+    depth: int = 1
+
+    def __post_init__(self):
+        if not 0 <= self.depth <= 100:  # a run from a stranger may ask for any number
+            raise InputError(f"depth must be from 0 to 100; it was {self.depth}.")
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:
         x = x.reshape(len(x), -1)
-        x = nn.Dense(100, kernel_init=glorot, name="dense1")(x)
-        x = tap(self, "relu1", nn.relu(x))
+        for i in range(1, self.depth + 1):
+            x = nn.Dense(self.width, kernel_init=glorot, name=f"dense{i}")(x)
+            x = tap(self, f"relu{i}", nn.relu(x))
         return nn.Dense(self.classes, kernel_init=glorot, name="logits")(x)

@@ -9,6 +9,7 @@ from functools import partial
 import flax.linen as nn
 from jaxtyping import Float
 
+from cnnviz.errors import InputError
 from cnnviz.models.tap import tap
 from cnnviz.types import Array, Images, Logits
 
@@ -44,6 +45,11 @@ class ResNet(nn.Module):
     classes: int = 10
     blocks: int = 1
     channels: int = 32
+
+    def __post_init__(self):
+        if not 1 <= self.blocks <= 100:  # a run from a stranger may ask for any number
+            raise InputError(f"blocks must be from 1 to 100; it was {self.blocks}.")
+        super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:

@@ -3,8 +3,23 @@
 `open(where)` returns a `Net`, which all pictures take, so they do not depend on where the network came from.
 """
 
+from cnnviz.networks.build import as_options, build, check_outputs
+from cnnviz.networks.fit import fit
 from cnnviz.networks.net import Net
 from cnnviz.networks.prepare import Prepare
+from cnnviz.networks.pytorch import count_classes, published, pytorch_table
 from cnnviz.networks.where import Where, open
 
-__all__ = ["Net", "Prepare", "Where", "open"]
+__all__ = [
+    "Net",
+    "Prepare",
+    "Where",
+    "as_options",
+    "build",
+    "check_outputs",
+    "count_classes",
+    "fit",
+    "open",
+    "published",
+    "pytorch_table",
+]

@@ -2,20 +2,22 @@
 
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
-
-from cnnviz.interop import READERS
+from cnnviz.interop import READERS, load_keras
+from cnnviz.networks.model import of_model
 from cnnviz.networks.net import Net
+from cnnviz.networks.prepare import Prepare
 from cnnviz.registry import resolve
 
 
-def read(path: Path, seed: int = 0) -> Net:
+def read(path: Path, seed: int = 0, weights: Path | None = None) -> Net:
     """The network in a file, read by the reader for its suffix; `seed` is the seed of the untrained twin.
 
-    Raises InputError if there is no reader for the suffix or the file cannot be read.
+    `weights` is a file of weights alone, for a model of Keras in `path`, which may then be JSON. Raises InputError if
+    there is no reader for the suffix or a file cannot be read.
     """
-    model, variables = resolve(READERS, path.suffix, "reader")(path)
-    image = jax.ShapeDtypeStruct((1, *model.image_shape), jnp.float32)
-    untrained = model.lazy_init(jax.random.key(seed), image)  # without a forward pass
-    return Net(path.stem, model, [variables], [untrained], tuple(model.image_shape))
+    if weights is None:
+        model, variables = resolve(READERS, path.suffix, "reader")(path)
+    else:
+        model, variables = load_keras(path, weights)
+    prepare = Prepare(scale=getattr(model, "pixel_scale", Prepare.scale))
+    return of_model(model, variables, image_shape=model.image_shape, prepare=prepare, name=path.stem, seed=seed)

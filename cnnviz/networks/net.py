@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import unknown
 from cnnviz.networks.prepare import Prepare
-from cnnviz.probe import Layer
+from cnnviz.probe import Layer, find, find_one, output_shape
+from cnnviz.probe import ending as ending_of
 from cnnviz.probe import layers as layers_of
-from cnnviz.types import Variables
+from cnnviz.types import LayerNames, Variables
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,10 @@ class Net:
     """A model and its variables, with the shape `(h, w, c)` of its images and the names of its classes.
 
     `members` has the variables of one network per seed in `seeds`, or of a single network if `seeds` is empty.
-    `beginnings` has the variables of each member before its first step, or freshly drawn ones. `data` identifies the
-    data set it was trained on (name, fingerprint, dir), `history` has one record per epoch and member, `path` is the
-    directory of the run; they are empty for a network that cnnviz did not train.
+    `beginnings` has the variables of each member before its first step, or freshly drawn ones; it is empty for an NNX
+    module, which cannot be drawn again. `data` identifies the data set it was trained on (name, fingerprint, dir),
+    `history` has one record per epoch and member, `path` is the directory of the run; they are empty for a network
+    that cnnviz did not train.
     """
 
     name: str
@@ -61,12 +62,26 @@ class Net:
         """All layers in order of execution."""
         return layers_of(self.model, self.variables, self.image_shape)
 
-    def layer(self, name: str) -> Layer:
-        """The layer of this name; raises InputError if the name is unknown."""
-        layers = {layer.name: layer for layer in self.layers}
-        if name not in layers:
-            raise unknown("layer", name, layers)
-        return layers[name]
+    @cached_property
+    def ending(self) -> str:
+        """What the network makes of its logits: "softmax", "sigmoid" (each class by itself) or "none"."""
+        return ending_of(self.model, self.variables, self.image_shape)
+
+    @cached_property
+    def class_count(self) -> int:
+        """How many classes it tells apart: one per logit, or two by one logit before a sigmoid."""
+        *_, count = output_shape(self.model, self.variables, self.image_shape)
+        return 2 if count == 1 and self.ending == "sigmoid" else count
+
+    def layer(self, asked: LayerNames) -> Layer:
+        """The layer of this name, pattern, kind or number; raises InputError unless it means exactly one."""
+        name = find_one(asked, self.layers)
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def find(self, asked: LayerNames) -> list[Layer]:
+        """The layers that are meant, one or several; raises InputError if there is none."""
+        names = find(asked, self.layers)
+        return [layer for layer in self.layers if layer.name in names]
 
     @property
     def first(self) -> Any:

@@ -14,12 +14,12 @@ from cnnviz.figures.grids import grids
 from cnnviz.figures.image import image
 from cnnviz.figures.scales import scale_of
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import missing
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample, size
 from cnnviz.probe import Layer
 
-MOST_LAYERS, MOST_MAPS = 4, 256
-NONLINEAR = ("relu", "elu", "selu", "gelu", "silu", "swish", "mish", "softplus", "tanh", "sigmoid", "activation")
+MOST_LAYERS, MOST_MAPS, MOST_UNITS = 4, 256, 2048
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Activations(OfImage, OfLayer, OneByOne):
 
     def of(self, net: Net, data: Data) -> list[Picture]:
         """The picture of the image, and one picture per layer, of at most four layers evenly spread."""
-        candidates = spatial_layers(net) if self.layer is None else [net.layer(self.layer)]
+        candidates = spatial_layers(net) if self.layer is None else net.find(self.layer)
         shown = sample(data.of(net), self.split, self.image)
         layers = spread(candidates, MOST_LAYERS)
         names, images = [layer.name for layer in layers], net.prepare(shown.pixels[None])
@@ -51,25 +51,20 @@ def image_picture(shown: Sample) -> Picture:
 def spatial_layers(net: Net) -> list[Layer]:
     """The layers that are drawn by default, in order of execution.
 
-    These are the feature maps after a non-linearity. If the model names no non-linearity, they are the feature maps of
+    These are the feature maps after a non-linearity. If the model has no non-linearity, they are the feature maps of
     its convolutions, or else all feature maps. If it has no feature maps, they are the layers after a non-linearity,
     or else all layers.
     """
     convolutions = kernels.kernels(net.variables).keys()
-    maps = [layer for layer in net.layers if len(layer.shape) == 3]
+    layers = [layer for layer in net.layers if not layer.repeats]
+    maps = [layer for layer in layers if len(layer.shape) == 3]
     choices = [
-        [layer for layer in maps if is_nonlinear(layer)],
+        [layer for layer in maps if layer.bends],
         [layer for layer in maps if layer.name.split("@")[0] in convolutions],
         maps,
-        [layer for layer in net.layers if is_nonlinear(layer)],
+        [layer for layer in layers if layer.bends],
     ]
-    return next((choice for choice in choices if choice), net.layers)
-
-
-def is_nonlinear(layer: Layer) -> bool:
-    """Whether the layer is a non-linearity, judged by its kind or its name: `relu1`, `block/relu`, `leaky_re_lu_2`."""
-    words = (layer.kind, layer.name.split("/")[-1])
-    return any(nonlinear in word.lower().replace("_", "") for word in words for nonlinear in NONLINEAR)
+    return next((choice for choice in choices if choice), layers)
 
 
 def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
@@ -94,8 +89,11 @@ def values_picture(
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
-    caption = f"One bar per unit; {(values > 0).sum()} of {values.size} are positive.{left_out}"
-    return Picture(stem, title, caption, numbers, partial(code, np.ravel(values), title=title), subject, axes)
+    some = f" Drawn are the first {MOST_UNITS:,}." if values.size > MOST_UNITS else ""
+    caption = f"One bar per unit; {(values > 0).sum()} of {values.size} are positive.{some}{left_out}"
+    caption += missing("values", values)
+    draw = partial(code, np.ravel(values)[:MOST_UNITS], title=title)
+    return Picture(stem, title, caption, numbers, draw, subject, axes)
 
 
 def maps_picture(
@@ -110,5 +108,6 @@ def maps_picture(
     caption = (
         f"All maps on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(maps):,} of {maps.size:,} values "
         f"are clipped. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero.{left_out}"
+        f"{missing('values', maps)}"
     )
     return Picture(stem, title, caption, numbers, partial(grids, {"": shown}, scale, title=title, label="activation"))

@@ -17,15 +17,20 @@ from cnnviz.batching import Report
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
 from cnnviz.figures.attributions import Column, attributions
+from cnnviz.figures.finite import finite
 from cnnviz.figures.scales import scale_of
 from cnnviz.networks import Net
+from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.choices import indices, target_of
+from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
-from cnnviz.pictures.predictions import class_names, softmax
+from cnnviz.pictures.predictions import class_names
+from cnnviz.pictures.two_classes import per_class
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
+FIRST = "0:8"  # the images drawn by default
 MOST_COLUMNS, BASELINE = 8, 50
 
 
@@ -45,7 +50,7 @@ class Attributions(OfLayer, Kind):
 
     methods: str = USUAL
     """Methods with commas between them, or all."""
-    images: str = "0:8"
+    images: str = FIRST
     """Which images of the split: a range 0:8, one index, or several with commas between them."""
     split: str = "train"
     """The split that the images are from: train or test."""
@@ -64,61 +69,74 @@ class Attributions(OfLayer, Kind):
         Raises Skipped if no method can explain the model, InputError if an option is not valid.
         """
         if self.layer is not None:
-            net.layer(self.layer)
+            net.find(self.layer)
         dataset = data.of(net)
         split = split_of(dataset, self.split)
-        chosen = indices(self.images, len(split.images))
+        asked = indices(self.images, len(split.images))
+        built = self.built(net, dataset)
+        most = affordable(net, len(asked), passes(built) * len(net.members))
+        chosen = asked[:most] if self.images == FIRST else asked
         images, labels = net.prepare(split.images[chosen]), split.labels[chosen]
         p = probabilities(net, images)
         names = class_names(net, dataset, p.shape[-1])
         # one class per image for all members, so that their maps are of the same thing
         targets = p.argmax(-1) if self.target == "predicted" else target_of(self.target, names)
-        explained, left_out = self.explained(net, dataset, images, targets, labels, report)
+        explained, left_out = self.explained(net, built, images, targets, labels, report)
         if not explained:
             raise Skipped(" ".join(left_out.values()))
+        if len(chosen) < len(asked):
+            left_out[f"{len(asked) - len(chosen)} of {len(asked)} images"] = "This large network would take hours."
         page = Page(self, net, dataset, chosen, row_titles(p, labels, chosen, names), left_out)
         parts = in_parts(explained)
         return [page.matrix(part, numbered=len(parts) > 1) for part in parts]
 
     def explained(
-        self, net: Net, dataset: Dataset, images: Any, targets: Any, labels: Any, report: Report | None
+        self, net: Net, built: Mapping[str, Method], images: Any, targets: Any, labels: Any, report: Report | None
     ) -> tuple[dict[str, Explained], dict[str, str]]:
         """Each method's maps for every member, and the reason for each method that is left out.
 
         Methods that do not apply to the model are left out of the default methods and of `all`; one that was asked for
         by name raises InputError.
         """
-        names = list(METHODS) if self.methods == "all" else [name.strip() for name in self.methods.split(",")]
-        built = {name: self.built(name, net, dataset) for name in names}
         found, left_out = {}, {}
         for name, method in built.items():
             ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True, report=report)
             try:
-                found[name] = stacked(method, [ask(own, images, targets, labels=labels) for own in net.members])
+                explain = partial(per_class, ask, net, images=images, targets=targets, labels=labels)
+                found[name] = stacked(method, [explain(own) for own in net.members])
             except InputError as error:
                 if self.methods not in (USUAL, "all"):
                     raise
                 left_out[name] = str(error)
         return found, left_out
 
-    def built(self, name: str, net: Net, dataset: Dataset) -> Method:
-        """The method with the layer of the options, if it takes one, and with training images as its baseline."""
-        method = build(name)
-        known = {field.name for field in fields(method)}
-        options: dict[str, Any] = {}
-        if self.layer is not None and "layers" in known:
-            options["layers"] = self.layer
-        for baseline in image_sets(method):
-            options[baseline] = net.prepare(dataset.train.images[:BASELINE])
-        return build(method, **options)
+    def built(self, net: Net, dataset: Dataset) -> dict[str, Method]:
+        """The methods with the layer of the options, if they take one, and with training images as their baseline."""
+        names = list(METHODS) if self.methods == "all" else [name.strip() for name in self.methods.split(",")]
+        found = {}
+        for name in names:
+            method = build(name)
+            known = {field.name for field in fields(method)}
+            options: dict[str, Any] = {}
+            if self.layer is not None and "layers" in known:
+                options["layers"] = self.layer
+            for baseline in image_sets(method):
+                options[baseline] = net.prepare(dataset.train.images[:BASELINE])
+            found[name] = build(method, **options)
+        return found
+
+
+def passes(methods: Mapping[str, Method]) -> int:
+    """About how often these methods evaluate the network for one image; a gradient counts as three times."""
+    return 3 * sum(getattr(method, "samples", getattr(method, "steps", 1)) for method in methods.values())
 
 
 def probabilities(net: Net, images: Any) -> np.ndarray:
     """Each image's class probabilities `[n k]`, averaged over the members; raises Skipped for one output."""
-    logits = [np.asarray(probe.logits(net.model, member, images), np.float64) for member in net.members]
-    if logits[0].shape[-1] < 2:
+    if net.class_count < 2:
         raise Skipped(f"{net.name} has one output, so there are no classes to explain.")
-    return np.mean([softmax(values) for values in logits], 0)
+    logits = [np.asarray(probe.logits(net.model, member, images)) for member in net.members]
+    return np.mean([probabilities_of(values, net.ending) for values in logits], 0)
 
 
 def stacked(method: Method, every: Sequence[Attribution]) -> Explained:
@@ -150,7 +168,8 @@ class Page:
         asked, net, dataset = self.asked, self.net, self.dataset
         images = split_of(dataset, asked.split).images[list(self.chosen)]
         what = WORDS.get(asked.target, asked.target)
-        title = f"{net.name} on {len(images)} {asked.split} images of {dataset.title}: what {what} rests on"
+        shown = f"{len(images)} {asked.split} image{'s' * (len(images) > 1)} of {dataset.title}"
+        title = f"{net.name} on {shown}: what {what} rests on"
         columns = columns_of(explained)
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
@@ -158,8 +177,8 @@ class Page:
             numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
         stem = f"attribute_{next(iter(explained))}" if numbered else "attribute"
         draw = partial(attributions, images, self.rows, columns, title=title)
-        shown = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
-        subject = {"network": net.name, "image": shown, "method": list(explained)}
+        index = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
+        subject = {"network": net.name, "image": index, "method": list(explained)}
         axes = dict.fromkeys(explained, ("member", "image", "row", "column"))
         return Picture(stem, title, caption_of(columns, explained, self.left_out), numbers, draw, subject, axes)
 
@@ -192,7 +211,7 @@ def columns_of(explained: Mapping[str, Explained]) -> dict[str, Column]:
     for name, found in explained.items():
         heading = name + (f"\nat {', '.join(found.layers)}" if found.layers else "")
         mean = found.maps.mean(0)
-        notes = [] if found.gap is None else [f"gap {gap:+.2g}".replace("-", "−") for gap in found.gap.mean(0)]
+        notes = [] if found.gap is None else [gap_of(float(gap)) for gap in found.gap.mean(0)]
         columns[heading] = Column(mean, scale_of(mean), notes)
         if len(found.maps) > 1:
             deviation = found.maps.std(0, ddof=1)
@@ -200,11 +219,18 @@ def columns_of(explained: Mapping[str, Explained]) -> dict[str, Column]:
     return columns
 
 
+def gap_of(gap: float) -> str:
+    """A completeness gap as the note under a map."""
+    return f"gap {gap:+.2g}".replace("-", "−") if np.isfinite(gap) else "gap NaN or infinite"
+
+
 def caption_of(columns: Mapping[str, Column], explained: Mapping[str, Explained], left_out: Mapping[str, str]) -> str:
     """What the colors and the gaps mean, and what is clipped or left out."""
     beyond = sum(column.scale.outside(column.maps) for column in columns.values())
     total = sum(column.maps.size for column in columns.values())
     words = [f"Raw values, each column on its own scale; {beyond:,} of {total:,} are clipped."]
+    if left := total - sum(finite(column.maps).size for column in columns.values()):
+        words.append(f"{left:,} of {total:,} values are NaN or infinite.")
     if any(found.gap is not None for found in explained.values()):
         words.append("A gap is the sum of the values minus the sum that completeness requires.")
     if any(found.layers for found in explained.values()):
@@ -215,6 +241,6 @@ def caption_of(columns: Mapping[str, Column], explained: Mapping[str, Explained]
 
 def row_titles(p: np.ndarray, labels: np.ndarray, chosen: Sequence[int], names: Sequence[str]) -> list[str]:
     """Each image's predicted class with its probability, its true class and its index."""
-    said = [f"{names[row.argmax()]}, {row.max():.1%}" for row in p]
+    said = [f"{names[row.argmax()]}, {row.max():.1%}" if np.isfinite(row).all() else "outputs are NaN" for row in p]
     true = [f"is {names[label]}" if label < len(names) else "" for label in labels]
     return [f"{one}\n{other}\nimage {i}" for one, other, i in zip(said, true, chosen, strict=True)]

@@ -1,6 +1,7 @@
 """The statistics of every kernel, and a layer's kernels as pictures."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,13 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from cnnviz.figures.finite import masked
 from cnnviz.figures.grids import grids
 from cnnviz.figures.montage import Maps, kernel_columns
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 from cnnviz.figures.statistics import scatter
-from cnnviz.kernels import statistics
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import missing_weights, statistics
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Skipped, size
 from cnnviz.pictures.weights import Pair, convolutions, pair, summary, weighted_layer
@@ -47,29 +49,41 @@ def statistics_picture(net: Net, names: list[str]) -> Picture:
     pairs = {name: pair(net, name) for name in names}
     panels = {name: {kind: moments(w) for kind, w in sets.items()} for name, sets in pairs.items()}
     shown = dict(list(panels.items())[:MOST_PANELS])
-    title = f"{net.title}: mean and standard deviation of every kernel, trained and untrained"
+    title = f"{net.title}: mean and standard deviation of every kernel, {_sets(net)}"
     said = ". ".join(f"{name}, all weights: {summary(sets)}" for name, sets in list(pairs.items())[:3])
     more = f" Drawn are the first {MOST_PANELS} of {len(panels)} layers." if len(panels) > MOST_PANELS else ""
     caption = f"One point per kernel (one output of a layer). {said}.{more}"
+    for layer, sets in pairs.items():
+        caption += missing_weights(sets).replace("weights", f"weights of {layer}")
     name = "kernel_statistics" if len(names) != 1 else f"kernel_statistics_{names[0]}"
     draw = partial(scatter, shown, title=title)
     return Picture(name, title, caption, statistics_records(pairs), draw, {"network": net.name})
 
 
 def moments(weights: Float[np.ndarray, "..."]) -> tuple[Float[np.ndarray, " o"], Float[np.ndarray, " o"]]:
-    """Mean and standard deviation of each output's weights; the last axis is the outputs."""
+    """Mean and standard deviation of each output's finite weights; the last axis is the outputs.
+
+    They are computed in float32, or in float64 if that overflows; both are NaN for an output without finite weights.
+    """
     axes = tuple(range(weights.ndim - 1))
-    return weights.mean(axes), weights.std(axes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = weights.mean(axes), weights.std(axes)
+    if np.isfinite(found).all():
+        return found
+    kept = masked(weights).astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of outputs without finite weights
+        return np.nanmean(kept, axes), np.nanstd(kept, axes)
 
 
 def statistics_records(pairs: Mapping[str, Pair]) -> list[dict[str, str | int | float]]:
     """One record per layer (kernel "all") and one per kernel: mean, standard deviation, minimum and maximum."""
     records = []
     for layer, sets in pairs.items():
-        outputs = sets["trained"].shape[-1]
-        for kernel in ["all", *range(outputs)]:
-            part = slice(None) if kernel == "all" else kernel
-            facts = {f"{kind}_{k}": v for kind, w in sets.items() for k, v in statistics(w[..., part]).items()}
+        # each kernel in one piece of memory: strided ones take minutes in a layer of thousands of channels
+        parts = {kind: [w, *np.ascontiguousarray(np.moveaxis(w, -1, 0))] for kind, w in sets.items()}
+        for i, kernel in enumerate(["all", *range(sets["trained"].shape[-1])]):
+            facts = {f"{kind}_{k}": v for kind, every in parts.items() for k, v in statistics(every[i]).items()}
             records.append({"layer": layer, "kernel": kernel} | facts)
     return records
 
@@ -80,12 +94,12 @@ def kernels_picture(net: Net, layer: str) -> Picture:
     filters = {kind: as_filters(w, layer, net.image_shape) for kind, w in weights.items()}
     plans = {kind: arrange(w) for kind, w in filters.items()}
     panels, plan = {kind: plan.maps for kind, plan in plans.items()}, plans["trained"]
-    scale = scale_for(weights["trained"], weights["untrained"])
-    title = f"{net.title}, {layer}: {plan.what}, trained and untrained"
+    scale = scale_for(*weights.values())
+    title = f"{net.title}, {layer}: {plan.what}, {_sets(net)}"
     outside = ", ".join(f"{scale.outside(maps):,} of {maps.size:,} {kind}" for kind, maps in panels.items())
     caption = (
         f"Weights on the scale from {-scale.high:g} to {scale.high:g}; clipped to its ends are {outside}. "
-        f"All weights: {summary(weights)}."
+        f"All weights: {summary(weights)}.{missing_weights(weights)}"
     )
     draw = partial(_draw, panels, plan, scale, title)
     subject = {"network": net.name, "layer": layer}
@@ -96,7 +110,11 @@ def kernels_picture(net: Net, layer: str) -> Picture:
 def layer_figure(layer: str, weights: Float[np.ndarray, "..."], image_shape: tuple[int, ...], title: str) -> Figure:
     """A figure of one set of a layer's kernels, on a scale of its own; raises Skipped if they cannot be drawn."""
     plan = arrange(as_filters(weights, layer, image_shape))
-    return _draw({"": plan.maps}, plan, scale_for(weights, weights), f"{title}: {plan.what}")
+    return _draw({"": plan.maps}, plan, scale_for(weights), f"{title}: {plan.what}")
+
+
+def _sets(net: Net) -> str:
+    return "trained and untrained" if net.beginnings else "trained"
 
 
 def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple[int, ...]) -> Filters:
@@ -145,7 +163,7 @@ def _first(count: int) -> str:
     return f"{count}" if count <= MOST_SIDE else f"the first {MOST_SIDE} of {count}"
 
 
-def scale_for(trained: Float[np.ndarray, "..."], untrained: Float[np.ndarray, "..."]) -> Scale:
-    """-0.5 to 0.5 for convolutions with one or three inputs; otherwise a symmetric scale that fits both arrays."""
-    first = trained.ndim == 4 and trained.shape[2] in (1, 3)
-    return symmetric(FIRST_LIMIT if first else scale_of(trained, untrained).high)
+def scale_for(*sets: Float[np.ndarray, "..."]) -> Scale:
+    """-0.5 to 0.5 for convolutions with one or three inputs; otherwise a symmetric scale that fits all sets."""
+    first = sets[0].ndim == 4 and sets[0].shape[2] in (1, 3)
+    return symmetric(FIRST_LIMIT if first else scale_of(*sets).high)

@@ -11,6 +11,7 @@ from cnnviz.networks import Net
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture, size
 from cnnviz.probe import Layer
+from cnnviz.probe.table import folded
 
 HEADER = ("layer", "kind", "output shape", "parameters", "receptive field")
 MOST_ROWS, LONGEST = 60, 60  # of the drawn table; all layers, with their full names, are in the numbers
@@ -19,23 +20,36 @@ FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
 @dataclass(frozen=True)
 class Layers(OfLayer, OneByOne):
-    """The table of all layers, or of one, with the model's parameter count in the last row."""
+    """The table of all layers, or of some, with the model's parameter count in the last row."""
+
+    depth: int | None = None
+    """Fold what is inside more modules than this; by default what makes the table longer than 60 rows."""
 
     def of(self, net: Net, data: Data) -> list[Picture]:
-        """One picture; raises InputError if the layer does not exist."""
-        layers = net.layers if self.layer is None else [net.layer(self.layer)]
+        """One picture; raises InputError if there is no such layer or the depth is not a positive integer."""
+        every = net.layers if self.layer is None else net.find(self.layer)
+        layers = legible(every) if self.depth is None else folded(every, self.depth)
         total = parameter_count(net.variables)
         title = f"{net.title}: layers for images of {size(net.image_shape)}, {total:,} parameters"
         caption = (
             "Output shape of one image as height x width x channels; the receptive field is the height x width of the "
             "pixels that one value can depend on."
         )
+        if counts := [layer.folded for layer in layers if layer.folded]:
+            caption += f" {sum(counts):,} layers inside {len(counts):,} modules are in their rows; --depth lists them."
         if len(layers) > MOST_ROWS:
             caption += f" Drawn are the first and the last {MOST_ROWS // 2} of {len(layers):,} layers."
         if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):
-            caption += f" Names are cut after {LONGEST} characters."
+            caption += f" Names of more than {LONGEST} characters are shortened in the middle."
         draw = partial(table, HEADER, rows(layers, total), numeric=(3, 4), title=title)
-        return [Picture("layers", title, caption, records(layers, total), draw, {"network": net.name})]
+        return [Picture("layers", title, caption, records(every, total), draw, {"network": net.name})]
+
+
+def legible(layers: Sequence[Layer]) -> Sequence[Layer]:
+    """The layers, or if they are too many to draw the most that are not when what modules contain is folded."""
+    depths = range(max((layer.depth for layer in layers), default=0) + 1, 0, -1)
+    tables = (folded(layers, depth) for depth in depths)
+    return next((table for table in tables if len(table) <= MOST_ROWS), folded(layers, 1) if layers else layers)
 
 
 def rows(layers: Sequence[Layer], total: int) -> list[tuple[str, ...]]:

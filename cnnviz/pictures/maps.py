@@ -7,6 +7,7 @@ import numpy as np
 
 from cnnviz.figures.grids import grids
 from cnnviz.figures.scales import scale_of
+from cnnviz.pictures.finite import missing
 from cnnviz.pictures.picture import Picture, size
 
 MOST = 64
@@ -22,5 +23,6 @@ def maps_picture(maps: Any, gap: Any = None) -> Picture:
     words = [f"Raw values on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(found):,} are clipped."]
     if gap is not None:
         words.append(f"Completeness gaps are at most {np.abs(np.asarray(gap)).max():.2g}.")
+    caption = " ".join(words).replace(" nan", " NaN") + missing("values", found)
     draw = partial(grids, {"": shown}, scale, title=title, label="attribution")
-    return Picture("maps", title, " ".join(words), {"maps": found}, draw, axes={"maps": ("image", "row", "column")})
+    return Picture("maps", title, caption, {"maps": found}, draw, axes={"maps": ("image", "row", "column")})

@@ -8,7 +8,7 @@ class OfLayer:
     """The option of pictures of a layer."""
 
     layer: str | None = None
-    """Draw this layer; by default those that the kind of picture is about."""
+    """Draw this layer, or those of a pattern (block*/relu), a kind (kind:relu) or a number (-1)."""
 
 
 @dataclass(frozen=True)

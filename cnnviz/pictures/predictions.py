@@ -1,5 +1,6 @@
 """A network's predictions: for one image, over the test split, and its most confident mistakes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -7,42 +8,45 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from cnnviz import probe
+from cnnviz.batching import Report
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
 from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import NAMED, confusion
 from cnnviz.figures.image import gallery
+from cnnviz.figures.style import shortened
 from cnnviz.networks import Net
+from cnnviz.networks.probabilities import Probabilities
+from cnnviz.networks.probabilities import probabilities as probabilities_of
+from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfImage
-from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample
+from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, sample
 
-MOST_BARS, MOST_MISTAKES = 20, 24
+MOST_BARS, MOST_MISTAKES, MOST_COUNTS = 20, 24, 1000
+NAME = 60  # characters of a class name in a caption
 
-Probabilities = Float[np.ndarray, "n k"]
+Counts = Int[np.ndarray, "k k"]
 
 
 @dataclass(frozen=True)
-class Predictions(OfImage, OneByOne):
+class Predictions(OfImage, Kind):
     """The class probabilities of an image, the confusion matrix of the test split, and its most confident mistakes."""
 
-    def of(self, net: Net, data: Data) -> list[Picture]:
+    def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
+        return [picture for net in networks for picture in self.of(net.first, data, report)]
+
+    def of(self, net: Net, data: Data, report: Report | None = None) -> list[Picture]:
         """Up to three pictures; raises Skipped if the network has only one output."""
         dataset = data.of(net)
         one = sample_picture(net, dataset, sample(dataset, self.split, self.image))
-        p = predict(net, dataset.test.images)
+        p = predict(net, dataset.test.images[: affordable(net, len(dataset.test.images))], report)
         return [one, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
 
 
-def predict(net: Net, images: UInt8[np.ndarray, "n h w c"]) -> Probabilities:
+def predict(net: Net, images: UInt8[np.ndarray, "n h w c"], report: Report | None = None) -> Probabilities:
     """The class probabilities `[n k]` of uint8 images; they are converted to floats in chunks, to save memory."""
-    logits = probe.logits(net.model, net.variables, images, prepare=net.prepare)
-    return softmax(np.asarray(logits, np.float64))
-
-
-def softmax(logits: Float[np.ndarray, "n k"]) -> Probabilities:
-    """The softmax over each row, computed without overflow."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    logits = probe.logits(net.model, net.variables, images, prepare=net.prepare, report=report)
+    return probabilities_of(np.asarray(logits), net.ending)
 
 
 def class_names(net: Net, dataset: Dataset, count: int) -> list[str]:
@@ -66,7 +70,12 @@ def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
     order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
     title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
-    caption = f"Class probabilities; the true class, {names[label]}, has {p[label]:.4f}.{left_out}"
+    true_name = shortened(names[label], NAME)
+    apart = " Each class has its own, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
+    caption = f"Class probabilities; the true class, {true_name}, has {p[label]:.4f}.{apart}{left_out}"
+    if not np.isfinite(p).all():
+        title = f"{net.name} on {shown.title}: no prediction"
+        caption = f"Outputs are NaN or infinite, so there are no class probabilities; the true class is {true_name}."
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
     true = int(np.flatnonzero(order == label)[0])
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
@@ -81,34 +90,68 @@ def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"
 
 
 def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
-    """The confusion matrix of the test split: true against predicted classes."""
-    labels, k = dataset.test.labels, p.shape[1]
-    counts = np.bincount(labels * k + p.argmax(axis=1), minlength=k * k).reshape(k, k)
-    accuracy = np.trace(counts) / len(labels)
-    names = class_names(net, dataset, k)
-    title = f"{net.name} on {dataset.title}: confusion matrix, test accuracy {accuracy:.4f}"
-    caption = f"{np.trace(counts):,} of {len(labels):,} test images are right. {worst(counts, names)}"
-    if k > NAMED:
-        caption += f" Of {k:,} classes, the numbers are shown, not the names and counts."
-    numbers = {"classes": names, "accuracy": float(accuracy), "counts": counts.tolist()}
-    draw = partial(confusion, counts, names, title=title)
-    return Picture("confusion", title, caption, numbers, draw, {"network": net.name})
+    """The confusion matrix of the test split, or of its first images: true against predicted classes, at most 50.
+
+    Images whose outputs are NaN or infinite count as wrong and are not in the matrix.
+    """
+    known, count, k = np.isfinite(p).all(axis=1), len(p), p.shape[1]
+    labels, said, names = dataset.test.labels[:count][known], p.argmax(axis=1)[known], class_names(net, dataset, k)
+    right, every = int((said == labels).sum()), len(dataset.test.labels)
+    some = f" of the first {count:,} of {every:,} images" if count < every else ""
+    title = f"{net.name} on {dataset.title}: confusion matrix, test accuracy {right / count:.4f}{some}"
+    caption = f"{right:,} of {count:,} test images are right. {worst(labels, said, names)}".rstrip()
+    if some:
+        caption += f" Only the first {count:,} were shown to this large network, since all would take hours."
+    if unknown := count - len(labels):
+        caption += f" The outputs for {unknown:,} are NaN or infinite; they are wrong, and not in the matrix."
+    drawn = most_confused(labels, said, k)
+    if len(drawn) < k:
+        caption += f" Drawn are the {len(drawn)} of {k:,} classes with the most mistakes, by number and name."
+    kept = drawn if k > MOST_COUNTS else np.arange(k)
+    counts = counts_of(labels, said, kept, k)
+    numbers = {"classes": [names[i] for i in kept], "accuracy": right / count, "counts": counts.tolist()}
+    named = [names[i] if len(drawn) == k else f"{i}: {names[i]}" for i in drawn]
+    shown = counts_of(labels, said, drawn, k), named, np.bincount(labels, minlength=k)[drawn]
+    return Picture("confusion", title, caption, numbers, partial(confusion, *shown, title=title), {"network": net.name})
 
 
-def worst(counts: Int[np.ndarray, "k k"], names: list[str]) -> str:
-    """A sentence on the most frequent confusion of two classes."""
-    wrong = counts * (1 - np.eye(len(counts), dtype=int))
-    true, said = np.unravel_index(wrong.argmax(), wrong.shape)
+def most_confused(labels: Int[np.ndarray, " n"], said: Int[np.ndarray, " n"], k: int) -> Int[np.ndarray, " drawn"]:
+    """The classes that a matrix can name, in order: those with the most images missed or wrongly taken for them."""
+    wrong = labels != said
+    errors = np.bincount(labels[wrong], minlength=k) + np.bincount(said[wrong], minlength=k)
+    return np.sort(np.argsort(-errors, kind="stable")[:NAMED])
+
+
+def counts_of(
+    labels: Int[np.ndarray, " n"], said: Int[np.ndarray, " n"], classes: Int[np.ndarray, " some"], k: int
+) -> Counts:
+    """How many images of each of these classes are taken for each of them."""
+    place = np.full(k, -1)
+    place[classes] = np.arange(len(classes))
+    rows, columns = place[labels], place[said]
+    both, size = (rows >= 0) & (columns >= 0), len(classes)
+    return np.bincount(rows[both] * size + columns[both], minlength=size * size).reshape(size, size)
+
+
+def worst(labels: Int[np.ndarray, " n"], said: Int[np.ndarray, " n"], names: Sequence[str]) -> str:
+    """A sentence on the most frequent confusion of two classes; empty without images."""
+    wrong = labels != said
     if not wrong.any():
-        return "None is wrong."
-    share = f"{wrong[true, said]:,} of {counts[true].sum():,}"
-    return f"The commonest mistake: {share} {names[true]} are taken for {names[said]}."
+        return "None is wrong." if len(labels) else ""
+    pairs, counts = np.unique(np.stack([labels[wrong], said[wrong]]), axis=1, return_counts=True)
+    true, taken = map(int, pairs[:, counts.argmax()])
+    share = f"{counts.max():,} of {(labels == true).sum():,}"
+    one, other = shortened(names[true], NAME), shortened(names[taken], NAME)
+    return f"The commonest mistake: {share} {one} are taken for {other}."
 
 
 def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Picture]:
-    """The misclassified test images with the highest probability; an empty list if no image is misclassified."""
-    said, labels = p.argmax(axis=1), dataset.test.labels
-    wrong = np.flatnonzero(said != labels)
+    """The misclassified test images with the highest probability; an empty list if no image is misclassified.
+
+    Images whose outputs are NaN or infinite are left out.
+    """
+    said, labels = p.argmax(axis=1), dataset.test.labels[: len(p)]
+    wrong = np.flatnonzero((said != labels) & np.isfinite(p).all(axis=1))
     if not len(wrong):
         return []
     first = wrong[np.argsort(-p[wrong, said[wrong]], kind="stable")][:MOST_MISTAKES]

@@ -6,16 +6,18 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels
+from cnnviz.figures.finite import in_words
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import statistics
 from cnnviz.pictures.picture import Skipped
 
-Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and "untrained" -> the weights of one layer
+Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and mostly "untrained" -> the weights of one layer
 
 
 def pair(net: Net, name: str) -> Pair:
-    """A layer's weights as float32, trained and untrained, in their own shape."""
-    trained, untrained = (kernels.weights(variables)[name] for variables in (net.variables, net.untrained))
-    return {"trained": np.asarray(trained, np.float32), "untrained": np.asarray(untrained, np.float32)}
+    """A layer's weights as float32 in their own shape: trained, and untrained if the network has a twin."""
+    sets = {"trained": net.variables} | ({"untrained": net.untrained} if net.beginnings else {})
+    return {kind: np.asarray(kernels.weights(variables)[name], np.float32) for kind, variables in sets.items()}
 
 
 def convolutions(net: Net) -> list[str]:
@@ -26,14 +28,15 @@ def convolutions(net: Net) -> list[str]:
 def weighted_layer(net: Net, asked: str | None) -> str:
     """The layer to draw: the one asked for, else the first convolution, else the first layer with a kernel.
 
-    Raises Skipped if it has no kernel, InputError if the layer does not exist.
+    Raises Skipped if it has no kernel, InputError if there is no such layer or several of them have kernels.
     """
     weights = kernels.weights(net.variables)
     if asked is not None:
-        name = net.layer(asked).name.split("@")[0]  # every call of a module has the same weights
-        if name not in weights:
+        names = dict.fromkeys(layer.name.split("@")[0] for layer in net.find(asked))  # all calls have the same weights
+        weighted = [name for name in names if name in weights]
+        if not weighted:
             raise Skipped(f"The layer {asked} has no kernel; layers with one are {', '.join(weights)}.")
-        return name
+        return weighted[0] if len(weighted) == 1 else net.layer(weighted).name
     called = [layer.name.split("@")[0] for layer in net.layers]
     names = [*convolutions(net), *(name for name in called if name in weights), *weights]
     if not names:
@@ -42,6 +45,6 @@ def weighted_layer(net: Net, asked: str | None) -> str:
 
 
 def summary(weights: Mapping[str, Float[np.ndarray, "..."]]) -> str:
-    """The mean and standard deviation of each array, as text."""
-    facts = {name: kernels.statistics(values) for name, values in weights.items()}
-    return "; ".join(f"{name} mean {f['mean']:.4f}, standard deviation {f['std']:.4f}" for name, f in facts.items())
+    """The mean and standard deviation of each array's finite values, as text."""
+    facts = {name: statistics(values) for name, values in weights.items()}
+    return "; ".join(f"{name} {in_words(f['mean'], f['std'])}" for name, f in facts.items())

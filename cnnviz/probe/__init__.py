@@ -1,19 +1,22 @@
 """The one seam between models and everything that looks at them: any Flax model, Linen or NNX, as plain functions.
 
-A model is traced once for each shape of images. Everything is computed from its graph, in which each module's output
-and each sown value has a name: a value that is not asked for is not computed, and an offset added to a named value
-changes everything computed from it, in any model.
+A model is traced once for each shape of images. Everything is computed from its graph, in which each module's output,
+each sown value and each operation that a person would name has a name (`probe.naming`): a value that is not asked for
+is not computed, and an offset added to a named value changes everything computed from it, in any model. Layers are
+asked for by name, pattern, kind or number (`probe.addressing`).
 
 Every function takes `call`, extra arguments for the model's call. Arguments that select evaluation mode by their usual
 names (`train=False`, `deterministic=True`, ...) are filled in from the model's signature.
 """
 
+from cnnviz.probe.addressing import find, find_one
+from cnnviz.probe.calls import batch_logits, check_trainable, initial_variables, training_logits
 from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.network import network_of
-from cnnviz.probe.nnx import from_nnx
-from cnnviz.probe.read import activations, logits, output_shape
-from cnnviz.probe.reader import NOTHING, Call, Reader, as_names, check_images
+from cnnviz.probe.nnx import from_nnx, nnx_model
+from cnnviz.probe.read import activations, ending, logits, output_shape, products
+from cnnviz.probe.reader import NOTHING, Call, Reader, check_images
 from cnnviz.probe.score import score_of
 from cnnviz.probe.table import Layer, layers
 from cnnviz.probe.variables import as_variables
@@ -27,15 +30,23 @@ __all__ = [
     "Layer",
     "Reader",
     "activations",
-    "as_names",
     "as_variables",
+    "batch_logits",
     "check_images",
+    "check_trainable",
+    "ending",
+    "find",
+    "find_one",
     "fold",
     "fold_readers",
     "from_nnx",
+    "initial_variables",
     "layers",
     "logits",
     "network_of",
+    "nnx_model",
     "output_shape",
+    "products",
     "score_of",
+    "training_logits",
 ]

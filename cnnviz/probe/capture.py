@@ -1,11 +1,13 @@
-"""Records the output of each module of a Flax model and every value that it sows, without editing the model.
+"""Calls a Flax model so that its graph says where each value comes from, without editing the model.
 
-Traced values do not leave the trace by side effects: they are kept in a variable collection of ours, so they come out
-of `remat` and `jit` as Flax's own variables do. Only names are collected in Python.
+The code of each module is labelled with the module's path, and its output and the values that it sows are marked
+(`graph.labels`). Both are part of what is traced, so they come out of `remat`, `jit` and loops.
 """
 
+import dataclasses
 import inspect
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,20 +17,24 @@ import jax
 from flax.traverse_util import flatten_dict
 
 from cnnviz.errors import InputError, InputTypeError
-from cnnviz.types import Array, PyTree, Variables
+from cnnviz.graph.labels import label, mark
+from cnnviz.probe.naming import SOWN, label_of, with_calls
+from cnnviz.types import Array, Key, PyTree, Variables
 
-COLLECTION, OUTPUT = "//cnnviz", "//output"  # names that no model uses for its own
-EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
-EVALUATION |= {"use_running_average": True}
+EVALUATION = {"train": False, "training": False, "is_train": False, "is_training": False, "deterministic": True}
+EVALUATION |= {"use_running_average": True, "inference": True}
 
 
 @dataclass
 class Recording:
-    """One call of a model: its output, its `values` by name, their names as they were recorded, and their kinds."""
+    """One call of a model: its output, and the values that it sows by name.
+
+    An adapter that marks nothing gives all its `values`, their names in `order`, and their `kinds`.
+    """
 
     output: PyTree
     values: dict[str, Array]
-    order: list[str]
+    order: list[str] = field(default_factory=list)
     kinds: dict[str, str] = field(default_factory=dict)
 
 
@@ -43,20 +49,32 @@ class Adapter(ABC):
     def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
         """One call of the model, as `capture.record` gives it."""
 
+    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+        """Variables drawn from the key. Raises InputError if this model cannot be drawn again."""
+        raise InputError(f"Variables of a {type(self).__name__} cannot be drawn again; it comes with its own.")
+
+    def train(self, variables: Variables, images: Array, key: Key) -> tuple[PyTree, PyTree]:
+        """The output in training mode, random draws from the key, and BatchNorm's new statistics."""
+        raise InputError(f"A {type(self).__name__} cannot be trained.")
+
 
 def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
-    """One call of the model in evaluation mode, with every module's output and every sown value under its path.
+    """One call of the model in evaluation mode, with its modules labelled and their outputs and sown values marked.
 
-    A path is joined by "/". Of a module that is called twice, the outputs are `name@0` and `name@1`. Raises
-    InputTypeError if the model is neither a Linen module nor an Adapter.
+    Raises InputTypeError if the model is neither a Linen module nor an Adapter.
     """
+    check_model(model)
     if isinstance(model, Adapter):
         return model.record(variables, images, call)
-    if not isinstance(model, nn.Module):
+    return _record_linen(model, variables, images, call)
+
+
+def check_model(model: Any) -> None:
+    """Raises InputTypeError if the model is neither a Linen module nor an Adapter."""
+    if not isinstance(model, nn.Module | Adapter):
         raise InputTypeError(
             f"A model is a Flax Linen module, or an NNX one brought in by from_nnx; {type(model).__name__} is neither."
         )
-    return _record_linen(model, variables, images, call)
 
 
 def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,9 +100,8 @@ def named(found: Mapping[str, Any]) -> dict[str, Array]:
     """
     values = {}
     for name, value in found.items():
-        calls = value if isinstance(value, tuple) else (value,)
-        suffix = [""] if len(calls) == 1 else [f"@{i}" for i in range(len(calls))]
-        values |= {name + s: array for s, array in zip(suffix, calls, strict=True) if is_array(array)}
+        calls = with_calls(name, value if isinstance(value, tuple) else (value,))
+        values |= {each: array for each, array in calls.items() if is_array(array)}
     return values
 
 
@@ -93,43 +110,51 @@ def is_array(value: Any) -> bool:
     return isinstance(value, jax.Array) and value.ndim > 0
 
 
+def in_evaluation(model: nn.Module) -> nn.Module:
+    """The model with those of its fields that select evaluation mode, by the names in EVALUATION, set so."""
+    fields = {field.name for field in dataclasses.fields(model) if field.init}
+    modes = {name: value for name, value in EVALUATION.items() if isinstance(getattr(model, name, None), bool)}
+    wrong: dict[str, Any] = {name: value for name, value in modes.items() if getattr(model, name) is not value}
+    return model.clone(**{name: value for name, value in wrong.items() if name in fields}) if wrong else model
+
+
+def sown(name: str, value: Any) -> Any:
+    """A value that is sown by this name, marked so if it is an array."""
+    return mark(value, SOWN + name) if is_array(value) else value
+
+
 def _record_linen(model: nn.Module, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
-    order: list[str] = []
-    kinds: dict[str, str] = {}
+    calls: Counter[str] = Counter()
+    ended: list[bool] = []
 
     def intercept(next_call, args, kwargs, context):
-        module, path = context.module, "/".join(context.module.path)
-        if context.method_name != "__call__":  # such as the wrapper that remat puts around a module
+        if ended:  # under `python -O` Flax does not remove an interceptor, as that stands in an assertion
             return next_call(*args, **kwargs)
-        _note_sown_names(module, path, order)
-        output = next_call(*args, **kwargs)
-        if is_array(output):
-            module.sow(COLLECTION, OUTPUT, output)
-            order.append(path)
-            kinds[path] = type(module).__name__
-        return output
+        module, path = context.module, "/".join(context.module.path)
+        is_call = context.method_name == "__call__"  # and not such as the wrapper that remat puts around a module
+        calls[path] += is_call
+        if is_call:
+            _mark_sown(module)
+        with label(label_of(path, calls[path], type(module))):
+            output = next_call(*args, **kwargs)
+            return mark(output, type(module).__name__) if is_call and is_array(output) else output
 
-    kept = {
-        name: tree for name, tree in variables.items() if name not in (COLLECTION, "intermediates", "perturbations")
-    }
-    arguments = evaluation_call(model.__call__, call)
-    with nn.intercept_methods(intercept):
-        output, state = nn.Module.apply(model, kept, images, mutable=[COLLECTION, "intermediates"], **arguments)
-    sown = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
-    outputs = {"/".join(path[:-1]): value for path, value in flatten_dict(state.get(COLLECTION, {})).items()}
-    root = outputs.pop("", None)
-    if not outputs and not sown and root is not None:  # a model of one layer: the root itself
-        outputs[type(model).__name__] = root
-        kinds[type(model).__name__] = type(model).__name__
-    return Recording(output, named(outputs | sown), order, kinds)
+    kept = {name: tree for name, tree in variables.items() if name not in ("intermediates", "perturbations")}
+    arguments, model = evaluation_call(model.__call__, call), in_evaluation(model)
+    try:
+        with nn.intercept_methods(intercept):
+            output, state = nn.Module.apply(model, kept, images, mutable=["intermediates"], **arguments)
+    finally:
+        ended.append(True)
+    found = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
+    return Recording(output, named(found))
 
 
-def _note_sown_names(module: nn.Module, path: str, order: list[str]) -> None:
-    """Makes this instance record the name of each value that it sows; the sown values are unchanged."""
+def _mark_sown(module: nn.Module) -> None:
+    """Makes this instance mark each value that it sows."""
 
     def sow(col: str, name: str, value: Any, **options: Any) -> bool:
-        if col == "intermediates":
-            order.append(f"{path}/{name}".strip("/"))
+        value = sown(name, value) if col == "intermediates" else value
         return type(module).sow(module, col, name, value, **options)
 
     object.__setattr__(module, "sow", sow)

@@ -66,7 +66,8 @@ def fold_readers(
             raise InputTypeError(f"A network is read by a probe.Reader; this is a {type(reader).__name__}.")
     requests, variables = zip(*(reader.request(images) for reader in each), strict=True)
     step = partial(_fold_chunk, form, requests, Static(update))
-    return fold_rows(step, variables, init, (images, *rows), merge, batch_size, report=report)
+    size = min(reader.batch_size(images, batch_size) for reader in each)
+    return fold_rows(step, variables, init, (images, *rows), merge, size, report=report)
 
 
 @partial(compiled, static_argnums=(0, 1, 2))

@@ -28,7 +28,7 @@ def network_of(model: Any, variables: VariablesLike, *, call: Call = NOTHING) ->
         wanted = [traced.logits, *traced.values.values()]
         logits, *values = traced.compute(variables, images, wanted, _shifts(traced, offsets))
         named = zip(traced.values, values, strict=True)
-        return Outputs(logits[0], {name: jnp.squeeze(value, traced.axes[name]) for name, value in named})
+        return Outputs(logits[0], {name: jnp.squeeze(value, traced.axis(name)) for name, value in named})
 
     return network
 
@@ -44,7 +44,7 @@ def _shifts(traced: Trace, offsets: Activations) -> dict[Value, Array]:
 
 def _as_offset(traced: Trace, name: str, offset: Array) -> Array:
     """The offset with the layer's batch axis. Raises InputError for another shape, which would broadcast silently."""
-    axis = traced.axes.get(name, 0)
+    axis = traced.axis(name)
     shifted = jnp.expand_dims(offset, axis)
     if shifted.shape != traced.value(name).shape:
         shape = tuple(n for i, n in enumerate(traced.value(name).shape) if i != axis)

@@ -1,24 +1,32 @@
 """An NNX module as a model and its variables, which every function of cnnviz reads as it reads a Linen module."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 from flax import nnx
 
 from cnnviz.errors import InputTypeError
-from cnnviz.probe.capture import Adapter, Recording, evaluation_call, is_array, named
-from cnnviz.types import Array, PyTree, Variables
+from cnnviz.graph.labels import label, mark
+from cnnviz.probe.capture import Adapter, Recording, evaluation_call, is_array, named, sown
+from cnnviz.probe.naming import label_of
+from cnnviz.types import Array, Key, PyTree, Variables
 
 COLLECTIONS = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
 
 
 @dataclass(frozen=True, eq=False)
 class NNXModel(Adapter):
-    """The structure of an NNX module without its arrays; `apply` and `record` put arrays back into it."""
+    """The structure of an NNX module without its arrays; `apply` and `record` put arrays back into it.
+
+    `make` gives a new module whose parameters are drawn from a key, where it is known how.
+    """
 
     graphdef: Any
     states: Mapping[str, Any]  # collection -> the State whose structure the arrays take
+    make: Callable[[Key], nnx.Module] | None = None
 
     def module(self, variables: Variables) -> nnx.Module:
         """A copy of the module that holds these variables, in evaluation mode."""
@@ -32,21 +40,33 @@ class NNXModel(Adapter):
         module = self.module(variables)
         return _captured(module, images, evaluation_call(module.__call__, call))[0]
 
+    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+        """The parameters of a new module, and its statistics; what else the module holds stays as it is."""
+        if self.make is None:
+            return super().init(key, images)
+        return {name: tree for name, tree in from_nnx(self.make(key))[1].items() if name in COLLECTIONS}
+
+    def train(self, variables: Variables, images: Array, key: Key) -> tuple[PyTree, PyTree]:
+        """The output in training mode, each stream of random draws with a key of its own, and the new statistics."""
+        module = self.module(variables)
+        module.train()
+        streams = [part for _, part in nnx.iter_graph(module) if isinstance(part, nnx.RngStream)]
+        for i, stream in enumerate(streams):
+            stream.key.set_value(jax.random.fold_in(key, i))
+        call = {name: not value for name, value in evaluation_call(module.__call__, {}).items()}
+        output, _ = _captured(module, images, call)
+        return output, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
+
     def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
         """As `capture.record`. The classes of the copy's modules are replaced; those of the original are not."""
         module = self.module(variables)
         arguments = evaluation_call(module.__call__, call)
-        outputs: dict[str, tuple] = {}
-        order: list[str] = []
-        parts = {_name(path): part for path, part in nnx.iter_modules(module) if isinstance(part, nnx.Module)}
-        kinds = {name: type(part).__name__ for name, part in parts.items()}
-        for name, part in parts.items():
-            _watch(part, name, outputs, order)
-        output, sown = _captured(module, images, arguments)
-        found = {_name(path): tuple(value) for path, value in nnx.to_flat_state(sown)}
-        if not outputs and not found and is_array(output):  # a model of one layer
-            found[type(module).__name__] = (output,)
-        return Recording(output, named(outputs | found), order, kinds)
+        calls: Counter[str] = Counter()
+        for path, part in nnx.iter_modules(module):
+            if isinstance(part, nnx.Module):
+                _watch(part, _name(path), calls)
+        output, found = _captured(module, images, arguments)
+        return Recording(output, named({_name(path): tuple(value) for path, value in nnx.to_flat_state(found)}))
 
 
 def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
@@ -61,6 +81,11 @@ def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
     named_states = dict(zip([*COLLECTIONS, "state"], states, strict=True))
     variables = {name: nnx.to_pure_dict(state) for name, state in named_states.items() if nnx.to_flat_state(state)}
     return NNXModel(graphdef, named_states), variables
+
+
+def nnx_model(make: Callable[[Key], nnx.Module]) -> NNXModel:
+    """The model whose variables `make(key)` draws, to be trained or to be filled with weights."""
+    return replace(from_nnx(make(jax.random.key(0)))[0], make=make)
 
 
 def _captured(module: Any, images: Array, arguments: Mapping[str, Any]) -> tuple[PyTree, Any]:
@@ -78,20 +103,19 @@ def _name(path: tuple) -> str:
     return "/".join(map(str, path))
 
 
-def _watch(part: Any, name: str, outputs: dict[str, tuple], order: list[str]) -> None:
-    """Replaces this instance's class by one that records its outputs and the names of what it sows."""
+def _watch(part: Any, name: str, calls: Counter[str]) -> None:
+    """Replaces this instance's class by one that labels its code and marks its outputs and what it sows."""
+    kind = type(part)
 
-    def noting_call(self: Any, *args, **kwargs):
-        output = super(watched, self).__call__(*args, **kwargs)
-        if name and is_array(output):
-            outputs[name] = (*outputs.get(name, ()), output)
-            order.append(name)
-        return output
+    def marked_call(self: Any, *args, **kwargs):
+        calls[name] += 1
+        with label(label_of(name, calls[name], kind)):
+            output = super(watched, self).__call__(*args, **kwargs)
+            return mark(output, kind.__name__) if is_array(output) else output
 
-    def noting_sow(self: Any, variable_type, sown, value, **options):
-        order.append(f"{name}/{sown}".strip("/"))
-        return super(watched, self).sow(variable_type, sown, value, **options)
+    def marked_sow(self: Any, variable_type, sown_name, value, **options):
+        return super(watched, self).sow(variable_type, sown_name, sown(sown_name, value), **options)
 
-    methods = {"sow": noting_sow} | ({"__call__": noting_call} if callable(part) else {})
-    watched: Any = type(type(part).__name__, (type(part),), methods)
+    methods = {"sow": marked_sow} | ({"__call__": marked_call} if callable(part) else {})
+    watched: Any = type(kind.__name__, (kind,), methods)
     object.__setattr__(part, "__class__", watched)

@@ -1,6 +1,6 @@
 """What is asked of a network: its model and variables, which layers, and how images become what it takes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cnnviz.batching import IMAGE_ROWS, batch_size_or_default
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.probe.trace import Static, trace
 from cnnviz.probe.variables import as_variables
-from cnnviz.types import LOGITS, Activations, Array, LayerNames, Variables, VariablesLike
+from cnnviz.types import Activations, Array, LayerNames, Variables, VariablesLike
 
 Call = Mapping[str, Any]
 NOTHING: Call = MappingProxyType({})
@@ -32,12 +33,12 @@ class Request(NamedTuple):
         traced = trace(self.model.value, variables, images, self.call.value)
         found = traced.compute(variables, images, [traced.value(name) for name in self.names])
         named = zip(self.names, found, strict=True)
-        return {name: jnp.moveaxis(value, traced.axes.get(name, 0), 0) for name, value in named}
+        return {name: jnp.moveaxis(value, traced.axis(name), 0) for name, value in named}
 
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A network, and which of its layers are read: all by default; `probe.LOGITS` are its logits.
+    """A network, and which of its layers are read (`probe.addressing`): all by default; `probe.LOGITS` are its logits.
 
     `prepare` turns images as the data set has them, `[n, ...]` of any type, into the floats `[n, h, w, c]` that the
     network takes. It is compiled with the network, a chunk of images at a time, so it is written in JAX.
@@ -55,23 +56,16 @@ class Reader:
 
         Raises InputError for an unknown layer, and for images that the network does not take.
         """
-        variables, asked = as_variables(self.variables), as_names(self.layers)
+        variables = as_variables(self.variables)
         traced = trace(self.model, variables, prepared_shape(images, self.prepare), self.call)
-        for name in asked or ():
-            traced.value(name)
-        known = dict.fromkeys([*traced.values, "logits", LOGITS])
-        names = tuple(traced.values) if asked is None else tuple(name for name in known if name in asked)
+        names = tuple(traced.layers) if self.layers is None else traced.find(self.layers)
         return Request(Static(self.model), Static(self.call), Static(self.prepare), names), variables
 
-
-def as_names(layers: LayerNames) -> tuple[str, ...] | None:
-    """The names of layers that are asked for, None for all. Raises InputTypeError for what are not names."""
-    if layers is None or isinstance(layers, str):
-        return layers if layers is None else (layers,)
-    names = tuple(layers) if isinstance(layers, Iterable) else (layers,)
-    if not all(isinstance(name, str) for name in names):
-        raise InputTypeError(f"Layers are given by name, one or several; these were {layers!r}.")
-    return names
+    def batch_size(self, images: Any, asked: int | None = None) -> int:
+        """How many such images a compiled call reads: as many as asked for, or by default as their values allow."""
+        variables = as_variables(self.variables)
+        traced = trace(self.model, variables, prepared_shape(images, self.prepare), self.call)
+        return batch_size_or_default(asked, IMAGE_ROWS, traced.row_bytes)
 
 
 def prepared_shape(images: Any, prepare: Prepare) -> jax.ShapeDtypeStruct:

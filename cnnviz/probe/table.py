@@ -1,7 +1,7 @@
 """The layer table: every named value of a model, with its kind, shape, parameters and receptive field."""
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -12,18 +12,23 @@ from cnnviz.errors import InputError
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
 from cnnviz.probe.reader import NOTHING, Call
-from cnnviz.probe.trace import trace
+from cnnviz.probe.trace import Trace, trace
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import VariablesLike
+
+COLUMNS = ("name", "kind", "shape", "parameters", "receptive_field")
 
 
 @dataclass(frozen=True)
 class Layer:
     """One row of a model's layer table; `shape` is that of the value for one image.
 
-    `parameters` counts those of the module itself, so that the column sums to the model's. `receptive_field` is the
-    size (h, w) of the region of pixels that one value can depend on: the complete image after flattening or a mean,
-    None if the value does not depend on the image.
+    `kind` is a module's class or an operation's name. `parameters` counts those of the module itself, so that the
+    column sums to the model's. `receptive_field` is the size (h, w) of the region of pixels that one value can depend
+    on: the complete image after a mean or a dense layer, None if the value does not depend on the image. `function` is
+    the operation that made the value, "relu" for a block that ends in one, and `bends` whether it is a non-linearity.
+    `aliases` are other names that the layer is found by, and `repeats` is the first row of the same value, such as the
+    last layer of a block. `folded` is how many layers inside it have no row of their own.
     """
 
     name: str
@@ -31,40 +36,114 @@ class Layer:
     shape: tuple[int, ...]
     parameters: int
     receptive_field: tuple[int, int] | None
+    function: str = field(default="", repr=False)
+    bends: bool = field(default=False, repr=False)
+    aliases: tuple[str, ...] = field(default=(), repr=False)
+    repeats: str = field(default="", repr=False)
+    folded: int = field(default=0, repr=False)
+
+    @property
+    def depth(self) -> int:
+        """How many modules it is inside of."""
+        return self.name.count("/")
 
 
 class Layers(list[Layer]):
-    """Layers as a list that a notebook shows as a table."""
+    """Layers as a list that a notebook shows as a table, indented by depth."""
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{field.name.replace('_', ' ')}</th>" for field in fields(Layer))
-        body = "".join(f"<tr>{''.join(map(_cell, astuple(layer)))}</tr>" for layer in self)
+        head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in COLUMNS)
+        body = "".join(f"<tr>{''.join(_cells(layer))}</tr>" for layer in self)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(value: Any) -> str:
-    text = "x".join(map(str, value)) if isinstance(value, tuple) else f"{value:,}" if isinstance(value, int) else value
-    return f"<td>{escape(str(text if text is not None else 'unknown'))}</td>"
+def _cells(layer: Layer) -> Iterator[str]:
+    for column in COLUMNS:
+        indent = "&emsp;" * layer.depth if column == "name" else ""
+        yield f"<td>{indent}{escape(_text(getattr(layer, column)))}</td>"
 
 
-def layers(model: Any, variables: VariablesLike, image_shape: Sequence[int], *, call: Call = NOTHING) -> Layers:
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else "unknown" if value is None else value
+
+
+def layers(
+    model: Any,
+    variables: VariablesLike,
+    image_shape: Sequence[int],
+    depth: int | None = None,
+    *,
+    call: Call = NOTHING,
+) -> Layers:
     """Every layer of the model in order of execution, for images of shape (h, w, c); nothing is computed.
 
-    A layer is a module's output, named by the module's path, or a value that the model sows; a module that is called
-    twice gives `name@0` and `name@1`. All other functions return layers in this order.
+    A layer is a module's output, named by the module's path, a value that the model sows, or an operation, named by
+    its module and what it is (`block1/relu`, see `probe.naming`). With `depth` what is inside more modules than that is
+    folded into the outermost row, which has all its parameters. All other functions return layers in this order.
     """
     if len(image_shape) != 3:
         raise InputError(f"An image has the shape (h, w, c); it was {tuple(image_shape)}.")
     variables = as_variables(variables)
     images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
-    traced = trace(model, variables, images, call)
-    fields = receptive_fields(traced.graph, traced.image, sides=(1, 2))
-    counts = parameter_counts(variables)
-    rows = []
-    for name, value in traced.values.items():
-        shape = tuple(n for axis, n in enumerate(value.shape) if axis != traced.axes[name])
-        own = counts.pop(name.split("@")[0], 0)  # a second call adds no parameters
-        rows.append(Layer(name, traced.kinds[name], shape, own, fields.get(value)))
-    if len(rows) == 1:  # a model of one layer: its parameters have no path
-        rows = [replace(rows[0], parameters=rows[0].parameters + sum(counts.values()))]
-    return Layers(rows)
+    rows = _counted(_rows(trace(model, variables, images, call)), parameter_counts(variables))
+    return Layers(rows if depth is None else folded(rows, depth))
+
+
+def _rows(traced: Trace) -> dict[Layer, str]:
+    """The rows without parameters, and the module that each is the output of."""
+    fields, rows, first = receptive_fields(traced.graph, traced.image, sides=(1, 2)), {}, {}
+    for address in traced.addresses:
+        named = traced.layers[address.name]
+        shape = tuple(n for axis, n in enumerate(named.value.shape) if axis != traced.axes[address.name])
+        row = Layer(address.name, named.kind, shape, 0, fields.get(named.value))
+        repeats = first.setdefault(named.value, address.name)
+        row = replace(row, function=named.function, bends=named.bends, aliases=address.aliases)
+        row = row if repeats == address.name else replace(row, repeats=repeats)
+        rows[row] = named.module or address.name.split("@")[0]
+    return rows
+
+
+def _counted(rows: dict[Layer, str], counts: dict[str, int]) -> list[Layer]:
+    """The rows with their modules' parameters; a second call, and a second iteration, adds none."""
+    own = {row.name: counts.pop(module, 0) for row, module in rows.items()}
+    for module, count in counts.items():  # modules that have no row
+        if own:
+            own[_nearest(module, list(own))] += count
+    return [replace(row, parameters=own[row.name]) for row in rows]
+
+
+def _nearest(module: str, names: Sequence[str]) -> str:
+    """The last row inside the module, or else inside the smallest module around it that has a row."""
+    inside = [name for name in names if not module or f"{name.split('@')[0]}/".startswith(f"{module}/")]
+    return inside[-1] if inside else _nearest(module.rpartition("/")[0], names)
+
+
+def folded(rows: Sequence[Layer], depth: int) -> list[Layer]:
+    """The rows inside at most `depth - 1` modules, each with the parameters of all that is inside it.
+
+    A module whose output is no array, and that has no row for it, has one like its last layer's. Raises InputError if
+    `depth` is not a positive integer.
+    """
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise InputError(f"The depth of a layer table is a positive integer; it was {depth!r}.")
+    inside: dict[str, list[tuple[int, Layer]]] = {}
+    for place in enumerate(rows):
+        inside.setdefault(_outermost(place[1].name, depth), []).append(place)
+    found = [place for name, group in inside.items() for place in _one_row(name, group)]
+    return [row for _, row in sorted(found, key=lambda place: place[0])]
+
+
+def _outermost(name: str, depth: int) -> str:
+    return "/".join(name.split("@")[0].split("/")[:depth])
+
+
+def _one_row(name: str, group: Sequence[tuple[int, Layer]]) -> list[tuple[int, Layer]]:
+    """The rows of the calls of a module with their places, the first with the parameters of all that is inside."""
+    calls = [(i, row) for i, row in group if row.name.split("@")[0] == name]
+    last, module = group[-1], {"name": name, "kind": "module", "function": "", "aliases": (), "repeats": ""}
+    (i, first), *others = calls or [(last[0], replace(last[1], **module))]
+    total = sum(row.parameters for _, row in group)
+    first = replace(first, parameters=total, folded=len(group) - len(calls))
+    return [(i, first), *((i, replace(row, parameters=0)) for i, row in others)]

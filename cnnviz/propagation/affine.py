@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from cnnviz.fast.rewrite import apply_faster
 from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.pointwise import is_pointwise, is_scaling
 from cnnviz.graph.primitives import ELEMENTWISE
-from cnnviz.propagation.pointwise import is_pointwise, is_scaling
 from cnnviz.types import Array
 
 Axes = list[tuple[int, int]]  # (axis of the kernel, the same axis of the output)

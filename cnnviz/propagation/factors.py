@@ -8,9 +8,9 @@ module made them, or how they are spelled.
 from collections.abc import Callable, Iterator
 
 from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.pointwise import is_scaling
 from cnnviz.graph.primitives import CUMULATIVE, IDENTITIES, LAYERS, MOVES, REDUCTIONS, SUMS, WINDOWS
 from cnnviz.graph.softmax import softmax_operand
-from cnnviz.propagation.pointwise import is_scaling
 from cnnviz.propagation.steps import Reading, Step
 
 ROOTS = {"sqrt", "rsqrt", "pow", "cbrt"}

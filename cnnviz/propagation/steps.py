@@ -14,10 +14,7 @@ import jax.numpy as jnp
 
 from cnnviz.fast.rewrite import apply_faster as apply
 from cnnviz.graph import Graph, Node, Value
-from cnnviz.graph.primitives import LAYERS, PRODUCTS, REDUCTIONS
-from cnnviz.graph.softmax import softmax_operand
-from cnnviz.propagation.affine import Affine, following, merged
-from cnnviz.propagation.pointwise import (
+from cnnviz.graph.pointwise import (
     between,
     common,
     is_function_of_each_value,
@@ -27,6 +24,9 @@ from cnnviz.propagation.pointwise import (
     is_scaling,
     roots,
 )
+from cnnviz.graph.primitives import LAYERS, PRODUCTS, REDUCTIONS
+from cnnviz.graph.softmax import softmax_operand
+from cnnviz.propagation.affine import Affine, following, merged
 from cnnviz.types import Array, Image, Score
 
 ORDERED = {"sort", "top_k"}

@@ -22,7 +22,7 @@ from cnnviz import atomic
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
 from cnnviz.runs import inside, json_files
-from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, record, sha256, whole_number
+from cnnviz.runs.json_files import anything, list_of, mapping_of, maybe, must_be, record, sha256, text, whole_number
 from cnnviz.runs.records import RECORD
 from cnnviz.types import PyTree
 
@@ -32,7 +32,10 @@ FILE = must_be("the name of a .safetensors file", lambda name: re.fullmatch(r"[\
 FIRST = {"step": whole_number(0), "history": list_of(RECORD), "files": mapping_of(sha256, FILE), "digest": sha256}
 FORMATS = {
     1: record(FIRST, {"format": anything, "best": anything}),  # before a manifest had the digest of the run's config
-    2: record({**FIRST, "format": anything, "best": list_of(RECORD), "run": record({name: sha256 for name in SEALED})}),
+    2: record(
+        {**FIRST, "format": anything, "best": list_of(RECORD), "run": record({name: sha256 for name in SEALED})},
+        {"model": record({"class": text, "options": mapping_of(anything), "source": maybe(sha256)})},
+    ),
 }
 
 

@@ -10,10 +10,22 @@ import jax
 
 from cnnviz.errors import InputError
 from cnnviz.models import MODELS
-from cnnviz.networks import Prepare
-from cnnviz.registry import resolve
+from cnnviz.models.own import is_own, source_digest
+from cnnviz.networks import Prepare, as_options, build
 from cnnviz.runs import inside, json_files
-from cnnviz.runs.json_files import anything, flag, integer, list_of, maybe, number, record, text, whole_number
+from cnnviz.runs.json_files import (
+    anything,
+    flag,
+    integer,
+    list_of,
+    mapping_of,
+    maybe,
+    number,
+    record,
+    sha256,
+    text,
+    whole_number,
+)
 from cnnviz.runs.keep import Keep
 from cnnviz.training.recipe import Recipe, seeds_of
 from cnnviz.training.state import State, initial_state
@@ -41,6 +53,8 @@ FORMATS = {
             "prepare": anything,  # checked by Prepare
             "keep": record({}, KEEP),
             "track": list_of(text),
+            "model_options": mapping_of(anything),  # checked by the model
+            "model_source": maybe(sha256),  # of a class that is not one of ours
         },
     )
 }
@@ -59,7 +73,7 @@ class Config(Mapping[str, Any]):
         config = cls(json_files.read(file, FORMATS))
         try:
             config.prepare.check(config.image_shape[-1])
-            _ = config.model, config.seeds
+            _ = config.seeds, config.is_own or config.model
         except ValueError as error:
             raise json_files.damaged(file, error) from error
         return config
@@ -106,8 +120,35 @@ class Config(Mapping[str, Any]):
 
     @cached_property
     def model(self) -> Any:
-        """The Flax module, with one output per class."""
-        return resolve(MODELS, self["model"], "model")(classes=len(self["data"]["classes"]))
+        """The Flax module, with one output per class.
+
+        Raises InputError if it is of a class that is not one of ours and is not in MODELS: a run imports nothing.
+        """
+        if self.is_own and self["model"] not in MODELS:
+            how = self["model"] if ":" in self["model"] else "path/to/net.py:Net"
+            raise InputError(
+                f"The run is of a class that is not one of cnnviz's, and a run never imports one by itself: add "
+                f"--model {how} if you trust it (in Python: cnnviz.models.MODELS[{self['model']!r}] = the class)."
+            )
+        return build(self["model"], self.model_options, len(self["data"]["classes"]), self.image_shape)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the model is of a class that is not one of ours."""
+        return "model_source" in self or is_own(self["model"])
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """The options that the model was made with."""
+        return as_options(self.get("model_options", {}))
+
+    @property
+    def changed_source(self) -> str:
+        """A sentence if the source of the model's class is not what it was when training began; else empty."""
+        recorded, made = self.get("model_source"), MODELS.get(self["model"])
+        if recorded is None or made is None or source_digest(made) == recorded:
+            return ""
+        return f"The source of {self['model']} was changed since training began; the weights are those of the old one."
 
     def fresh(self) -> list[State]:
         """The members' states before the first step."""
@@ -121,7 +162,9 @@ class Config(Mapping[str, Any]):
 
     def shapes(self) -> State:
         """The shapes and dtypes of one member's state; they are the same for all members."""
-        return jax.eval_shape(lambda: Config({**self.content, "seeds": 1}).fresh()[0])
+        one = lambda: initial_state(self.model, self.recipe, self.image_shape, jax.random.key(self.recipe.seed))
+        _ = self.model  # made outside of the trace
+        return jax.eval_shape(one)
 
 
 def file_of(run: Path) -> Path:

@@ -52,6 +52,8 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
         states = asked.fresh()
         if not all(map(np.size, jax.tree.leaves(states[0].params))):
             raise ValueError("its pooling leaves nothing of them")
+    except InputError:
+        raise
     except (ValueError, TypeError, ZeroDivisionError) as error:
         what = f"The model {config['model']} cannot take images of shape {asked.image_shape}"
         raise InputError(f"{what}: {error}.") from error
@@ -86,6 +88,9 @@ def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> Non
     step = max(int(state.step) for state in states)
     facts = {"step": step, "history": list(history), "best": [best(own) for own in by_seed(history)]}
     facts["run"] = digests.of(path, checkpoints.SEALED)
+    if config.is_own:
+        options, source = config.get("model_options", {}), config.get("model_source")
+        facts["model"] = {"class": config["model"], "options": options, "source": source}
     checkpoints.save(folder_of(path, step), config.trees(states), facts)
     mend_metrics(path, history)
     steps = checkpoints.steps(path)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from cnnviz.errors import InputError
+from cnnviz.errors import needs_extra
 from cnnviz.registry import resolve
 
 Scalars = Mapping[str, float | int]
@@ -34,11 +34,8 @@ def load(names: Iterable[str]) -> dict[str, Tracker]:
 
 
 def _load(name: str) -> Tracker:
-    try:
+    with needs_extra(name, f"The tracker {name} cannot be used"):
         return resolve(TRACKERS, name, "tracker")
-    except ImportError as error:
-        what = f"The tracker {name} cannot be used ({error})"
-        raise InputError(f'{what}; install it by: pip install "cnnviz[{name}]".') from error
 
 
 def scalars(record: Scalars) -> dict[str, float | int]:

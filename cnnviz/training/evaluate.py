@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cnnviz.batching import fold_rows
+from cnnviz.probe import batch_logits
 from cnnviz.training.feed import Batches, Feed
 from cnnviz.training.state import Totals
 from cnnviz.types import Array, Variables
@@ -21,7 +22,7 @@ def make_evaluate(model: Any, prepare: Callable[[Array], Array]) -> Callable:
     @jax.jit
     def add(totals: Totals, variables: Variables, batches: Batches, mask: Array) -> Totals:
         images, labels = batches.at(0)
-        return totals.add(model.apply(variables, prepare(images)), labels, mask)
+        return totals.add(batch_logits(model, variables, prepare(images)), labels, mask)
 
     def evaluate(variables: Variables, feed: Feed, rows: Int[np.ndarray, " n"]) -> tuple[float, float]:
         step = lambda variables, totals, chunk, mask: add(totals, variables, feed(chunk[None]), mask)

@@ -3,13 +3,13 @@
 Either way images are transferred as uint8, and the same rows give the same bits.
 """
 
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Int
 
+from cnnviz import memory
 from cnnviz.training.mesh import replicated, shared
 from cnnviz.types import Array
 
@@ -73,11 +73,11 @@ def feed_of(images: Any, labels: Any, mesh: Mesh, where: str = "auto") -> Feed:
     `where` is "device", "host", or "auto": on the devices if the images take at most `SHARE` of their memory.
     """
     if where == "auto":
-        where = "device" if images.nbytes <= SHARE * memory(mesh.local_devices[0]) else "host"
+        where = "device" if images.nbytes <= SHARE * memory_of(mesh.local_devices[0]) else "host"
     return (Resident if where == "device" else OnHost)(images, labels, mesh)
 
 
-def memory(device: Any) -> int:
-    """The memory of a JAX device in bytes; for a CPU, that of the machine."""
+def memory_of(device: Any) -> int:
+    """The memory of a JAX device in bytes; for a CPU, what this process may use."""
     stats = device.memory_stats() or {}
-    return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return stats.get("bytes_limit") or memory.most()

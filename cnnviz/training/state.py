@@ -1,5 +1,6 @@
 """The state of a training as one pytree; training resumed from a saved state gives the same bits."""
 
+from functools import partial
 from typing import Any
 
 import flax.struct
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from cnnviz.probe import check_trainable, initial_variables
 from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import Recipe
 from cnnviz.types import Array, Key, Labels, Logits, PyTree
@@ -62,8 +64,12 @@ class State(flax.struct.PyTreeNode):
 
 
 def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key: Key) -> State:
-    """The state before the first step, with parameters drawn from the key; `image_shape` is (h, w, c)."""
-    variables = jax.jit(model.init)(key, jnp.zeros((1, *image_shape)))
+    """The state before the first step, with parameters drawn from the key; `image_shape` is (h, w, c).
+
+    Raises InputError if the model has no parameters, or variables that training does not know.
+    """
+    variables = jax.jit(partial(initial_variables, model))(key, jnp.zeros((1, *image_shape)))
+    check_trainable(variables)
     params = variables["params"]
     opt_state = optimizer(recipe, steps=1).init(params)
     zero = lambda: jnp.zeros((), jnp.int32)  # two arrays, since a step donates the buffers of both

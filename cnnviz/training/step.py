@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Float
 
 from cnnviz.fast.rewrite import faster
+from cnnviz.probe import training_logits
 from cnnviz.training.augment import augment
 from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import Recipe
@@ -33,14 +34,14 @@ def make_step(
 
     @partial(faster, images=None if divided else 1)
     def predict(variables, images, dropout_key):
-        return model.apply(variables, images, train=True, rngs={"dropout": dropout_key}, mutable=["batch_stats"])
+        return training_logits(model, variables, images, dropout_key)
 
     def loss_of(params, state: State, key: Key, images: Array, labels: Labels):
         params, images = _cast((params, images), recipe.precision)
         dropout_key = jax.random.fold_in(key, state.step)
-        logits, changed = predict({"params": params, "batch_stats": state.batch_stats}, images, dropout_key)
+        logits, batch_stats = predict({"params": params, "batch_stats": state.batch_stats}, images, dropout_key)
         logits = logits.astype(jnp.float32)
-        return _loss(logits, labels, recipe.label_smoothing), (logits, changed.get("batch_stats", {}))
+        return _loss(logits, labels, recipe.label_smoothing), (logits, batch_stats)
 
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
         augment_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)

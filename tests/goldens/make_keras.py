@@ -2,16 +2,19 @@
 
 Run it once with Keras 3 and once with Keras 2, each in an environment of its own, from the root of the repository:
 
-    pip install keras==3.15.1 tensorflow-cpu==2.21.0 && python tests/goldens/make_keras.py
+    pip install keras==3.15.1 jax && KERAS_BACKEND=jax python tests/goldens/make_keras.py
     pip install tensorflow-cpu==2.15.1 && python tests/goldens/make_keras.py
 
-The tests read what it wrote and need no Keras.
+Names of architectures as arguments write only those. TensorFlow cannot run `first` on a CPU. The tests read what it
+wrote and need no Keras.
 """
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import keras_graphs
 import numpy as np
 
 keras: Any = import_module("keras")  # "import keras" would be, to a type checker, the folder beside this file
@@ -107,31 +110,95 @@ def randomize(model, draw):
     """Weights as those of a trained model: biases that are not zero, variances that are not one."""
     for layer in model.layers:
         values = []
-        for weight in layer.weights:
+        for weight, value in zip(layer.weights, layer.get_weights(), strict=True):
             low, high = (0.3, 1.5) if "variance" in weight.name else (-0.7, 0.7)
-            values.append(draw.uniform(low, high, weight.shape).astype(np.float32))
+            drawn = draw.uniform(low, high, weight.shape).astype(np.float32)
+            values.append(drawn if value.dtype.kind == "f" else value)
         layer.set_weights(values)
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+def nodes_of(model):
+    """The model's calls of layers, those of one in order: the layer, what it is called on, and what it gives."""
+    model = getattr(model, "_functional", None) or model
+    layer_of = lambda node: node.operation if KERAS == "3" else node.layer
+    nodes = [node for nodes in model._nodes_by_depth.values() for node in nodes]
+    for node in sorted(nodes, key=lambda node: layer_of(node)._inbound_nodes.index(node)):
+        layer = layer_of(node)
+        if type(layer).__name__ != "InputLayer":
+            yield layer, listed(node.input_tensors), listed(node.output_tensors if KERAS == "3" else node.outputs)
+
+
+def listed(tensors):
+    """The tensors in a list, without numbers."""
+    tensors = tensors if isinstance(tensors, list | tuple) else [tensors]
+    return [tensor for tensor in tensors if hasattr(tensor, "_keras_history")]
+
+
+def values_of(model, inputs, prefix=""):
+    """What each call of each layer gives, in the order of the calls, by the layer's name; also within models."""
+    places = {layer.name: i for i, layer in enumerate(model.layers)}  # which lack the operations
+    nodes = sorted(nodes_of(model), key=lambda node: places.get(node[0].name, len(places)))
+    tensors = [tensor for _, given, results in nodes for tensor in (*given, *results)]
+    values = iter(keras.Model(model.inputs, tensors)(inputs, training=False))
+    found = {}
+    for layer, given, results in nodes:
+        arguments, arrays = [next(values) for _ in given], [next(values) for _ in results]
+        if len(arrays) == 1:
+            found.setdefault(prefix + layer.name, []).append(np.asarray(arrays[0]))
+        if hasattr(layer, "layers"):
+            inner = values_of(layer, arguments if len(arguments) > 1 else arguments[0], f"{prefix}{layer.name}/")
+            for name, calls in inner.items():
+                found.setdefault(name, []).extend(calls)
+    return found
 
 
 def save(name, model, endings):
     draw = np.random.default_rng(7)
     randomize(model, draw)
-    images = draw.normal(size=(3, *model.input_shape[1:])).astype(np.float32)
-    kept = [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
-    outputs = keras.Model(model.inputs, [layer.output for layer in kept])(images, training=False)
-    named = {layer.name: np.asarray(output) for layer, output in zip(kept, outputs, strict=True)}
+    shapes = {given.name.split(":")[0]: given.shape[1:] for given in model.inputs}
+    images = {given: draw.normal(size=(3, *shape)).astype(np.float32) for given, shape in shapes.items()}
+    images = next(iter(images.values())) if len(images) == 1 else images
+    calls = values_of(model, list(images.values()) if isinstance(images, dict) else images)
+    named = {f"{key}@{i}" if len(of) > 1 else key: value for key, of in calls.items() for i, value in enumerate(of)}
     path = FOLDER / f"keras{KERAS}_{name}"
     for ending in endings:
         model.save(f"{path}{ending}")
-    arrays: dict[str, Any] = {"images": images, "names": list(named), **named}
+    inputs = (
+        {f"images/{key}": value for key, value in images.items()} if isinstance(images, dict) else {"images": images}
+    )
+    arrays: dict[str, Any] = {**inputs, "names": list(named), **named}
     np.savez_compressed(f"{path}.npz", **arrays)
 
 
+CHAINS = (chapter, convolutions, pooling, activations, flat)
+KERAS_3 = (keras_graphs.first, keras_graphs.functions)
+GRAPHS = {
+    keras_graphs.branches: [".h5", ".keras"],
+    keras_graphs.nested: [".h5", ".keras"],
+    keras_graphs.several: [".keras"],
+    keras_graphs.reshaping: [".keras"],
+    keras_graphs.normalizing: [".h5", ".keras"],
+    keras_graphs.signal: [".keras"],
+    keras_graphs.volume: [".h5"],
+    keras_graphs.first: [".keras"],
+    keras_graphs.functions: [".keras"],
+    keras_graphs.operations: [".h5", ".keras"],
+}
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for architecture in (chapter, convolutions, pooling, activations, flat):
+    wanted = sys.argv[1:]
+    for architecture in CHAINS:
+        if not wanted or architecture.__name__ in wanted:
+            keras.backend.clear_session()
+            endings = [".h5"] if architecture is activations else [".h5", ".keras"]  # it has the largest files
+            save(architecture.__name__, sequential(architecture()), endings)
+    if not wanted or "functional" in wanted:
         keras.backend.clear_session()
-        endings = [".h5"] if architecture is activations else [".h5", ".keras"]  # it has the largest files
-        save(architecture.__name__, sequential(architecture()), endings)
-    keras.backend.clear_session()
-    save("functional", chained(chapter()), [".h5", ".keras"])
+        save("functional", chained(chapter()), [".h5", ".keras"])
+    for architecture, endings in GRAPHS.items():
+        if (not wanted or architecture.__name__ in wanted) and not (KERAS == "2" and architecture in KERAS_3):
+            keras.backend.clear_session()
+            save(architecture.__name__, architecture(keras, layers), endings)

@@ -34,7 +34,7 @@ class NeuronGradient(Direct):
         return replace(self, layers=layers)
 
     def __call__(self, score: Score, image: Image) -> Raw:
-        name = tuple(self.layers or ())[0]
+        (name,) = self.layers
 
         def activity(x: Image) -> jax.Array:
             layer = score(x, {})[1][name]

@@ -89,6 +89,12 @@ def array(group: Group, path: str, shape: Sequence[int]) -> Float32[np.ndarray, 
     return group.arrays[place]
 
 
+def values(group: Group, path: str) -> Float32[np.ndarray, "..."]:
+    """The data set at `path` as float32, of any shape; raises InputError if it is missing or damaged."""
+    _, node = _node(group, path)
+    return array(group, path, (node or {}).get("shape", ()))
+
+
 def _node(group: Group, path: str) -> tuple[str, Any]:
     """The place of `path` and the node there, or None. Raises InputError for a fault in a part of the path."""
     place, node = group.place, group.nodes[group.place]

@@ -31,6 +31,7 @@ Node = dict[str, Any]  # {"attributes", "members"} of a group, {"shape"} of a da
 GROUPS = ("model_weights", "layers", "_layer_checkpoint_dependencies")  # and not the optimizer's state
 ATTRIBUTES = ("model_config", "keras_version", "backend", "layer_names", "weight_names")
 WIDENED = 2  # float16 becomes float32
+BFLOAT16 = np.dtype("V2")  # HDF5 has no such type
 SECONDS, BYTES_PER_SECOND, MEMORY = 1, 50_000_000, 2**29  # more of each for a larger file
 
 
@@ -62,7 +63,10 @@ def contents(opened: BinaryIO, most: int) -> tuple[dict[str, Node], list[np.ndar
         return {"": {"fault": _fault(error)}}, []
     arrays: list[np.ndarray] = []
     seen: set[int] = set()
-    waiting: list[tuple[Any, str, str]] = [(file, "", name) for name in GROUPS if name in nodes[""]["members"]]
+    listed = nodes[""]["attributes"].get("layer_names", [])  # of weights without a model
+    names = [name.split("/")[0] for name in listed] if isinstance(listed, list) else []
+    roots = dict.fromkeys([*GROUPS, *names])
+    waiting: list[tuple[Any, str, str]] = [(file, "", name) for name in roots if name in nodes[""]["members"]]
     while waiting:
         group, place, name = waiting.pop()
         place = f"{place}/{name}"
@@ -125,11 +129,18 @@ def _dataset(dataset: h5py.Dataset, most: int) -> tuple[Node, np.ndarray | None]
         raise Fault("holds nothing; a weight has values.")
     if wrong := _wrong(dataset, dataset.shape, most):
         return {"shape": dataset.shape, "fault": wrong}, None
-    return {"shape": dataset.shape}, np.asarray(dataset[()], "<f4", order="C")
+    return {"shape": dataset.shape}, _float32(np.asarray(dataset[()]))
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    """The values as float32; those of bfloat16 are its upper halves."""
+    if values.dtype != BFLOAT16:
+        return np.asarray(values, "<f4", order="C")
+    return (np.ascontiguousarray(values).view("<u2").astype("<u4") << 16).view("<f4")
 
 
 def _wrong(dataset: h5py.Dataset, shape: tuple[int, ...], most: int) -> str | None:
-    if dataset.dtype.kind != "f":
+    if dataset.dtype.kind != "f" and dataset.dtype != BFLOAT16:
         return f"holds {dataset.dtype}; weights are floats."
     if dataset.id.get_create_plist().get_nfilters():
         return "is compressed or filtered; Keras's weights are stored as they are (h5repack -f NONE)."

@@ -1,195 +1,126 @@
 """LAYERS: one function per supported Keras class, which makes the Linen layer from the layer's description."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import flax.linen as nn
 
 from cnnviz.errors import InputError
-from cnnviz.interop.keras.config import Described, Pair, is_kerass_own
-from cnnviz.interop.linen import sequential, spatial
-from cnnviz.interop.linen.activations import ACTIVATIONS, Function
+from cnnviz.interop.keras.fields import Described, is_whole
+from cnnviz.interop.keras.functions import elu_options, function, leaky_relu_options, relu_options
+from cnnviz.interop.keras.merges import MERGED, operation_of
+from cnnviz.interop.keras.normalizations import NORMALIZATIONS
+from cnnviz.interop.keras.spatial import SPATIAL, linear
+from cnnviz.interop.linen import dense, regularization, reshaping
+from cnnviz.interop.linen.kinds import KINDS, RANDOM, UNCHANGED
 
-LARGEST_SPAN = 1024  # pixels
+FORMATS = ("channels_last", "channels_first")
 
 
-def layer_of(described: Described) -> nn.Module:
-    """The Linen layer for a description; raises InputError if its class or a field is not supported."""
+def layer_of(described: Described, numbers: tuple[float | None, ...] = ()) -> nn.Module:
+    """The Linen layer for a description; raises InputError if its class or a field is not supported.
+
+    `numbers` are those among the operands of an operation.
+    """
+    if described.kind.startswith("ops."):
+        return operation_of(described, numbers)
     if described.kind not in LAYERS:
         code = ", which holds Python code, and none from a file is run" if described.kind == "Lambda" else ""
         raise InputError(
-            f"layer {described.name!r} is a {described.kind}{code}; the layers that can be read are "
-            f"{', '.join(LAYERS)} and InputLayer."
+            f"layer {described.name!r} is a {described.kind}{code}; the layers that can be read are those of "
+            "cnnviz.interop.keras.layers.LAYERS."
         )
-    if described.config.get("data_format") not in (None, "channels_last"):
-        raise described.wrong("data_format", described.config["data_format"], "channels_last")
+    if described.config.get("data_format") not in (None, *FORMATS):
+        raise described.wrong("data_format", described.config["data_format"], " or ".join(FORMATS))
     return LAYERS[described.kind](described)
 
 
-def _conv(d: Described) -> nn.Module:
-    return spatial.Conv2D(
-        d.whole("filters"), d.pair("kernel_size"), groups=d.whole("groups", 1), **_window(d), **_linear(d)
-    )
-
-
-def _depthwise_conv(d: Described) -> nn.Module:
-    multiplier = d.whole("depth_multiplier", 1)
-    return spatial.DepthwiseConv2D(d.pair("kernel_size"), multiplier, **_window(d), **_linear(d))
-
-
 def _dense(d: Described) -> nn.Module:
-    return sequential.Dense(d.whole("units"), **_linear(d))
-
-
-def _max_pooling(d: Described) -> nn.Module:
-    return spatial.MaxPooling2D(*_pool(d))
-
-
-def _average_pooling(d: Described) -> nn.Module:
-    return spatial.AveragePooling2D(*_pool(d))
-
-
-def _global_average_pooling(d: Described) -> nn.Module:
-    return spatial.GlobalAveragePooling2D(d.flag("keepdims", False))
-
-
-def _batch_normalization(d: Described) -> nn.Module:
-    if d.config.get("mode") not in (None, 0):  # Keras 1 had two others
-        raise d.wrong("mode", d.config["mode"], "0")
-    return sequential.BatchNormalization(
-        d.axis(),
-        momentum=d.number("momentum", 0.99),
-        epsilon=d.number("epsilon", 1e-3),
-        center=d.flag("center", True),
-        scale=d.flag("scale", True),
-    )
+    return dense.Dense(d.whole("units"), **linear(d), channels_first=d.first)
 
 
 def _activation(d: Described) -> nn.Module:
-    return sequential.Activation(_function(d))
+    return dense.Activation(function(d))
 
 
 def _relu(d: Described) -> nn.Module:
-    return sequential.ReLU(**_relu_options(d))
+    return dense.ReLU(**relu_options(d))
 
 
 def _leaky_relu(d: Described) -> nn.Module:
-    return sequential.LeakyReLU(**_leaky_relu_options(d))
+    return dense.LeakyReLU(**leaky_relu_options(d))
+
+
+def _elu(d: Described) -> nn.Module:
+    return dense.ELU(**elu_options(d))
+
+
+def _thresholded_relu(d: Described) -> nn.Module:
+    return dense.ThresholdedReLU(d.number("theta", 1.0))
+
+
+def _prelu(d: Described) -> nn.Module:
+    return dense.PReLU(d.axes("shared_axes", []), d.first)
 
 
 def _softmax(d: Described) -> nn.Module:
-    return sequential.Softmax(d.axis())
+    return dense.Softmax(d.axes(), d.first)
 
 
-def _flatten(d: Described) -> nn.Module:
-    return sequential.Flatten()
+def _layer_scale(d: Described) -> nn.Module:
+    return dense.LayerScale(d.whole("projection_dim"))
 
 
 def _dropout(d: Described) -> nn.Module:
     rate = d.number("rate", 0.0)
     if not 0 <= rate < 1:
         raise d.wrong("rate", rate, "from 0 to less than 1")
-    return sequential.Dropout(rate)
+    return regularization.Dropout(rate)
 
 
-def _zero_padding(d: Described) -> nn.Module:
-    """`padding` is one number for all sides, one per direction, or ((top, bottom), (left, right))."""
-    value = d.config.get("padding", 1)
-    directions = value if isinstance(value, list) else [value, value]
-    sides = [side if isinstance(side, list) else [side, side] for side in directions]
-    is_side = lambda n: isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**16
-    if [len(side) for side in sides] != [2, 2] or not all(is_side(n) for side in sides for n in side):
-        raise d.wrong("padding", value, "[[top, bottom], [left, right]]")
-    (top, bottom), (left, right) = sides
-    return spatial.ZeroPadding2D(((top, bottom), (left, right)))
+def _identity(d: Described) -> nn.Module:
+    return KINDS[d.kind](d.kind in RANDOM)
+
+
+def _flatten(d: Described) -> nn.Module:
+    """Told that the channels are first, Keras moves them last before it flattens; else it takes values as they lie."""
+    return reshaping.Flatten(d.first and d.config.get("data_format") != "channels_first")
+
+
+def _reshape(d: Described) -> nn.Module:
+    value = d.value("target_shape")
+    if not isinstance(value, list) or not all(is_whole(side) or side == -1 for side in value) or value.count(-1) > 1:
+        raise d.wrong("target_shape", value, "a list of whole numbers, one of which may be -1")
+    return reshaping.Reshape(tuple(value), d.first)
+
+
+def _permute(d: Described) -> nn.Module:
+    value = d.value("dims")
+    if not isinstance(value, list) or sorted(map(str, value)) != [str(i) for i in range(1, len(value) + 1)]:
+        raise d.wrong("dims", value, "the numbers of all axes, from 1, in another order")
+    return reshaping.Permute(tuple(map(int, value)), d.first)
+
+
+def _repeat_vector(d: Described) -> nn.Module:
+    return reshaping.RepeatVector(d.whole("n"), d.first)
 
 
 LAYERS: dict[str, Callable[[Described], nn.Module]] = {
-    "Conv2D": _conv,
-    "DepthwiseConv2D": _depthwise_conv,
+    **SPATIAL,
+    **NORMALIZATIONS,
+    **MERGED,
     "Dense": _dense,
-    "BatchNormalization": _batch_normalization,
-    "MaxPooling2D": _max_pooling,
-    "AveragePooling2D": _average_pooling,
-    "GlobalAveragePooling2D": _global_average_pooling,
     "Activation": _activation,
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
+    "ELU": _elu,
+    "ThresholdedReLU": _thresholded_relu,
+    "PReLU": _prelu,
     "Softmax": _softmax,
-    "Flatten": _flatten,
+    "LayerScale": _layer_scale,
     "Dropout": _dropout,
-    "ZeroPadding2D": _zero_padding,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Permute": _permute,
+    "RepeatVector": _repeat_vector,
+    **dict.fromkeys((*RANDOM, *UNCHANGED), _identity),
 }
-
-
-def _window(d: Described) -> dict[str, Any]:
-    padding = d.choice("padding", "valid", ("valid", "same"))
-    dilation = d.pair("dilation_rate", (1, 1))
-    _check_span(d, "kernel_size", d.pair("kernel_size"), dilation)
-    return {"strides": d.pair("strides", (1, 1)), "padding": padding, "dilation": dilation}
-
-
-def _check_span(d: Described, key: str, size: Pair, dilation: Pair = (1, 1)) -> None:
-    """Raises InputError for a window so large that XLA would compile it for hours, however small the image."""
-    span = max((side - 1) * rate + 1 for side, rate in zip(size, dilation, strict=True))
-    if span > LARGEST_SPAN:
-        dilated = f" and dilation_rate = {list(dilation)}" if dilation != (1, 1) else ""
-        raise InputError(
-            f"layer {d.name!r} ({d.kind}) has {key} = {list(size)}{dilated}, so its window spans {span} pixels; "
-            f"it may span {LARGEST_SPAN}."
-        )
-
-
-def _pool(d: Described) -> tuple[Pair, Pair, str]:
-    size = d.pair("pool_size", (2, 2))
-    _check_span(d, "pool_size", size)
-    return size, d.pair("strides", size), d.choice("padding", "valid", ("valid", "same"))
-
-
-def _linear(d: Described) -> dict[str, Any]:
-    return {"use_bias": d.flag("use_bias", True), "activation": _function(d)}
-
-
-def _relu_options(d: Described) -> dict[str, Any]:
-    limit = None if d.config.get("max_value") is None else d.number("max_value", 0.0)
-    return {
-        "negative_slope": d.number("negative_slope", 0.0),
-        "max_value": limit,
-        "threshold": d.number("threshold", 0.0),
-    }
-
-
-def _leaky_relu_options(d: Described) -> dict[str, Any]:
-    """Keras 3 calls the slope `negative_slope`, earlier versions `alpha`."""
-    return {"negative_slope": d.number("negative_slope", d.number("alpha", 0.3))}
-
-
-def _softmax_options(d: Described) -> dict[str, Any]:
-    return {"axis": d.axis()}
-
-
-# a layer given as another layer's activation: the function it applies, and how its options are read
-_LAYERS_AS_FUNCTIONS: dict[str, tuple[str, Callable[[Described], dict[str, Any]]]] = {
-    "ReLU": ("relu", _relu_options),
-    "LeakyReLU": ("leaky_relu", _leaky_relu_options),
-    "Softmax": ("softmax", _softmax_options),
-}
-
-
-def _function(d: Described) -> Function:
-    """The field `activation`: null, a name, or the description of a function (Keras 3) or of a layer."""
-    value = d.config.get("activation")
-    if value is None:
-        return Function()
-    if isinstance(value, Mapping) and is_kerass_own(value):
-        inner = value.get("config")
-        kind = str(value.get("class_name"))
-        if kind in _LAYERS_AS_FUNCTIONS and isinstance(inner, Mapping):
-            name, options = _LAYERS_AS_FUNCTIONS[kind]
-            return Function(name, tuple(options(Described(d.kind, d.name, inner, d.keras)).items()))
-        value = inner
-    if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise d.wrong("activation", d.config["activation"], f"one of {', '.join(ACTIVATIONS)}")
-    if value == "hard_sigmoid" and d.keras < 3:
-        return Function(value, (("slope", 0.2),))
-    return Function(value)

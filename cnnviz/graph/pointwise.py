@@ -7,7 +7,7 @@ on are one function of it: an activation, however it is spelled.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from cnnviz.graph import Graph, Node, Value
+from cnnviz.graph.graph import Graph, Node, Value
 from cnnviz.graph.linearity import is_affine
 from cnnviz.graph.primitives import COMPLEX, ELEMENTWISE, KEEPS_SIGN, NONNEGATIVE, SUMS
 

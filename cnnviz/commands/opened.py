@@ -1,0 +1,171 @@
+"""The network that the options of `visualize.py` name: a run, a file, or a class of your own with weights."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cnnviz.commands.own_model import options_of, use, use_for
+from cnnviz.errors import InputError, unknown
+from cnnviz.interop import READERS
+from cnnviz.pictures import PICTURES
+
+# options that a run or file leaves no room for
+FOR_WEIGHTS = ("model_options", "image_shape", "classes", "prepare", "names")
+
+
+class Asked:
+    """The data set that `--dataset` names, loaded when it is first needed; None without the option."""
+
+    def __init__(self, options: Any):
+        self.options = options
+
+    @cached_property
+    def dataset(self) -> Any:
+        """The first available data set of those that are named, which is printed."""
+        from cnnviz import data
+
+        if self.options.dataset is None:
+            return None
+        dataset, line = data.first_available(self.options.dataset, self.options.data_dir)
+        print(line)
+        return dataset
+
+
+def opened(options: Any, kinds: Iterable[Any], asked: Asked) -> Any:
+    """The network that the options name, by default that of the latest run.
+
+    A run of a class of your own is opened with the class in `--model`. Raises InputError for options that do not go
+    together, and for a network that cannot be read.
+    """
+    from cnnviz.training.recipe import check_seed
+
+    check_seed(options.seed)
+    net = _of_run_or_file(options, kinds) if options.weights is None else _of_weights(options, asked)
+    if net.path is None:
+        print(f"untrained: a fresh draw from jax.random.key({options.seed})")
+    return net
+
+
+def _of_run_or_file(options: Any, kinds: Iterable[Any]) -> Any:
+    from cnnviz import networks, runs
+
+    where = options.run or str(runs.latest(options.runs))
+    place = networks.Where.read(where)
+    allowed = ("prepare",) if place.path.suffix in READERS else ()  # which few files say
+    if given := [name for name in FOR_WEIGHTS if name not in allowed and getattr(options, name) is not None]:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(f"{named}: a run or a file says this itself; it is for --weights.")
+    if not place.path.exists() and place.path.parent == Path(".") and not place.path.suffix:
+        raise unknown("kind of picture or run", str(place.path), PICTURES)
+    if (place.path / "config.json").is_file():
+        use_for(place.path, runs.load_config(place.path), options.model)
+    elif options.model is not None:
+        raise InputError(f"{place.path} is not a run; --model is for a run of a class of yours, or for --weights.")
+    net = networks.open(where if options.member is None else f"{where}@{options.member}", seed=options.seed)
+    if options.prepare is not None:
+        net = replace(net, prepare=_prepare(options, net.image_shape))
+    if note := getattr(net, "note", ""):
+        print(f"note: {note}")
+    if options.seed and net.path and not any(hasattr(kind, "seed") for kind in kinds):
+        print("note: --seed is the key of random draws, of which there are none here; --member shows another network")
+    return net
+
+
+def _of_weights(options: Any, asked: Asked) -> Any:
+    """A model in `--model` filled with `--weights`; the data set says the shape and the classes that no option says."""
+    from cnnviz import networks
+    from cnnviz.interop.torch.read import StateDict
+    from cnnviz.interop.weights import read_weights
+
+    if options.run is not None:
+        raise InputError(f"--weights {options.weights} takes no run; {options.run} has weights of its own.")
+    if options.model is None:
+        raise InputError(f"{options.weights} holds weights without their network; name its class by --model.")
+    if Path(options.model).suffix.lower() in (*READERS, ".json"):
+        return _of_keras(options)
+    use(options.model)
+    chosen = networks.as_options(options_of(options.model_options))
+    tree = read_weights(options.weights)
+    expected = dict(networks.published(tree, options.model) or {})
+    shape = _shape(options, asked, expected.pop("image_shape", None))
+    prepare = _prepare(options, shape, expected)
+    names, count = _classes(options, asked)
+    model = networks.build(options.model, chosen, count, shape)
+    if expected and count is None and (count := networks.count_classes(tree, model)) is not None:
+        model = networks.build(options.model, chosen, count, shape)
+    if count is not None:
+        networks.check_outputs(model, options.model, count, shape)
+    table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
+    variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model, table=table)
+    own = {"image_shape": shape, "classes": names, "prepare": prepare, "seed": options.seed}
+    return networks.open(model, variables, name=options.weights.name.partition(".")[0], **own)
+
+
+def _of_keras(options: Any) -> Any:
+    """A model of Keras in the file `--model`, with the weights in the file `--weights`."""
+    from cnnviz.networks.file import read
+
+    if given := [name for name in FOR_WEIGHTS if name != "prepare" and getattr(options, name) is not None]:
+        raise InputError(f"--{given[0].replace('_', '-')}: {options.model} says this itself; it is for a Flax class.")
+    net = read(Path(options.model), options.seed, options.weights)
+    return net if options.prepare is None else replace(net, prepare=_prepare(options, net.image_shape))
+
+
+def _prepare(options: Any, shape: Sequence[int], expected: Any = None) -> Any:
+    """What `--prepare` says, or else what such weights expect."""
+    from cnnviz import networks
+
+    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or expected or None)
+    prepare.check(shape[-1])
+    return prepare
+
+
+def _table(options: Any, tree: Any, model: Any, shape: tuple[int, ...]) -> dict[str, str] | None:
+    """Which array of PyTorch's is which variable: what `--names` says, or else what was found, which is printed.
+
+    None for a network whose weights have known names.
+    """
+    from cnnviz import networks
+    from cnnviz.interop.torch.convert import read_table
+
+    if options.names is not None:
+        return read_table(options.names)
+    if networks.published(tree, options.model):
+        return None
+    table = networks.pytorch_table(tree, model, shape)
+    print("\n".join(f"  {name} -> {path}" for name, path in table.items()))
+    print(f"note: {options.weights} is read as above; --names FILE, a JSON object of such pairs, says otherwise")
+    return table
+
+
+def _shape(options: Any, asked: Asked, expected: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The shape of the images: that of `--image-shape`, "28,28,1", of the data set, or what such weights expect."""
+    if options.image_shape is None and asked.dataset is None and expected is not None:
+        return expected
+    if options.image_shape is None:
+        if asked.dataset is None:
+            raise InputError(
+                f"{options.weights} does not say the shape of the images; add --image-shape 28,28,1 (height, width, "
+                "channels), or a --dataset."
+            )
+        return tuple(int(n) for n in asked.dataset.train.images.shape[1:])
+    parts = options.image_shape.replace("x", ",").split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise InputError(
+            f"--image-shape is height, width and channels, such as 28,28,1; it was {options.image_shape!r}."
+        )
+    return tuple(map(int, parts))
+
+
+def _classes(options: Any, asked: Asked) -> tuple[tuple[str, ...], int | None]:
+    """The names of the classes and their number: those of `--classes`, or of the data set; nothing if neither is."""
+    if options.classes is None:
+        names = asked.dataset.classes if asked.dataset is not None else ()
+        return tuple(names), len(names) or None
+    if options.classes.strip().isdecimal():
+        count = int(options.classes)
+        return tuple(map(str, range(count))), count
+    names = tuple(name.strip() for name in options.classes.split(","))
+    return names, len(names)

@@ -1,0 +1,48 @@
+"""What evaluating a graph takes: bytes and multiplications, from the shapes of its values alone."""
+
+import math
+from collections.abc import Iterator
+
+from cnnviz.graph.graph import Graph, Node, Value
+
+
+def value_bytes(graph: Graph, source: Value) -> int:
+    """The bytes of all values that depend on `source`, the inside of custom calls not counted."""
+    return sum(_size(value) for node in _dependent(graph, source) for value in node.outputs)
+
+
+def layer_bytes(graph: Graph, source: Value) -> int:
+    """The bytes of the outputs of convolutions and matrix products that depend on `source`.
+
+    A gradient needs all of these, or values as large, in memory at once.
+    """
+    return sum(_size(value) for node in _dependent(graph, source) if _products(node) for value in node.outputs)
+
+
+def products(graph: Graph, source: Value) -> int:
+    """The multiplications of the convolutions and matrix products that depend on `source`."""
+    return sum(_products(node) for node in _dependent(graph, source))
+
+
+def _dependent(graph: Graph, source: Value) -> Iterator[Node]:
+    live = {source}
+    for node in graph.nodes:
+        if live.intersection(node.inputs):
+            live.update(node.outputs)
+            yield node
+
+
+def _size(value: Value) -> int:
+    return math.prod(value.shape) * value.dtype.itemsize
+
+
+def _products(node: Node) -> int:
+    """The multiplications of a convolution or a matrix product; 0 for other nodes."""
+    size = sum(math.prod(value.shape) for value in node.outputs)
+    if node.name == "conv_general_dilated":
+        kernel = node.inputs[1].shape
+        return size * math.prod(kernel) // kernel[node.params["dimension_numbers"].rhs_spec[0]]
+    if node.name == "dot_general":
+        (contracted, _), _ = node.params["dimension_numbers"]
+        return size * math.prod(node.inputs[0].shape[axis] for axis in contracted)
+    return 0

@@ -1,0 +1,90 @@
+"""Layers and operations of several values, with Keras's conventions."""
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from cnnviz.errors import InputError
+from cnnviz.interop.linen.axes import Values, axis_here, from_file_order, to_file_order
+from cnnviz.types import Array
+
+FUNCTIONS: dict[str, Callable[[Array, Array], Array]] = {
+    "add": jnp.add,
+    "subtract": jnp.subtract,
+    "multiply": jnp.multiply,
+    "divide": jnp.divide,
+    "maximum": jnp.maximum,
+    "minimum": jnp.minimum,
+}
+
+
+class Merge(nn.Module):
+    """A function of FUNCTIONS from the first value on, or the mean; vectors broadcast along the axes of images."""
+
+    function: str
+    channels_first: bool = False
+
+    def __call__(self, *xs: Values, train: bool = False) -> Values:
+        if len({x.ndim for x in xs}) > 1:
+            most = max(x.ndim for x in xs)
+            return from_file_order(self._of([self._widened(x, most) for x in xs]), self.channels_first)
+        return self._of(xs)
+
+    def _of(self, xs: Sequence[Values]) -> Values:
+        if self.function == "average":
+            return reduce(jnp.add, xs) / len(xs)
+        return reduce(FUNCTIONS[self.function], xs)
+
+    def _widened(self, x: Values, ndim: int) -> Values:
+        """x in the file's order, with axes of one value after the first, up to so many axes."""
+        x = to_file_order(x, self.channels_first)
+        return x.reshape(x.shape[0], *(1,) * (ndim - x.ndim), *x.shape[1:])
+
+
+class Concatenate(nn.Module):
+    """Values joined along an axis of the file."""
+
+    axis: int = -1
+    channels_first: bool = False
+
+    def __call__(self, *xs: Values, train: bool = False) -> Values:
+        return jnp.concatenate(xs, axis_here(self.axis, xs[0].ndim, self.channels_first))
+
+
+class Dot(nn.Module):
+    """The sums of products of two values along one axis of each; with `normalize` the cosine."""
+
+    axes: tuple[int, int]
+    normalize: bool = False
+    channels_first: bool = False
+
+    def __call__(self, x: Values, y: Values, *, train: bool = False) -> Values:
+        x, y = (to_file_order(value, self.channels_first) for value in (x, y))
+        i, j = (axis_here(axis, value.ndim, False) for axis, value in zip(self.axes, (x, y), strict=True))
+        if 0 in (i, j):
+            raise InputError(f"the axes are of the images; they were {list(self.axes)}, and axis 0 is the batch.")
+        if self.normalize:
+            x, y = unit(x, i), unit(y, j)
+        product = jax.lax.dot_general(x, y, (((i,), (j,)), ((0,), (0,))))
+        product = product[:, None] if product.ndim == 1 else product
+        return from_file_order(product, self.channels_first)
+
+
+class Arithmetic(nn.Module):
+    """A function of FUNCTIONS on two values, one of which may be a number, which `numbers` has in its place."""
+
+    function: str
+    numbers: tuple[float | None, float | None] = (None, None)
+
+    def __call__(self, *xs: Values, train: bool = False) -> Values:
+        given = iter(xs)
+        operands = [next(given) if number is None else jnp.asarray(number, xs[0].dtype) for number in self.numbers]
+        return FUNCTIONS[self.function](*operands)
+
+
+def unit(x: Values, axis: int) -> Values:
+    """x divided by its Euclidean norm along the axis."""
+    return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(axis, keepdims=True), 1e-12))

@@ -1,0 +1,68 @@
+"""A network from a model in memory and its variables."""
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from cnnviz import probe
+from cnnviz.errors import InputError
+from cnnviz.networks.net import Net
+from cnnviz.networks.prepare import Prepare
+from cnnviz.types import Variables, VariablesLike
+
+
+def of_model(
+    model: Any,
+    variables: VariablesLike = None,
+    *,
+    image_shape: Sequence[int] | None,
+    classes: Sequence[str] = (),
+    prepare: Prepare | None = None,
+    name: str | None = None,
+    seed: int = 0,
+) -> Net:
+    """The network of a Flax module with these variables; an NNX module has its own, and may be given others.
+
+    `image_shape` is (h, w, c). Raises InputError if the variables are not those of the model.
+    """
+    if image_shape is None:
+        raise InputError("A network from a model needs the shape of its images, image_shape=(h, w, c).")
+    name = name or type(model).__name__
+    begun: Sequence[Variables] | None = None
+    if isinstance(model, nnx.Module):
+        model, own = probe.from_nnx(model)
+        variables, begun = own if variables is None else variables, ()
+    if variables is None:
+        raise InputError(f"A network needs the variables of its model; {name} came without.")
+    shape: Any = tuple(image_shape)
+    prepare = prepare or Prepare()
+    prepare.check(shape[-1])
+    given = probe.as_variables(variables)
+    begun = Drawn(model, shape, seed) if begun is None else begun
+    net = Net(name, model, [given], begun, shape, classes=tuple(map(str, classes)), prepare=prepare)
+    if classes and (outputs := probe.output_shape(model, given, shape)) != (len(classes),):
+        raise InputError(f"{name} gives an output of shape {outputs} per image; {len(classes)} classes were named.")
+    return net
+
+
+class Drawn(Sequence[Variables]):
+    """The variables of an untrained twin as a sequence of one, drawn when they are first used."""
+
+    def __init__(self, model: Any, image_shape: tuple[int, int, int], seed: int):
+        self.model, self.image_shape, self.seed = model, image_shape, seed
+
+    @cached_property
+    def only(self) -> list[Variables]:
+        """The list of one."""
+        draw = jax.jit(partial(probe.initial_variables, self.model))
+        return [draw(jax.random.key(self.seed), jnp.zeros((1, *self.image_shape)))]
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.only[place]
+
+    def __len__(self) -> int:
+        return 1

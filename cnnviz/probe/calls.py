@@ -1,0 +1,76 @@
+"""Calls of a model that are not readings: drawing its first variables, and its output while it is trained."""
+
+from dataclasses import fields
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from cnnviz.errors import InputError
+from cnnviz.graph import Graph
+from cnnviz.graph.softmax import logits_of
+from cnnviz.probe.capture import EVALUATION, Adapter, check_model, evaluation_call
+from cnnviz.probe.reader import NOTHING
+from cnnviz.probe.trace import trace
+from cnnviz.types import Array, Images, Key, Logits, PyTree, Variables
+
+TEMPORARY = ("intermediates", "perturbations")  # collections of values that a call leaves behind
+TRAINED = ("params", "batch_stats")
+
+
+def initial_variables(model: Any, key: Key, images: Images) -> dict[str, PyTree]:
+    """The model's variables before training, drawn from the key, for images of this shape; to be compiled."""
+    check_model(model)
+    if isinstance(model, Adapter):
+        return model.init(key, images)
+    drawn = model.init(key, images, **evaluation_call(model.__call__, NOTHING))
+    return {name: tree for name, tree in drawn.items() if name not in TEMPORARY}
+
+
+def check_trainable(variables: Variables) -> None:
+    """Raises InputError unless the variables are parameters, and the statistics of BatchNorm where there are any."""
+    if others := sorted(set(variables) - set(TRAINED)):
+        raise InputError(
+            f"The model has variables of its own kind, {', '.join(others)}, which training does not carry from step "
+            f"to step; it knows {' and '.join(TRAINED)}."
+        )
+    if not jax.tree.leaves(variables.get("params", {})):
+        raise InputError("The model has no parameters that could be trained.")
+
+
+def batch_logits(model: Any, variables: Variables, images: Images) -> Logits:
+    """The logits of a batch in evaluation mode, for use inside a compiled function."""
+    traced = trace(model, variables, images, NOTHING)
+    return traced.compute(variables, images, [traced.logits])[0]
+
+
+def training_logits(model: Any, variables: Variables, images: Images, key: Key) -> tuple[Logits, PyTree]:
+    """The logits of a batch in training mode, with dropout drawn from the key, and BatchNorm's new statistics.
+
+    The output of a model that ends in a softmax is replaced by the logits before it.
+    """
+    function = partial(_training_output, model)
+    traced = trace(model, variables, images, NOTHING)
+    if traced.logits is traced.outputs[0]:
+        return function(variables, images, key)
+    graph, tree = Graph.of(function, variables, images, key)
+    wanted = [logits_of(graph, graph.outputs[0]), *graph.outputs[1:]]
+    return jax.tree.unflatten(tree, graph.evaluate(jax.tree.leaves((variables, images, key)), wanted))
+
+
+def _training_output(model: Any, variables: Variables, images: Images, key: Key) -> tuple[Array, PyTree]:
+    if isinstance(model, Adapter):
+        return model.train(variables, images, key)
+    model = _with_training_fields(model)
+    call: dict[str, Any] = {name: not value for name, value in evaluation_call(model.__call__, NOTHING).items()}
+    rngs = {"dropout": key, "params": jax.random.fold_in(key, 0)}  # Flax draws for any other name from "params"
+    output, changed = nn.Module.apply(model, variables, images, **call, rngs=rngs, mutable=["batch_stats"])
+    return output, changed.get("batch_stats", {})
+
+
+def _with_training_fields(model: nn.Module) -> nn.Module:
+    """The model with its fields that select evaluation mode, such as `train` or `deterministic`, the other way."""
+    names = {field.name for field in fields(model)} & set(EVALUATION)
+    flags: dict[str, Any] = {name: not EVALUATION[name] for name in names if getattr(model, name) is EVALUATION[name]}
+    return model.clone(**flags) if flags else model
