@@ -77,7 +77,8 @@ def close(found, expected, tolerance=1e-5):
     np.testing.assert_allclose(found, expected, atol=tolerance * max(np.abs(expected).max(), 1e-30))
 
 
-each = pytest.mark.parametrize("name", METHODS)
+APPLICABLE = [name for name in METHODS if not name.startswith("attention")]  # those are in test_attention.py
+each = pytest.mark.parametrize("name", APPLICABLE)
 
 
 def test_no_two_methods_are_taken_for_each_other():
@@ -138,7 +139,7 @@ def test_a_jitted_call_gives_what_a_plain_one_gives(name, run, tiny, images):
 @pytest.mark.parametrize("channels", [1, 7])
 def test_images_of_one_and_of_seven_channels_have_maps_of_every_method(channels):
     images = jax.random.uniform(KEY, (2, 8, 8, channels))
-    methods = {name: build(name, **fit(name)) for name in METHODS}
+    methods = {name: build(name, **fit(name)) for name in APPLICABLE}
     for maps in suite(methods, Tiny(), draw(Tiny(), images), images, 1, key=KEY).values():
         assert maps.shape == (2, 8, 8)
         assert jnp.isfinite(maps).all()

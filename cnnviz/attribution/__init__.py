@@ -6,9 +6,9 @@ Each method is also here as a class, imported when it is first used, so that its
 Classes of METHODS, in its order: Gradient, InputXGradient, SmoothGrad, SquareGrad, VarGrad, IntegratedGradients,
 ExpectedGradients, BlurIG, GuidedIG, CAM, GradCAM, GradCAMPP, HiResCAM, XGradCAM, LayerCAM, ElementwiseCAM, ScoreCAM,
 AblationCAM, EigenCAM, EigenGradCAM, GuidedBackprop, Deconvnet, GuidedGradCAM, LRP, LRPZero, LRPEpsilon, LRPEpsilonPlus,
-LRPEpsilonPlusFlat, LRPEpsilonAlpha2Beta1, LRPEpsilonAlpha2Beta1Flat, LRPEpsilonGammaBox, DeepLIFT, DeepLIFTSHAP,
-ExcitationBackprop, FullGrad, LayerGradientXActivation, LayerIntegratedGradients, LayerConductance, InternalInfluence,
-NeuronGradient.
+LRPEpsilonPlusFlat, LRPEpsilonAlpha2Beta1, LRPEpsilonAlpha2Beta1Flat, LRPEpsilonGammaBox, AttnLRP, DeepLIFT,
+DeepLIFTSHAP, ExcitationBackprop, FullGrad, AttentionRollout, AttentionRelevance, LayerGradientXActivation,
+LayerIntegratedGradients, LayerConductance, InternalInfluence, NeuronGradient.
 """
 
 from importlib import import_module
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cnnviz.attribution.explain import build as build
     from cnnviz.attribution.explain import suite as suite
     from cnnviz.attribution.methods.ablation_cam import AblationCAM as AblationCAM
+    from cnnviz.attribution.methods.attention_relevance import AttentionRelevance as AttentionRelevance
+    from cnnviz.attribution.methods.attention_rollout import AttentionRollout as AttentionRollout
     from cnnviz.attribution.methods.blur_ig import BlurIG as BlurIG
     from cnnviz.attribution.methods.cam import CAM as CAM
     from cnnviz.attribution.methods.deconvnet import Deconvnet as Deconvnet
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
         LayerIntegratedGradients as LayerIntegratedGradients,
     )
     from cnnviz.attribution.methods.lrp import LRP as LRP
+    from cnnviz.attribution.methods.lrp import AttnLRP as AttnLRP
     from cnnviz.attribution.methods.lrp import LRPEpsilon as LRPEpsilon
     from cnnviz.attribution.methods.lrp import LRPEpsilonAlpha2Beta1 as LRPEpsilonAlpha2Beta1
     from cnnviz.attribution.methods.lrp import LRPEpsilonAlpha2Beta1Flat as LRPEpsilonAlpha2Beta1Flat

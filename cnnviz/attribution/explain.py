@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from cnnviz.attribution.explained import Explained, ask
 from cnnviz.attribution.inputs import Row
+from cnnviz.attribution.loops import loops_named
 from cnnviz.attribution.methods import METHODS
 from cnnviz.attribution.present import Presentation
 from cnnviz.attribution.run import run, run_direct
@@ -115,10 +116,11 @@ def _run(
     fitted = {name: explained.fitted(method, variables, rows) for name, method in methods.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
     shared = {**shared, "data": data, "finish": finish, "row_bytes": explained.row_bytes(variables, rows)}
-    found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
-    for name, method in fitted.items():
-        if name not in together:
-            found[name] = run(method, explained, variables, rows, report=report, **shared)
+    with loops_named(lambda: explained.traced(variables, rows)):
+        found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
+        for name, method in fitted.items():
+            if name not in together:
+                found[name] = run(method, explained, variables, rows, report=report, **shared)
     return {name: found[name] if finish.details else found[name].maps for name in methods}
 
 

@@ -17,7 +17,7 @@ from cnnviz.graph.precision import computes_in_low, in_float32, raised
 from cnnviz.probe import Call, Unit, as_variables, find_one, first_row
 from cnnviz.probe.inputs import Inputs, call_for, image_count, inputs_of, is_float, named_leaves, with_rows
 from cnnviz.probe.outputs import OutputName
-from cnnviz.probe.trace import Static, trace
+from cnnviz.probe.trace import Static, Trace, trace
 from cnnviz.types import Activations, Image, PyTree, Scalar, Score, Variables, VariablesLike
 
 
@@ -50,15 +50,18 @@ class Explained:
         inputs, shape = self._inputs(rows, jax.ShapeDtypeStruct(rows.image.shape, self.dtype)), rows.image.shape[1:]
         options = self.subject.options(inputs)
         at = places(
-            self.subject.model.value, variables, first_row(inputs.images), **options, rank=len(shape), unit=unit
+            self.subject.model.value, variables, first_row(inputs.images), **options, shape=tuple(shape), unit=unit
         )
         return method.fitted_to(at, tuple(shape))
 
     def row_bytes(self, variables: Variables, rows: Row) -> int:
         """The bytes of the values of one image's score and of their gradients."""
+        return 2 * self.traced(variables, rows).row_bytes
+
+    def traced(self, variables: Variables, rows: Row) -> Trace:
+        """The graph of the model for one of the rows."""
         inputs = with_rows(self._inputs(rows, jax.ShapeDtypeStruct(rows.image.shape, self.dtype)), 1)
-        options = self.subject.options(inputs)
-        return 2 * trace(self.subject.model.value, variables, inputs.images, **options).row_bytes
+        return trace(self.subject.model.value, variables, inputs.images, **self.subject.options(inputs))
 
     def _inputs(self, row: Row, image: Any) -> Inputs:
         return jax.tree.unflatten(self.form, [*row.held[: self.place], image, *row.held[self.place :]])

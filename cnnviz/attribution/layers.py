@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.tokens import token_grid
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
 from cnnviz.graph.flow import Flow
@@ -36,7 +37,7 @@ class Place(NamedTuple):
     kind: str
     function: str
     aliases: tuple[str, ...]
-    rank: int  # the number of axes of the image that is explained, and so of a layer with the same sides
+    image: tuple[int, ...]  # the shape of one image, the input that is explained
     end: Value  # what is explained: the logits, or the layer of a unit
 
     @property
@@ -47,7 +48,12 @@ class Place(NamedTuple):
 
     @property
     def spatial(self) -> bool:
-        return len(self.shape) == self.rank and math.prod(self.shape[:-1]) > 1
+        return len(self.shape) == len(self.image) and math.prod(self.shape[:-1]) > 1
+
+    @property
+    def tokens(self) -> bool:
+        """Whether it holds one row per token of a picture, which can be laid out as a map."""
+        return (len(self.shape), len(self.image)) == (2, 3) and token_grid(self.shape[0], self.image) is not None
 
 
 def places(
@@ -57,21 +63,21 @@ def places(
     call: Mapping[str, Any],
     output: OutputName = None,
     *,
-    rank: int | None = None,
+    shape: tuple[int, ...] | None = None,
     unit: str | None = None,
 ) -> list[Place]:
     """The model's layers in order of execution, with where they lead to: the logits, or the layer of a `unit`.
 
-    `image_shape` is that of one image, or as in `probe.layers`; `rank` is the number of axes of the input that is
+    `image_shape` is that of one image, or as in `probe.layers`; `shape` is that of the input that is
     explained, needed of several.
     """
     image = one_image(image_shape)
-    rank = len(image.shape) - 1 if rank is None else rank
-    return _places(trace(model, variables, image, call_for(call, 1), output), rank, unit)
+    shape = image.shape[1:] if shape is None else shape
+    return _places(trace(model, variables, image, call_for(call, 1), output), shape, unit)
 
 
 @lru_cache(maxsize=64)
-def _places(traced: Trace, rank: int, unit: str | None) -> list[Place]:
+def _places(traced: Trace, image: tuple[int, ...], unit: str | None) -> list[Place]:
     end = traced.logits if unit is None else traced.value(unit)
     found, narrow, graph = [], _narrow(traced, end), traced.graph
     leading = {end, *(value for node in graph.needed([end]) for value in node.inputs)}
@@ -79,7 +85,7 @@ def _places(traced: Trace, rank: int, unit: str | None) -> list[Place]:
         layer = traced.layers[address.name]
         shape = tuple(n for axis, n in enumerate(layer.value.shape) if axis != traced.axes[address.name])
         made = layer.bends, "conv" in layer.kind.lower(), layer.value in leading, layer.value in narrow
-        found.append(Place(address.name, shape, *made, traced, *address[1:], rank, end))
+        found.append(Place(address.name, shape, *made, traced, *address[1:], image, end))
     return found
 
 
@@ -96,13 +102,13 @@ def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) 
     """The names of the layers asked for (`probe.addressing`), in order of execution; "all" have a spatial extent.
 
     None is the default layer (`usual`). Raises InputError if there is no such layer, or with `spatial` if one that was
-    asked for has no spatial extent.
+    asked for has no spatial extent and holds no tokens.
     """
     if asked is None:
         return (usual(places),)
     if asked == "all":
         return tuple(place.name for place in places if place.spatial) or (usual(places),)
-    names, fit = find(asked, places), [place for place in places if place.spatial or not spatial]
+    names, fit = find(asked, places), [place for place in places if place.spatial or place.tokens or not spatial]
     listed = ", ".join(place.name for place in fit) or "none"
     for place in places:
         if place.name in names and place not in fit:
@@ -120,14 +126,15 @@ def usual(places: Sequence[Place]) -> str:
 
     Where that is in one of several branches (within the last block of ConvNeXt, for example), it is the last feature
     maps after they have met. Without a non-linearity it is the last convolution's output, or else the last with a
-    spatial extent.
+    spatial extent, or the last of tokens.
     """
     maps = [place for place in places if place.spatial and place.leads]
+    tokens = [place for place in places if place.tokens and place.leads]
     after = [place for place in maps if place.nonlinear]
     if after and not after[-1].narrow:
         later = [place for place in maps[maps.index(after[-1]) :] if place.narrow and place.function not in POOLING]
         after = later or after
-    for fit in (after, [place for place in maps if place.convolution], maps):
+    for fit in (after, [place for place in maps if place.convolution], maps, tokens):
         if fit:
             return fit[-1].name
     raise InputError(f"No layer of this model has a spatial extent; this method needs one that does.{_said(places)}")

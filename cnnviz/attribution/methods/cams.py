@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers, Place, choose
 from cnnviz.attribution.shapes import Direct, Raw, at_layers, method
+from cnnviz.attribution.tokens import as_channels
 from cnnviz.types import Array, Float, Image, Score
 
 Channels = Float[Array, "*places c"]
@@ -22,7 +23,8 @@ Map = Float[Array, "*places"]
 class CAM(Direct):
     """A map of each layer from its activations and the score's gradients there; `relu` sets negatives to zero.
 
-    `layers` are names, "all", or None for the last one after a nonlinearity (`layers.choose`).
+    `layers` are names, "all", or None for the last one after a nonlinearity (`layers.choose`). Tokens `[t d]`
+    are laid out as a map without its class token (`tokens.as_map`).
     """
 
     layers: Layers = None
@@ -35,7 +37,8 @@ class CAM(Direct):
 
     def __call__(self, score: Score, image: Image) -> Raw:
         activations, gradients = at_layers(score, image, self.layers or ())
-        maps = {name: self.cam(activations[name], gradients[name]) for name in activations}
+        places = lambda values: as_channels(values, image.shape)
+        maps = {name: self.cam(places(activations[name]), places(gradients[name])) for name in activations}
         return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from cnnviz.attribution.methods.channels import ByChannel
 from cnnviz.attribution.present import UPSAMPLING, scaled, upsampled
 from cnnviz.attribution.shapes import method
+from cnnviz.attribution.tokens import as_channels
 from cnnviz.errors import check_known
 from cnnviz.types import Array, Image, PyTree, Score
 
@@ -28,7 +29,8 @@ class ScoreCAM(ByChannel):
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         activations = score(image, {})[1]
-        masks = [upsampled(activations[name], image.shape[:-1], self.mask_upsampling) for name in self.layers or ()]
+        channels = [as_channels(activations[name], image.shape) for name in self.layers or ()]
+        masks = [upsampled(values, image.shape[:-1], self.mask_upsampling) for values in channels]
         mask = scaled(jnp.concatenate(masks, -1)[..., sample])
         return score(image * mask[..., None], {})[0]
 
