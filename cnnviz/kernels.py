@@ -14,20 +14,36 @@ from jaxtyping import Float
 
 from cnnviz.types import Array, PyTree, Variables
 
-Kernel = Float[Array | np.ndarray, "h w i o"]
+Kernel = Float[Array | np.ndarray, "*window i o"]
+ATTENTION = {"query", "key", "value", "out"}  # Flax's names of dense layers whose kernels have as many axes
+DENSE = ("dense", "linear", "einsum", "attention")  # in the kinds of layers that are no convolutions
 
 
 def kernels(variables: Variables, layers: Sequence[Any] | None = None) -> dict[str, Kernel]:
-    """The kernel `[h, w, in, out]` of each two-dimensional convolution, by the name of its layer.
+    """Each convolution's kernel by the name of its layer: `[h, w, in, out]`, for signals `[t, in, out]`, for volumes
+    `[d, h, w, in, out]`.
 
     They are in the order of `variables`; with `layers` (from `probe.layers`) in order of execution, which `jax.jit`
-    does not keep in a tree that it returns. The kernel of a grouped convolution has the inputs of one group.
+    does not keep in a tree that it returns. The kernel of a grouped convolution has the inputs of one group. Dense
+    layers over several axes have such kernels too: they are told by a bias of several axes, by the names of Flax's
+    attention and, with `layers`, by their kind.
     """
-    found = {name: kernel for name, kernel in weights(variables).items() if np.ndim(kernel) == 4}
+    modules = _modules(variables)
+    found = {name or "kernel": leaves["kernel"] for name, leaves in modules.items() if _is_convolution(name, modules)}
     if layers is None:
         return found
-    called = dict.fromkeys(layer.name.split("@")[0] for layer in layers)
-    return {name: found[name] for name in [*called, *(found.keys() - called.keys())] if name in found}
+    called = {layer.name.split("@")[0]: layer.kind.lower() for layer in layers}
+    names = [*called, *(found.keys() - called.keys())]
+    return {name: found[name] for name in names if name in found and not any(k in called.get(name, "") for k in DENSE)}
+
+
+def _is_convolution(name: str, modules: Mapping[str, Mapping[str, PyTree]]) -> bool:
+    """Whether this module of `_modules` has a kernel with a window."""
+    leaves, (parent, _, last) = modules[name], name.rpartition("/")
+    if np.ndim(leaves.get("kernel", 0)) < 3 or np.ndim(leaves.get("bias", ())) > 1:
+        return False
+    beside = {other.rpartition("/")[2] for other in modules if other.rpartition("/")[0] == parent}
+    return not (last in ATTENTION and beside >= ATTENTION)
 
 
 def weights(variables: Variables) -> dict[str, Float[Array | np.ndarray, "..."]]:

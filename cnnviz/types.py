@@ -13,7 +13,7 @@ Variables = Mapping[str, PyTree]  # {"params": ..., "batch_stats": ...}
 VariablesLike = Any  # variables as a user gives them: those, or a Flax TrainState; checked by probe.as_variables
 LayerNames = Any  # layers as a user asks for them: names, patterns, kinds, numbers, or None for all; see probe.find
 
-Image = Float[Array, "h w c"]  # as the run's `prepare` makes it from uint8
+Image = Float[Array, "*places c"]  # "h w c" for a picture, "t c" for a signal; as `prepare` makes it from uint8
 Images = Float[Array, "n h w c"]
 Given = Shaped[Array | np.ndarray, "..."]  # images as a user gives them: checked, and what is wrong is said
 Labels = Int[Array, " n"]

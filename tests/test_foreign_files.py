@@ -12,7 +12,7 @@ from flax import nnx
 from test_own_class import NNX, PLANTED, trained
 from test_weights import SHAPE, Deep, Net
 
-from cnnviz import networks
+from cnnviz import networks, probe
 from cnnviz.commands import visualize
 from cnnviz.errors import InputError
 from cnnviz.models.own import import_own
@@ -104,6 +104,7 @@ def test_nnx_weights_are_drawn_with_their_class(here, data):
     ("options", "message"),
     [
         (["--weights", "nothing.msgpack"], "nothing.msgpack does not exist"),
+        (["--weights", "x.bin.txt"], "x.bin.txt is not of a known kind of weights; known are "),
         (["--image-shape", "12,12"], "--image-shape is height, width and channels, such as 28,28,1; it was '12,12'."),
         (["--image-shape", "12,12,0"], "--image-shape is height, width and channels"),
         (["--image-shape", "12,12,3"], "w.msgpack does not fit net.py:Net: 7 of 8 arrays fit; those that do not: "),
@@ -116,6 +117,7 @@ def test_nnx_weights_are_drawn_with_their_class(here, data):
     ],
 )
 def test_options_that_do_not_fit_the_weights_are_one_line(options, message, weights, capsys):
+    Path("x.bin.txt").write_bytes(b"")
     shape = [] if "--image-shape" in options else ["--image-shape", "12,12,1"]
     classes = [] if "--classes" in options else ["--classes", "2"]
     assert visualize.main(["layers", *weights, *shape, *classes, *options]) == 2
@@ -157,6 +159,14 @@ def photographs():
     draw = np.random.default_rng(0)
     part = lambda n: Split(draw.integers(0, 255, (n, *SHAPE), np.uint8), np.arange(n, dtype=np.int32) % 3)
     return Dataset("x", part(12), part(9), ("a", "b", "c"), "", "here")
+
+
+def test_an_nnx_model_brought_in_has_no_twin_and_says_so():
+    net = networks.open(*probe.from_nnx(Deep(rngs=nnx.Rngs(1))), image_shape=SHAPE)
+    assert len(net.beginnings) == 0
+    assert [picture.draw() for picture in resolve(PICTURES, "kernels", "kind of picture")()([net], Data())]
+    with pytest.raises(InputError, match="has no untrained variables: its module cannot be drawn again"):
+        _ = net.untrained
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PICTURES if kind != "curves"])

@@ -443,6 +443,25 @@ def test_layers_of_both_orders_of_axes(h5):
     refused(h5, "some of its layers have channels_first and others channels_last; all must have one of them.")
 
 
+def test_channels_first_in_keras_1(h5):
+    """Its kernels have another order of axes, which their shapes do not always tell."""
+
+    def to_keras1(config):
+        for entry in config["config"]["layers"]:
+            if entry["config"].pop("data_format", None) and entry["class_name"] != "Flatten":
+                entry["config"]["dim_ordering"] = "th"
+
+    edit(h5, to_keras1)
+    with h5py.File(h5, "r+") as file:
+        file.attrs["keras_version"] = "1.2.2"
+    refused(h5, "layer 'conv2d' (Conv2D) has data_format = channels_first; it must be channels_last.")
+
+
+def test_a_flattening_of_another_order_than_the_convolutions(h5):
+    edit(h5, lambda config: layer(config, "flatten")["config"].update(data_format="channels_first"))
+    refused(h5, "some of its layers have channels_first and others channels_last; all must have one of them.")
+
+
 def test_an_operation_that_is_not_arithmetic(graph):
     new = {"class_name": "TFOpLambda", "config": {"name": "new", "function": "math.cumsum"}}
     new["inbound_nodes"] = [["flatten", 0, 0, {"axis": 1}]]

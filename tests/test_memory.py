@@ -75,10 +75,10 @@ def test_costs_by_hand():
     model, shape = Wide(), (8, 6, 3)
     traced = trace(model, shapes_of(model, shape), jax.ShapeDtypeStruct((1, *shape), jnp.float32), {})
     places = 8 * 6
-    assert cost.products(traced.graph, traced.image) == places * 9 * 3 * 4 + 4 * 3
-    assert cost.layer_bytes(traced.graph, traced.image) == 4 * (places * 4 + 3)
-    assert cost.value_bytes(traced.graph, traced.image) >= 4 * (3 * places * 4 + 4 + 3)  # convolution, bias, ReLU
-    assert probe.products(model, shapes_of(model, shape), shape) == cost.products(traced.graph, traced.image)
+    assert cost.products(traced.graph, *traced.images.values()) == places * 9 * 3 * 4 + 4 * 3
+    assert cost.layer_bytes(traced.graph, *traced.images.values()) == 4 * (places * 4 + 3)
+    assert cost.value_bytes(traced.graph, *traced.images.values()) >= 4 * (3 * places * 4 + 4 + 3)  # and bias, ReLU
+    assert probe.products(model, shapes_of(model, shape), shape) == cost.products(traced.graph, *traced.images.values())
 
 
 @pytest.mark.parametrize(

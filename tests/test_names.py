@@ -412,3 +412,31 @@ def test_a_model_is_read_in_evaluation_mode_or_what_to_give_is_said(images):
     inner = {name: {"inner": tree} for name, tree in variables.items()}
     with pytest.raises(InputError, match=r"it is in training mode: give the argument .* call=\{'train': False\}.*\.$"):
         probe.logits(Inside(), inner, images)
+
+
+def test_a_model_without_modules_has_names(images):
+    class Functions(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            kernel = self.param("kernel", nn.initializers.normal(), (3, 3, 3, 4))
+            x = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = nn.relu(x + self.param("bias", nn.initializers.ones, (4,)).reshape(1, 1, 1, 4))
+            return x.mean((1, 2)) @ self.param("head", nn.initializers.normal(), (4, 3))
+
+    variables = Functions().init(jax.random.key(0), images)
+    rows = probe.layers(Functions(), variables, (8, 8, 3))
+    assert [row.name for row in rows] == ["conv", "relu", "mean", "dense"]
+    assert sum(row.parameters for row in rows) == 108 + 4 + 12
+    found = probe.activations(Functions(), variables, images, ["conv", "relu"])
+    np.testing.assert_allclose(jax.nn.relu(found["conv"]), found["relu"], atol=1e-6)  # with its bias
+
+
+def test_what_is_linear_in_one_value_has_no_name():
+    class Linear(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            x = (2 * x - 1.0) / 0.5 + self.param("shift", nn.initializers.zeros, (1, 1, 1, 3))
+            x = jnp.roll(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 1, 1)[:, ::2].transpose(0, 2, 1, 3)
+            return jnp.where(jnp.arange(3).reshape(1, 1, 1, 3) > 0, x, 0.0).astype(jnp.bfloat16)
+
+    assert named(*opened(Linear())) == ["Linear"]

@@ -13,6 +13,7 @@ from cnnviz import networks, runs
 from cnnviz.commands import train, visualize
 from cnnviz.errors import InputError
 from cnnviz.models import MODELS
+from cnnviz.runs import json_files
 
 NNX = """
 from flax import nnx
@@ -317,21 +318,48 @@ class Empty(nn.Module):
 """
 
 
+def rewritten(run, entries):
+    """Puts these entries into a run's config, as if it had been written so."""
+    file = run / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries))
+    for file in run.glob("checkpoints/*/manifest.json"):
+        content = json.loads(file.read_text())
+        content = {key: value for key, value in content.items() if key not in ("run", "digest")} | {"format": 1}
+        file.write_text(json.dumps(json_files.sealed(content)))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("dense", {"depth": 10**9}, "depth must be from 0 to 100; it was 1000000000."),
+        ("resnet", {"blocks": 10**9}, "blocks must be from 1 to 100; it was 1000000000."),
+        ("dense", {"width": 10**9}, "does not fit the model"),
+        ("dense", {"width": 10**30}, "dense"),
+        ("dense", {"width": -1}, "dense"),
+        ("dense", {"width": 0}, "dense"),
+        ("cnn", {"dropout": "much"}, "The option dropout of cnn is of type float; it was 'much'."),
+        ("cnn", {"width": [[[]]]}, "The option width of cnn is of type int"),
+        ("cnn", {"parent": 3}, "There is no option of cnn named 'parent'"),
+        ("cnn", {"train": True}, "There is no option of cnn named 'train'"),
+        ("cnn", [1], "model_options is [1]; it must be an object"),
+    ],
+)
+def test_options_in_a_runs_config_are_checked(model, options, message, here, data, capsys):
+    assert trained(data, model="dense") == 0
+    rewritten(Path("runs/own"), {"model": model, "model_options": options})
+    capsys.readouterr()
+    assert visualize.main(["layers", "runs/own"]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["evil.py:Net", "evil:Net", "os:system", "evil.py"])
 def test_a_run_that_names_a_class_imports_nothing(name, here, data, capsys):
     assert trained(data, model="dense") == 0
     Path("evil.py").write_text(LINEN + PLANTED)
     run = Path("runs/own")
-    for file in (run / "config.json", *run.glob("checkpoints/*/manifest.json")):  # as if it had been written so
-        content = json.loads(file.read_text())
-        if file.name == "config.json":
-            content |= {"model": name, "model_source": "0" * 64, "model_options": {"width": 4}}
-        else:
-            content = {key: value for key, value in content.items() if key not in ("run", "digest")} | {"format": 1}
-            from cnnviz.runs.json_files import sealed
-
-            content = sealed(content)
-        file.write_text(json.dumps(content))
+    rewritten(run, {"model": name, "model_source": "0" * 64, "model_options": {"width": 4}})
     (run / "summary.json").unlink()
     capsys.readouterr()
     sys.path.insert(0, str(here))

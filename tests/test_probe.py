@@ -393,7 +393,7 @@ def test_a_missing_argument_is_named(images):
     [
         (lambda m, v, x: probe.activations(m, v, x, ["blok"]), "no layer named 'blok'; did you mean 'block'"),
         (lambda m, v, x: probe.activations(m, v, (x * 255).astype("uint8")), "as the run's `prepare` makes them"),
-        (lambda m, v, x: probe.activations(m, v, x[0]), r"shape \[n, h, w, c\]"),
+        (lambda m, v, x: probe.activations(m, v, x[0]), r"Images of the shape \[n, 8, 3\] do not fit"),
         (lambda m, v, x: probe.score_of(m, v, 3)(x[0], {}), "class from 0 to 2; it was 3"),
         (lambda m, v, x: probe.score_of(m, v, 0)(x[0], {"block": jnp.zeros(4)}), "offset has the shape of its layer"),
         (lambda m, v, x: probe.layers("cnn", v, (8, 8, 3)), "str is neither"),
@@ -411,8 +411,12 @@ def test_what_is_no_model_s_input_is_said(foreign, images):
         probe.activations(model, {"params": {}}, images)
     with pytest.raises(InputError, match="There are no images; at least one is needed"):
         probe.activations(model, variables, images[:0])
-    with pytest.raises(InputError, match=r"An image has the shape \(h, w, c\); it was \(8, 8\)"):
+    with pytest.raises(InputError, match=r"Images of the shape \[n, 8, 8\] do not fit this model's weights"):
         probe.layers(model, variables, (8, 8))
+    with pytest.raises(
+        InputError, match=r"An image has a shape such as \(h, w, c\), in whole numbers; it was \(8.0, 8\)"
+    ):
+        probe.layers(model, variables, (8.0, 8))
     with pytest.raises(InputError, match="from_nnx takes an NNX module; Foreign is not one"):
         probe.from_nnx(model)
 

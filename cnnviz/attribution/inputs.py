@@ -20,22 +20,24 @@ from cnnviz.batching import map_rows
 from cnnviz.errors import InputError, InputTypeError, check_known
 from cnnviz.fast.jit import compiled
 from cnnviz.probe import check_images
+from cnnviz.probe.inputs import is_float
 from cnnviz.types import Key, PyTree
 
 INFILL = 2**32 - 1  # folded into an image's key for its infill, since samples fold in their numbers from 0 on
 
 
 class Row(NamedTuple):
-    """One image `[h w c]` and what its score depends on; for many images each leaf has one row per image.
+    """One image `[..., c]` and what its score depends on; for many images each leaf has one row per image.
 
     `number` is what the image's key is folded from: by default its place among the images. `inputs` are the fields of
-    each method that differ between images; `run` fills them in.
+    each method that differ between images; `run` fills them in. `held` are the model's other inputs.
     """
 
     image: Any
     target: PyTree = ()
     number: Any = None
     inputs: Mapping[str, Mapping[str, Any]] = {}
+    held: PyTree = ()
 
     def key(self, key: Key | None) -> Key:
         """The image's key; a constant one if nothing is drawn at random."""
@@ -44,9 +46,12 @@ class Row(NamedTuple):
 
 def check_finite(images: Any, what: str = "Image") -> None:
     """Raises InputError if these are not images, or if one of them holds NaN or infinity."""
-    check_images(images)
-    if not isinstance(images, Tracer) and (bad := ~np.isfinite(np.asarray(images)).all((1, 2, 3))).any():
-        raise InputError(f"{what} {int(bad.argmax())} holds NaN or infinity; maps need finite numbers.")
+    for leaf in filter(is_float, jax.tree.leaves(check_images(images))):
+        if isinstance(leaf, Tracer):
+            continue
+        finite = np.isfinite(np.asarray(leaf)).all(tuple(range(1, leaf.ndim)))
+        if not finite.all():
+            raise InputError(f"{what} {int(finite.argmin())} holds NaN or infinity; maps need finite numbers.")
 
 
 def check_key(what: Method | str, key: Any) -> None:
@@ -86,38 +91,39 @@ def joined(method: Any, inputs: Mapping[str, Any], image_shape: tuple[int, ...])
     def field(name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
             return joined(getattr(method, name), value, image_shape)
-        return value if value.ndim == 4 else jnp.broadcast_to(value, image_shape)
+        return value if value.ndim > len(image_shape) else jnp.broadcast_to(value, image_shape)
 
     return replace(method, **{name: field(name, value) for name, value in inputs.items()})
 
 
 def _per_image(name: str, value: Any, rows: Row, key: Key | None, data: Any) -> Any:
-    """A number `[n]` or an image `[n h w c]` for each image."""
+    """A number `[n]` or an image `[n ... c]` for each image."""
     if isinstance(value, str):
         return _filled(value, rows, key, data)
     shape = tuple(rows.image.shape)
-    array = _array(name, value, ((), shape[1:], shape), f"one per image {shape}")
-    return array if array.ndim == 4 else _broadcast(array, (len(rows.image), *array.shape))
+    array = _array(name, value, ((), shape[1:], shape), f"one per image {shape}", rows.image.dtype)
+    return array if array.ndim == len(shape) else _broadcast(array, (len(rows.image), *array.shape))
 
 
 def _image_set(name: str, value: Any, rows: Row, key: Key | None, data: Any) -> tuple[Any, bool]:
-    """Images `[m h w c]` for all images, or `[n 1 h w c]`, an infill for each; and whether they differ like this."""
+    """Images `[m ... c]` for all images, or `[n 1 ... c]`, an infill for each; and whether they differ like this."""
     shape = tuple(rows.image.shape[1:])
     if isinstance(value, str) and value != "data":
         return _filled(value, rows, key, data)[:, None], True
     images = _data(data, shape) if isinstance(value, str) else value
-    count = len(images) if getattr(images, "ndim", 0) == 4 else 0
-    array = _array(name, images, ((), shape, (max(count, 1), *shape)), f"images [m, {str(shape)[1:-1]}]")
-    return array if array.ndim == 4 else _broadcast(array, (1, *shape)), False
+    count = len(images) if getattr(images, "ndim", 0) == len(shape) + 1 else 0
+    several = f"images [m, {', '.join(map(str, shape))}]"
+    array = _array(name, images, ((), shape, (max(count, 1), *shape)), several, rows.image.dtype)
+    return array if array.ndim == len(shape) + 1 else _broadcast(array, (1, *shape)), False
 
 
-def _array(name: str, value: Any, shapes: tuple[tuple[int, ...], ...], last: str) -> Any:
+def _array(name: str, value: Any, shapes: tuple[tuple[int, ...], ...], last: str, dtype: Any) -> Any:
     """An array of one of these shapes: a number's, an image's, and that of the `last`."""
     fits = f"A {name} is a number, an image {shapes[1]}, {last}, or the name of an infill ({', '.join(INFILLS)})"
     try:
         if value is None:
             raise TypeError
-        array = value if isinstance(value, jax.Array) else np.asarray(value, np.float32)
+        array = value.astype(dtype) if isinstance(value, jax.Array) else np.asarray(value, dtype)
     except (TypeError, ValueError) as error:
         raise InputError(f"{fits}; it was {value!r}.") from error
     if array.shape not in shapes:
@@ -130,11 +136,15 @@ def _broadcast(array: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _filled(name: str, rows: Row, key: Key | None, data: Any) -> Any:
-    """The infill of this name for each image `[n h w c]`."""
+    """The infill of this name for each image `[n ... c]`."""
     check_known("infill", name, INFILLS)
     check_key(name, key)
+    if INFILLS[name].spatial and rows.image.ndim < 3:
+        raise InputError(
+            f"The infill {name!r} is one over places, which vectors {tuple(rows.image.shape)} do not have."
+        )
     images = _data(data, tuple(rows.image.shape[1:])) if INFILLS[name].needs_data else None
-    return map_rows(partial(_fill, name, key, images), rows._replace(target=(), inputs={}))
+    return map_rows(partial(_fill, name, key, images), rows._replace(target=(), inputs={}, held=()))
 
 
 @partial(compiled, static_argnums=0)
@@ -144,7 +154,7 @@ def _fill(name: str, key: Key | None, data: Any, rows: Row) -> PyTree:
 
 
 def _data(data: Any, shape: tuple[int, ...]) -> Any:
-    """The images `[m h w c]` that were given as a data set."""
+    """The images `[m ... c]` that were given as a data set."""
     if data is None:
         raise InputError('The infill "data" needs images of a data set; give them as data=...')
     check_finite(data, "Image of the data set")

@@ -1,5 +1,6 @@
 """Which layers a method looks at: those named, or by default the one that best shows where."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -7,12 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.tokens import token_grid
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
 from cnnviz.graph.flow import Flow
 from cnnviz.graph.linearity import Part, between, is_piecewise_linear, parts_between, unlike
 from cnnviz.probe.addressing import find
+from cnnviz.probe.inputs import call_for, one_image
+from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Trace, trace
 from cnnviz.types import Array, Image, LayerNames, Score, Variables
 
@@ -34,44 +36,61 @@ class Place(NamedTuple):
     kind: str
     function: str
     aliases: tuple[str, ...]
+    rank: int  # the number of axes of the image that is explained, and so of a layer with the same sides
+    end: Value  # what is explained: the logits, or the layer of a unit
 
     @property
     def bends(self) -> tuple[str, ...]:
         """The primitives between it and the logits that are not piecewise linear."""
         value = self.traced.layers[self.name].value
-        return unlike(between(self.traced.graph, value, self.traced.logits), is_piecewise_linear)
+        return unlike(between(self.traced.graph, value, self.end), is_piecewise_linear)
 
     @property
     def spatial(self) -> bool:
-        return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
+        return len(self.shape) == self.rank and math.prod(self.shape[:-1]) > 1
 
     @property
     def tokens(self) -> bool:
-        """Whether it holds one row per token, which can be laid out as a map."""
-        return len(self.shape) == 2 and token_grid(self.shape[0], self.traced.image.shape[1:]) is not None
+        """Whether it holds one row per token of a picture, which `tokens.as_map` lays out as a map."""
+        return self.rank == 3 and len(self.shape) == 2 and self.shape[0] > 1
 
 
-def places(model: Any, variables: Variables, image_shape: Sequence[int], call: Mapping[str, Any]) -> list[Place]:
-    """The model's layers in order of execution."""
-    return _places(trace(model, variables, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), call))
+def places(
+    model: Any,
+    variables: Variables,
+    image_shape: Any,
+    call: Mapping[str, Any],
+    output: OutputName = None,
+    *,
+    rank: int | None = None,
+    unit: str | None = None,
+) -> list[Place]:
+    """The model's layers in order of execution, with where they lead to: the logits, or the layer of a `unit`.
+
+    `image_shape` is that of one image, or as in `probe.layers`; `rank` is the number of axes of the input that is
+    explained, needed of several.
+    """
+    image = one_image(image_shape)
+    rank = len(image.shape) - 1 if rank is None else rank
+    return _places(trace(model, variables, image, call_for(call, 1), output), rank, unit)
 
 
 @lru_cache(maxsize=64)
-def _places(traced: Trace) -> list[Place]:
-    found, narrow, graph = [], _narrow(traced), traced.graph
-    leading = {traced.logits, *(value for node in graph.needed([traced.logits]) for value in node.inputs)}
+def _places(traced: Trace, rank: int, unit: str | None) -> list[Place]:
+    end = traced.logits if unit is None else traced.value(unit)
+    found, narrow, graph = [], _narrow(traced, end), traced.graph
+    leading = {end, *(value for node in graph.needed([end]) for value in node.inputs)}
     for address in traced.addresses:
         layer = traced.layers[address.name]
         shape = tuple(n for axis, n in enumerate(layer.value.shape) if axis != traced.axes[address.name])
-        convolution, leads = "conv" in layer.kind.lower(), layer.value in leading
-        through = layer.value in narrow
-        found.append(Place(address.name, shape, layer.bends, convolution, leads, through, traced, *address[1:]))
+        made = layer.bends, "conv" in layer.kind.lower(), layer.value in leading, layer.value in narrow
+        found.append(Place(address.name, shape, *made, traced, *address[1:], rank, end))
     return found
 
 
-def _narrow(traced: Trace) -> set[Value]:
-    """The values through which all paths from the image to the logits go."""
-    parents, value, found = Flow(traced.graph, [traced.image]).parent, traced.logits, set()
+def _narrow(traced: Trace, end: Value) -> set[Value]:
+    """The values through which all paths from the images to what is explained go."""
+    parents, value, found = Flow(traced.graph, list(traced.images.values())).parent, end, set()
     while value is not None:
         found.add(value)
         value = parents.get(value)
@@ -123,7 +142,7 @@ def usual(places: Sequence[Place]) -> str:
 def _said(places: Sequence[Place]) -> str:
     """What the graph hides, as a sentence: loops and branches on the way to the logits."""
     traced = places[0].traced if places else None
-    nodes = traced.graph.needed([traced.logits]) if traced is not None else []
+    nodes = traced.graph.needed([places[0].end]) if traced is not None else []
     hidden = dict.fromkeys(f"`{node.name}` (in {node.scope or 'the model'})" for node in nodes if node.name in LOOPS)
     return f" The layers inside {' and '.join(hidden)} cannot be looked at." if hidden else ""
 

@@ -1,29 +1,26 @@
 """What is said where JAX cannot go backwards: through a `while_loop`, whose number of rounds depends on its values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import jax
-import jax.numpy as jnp
 
 from cnnviz.errors import InputError
-from cnnviz.probe.trace import trace
-from cnnviz.types import Given, Variables
+from cnnviz.graph import Graph
 
 REFUSAL = "Reverse-mode differentiation does not work for lax.while_loop"
 
 
 @contextmanager
-def loops_named(model: Any, variables: Variables, images: Given, call: Mapping[str, Any]) -> Iterator[None]:
-    """Raises InputError, with the loop's place in the model, where JAX refuses to differentiate a `while_loop`."""
+def loops_named(graph: Callable[[], Graph]) -> Iterator[None]:
+    """Raises InputError, with the loop's place in the model, where JAX refuses to differentiate a `while_loop`.
+
+    `graph` makes the model's graph, which is asked for the place.
+    """
     try:
         yield
     except ValueError as error:
         if REFUSAL not in str(error):
             raise
-        traced = trace(model, variables, jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32), call)
-        loops = (node for node in traced.graph.needed(traced.outputs) if node.name == "while")
+        loops = (node for node in graph().nodes if node.name == "while")
         place = next(("/".join(filter(None, (node.scope, *node.calls))) for node in loops), "") or "the model"
         raise InputError(
             f"The while_loop in {place} has no derivative, which this method takes; a loop of a fixed number of rounds "

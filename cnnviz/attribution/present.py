@@ -23,7 +23,7 @@ UPSAMPLING = ("bilinear", "bilinear_corners", "bicubic", "nearest")
 
 
 class Attribution(NamedTuple):
-    """The maps `[n h w]`, each layer's maps at the layer's resolution, and the completeness gap of each image `[n]`.
+    """The maps, `[n h w]` of pictures, each layer's at the layer's resolution, and each image's completeness gap `[n]`.
 
     The gap is the sum of the raw values minus what the method's law says they sum to; None if there is no such law.
     """
@@ -52,7 +52,8 @@ class Presentation:
 
     def __call__(self, method: Method, score: Score, image: Image, raw: Raw) -> Attribution:
         """The attribution of one image; `jax.vmap` makes it that of many."""
-        maps, layers = present(raw, image.shape, self.channels or method.channels, self.upsampling)
+        channels = self.channels or method.channels
+        maps, layers = present(raw, image.shape, channels, self.upsampling, are_maps=method.maps)
         if not self.details:
             return Attribution(maps, {}, None)
         target = method.completeness_target(score, image)
@@ -61,31 +62,39 @@ class Presentation:
 
 
 def present(
-    raw: Raw, image_shape: tuple[int, ...], channels: str, upsampling: str | None
+    raw: Raw, image_shape: tuple[int, ...], channels: str, upsampling: str | None, *, are_maps: bool = False
 ) -> tuple[Array, dict[str, Array]]:
-    """One map for an image `[h w]`, and the map of each layer at the layer's resolution."""
+    """One map of an image over its sides, and the map of each layer at the layer's resolution.
+
+    A vector has no sides: its map has one value per feature. Values of a layer without the image's sides, as a dense
+    layer's, stay as they are. `are_maps` says that a layer's values have no channels any more.
+    """
     if not isinstance(raw, Mapping):
-        return CHANNELS[channels](raw), {}
-    side = image_shape[0], image_shape[1]
-    maps = {name: CHANNELS[channels](values) if values.ndim == 3 else values for name, values in raw.items()}
-    sized = [upsampled(values if len(maps) == 1 else scaled(values), side, upsampling) for values in maps.values()]
+        return CHANNELS[channels](raw) if len(image_shape) > 1 else raw, {}
+    side = image_shape[:-1]
+    fitting = {name for name, values in raw.items() if side and values.ndim == len(image_shape) - are_maps}
+    reduced = lambda name: CHANNELS[channels](raw[name]) if name in fitting and not are_maps else raw[name]
+    maps = {name: reduced(name) for name in raw}
+    whole = {name: values if len(maps) == 1 else scaled(values) for name, values in maps.items()}
+    sized = [upsampled(values, side, upsampling) if name in fitting else values for name, values in whole.items()]
     return fused(sized), maps
 
 
-def upsampled(values: Array, side: tuple[int, int], how: str | None) -> Array:
-    """A map `[h w]` or maps `[h w c]` at another size by the named method; unchanged for None or without two axes.
+def upsampled(values: Array, side: tuple[int, ...], how: str | None) -> Array:
+    """A map over sides such as `[h w]`, or maps `[h w c]`, at another size by the named method; unchanged for None.
 
     "bilinear" and "bicubic" take pixels as areas (half-pixel centers), as OpenCV and PyTorch do by default;
     "bilinear_corners" aligns the centers of the corner pixels (`align_corners`).
     """
-    if how is None or values.ndim not in (2, 3):
+    if how is None:
         return values
-    shape = (*side, *values.shape[2:])
+    axes = tuple(range(len(side)))
+    shape = (*side, *values.shape[len(side) :])
     if how != "bilinear_corners":
         return jax.image.resize(values, shape, {"bicubic": "cubic"}.get(how, how), antialias=False)
-    ratio, shift = zip(*map(_corner_to_corner, values.shape[:2], side), strict=True)
+    ratio, shift = zip(*map(_corner_to_corner, values.shape[: len(side)], side), strict=True)
     return jax.image.scale_and_translate(
-        values, shape, (0, 1), jnp.array(ratio), jnp.array(shift), "linear", antialias=False
+        values, shape, axes, jnp.array(ratio), jnp.array(shift), "linear", antialias=False
     )
 
 
@@ -98,7 +107,7 @@ def _corner_to_corner(length: int, wanted: int) -> tuple[float, float]:
 
 
 def fused(maps: list[Array]) -> Array:
-    """The mean of several maps `[h w]`, each already scaled."""
+    """The mean of several maps of one shape, each already scaled."""
     if len({values.shape for values in maps}) > 1:
         shapes = ", ".join(str(values.shape) for values in maps)
         raise InputError(f"Maps of different shapes, {shapes}, cannot be fused: name one layer, or give upsampling=...")

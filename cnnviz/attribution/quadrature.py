@@ -1,6 +1,7 @@
 """QUADRATURES: nodes and weights `[n]` of integrals from 0 to 1, by name; the weights sum to 1."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -49,8 +50,8 @@ QUADRATURES: dict[str, Callable[[int], tuple[Nodes, Nodes]]] = {
 }
 
 
-def quadrature(name: str, n: int) -> tuple[Nodes, Nodes]:
-    """The nodes and weights `[n]` of the named rule, in float32."""
+def quadrature(name: str, n: int, dtype: Any = np.float32) -> tuple[Nodes, Nodes]:
+    """The nodes and weights `[n]` of the named rule, in the precision of the images."""
     check_known("quadrature", name, QUADRATURES)
     nodes, weights = QUADRATURES[name](n)
-    return nodes.astype(np.float32), weights.astype(np.float32)
+    return nodes.astype(dtype), weights.astype(dtype)

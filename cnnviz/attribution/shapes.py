@@ -3,8 +3,9 @@
 A method is a frozen dataclass whose fields are its options. `method` makes it a pytree: plain fields are static, and
 fields made by `per_image`, `image_set` or `arrays` are traced, so that other values do not recompile.
 
-What a method gives for an image is raw: an array `[h w c]` in the image's shape, or for methods that look at layers a
-dict from a layer's name to an array in the layer's shape, or to a map `[h w]` of it.
+An image is `[h w c]`, or `[t c]`, `[d h w c]` or `[f]`: below, `[... c]`. What a method gives for it is raw: an array
+in the image's shape, or for methods that look at layers a dict from a layer's name to an array in the layer's shape,
+or, for those that say so by `maps`, to a map of it without channels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,23 +17,23 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place
 from cnnviz.errors import InputError
-from cnnviz.types import Array, Float, Image, Key, PyTree, Scalar, Score
+from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 Raw = Array | Mapping[str, Array]
 
 
 def per_image(*, default: Any) -> Any:
-    """A field that is a number, an image `[h w c]`, one per image `[n h w c]`, or the name of an infill.
+    """A field that is a number, an image `[... c]`, one per image `[n ... c]`, or the name of an infill.
 
-    A method sees it as one image `[h w c]`.
+    A method sees it as one image `[... c]`.
     """
     return field(default=default, metadata={"per_image": True, "array": True})
 
 
 def image_set(*, default: Any) -> Any:
-    """A field that holds images of a data set `[m h w c]`; also a number, an image `[h w c]`, or the name of an infill.
+    """A field that holds images of a data set `[m ... c]`; also a number, an image `[... c]`, or the name of an infill.
 
-    A method sees it as images `[m h w c]`, of which there is one unless a set was given. `image_sets` finds it.
+    A method sees it as images `[m ... c]`, of which there is one unless a set was given. `image_sets` finds it.
     """
     return field(default=default, metadata={"image_set": True, "array": True})
 
@@ -70,12 +71,13 @@ class Method:
 
     `channels` is how a pixel's channels are reduced to one value (see `present.CHANNELS`), `random` whether a key is
     needed, `rewritten` whether the score may come in the form that is fast on CPU: a method that reads the score's
-    graph needs it as the model wrote it.
+    graph needs it as the model wrote it. `maps` says that what it gives for a layer has no channels any more.
     """
 
     channels: ClassVar[str] = "sum"
     random: ClassVar[bool] = False
     rewritten: ClassVar[bool] = True
+    maps: ClassVar[bool] = False
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         """The method with the options that depend on the model filled in: layers, and sizes that follow the image's."""
@@ -160,13 +162,14 @@ def image_sets(method: Method) -> list[str]:
 
 
 def set_size(baseline: Any) -> int:
-    """How many images there are in a field made by `image_set`."""
-    return len(baseline) if getattr(baseline, "ndim", 0) == 4 else 1
+    """How many images there are in a field made by `image_set`, as the runner hands it to a method."""
+    return len(baseline) if getattr(baseline, "ndim", 0) > 0 else 1
 
 
-def as_images(baseline: Any, image: Image) -> Float[Array, "m h w c"]:
-    """A field made by `image_set` as images: a number or an image alone is a set of one."""
-    return jnp.broadcast_to(jnp.asarray(baseline, image.dtype), (set_size(baseline), *image.shape))
+def as_images(baseline: Any, image: Image) -> Array:
+    """A field made by `image_set` as images `[m ... c]`: a number or an image alone is a set of one."""
+    size = len(baseline) if getattr(baseline, "ndim", 0) > image.ndim else 1
+    return jnp.broadcast_to(jnp.asarray(baseline, image.dtype), (size, *image.shape))
 
 
 def value(score: Score, image: Image) -> Scalar:
@@ -174,7 +177,7 @@ def value(score: Score, image: Image) -> Scalar:
     return score(image, {})[0]
 
 
-def gradient(score: Score, image: Image) -> Float[Array, "h w c"]:
+def gradient(score: Score, image: Image) -> Image:
     """The score's gradient with respect to the pixels."""
     return jax.grad(lambda x: value(score, x))(image)
 

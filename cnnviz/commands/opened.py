@@ -1,6 +1,6 @@
 """The network that the options of `visualize.py` name: a run, a file, or a class of your own with weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from cnnviz.pictures import PICTURES
 
 # options that a run or file leaves no room for
 FOR_WEIGHTS = ("model_options", "image_shape", "classes", "prepare", "names")
+EMPTY: Mapping[str, Any] = {}
 
 
 class Asked:
@@ -93,8 +94,9 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     prepare = _prepare(options, shape, expected)
     names, count = _classes(options, asked)
     model = networks.build(options.model, chosen, count, shape)
-    if expected and count is None and (count := networks.count_classes(tree, model)) is not None:
-        model = networks.build(options.model, chosen, count, shape)
+    if isinstance(tree, StateDict) and expected and count is None:
+        count = networks.count_classes(tree, model)
+        model = model if count is None else networks.build(options.model, chosen, count, shape)
     if count is not None:
         networks.check_outputs(model, options.model, count, shape)
     table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
@@ -113,11 +115,11 @@ def _of_keras(options: Any) -> Any:
     return net if options.prepare is None else replace(net, prepare=_prepare(options, net.image_shape))
 
 
-def _prepare(options: Any, shape: Sequence[int], expected: Any = None) -> Any:
-    """What `--prepare` says, or else what such weights expect."""
+def _prepare(options: Any, shape: Sequence[int], expected: Mapping[str, Any] = EMPTY) -> Any:
+    """The preparation that `--prepare` says, or else the expected one."""
     from cnnviz import networks
 
-    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or expected or None)
+    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or dict(expected) or None)
     prepare.check(shape[-1])
     return prepare
 

@@ -1,19 +1,23 @@
-"""Attribution maps: one row per image, one column per method, one printed scale per column."""
+"""Attribution maps: one row per image, one column per method, one printed scale per column.
+
+Of signals, a map is the background of the signal's curve.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.figures.finite import masked
-from cnnviz.figures.image import draw_image
+from cnnviz.figures.image import draw_image, draw_signal
 from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import MARGIN, default_style, page, place, shortened
 
+SIGNAL = 0.7, 2.2  # inches: the height and width of a signal
 CELL, GAP, LINE = 1.15, 0.12, 0.16  # inches: a map, the space after it, a line of text
 WORDS, HEAD, BAR, FOOT = 1.75, 0.46, 0.09, 0.3  # inches: row title, column title, color bar, the color bar's numbers
 
@@ -21,25 +25,25 @@ WORDS, HEAD, BAR, FOOT = 1.75, 0.46, 0.09, 0.3  # inches: row title, column titl
 class Column(NamedTuple):
     """The maps of one method, all on `scale`; `notes` has one line of text per map, or is empty."""
 
-    maps: Float[np.ndarray, "n h w"]
+    maps: Float[np.ndarray, "n *sides"]
     scale: Scale
     notes: Sequence[str] = ()
 
 
 @default_style()
 def attributions(
-    images: UInt8[np.ndarray, "n h w c"], rows: Sequence[str], columns: Mapping[str, Column], *, title: str = ""
+    images: Shaped[np.ndarray, "n *sides c"], rows: Sequence[str], columns: Mapping[str, Column], *, title: str = ""
 ) -> Figure:
     """One row per image: its title (of one or more lines), the image, and the map of each method.
 
-    Each column has its name above, in up to three lines, and its scale below.
+    Images are uint8 pictures `[n h w c]` or signals `[n t c]`. Each column has its name above, in up to three lines,
+    and its scale below.
     """
-    count, (h, w) = len(images), images.shape[1:3]
-    cell = CELL * h / max(h, w)
+    count, (cell, width) = len(images), _cell(images)
     noted = any(any(column.notes) for column in columns.values())
     step = cell + GAP + (LINE if noted else 0)
     height = HEAD + count * step + BAR + FOOT
-    across = CELL * w / max(h, w) + GAP
+    across = width + GAP
     figure = page(WORDS + (len(columns) + 1) * across + MARGIN, height, title, arranged=False)
     tops = [height - HEAD - i * step for i in range(count)]
     _write_rows(figure, rows, tops)
@@ -51,10 +55,20 @@ def attributions(
         left = WORDS + k * across
         ax = _column(figure, left, across - GAP, tops, cell, name)
         _draw_maps(ax, column, step, cell, across - GAP)
+        for i, signal in enumerate(images if images.ndim == 3 else ()):
+            draw_signal(ax, signal, _extent(i, step, cell, across - GAP))
         _frame(ax, tops, cell, across - GAP)
         bar = place(figure, left, FOOT, across - GAP, BAR)
         _print_scale(bar, column)
     return figure
+
+
+def _cell(images: Shaped[np.ndarray, "n *sides c"]) -> tuple[float, float]:
+    """The height and width of a cell in inches."""
+    if images.ndim == 3:
+        return SIGNAL
+    h, w = images.shape[1:3]
+    return CELL * h / max(h, w), CELL * w / max(h, w)
 
 
 def _column(figure: Figure, left: float, width: float, tops: Sequence[float], cell: float, name: str) -> Axes:
@@ -82,7 +96,7 @@ def _extent(i: int, step: float, cell: float, width: float) -> tuple[float, floa
 def _draw_maps(ax: Axes, column: Column, step: float, cell: float, width: float) -> None:
     for i, values in enumerate(column.maps):
         extent = _extent(i, step, cell, width)
-        values = column.scale.clipped(masked(values))
+        values = column.scale.clipped(masked(values if values.ndim == 2 else values[None]))
         if np.isnan(values).all():
             ax.text(width / 2, i * step + cell / 2, "NaN", fontsize=7, ha="center", va="center")
         ax.imshow(values, cmap=column.scale.colormap, norm=column.scale.norm, extent=extent, interpolation="none")

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from cnnviz.figures.image import Pixels, draw_image
+from cnnviz.figures.image import Shown, draw_image
 from cnnviz.figures.style import BLUE, GRAY, GREEN, VERMILLION, default_style, page, shortened, tidy
 
 
@@ -28,7 +28,7 @@ def code(values: Float[np.ndarray, " n"], *, title: str = "", label: str = "acti
 
 @default_style()
 def probabilities(
-    pixels: Pixels, values: Float[np.ndarray, " n"], labels: Sequence[str], *, true: int | None = None, title: str = ""
+    pixels: Shown, values: Float[np.ndarray, " n"], labels: Sequence[str], *, true: int | None = None, title: str = ""
 ) -> Figure:
     """The image, and next to it one bar per class, from the top down; the true class is green, hatched and labelled."""
     figure = page(8.4, max(2.6, 0.26 * len(values) + 0.6), title)

@@ -84,7 +84,7 @@ def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str,
     ax.set_axis_off()
     _cover_blank(ax, len(maps), columns)
     _mark_missing(ax, maps, columns)
-    _print_indices(ax, columns, math.ceil(len(maps) / columns), axes)
+    print_indices(ax, columns, math.ceil(len(maps) / columns), axes)
 
 
 def _mark_missing(ax: Axes, maps: Maps, columns: int) -> None:
@@ -103,7 +103,7 @@ def _cover_blank(ax: Axes, count: int, columns: int) -> None:
         ax.add_patch(blank)
 
 
-def _print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> None:
+def print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> None:
     """Indices along two sides as plain text, which takes a quarter of the time of ticks."""
     step = 1 if any(axes) else columns
     for column in range(0, columns, math.ceil(columns / 32)):

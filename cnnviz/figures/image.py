@@ -1,10 +1,10 @@
-"""Images as they are in the data set: gray ones dark on white, others in color."""
+"""Images as they are in the data set: gray ones dark on white, others in color; signals as curves."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -12,13 +12,34 @@ from matplotlib.patches import Rectangle
 from cnnviz.figures.style import NARROWEST, default_style, page, shortened
 
 Pixels = UInt8[np.ndarray, "h w c"]
+Shown = Shaped[np.ndarray, "*sides c"]  # pixels, or a signal [t c] of any type
+Extent = tuple[float, float, float, float]  # left, right, bottom, top
 SIDE = 1.4  # inches: the width of an image in a gallery
 
 
-def draw_image(ax: Axes, pixels: Pixels, extent: tuple[float, float, float, float] | None = None) -> None:
-    """Draws the image: RGB if it has three channels, else its first channel in gray, with 255 as black."""
+def draw_image(ax: Axes, pixels: Shown, extent: Extent | None = None) -> None:
+    """Draws the image: RGB if it has three channels, else its first channel in gray, with 255 as black.
+
+    A signal is drawn as a curve for each channel.
+    """
+    if pixels.ndim == 2:
+        return draw_signal(ax, pixels, extent or (0.0, 1.0, 0.0, 1.0))
     shown = pixels if pixels.shape[-1] == 3 else pixels[..., 0]
     ax.imshow(shown, cmap="gray_r", vmin=0, vmax=255, interpolation="none", extent=extent)
+    ax.set_axis_off()
+
+
+def draw_signal(ax: Axes, signal: Shown, extent: Extent) -> None:
+    """The signal's channels as curves in `extent`, from its least to its greatest value."""
+    left, right, bottom, top = extent
+    known = np.where(np.isfinite(signal), signal, np.nan)
+    low, high = (float(end(known)) if np.isfinite(known).any() else 0.0 for end in (np.nanmin, np.nanmax))
+    level = (signal - low) / (high - low if high > low else 1.0)
+    edge = 0.5 * (right - left) / len(signal)  # a value stands in the middle of its sample
+    x = np.linspace(left + edge, right - edge, len(signal))
+    for channel in np.moveaxis(bottom + (0.06 + 0.88 * level) * (top - bottom), 1, 0):
+        ax.plot(x, channel, color="white", linewidth=2.4)  # a halo, for the curve to be seen on any map
+        ax.plot(x, channel, color="0.1", linewidth=0.9)
     ax.set_axis_off()
 
 
@@ -37,19 +58,20 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
 
 @default_style()
 def gallery(
-    images: UInt8[np.ndarray, "n h w c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
+    images: Shaped[np.ndarray, "n *sides c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
 ) -> Figure:
     """Images row by row, each above its label of one or more lines."""
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     lines = max(label.count("\n") + 1 for label in labels)
-    step = images.shape[1] / images.shape[2] + 0.115 * lines + 0.08  # a cell's height, in widths of an image
+    tall = images.shape[1] / images.shape[2] if images.ndim == 4 else 0.4
+    step = tall + 0.115 * lines + 0.08  # a cell's height, in widths of an image
     across = columns * 1.1 - 0.1
     figure = page(across * SIDE, rows * step * SIDE, title)
     ax = figure.subplots()
     for i, (pixels, label) in enumerate(zip(images, labels, strict=True)):
         x, y = i % columns * 1.1, i // columns * step
-        bottom = y + images.shape[1] / images.shape[2]
+        bottom = y + tall
         draw_image(ax, pixels, (x, x + 1, bottom, y))
         short = "\n".join(shortened(line, 22) for line in label.splitlines())
         ax.text(x, bottom + 0.02, short, fontsize=8, va="top", linespacing=1.15, parse_math=False)

@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from cnnviz.graph.graph import Graph, Node, Value
 
 
-def value_bytes(graph: Graph, source: Value) -> int:
-    """The bytes of all values that depend on `source`, the inside of custom calls not counted."""
-    return sum(_size(value) for node in _dependent(graph, source) for value in node.outputs)
+def value_bytes(graph: Graph, *sources: Value) -> int:
+    """The bytes of all values that depend on any of `sources`, the inside of custom calls not counted."""
+    return sum(_size(value) for node in _dependent(graph, *sources) for value in node.outputs)
 
 
-def layer_bytes(graph: Graph, source: Value) -> int:
-    """The bytes of the outputs of convolutions and matrix products that depend on `source`.
+def layer_bytes(graph: Graph, *sources: Value) -> int:
+    """The bytes of the outputs of convolutions and matrix products that depend on any of `sources`.
 
     A gradient needs all of these, or values as large, in memory at once.
     """
-    return sum(_size(value) for node in _dependent(graph, source) if _products(node) for value in node.outputs)
+    return sum(_size(value) for node in _dependent(graph, *sources) if _products(node) for value in node.outputs)
 
 
-def products(graph: Graph, source: Value) -> int:
-    """The multiplications of the convolutions and matrix products that depend on `source`."""
-    return sum(_products(node) for node in _dependent(graph, source))
+def products(graph: Graph, *sources: Value) -> int:
+    """The multiplications of the convolutions and matrix products that depend on any of `sources`."""
+    return sum(_products(node) for node in _dependent(graph, *sources))
 
 
-def _dependent(graph: Graph, source: Value) -> Iterator[Node]:
-    live = {source}
+def _dependent(graph: Graph, *sources: Value) -> Iterator[Node]:
+    live = set(sources)
     for node in graph.nodes:
         if live.intersection(node.inputs):
             live.update(node.outputs)

@@ -5,7 +5,7 @@ is not an operation: the mean within a normalization, the erf within GELU. Neith
 parameters, nor anything else that is linear in one value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -46,14 +46,12 @@ class Operation(NamedTuple):
 Found = tuple[str, Value, set[Node], bool]  # kind, value, the nodes inside, and whether it is a non-linearity
 
 
-def operations(
-    graph: Graph, sources: Sequence[Value], has_names: Callable[[tuple[str, ...]], bool] = lambda labels: True
-) -> list[Operation]:
-    """The operations on values that depend on `sources`, in order, wherever labels have names."""
+def operations(graph: Graph, sources: Sequence[Value]) -> list[Operation]:
+    """The operations on values that depend on `sources`, in order."""
     reading = _Reading(graph, sources)
     found, done = [], set()
     for node in reversed(graph.nodes):
-        if node in done or not reading.is_candidate(node) or not has_names(node.labels):
+        if node in done or not reading.is_candidate(node):
             continue
         if (operation := reading.operation(node)) is not None:
             kind, value, inside, bends = operation

@@ -6,7 +6,7 @@ Flattened values keep the size of their windows until they are summed. A sum ove
 and so does an unknown primitive, so a receptive field is never reported too small.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import floor
 
@@ -18,21 +18,25 @@ Side = Window | Scattered | None  # None is the entire side of the image
 Windows = tuple[Side, ...]
 
 
-def receptive_fields(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int, int]]:
-    """For each value that depends on the image, how many pixels it can depend on: (vertically, horizontally).
+def receptive_fields(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value, tuple[int, ...]]:
+    """For each value that depends on the image, how many pixels it can depend on along each side.
 
-    `sides` are the vertical and horizontal axes of the input `image`.
+    `sides` are the sides' axes of the input `image`, the vertical and horizontal one for a picture.
     """
-    windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
-    h, w = (image.shape[axis] for axis in sides)
-    return {value: (_pixels(high, h), _pixels(wide, w)) for value, (high, wide) in windows.items()}
+    lengths = [image.shape[axis] for axis in sides]
+    found = side_windows(graph, image, sides)
+    return {value: tuple(map(_pixels, windows, lengths)) for value, windows in found.items()}
 
 
-def side_axes(graph: Graph, image: Value, sides: tuple[int, int]) -> dict[Value, tuple[int | None, int | None]]:
-    """For each value that depends on the image, its (vertical, horizontal) axis; None for a side that it has lost."""
-    windows = _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
+def side_axes(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value, tuple[int | None, ...]]:
+    """For each value that depends on the image, its axis along each side; None for a side that it has lost."""
     axis = lambda window: window.axis if isinstance(window, Window) else None
-    return {value: (axis(high), axis(wide)) for value, (high, wide) in windows.items()}
+    return {value: tuple(map(axis, windows)) for value, windows in side_windows(graph, image, sides).items()}
+
+
+def side_windows(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value, Windows]:
+    """For each value that depends on the image, its window along each side."""
+    return _propagate(graph, {image: tuple(Window(axis) for axis in sides)})
 
 
 def _pixels(side: Side, length: int) -> int:

@@ -32,17 +32,17 @@ def of_model(
     if image_shape is None:
         raise InputError("A network from a model needs the shape of its images, image_shape=(h, w, c).")
     name = name or type(model).__name__
-    begun: Sequence[Variables] | None = None
     if isinstance(model, nnx.Module):
         model, own = probe.from_nnx(model)
-        variables, begun = own if variables is None else variables, ()
+        variables = own if variables is None else variables
     if variables is None:
         raise InputError(f"A network needs the variables of its model; {name} came without.")
     shape: Any = tuple(image_shape)
     prepare = prepare or Prepare()
     prepare.check(shape[-1])
     given = probe.as_variables(variables)
-    begun = Drawn(model, shape, seed) if begun is None else begun
+    can_draw = not isinstance(model, probe.Adapter) or model.is_drawable
+    begun: Sequence[Variables] = Drawn(model, shape, seed) if can_draw else ()
     net = Net(name, model, [given], begun, shape, classes=tuple(map(str, classes)), prepare=prepare)
     if classes and (outputs := probe.output_shape(model, given, shape)) != (len(classes),):
         raise InputError(f"{name} gives an output of shape {outputs} per image; {len(classes)} classes were named.")

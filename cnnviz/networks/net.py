@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cnnviz.errors import InputError
 from cnnviz.networks.prepare import Prepare
 from cnnviz.probe import Layer, find, find_one, output_shape
 from cnnviz.probe import ending as ending_of
@@ -16,6 +17,8 @@ from cnnviz.types import LayerNames, Variables
 @dataclass(frozen=True)
 class Net:
     """A model and its variables, with the shape `(h, w, c)` of its images and the names of its classes.
+
+    The images of a network for signals are `(t, c)`, those of one for volumes `(d, h, w, c)`.
 
     `members` has the variables of one network per seed in `seeds`, or of a single network if `seeds` is empty.
     `beginnings` has the variables of each member before its first step, or freshly drawn ones; it is empty for an NNX
@@ -28,7 +31,7 @@ class Net:
     model: Any
     members: Sequence[Variables]
     beginnings: Sequence[Variables]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     dataset: str = ""
     prepare: Prepare = Prepare()
@@ -44,7 +47,9 @@ class Net:
 
     @property
     def untrained(self) -> Variables:
-        """The variables of the first member before its first step."""
+        """The variables of the first member before its first step; raises InputError if they are not known."""
+        if not self.beginnings:
+            raise InputError(f"{self.name} has no untrained variables: its module cannot be drawn again.")
         return self.beginnings[0]
 
     @property

@@ -26,7 +26,7 @@ def published(weights: Any, name: str) -> Mapping[str, Any] | None:
     return EXPECTED.get(name) if isinstance(weights, StateDict) else None
 
 
-def count_classes(weights: StateDict, model: Any) -> int | None:
+def count_classes(weights: Mapping[str, Any], model: Any) -> int | None:
     """The number of classes that published weights of the model were trained for; None if they have other names."""
     return classes_in(weights, model)
 

@@ -13,10 +13,12 @@ from cnnviz.figures.bars import code
 from cnnviz.figures.grids import grids
 from cnnviz.figures.image import image
 from cnnviz.figures.scales import scale_of
+from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, sample, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, sample, size
+from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
 
 MOST_LAYERS, MOST_MAPS, MOST_UNITS = 4, 256, 2048
@@ -35,16 +37,24 @@ class Activations(OfImage, OfLayer, OneByOne):
         values = probe.activations(net.model, net.variables, images, names)
         more = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
         where, subject = f"{net.name} on {shown.title}", {"network": net.name, "image": shown.subject}
-        maps = [values_picture(where, name, np.asarray(found[0]), more, subject) for name, found in values.items()]
+        sides = len(net.image_shape) - 1
+        maps = [values_picture(where, n, np.asarray(found[0]), more, subject, sides) for n, found in values.items()]
         return [image_picture(shown), *maps]
 
 
 def image_picture(shown: Sample) -> Picture:
-    """The image itself."""
+    """The image itself: a picture, the middle slice of a volume, or the curves of a signal."""
     pixels = shown.pixels
-    caption = f"{size(pixels.shape)} values from 0 to 255" + ("." if pixels.shape[-1] == 3 else ", 255 in black.")
-    draw = partial(image, pixels, title=shown.title)
-    axes = {"image": ("height", "width", "channel")}
+    axes = {"image": (*NAMES[pixels.ndim - 1], "channel")}
+    if pixels.ndim == 2:
+        curves = np.moveaxis(pixels, 1, 0).astype(np.float32)
+        scale = scale_of(curves)
+        draw = partial(signals, {"": curves}, scale, title=shown.title, label="value")
+        caption = f"{size(pixels.shape)} values, one curve per channel, on the scale {scale.low:g} to {scale.high:g}."
+    else:
+        flat, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
+        caption = f"{size(pixels.shape)} values from 0 to 255" + ("." if pixels.shape[-1] == 3 else ", 255 in black.")
+        draw, caption = partial(image, flat, title=shown.title), caption + sliced
     return Picture("image", shown.title, caption, {"image": pixels}, draw, {"image": shown.subject}, axes)
 
 
@@ -57,7 +67,7 @@ def spatial_layers(net: Net) -> list[Layer]:
     """
     convolutions = kernels.kernels(net.variables).keys()
     layers = [layer for layer in net.layers if not layer.repeats]
-    maps = [layer for layer in layers if len(layer.shape) == 3]
+    maps = [layer for layer in layers if len(layer.shape) == len(net.image_shape) > 1]
     choices = [
         [layer for layer in maps if layer.bends],
         [layer for layer in maps if layer.name.split("@")[0] in convolutions],
@@ -74,17 +84,19 @@ def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
 
 
 def values_picture(
-    where: str, name: str, values: Float[np.ndarray, "..."], left_out: str, subject: Mapping[str, Any]
+    where: str, name: str, values: Float[np.ndarray, "..."], left_out: str, subject: Mapping[str, Any], sides: int = 2
 ) -> Picture:
-    """One layer's values for one image: `[h w c]` as a grid of maps, `[h w]` as one map, `[units]` as bars.
+    """One layer's values for one image of so many `sides`: `[h w c]` as a grid of maps, `[h w]` as one map.
 
-    Maps of one pixel are drawn as bars too. Raises Skipped if the values have another shape.
+    `[t c]` of a signal are curves, `[d h w c]` of a volume maps of its middle slice, `[units]` bars; so are maps of one
+    pixel. Raises Skipped if the values have another shape.
     """
     numbers, subject = {name: values}, {**subject, "layer": name}
-    axes = {name: {3: ("height", "width", "channel"), 2: ("height", "width"), 1: ("unit",)}.get(values.ndim, ())}
+    with_channels = values.ndim == sides + 1
+    axes = {name: axis_names(values.ndim, sides)}
     stem = f"activations_{name}"
-    if values.ndim in (2, 3) and max(values.shape[:2]) > 1:
-        maps = np.moveaxis(values, 2, 0) if values.ndim == 3 else values[None]
+    if values.ndim > 1 and values.ndim in (sides, sides + 1) and max(values.shape[:sides]) > 1:
+        maps = np.moveaxis(values, -1, 0) if with_channels else values[None]
         return replace(maps_picture(stem, where, name, maps, left_out, numbers), subject=subject, axes=axes)
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
@@ -97,17 +109,26 @@ def values_picture(
 
 
 def maps_picture(
-    stem: str, where: str, name: str, maps: Float[np.ndarray, "n h w"], left_out: str, numbers: dict[str, np.ndarray]
+    stem: str, where: str, name: str, maps: Float[np.ndarray, "n *sides"], left_out: str, numbers: dict[str, np.ndarray]
 ) -> Picture:
-    """A grid of the maps `[n h w]`, at most 256 of them, all on one scale."""
+    """A grid of the maps, at most 256 of them, all on one scale; of volumes the middle slices, of signals curves."""
     scale = scale_of(maps)
-    shown = maps[:MOST_MAPS]
+    drawn, sliced = middle(maps, 1) if maps.ndim == 4 else (maps, "")
+    shown = drawn[:MOST_MAPS]
     count = f"{len(maps)}" if len(maps) <= MOST_MAPS else f"the first {MOST_MAPS} of {len(maps)}"
     title = f"{where}: {name}, {count} feature maps of {size(maps.shape[1:])}"
-    silent = int((maps == 0).all(axis=(1, 2)).sum())
+    silent = int((maps == 0).all(axis=tuple(range(1, maps.ndim))).sum())
     caption = (
         f"All maps on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(maps):,} of {maps.size:,} values "
-        f"are clipped. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero.{left_out}"
-        f"{missing('values', maps)}"
+        f"are clipped. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero."
+        f"{sliced}{left_out}{missing('values', maps)}"
     )
-    return Picture(stem, title, caption, numbers, partial(grids, {"": shown}, scale, title=title, label="activation"))
+    draw = partial(grids if shown.ndim == 3 else signals, {"": shown}, scale, title=title, label="activation")
+    return Picture(stem, title, caption, numbers, draw)
+
+
+def axis_names(count: int, sides: int) -> tuple[str, ...]:
+    """The names of the axes of a layer's values, for an image of so many sides; none if they are not known."""
+    if count == 1:
+        return ("unit",)
+    return {sides: NAMES.get(sides, ()), sides + 1: (*NAMES.get(sides, ()), "channel")}.get(count, ())

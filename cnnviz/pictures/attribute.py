@@ -24,8 +24,9 @@ from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.choices import indices, target_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
+from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Skipped, split_of
 from cnnviz.pictures.predictions import class_names
+from cnnviz.pictures.slices import middle
 from cnnviz.pictures.two_classes import per_class
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
@@ -170,17 +171,22 @@ class Page:
         what = WORDS.get(asked.target, asked.target)
         shown = f"{len(images)} {asked.split} image{'s' * (len(images) > 1)} of {dataset.title}"
         title = f"{net.name} on {shown}: what {what} rests on"
-        columns = columns_of(explained)
+        columns, sides = columns_of(explained), SIDES[images.ndim - 2]
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
             numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
             numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
         stem = f"attribute_{next(iter(explained))}" if numbered else "attribute"
-        draw = partial(attributions, images, self.rows, columns, title=title)
+        pixels, drawn, sliced = images, columns, ""
+        if len(sides) == 3:
+            pixels, sliced = middle(images, 1)
+            drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
+        draw = partial(attributions, pixels, self.rows, drawn, title=title)
         index = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
         subject = {"network": net.name, "image": index, "method": list(explained)}
-        axes = dict.fromkeys(explained, ("member", "image", "row", "column"))
-        return Picture(stem, title, caption_of(columns, explained, self.left_out), numbers, draw, subject, axes)
+        axes = dict.fromkeys(explained, ("member", "image", *sides))
+        caption = caption_of(columns, explained, self.left_out) + sliced
+        return Picture(stem, title, caption, numbers, draw, subject, axes)
 
     def manifest(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
         """Everything needed to reproduce the maps."""
@@ -192,7 +198,7 @@ class Page:
             "images": [int(i) for i in self.chosen],
             "target": asked.target,
             "seed": asked.seed,
-            "axes": "member, image, row, column",
+            "axes": ", ".join(("member", "image", *SIDES[len(self.net.image_shape) - 1])),
             "methods": {
                 name: options_of(found.method) | {"at": list(found.layers)} for name, found in explained.items()
             },

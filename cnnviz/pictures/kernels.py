@@ -15,16 +15,19 @@ from cnnviz.figures.finite import masked
 from cnnviz.figures.grids import grids
 from cnnviz.figures.montage import Maps, kernel_columns
 from cnnviz.figures.scales import Scale, scale_of, symmetric
+from cnnviz.figures.signals import Curves, signals
 from cnnviz.figures.statistics import scatter
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing_weights, statistics
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import Data, OneByOne, Picture, Skipped, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Skipped, size
+from cnnviz.pictures.slices import middle
 from cnnviz.pictures.weights import Pair, convolutions, pair, summary, weighted_layer
 
-Filters = Float[np.ndarray, "h w i o"]
+Filters = Float[np.ndarray, "*window i o"]
 FIRST_LIMIT = 0.5  # the same in every run, so that pictures of two runs can be compared
 MOST_KERNELS, MOST_SIDE, MOST_PANELS = 256, 16, 24
+AXES = {n + 2: (*sides, "input", "output") for n, sides in NAMES.items()} | {2: ("input", "output")}
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def kernels_picture(net: Net, layer: str) -> Picture:
     )
     draw = partial(_draw, panels, plan, scale, title)
     subject = {"network": net.name, "layer": layer}
-    axes = dict.fromkeys(weights, ("height", "width", "input", "output")[-weights["trained"].ndim :])
+    axes = dict.fromkeys(weights, AXES[weights["trained"].ndim])
     return Picture(f"kernels_{layer}", title, caption, weights, draw, subject, axes)
 
 
@@ -120,14 +123,14 @@ def _sets(net: Net) -> str:
 def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple[int, ...]) -> Filters:
     """The kernel as `[h w i o]`: a convolution's unchanged, a dense layer's on the flattened image reshaped.
 
-    Raises Skipped for any other kernel.
+    Of a network for signals it is `[t i o]`, for volumes `[d h w i o]`. Raises Skipped for any other kernel.
     """
-    if weights.ndim == 4:
+    if weights.ndim in (3, 4, 5):
         return weights
     if weights.ndim == 2 and len(weights) == math.prod(image_shape):
         return weights.reshape(*image_shape, -1)
     raise Skipped(
-        f"The kernel of {layer}, {size(weights.shape)}, cannot be drawn: it is neither a two-dimensional convolution's "
+        f"The kernel of {layer}, {size(weights.shape)}, cannot be drawn: it is neither a convolution's "
         f"nor a dense layer's on images of {size(image_shape)}."
     )
 
@@ -135,28 +138,35 @@ def as_filters(weights: Float[np.ndarray, "..."], layer: str, image_shape: tuple
 class Plan(NamedTuple):
     """Kernels as a grid of maps: a description, and the labels of columns and rows if they are inputs and outputs."""
 
-    maps: Maps
+    maps: Maps | Curves
     what: str
     columns: int
     axes: tuple[str, str] = ("", "")
 
 
-def _draw(panels: Mapping[str, Maps], plan: Plan, scale: Scale, title: str) -> Figure:
+def _draw(panels: Mapping[str, Maps | Curves], plan: Plan, scale: Scale, title: str) -> Figure:
+    if plan.maps.ndim == 2:
+        return signals(panels, scale, title=title, label="weight", columns=plan.columns, axes=plan.axes)
     label = "weight" if plan.maps.ndim == 3 else "weight, as red, green, blue"
     return grids(panels, scale, title=title, label=label, columns=plan.columns, axes=plan.axes)
 
 
 def arrange(filters: Filters) -> Plan:
-    """One map per kernel if it has one input, or three (red, green, blue); otherwise one per input and output."""
-    h, w, inputs, outputs = filters.shape
-    if inputs in (1, 3):
-        maps = np.moveaxis(filters, 3, 0)[:MOST_KERNELS]
+    """One map per kernel if it has one input, or three (red, green, blue); otherwise one per input and output.
+
+    Kernels of volumes are shown by their middle slice, those of signals as curves.
+    """
+    *window, inputs, outputs = filters.shape
+    at = f" at depth {window[0] // 2} of {window[0]}" if len(window) == 3 else ""
+    filters = middle(filters).values if at else filters
+    if inputs == 1 or (inputs == 3 and filters.ndim == 4):
+        maps = np.moveaxis(filters, -1, 0)[:MOST_KERNELS]
         count = f"{outputs}" if outputs <= MOST_KERNELS else f"the first {MOST_KERNELS} of {outputs}"
-        what = f"{count} kernels of {size((h, w, inputs))}"
+        what = f"{count} kernels of {size((*window, inputs))}{at}"
         return Plan(maps[..., 0] if inputs == 1 else maps, what, kernel_columns(len(maps)))
-    maps = filters.transpose(2, 3, 0, 1)[:MOST_SIDE, :MOST_SIDE]
-    what = f"{_first(inputs)} inputs by {_first(outputs)} outputs of its kernels, {size((h, w))} each"
-    return Plan(maps.reshape(-1, h, w), what, maps.shape[1], ("output", "input"))
+    maps = np.moveaxis(filters, (-2, -1), (0, 1))[:MOST_SIDE, :MOST_SIDE]
+    what = f"{_first(inputs)} inputs by {_first(outputs)} outputs of its kernels, {size(window)} each{at}"
+    return Plan(maps.reshape(-1, *maps.shape[2:]), what, maps.shape[1], ("output", "input"))
 
 
 def _first(count: int) -> str:

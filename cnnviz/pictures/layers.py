@@ -9,7 +9,7 @@ from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import Data, OneByOne, Picture, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, size
 from cnnviz.probe import Layer
 from cnnviz.probe.table import folded
 
@@ -31,9 +31,12 @@ class Layers(OfLayer, OneByOne):
         layers = legible(every) if self.depth is None else folded(every, self.depth)
         total = parameter_count(net.variables)
         title = f"{net.title}: layers for images of {size(net.image_shape)}, {total:,} parameters"
+        sides = " x ".join(NAMES.get(len(net.image_shape) - 1, ()))
         caption = (
-            "Output shape of one image as height x width x channels; the receptive field is the height x width of the "
-            "pixels that one value can depend on."
+            f"Output shape of one image as {sides} x channels; the receptive field is the {sides} of the pixels that "
+            "one value can depend on."
+            if sides
+            else "Output shape of one vector; the receptive field is the number of features that a value can depend on."
         )
         if counts := [layer.folded for layer in layers if layer.folded]:
             caption += f" {sum(counts):,} layers inside {len(counts):,} modules are in their rows; --depth lists them."

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Shaped
 from matplotlib.figure import Figure
 
 from cnnviz.atomic import atomic_write
@@ -13,10 +15,12 @@ from cnnviz.batching import Report
 from cnnviz.data import Dataset, Split
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.files import FORMATS, encoded
-from cnnviz.figures.image import Pixels
 from cnnviz.networks import Net
 
 SPLITS = ("train", "test")
+# the names of the sides of an image, and of a map, by how many there are
+NAMES = {1: ("time",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+SIDES = {1: ("time",), 2: ("row", "column"), 3: ("depth", "row", "column")}
 Numbers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -103,9 +107,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a data set: its pixels `[h w c]`, its label, and its name in titles."""
+    """One image of a data set: its pixels `[h w c]` or values, its label, and its name in titles."""
 
-    pixels: Pixels
+    pixels: Shaped[np.ndarray, "*sides c"]
     label: int
     title: str
     subject: Mapping[str, Any]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped
 
 from cnnviz import probe
 from cnnviz.batching import Report
@@ -21,6 +21,7 @@ from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, sample
+from cnnviz.pictures.slices import middle
 
 MOST_BARS, MOST_MISTAKES, MOST_COUNTS = 20, 24, 1000
 NAME = 60  # characters of a class name in a caption
@@ -43,7 +44,7 @@ class Predictions(OfImage, Kind):
         return [one, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
 
 
-def predict(net: Net, images: UInt8[np.ndarray, "n h w c"], report: Report | None = None) -> Probabilities:
+def predict(net: Net, images: Shaped[np.ndarray, "n *sides c"], report: Report | None = None) -> Probabilities:
     """The class probabilities `[n k]` of uint8 images; they are converted to floats in chunks, to save memory."""
     logits = probe.logits(net.model, net.variables, images, prepare=net.prepare, report=report)
     return probabilities_of(np.asarray(logits), net.ending)
@@ -78,9 +79,10 @@ def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
         caption = f"Outputs are NaN or infinite, so there are no class probabilities; the true class is {true_name}."
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
     true = int(np.flatnonzero(order == label)[0])
+    pixels, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
     subject = {"network": net.name, "image": shown.subject}
-    return Picture("probabilities", title, caption, records, draw, subject)
+    return Picture("probabilities", title, caption + sliced, records, draw, subject)
 
 
 def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"]:
@@ -163,5 +165,7 @@ def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Pict
     title = f"{net.name} on {dataset.title}: the {len(first)} most confident of {len(wrong):,} mistakes"
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
-    draw = partial(gallery, dataset.test.images[first], texts, title=title)
-    return [Picture("mistakes", title, caption, records, draw, {"network": net.name})]
+    images = dataset.test.images[first]
+    images, sliced = middle(images, 1) if images.ndim == 5 else (images, "")
+    draw = partial(gallery, images, texts, title=title)
+    return [Picture("mistakes", title, caption + sliced, records, draw, {"network": net.name})]

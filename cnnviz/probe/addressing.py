@@ -86,8 +86,10 @@ def _of_kind(kind: str, layers: Sequence[Any]) -> list[str]:
     fits = re.compile(_regex(kind), re.IGNORECASE).fullmatch
     if found := [layer.name for layer in layers if fits(layer.kind) or fits(layer.function)]:
         return found
-    kinds = dict.fromkeys(kind for layer in layers for kind in (layer.kind, layer.function) if kind)
-    raise InputError(f"There is no layer of the kind {kind!r}; the kinds are {', '.join(kinds)}.")
+    kinds: dict[str, str] = {}
+    for known in (known for layer in layers for known in (layer.kind, layer.function) if known):
+        kinds.setdefault(known.casefold(), known)
+    raise InputError(f"There is no layer of the kind {kind!r}; the kinds are {', '.join(kinds.values())}.")
 
 
 def _names(layer: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ from cnnviz.errors import InputError
 from cnnviz.graph import Graph
 from cnnviz.graph.softmax import logits_of
 from cnnviz.probe.capture import EVALUATION, Adapter, check_model, evaluation_call
+from cnnviz.probe.outputs import logits_among, named_outputs
 from cnnviz.probe.reader import NOTHING
 from cnnviz.probe.trace import trace
 from cnnviz.types import Array, Images, Key, Logits, PyTree, Variables
@@ -42,17 +43,18 @@ def check_trainable(variables: Variables) -> None:
 def batch_logits(model: Any, variables: Variables, images: Images) -> Logits:
     """The logits of a batch in evaluation mode, for use inside a compiled function."""
     traced = trace(model, variables, images, NOTHING)
-    return traced.compute(variables, images, [traced.logits])[0]
+    return traced.compute(variables, images, NOTHING, [traced.logits])[0]
 
 
 def training_logits(model: Any, variables: Variables, images: Images, key: Key) -> tuple[Logits, PyTree]:
     """The logits of a batch in training mode, with dropout drawn from the key, and BatchNorm's new statistics.
 
-    The output of a model that ends in a softmax is replaced by the logits before it.
+    Of several outputs only the logits (`outputs.logits_among`) are returned. The output of a model that ends in a
+    softmax is replaced by the logits before it.
     """
     function = partial(_training_output, model)
     traced = trace(model, variables, images, NOTHING)
-    if traced.logits is traced.outputs[0]:
+    if traced.logits is traced.outputs[logits_among(traced.outputs, None)]:
         return function(variables, images, key)
     graph, tree = Graph.of(function, variables, images, key)
     wanted = [logits_of(graph, graph.outputs[0]), *graph.outputs[1:]]
@@ -60,6 +62,12 @@ def training_logits(model: Any, variables: Variables, images: Images, key: Key) 
 
 
 def _training_output(model: Any, variables: Variables, images: Images, key: Key) -> tuple[Array, PyTree]:
+    output, changed = _called_in_training(model, variables, images, key)
+    outputs = named_outputs(output)
+    return outputs[logits_among(outputs, None)], changed
+
+
+def _called_in_training(model: Any, variables: Variables, images: Images, key: Key) -> tuple[PyTree, PyTree]:
     if isinstance(model, Adapter):
         return model.train(variables, images, key)
     model = _with_training_fields(model)

@@ -41,12 +41,17 @@ class Recording:
 class Adapter(ABC):
     """A model that is not a Linen module, brought in by an object that calls it and records its parts."""
 
-    @abstractmethod
-    def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
-        """The model's output for images `[n, h, w, c]`, in evaluation mode."""
+    @property
+    def is_drawable(self) -> bool:
+        """Whether `init` can draw its variables anew."""
+        return False
 
     @abstractmethod
-    def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+    def apply(self, variables: Variables, images: PyTree, **call: Any) -> PyTree:
+        """The model's output for images `[n, ..., c]`, or a tree of inputs, in evaluation mode."""
+
+    @abstractmethod
+    def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """One call of the model, as `capture.record` gives it."""
 
     def init(self, key: Key, images: Array) -> dict[str, PyTree]:
@@ -58,7 +63,7 @@ class Adapter(ABC):
         raise InputError(f"A {type(self).__name__} cannot be trained.")
 
 
-def record(model: Any, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+def record(model: Any, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     """One call of the model in evaluation mode, with its modules labelled and their outputs and sown values marked.
 
     Raises InputTypeError if the model is neither a Linen module nor an Adapter.
@@ -82,15 +87,33 @@ def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises InputError for another required argument that is not in `call`.
     """
-    _, *parameters = inspect.signature(function).parameters.values()
+    return arguments_of(function, None, call)[1]
+
+
+def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tuple[tuple[PyTree, ...], dict[str, Any]]:
+    """How `function` is called for these images: arguments by place and by name.
+
+    The images are its first argument. Inputs in a mapping whose names are arguments of the function, the first among
+    them, go to these; a tuple goes to as many arguments if the function needs that many. The others are `call`, and
+    those of EVALUATION that its signature has. Raises InputError for a required argument that is in neither.
+    """
+    parameters = inspect.signature(function).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    filled = {p.name: EVALUATION[p.name] for p in plain if p.name in EVALUATION} | dict(call)
-    for p in plain:
-        if p.default is p.empty and p.name not in filled:
+    names = [p.name for p in plain]
+    filled = {name: EVALUATION[name] for name in names[1:] if name in EVALUATION} | dict(call)
+    needed = [p.name for p in plain if p.default is p.empty and p.name not in filled]
+    if isinstance(images, Mapping) and names and names[0] in images and set(images) <= set(names):
+        by_place, by_name = (), dict(images)
+    else:
+        spread = type(images) is tuple and len(images) == len(needed) > 1
+        by_place, by_name = images if spread else (images,), {}
+    given = {*names[: len(by_place)], *by_name}
+    for name in needed:
+        if name not in given:
             raise InputError(
-                f"The model's call needs an argument {p.name!r} that nobody gave; give it as call={{{p.name!r}: ...}}."
+                f"The model's call needs an argument {name!r} that nobody gave; give it as call={{{name!r}: ...}}."
             )
-    return filled
+    return tuple(by_place), {name: value for name, value in filled.items() if name not in by_name} | by_name
 
 
 def named(found: Mapping[str, Any]) -> dict[str, Array]:
@@ -123,7 +146,7 @@ def sown(name: str, value: Any) -> Any:
     return mark(value, SOWN + name) if is_array(value) else value
 
 
-def _record_linen(model: nn.Module, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     calls: Counter[str] = Counter()
     ended: list[bool] = []
 
@@ -140,10 +163,11 @@ def _record_linen(model: nn.Module, variables: Variables, images: Array, call: M
             return mark(output, type(module).__name__) if is_call and is_array(output) else output
 
     kept = {name: tree for name, tree in variables.items() if name not in ("intermediates", "perturbations")}
-    arguments, model = evaluation_call(model.__call__, call), in_evaluation(model)
+    by_place, by_name = arguments_of(model.__call__, images, call)
+    model = in_evaluation(model)
     try:
         with nn.intercept_methods(intercept):
-            output, state = nn.Module.apply(model, kept, images, mutable=["intermediates"], **arguments)
+            output, state = nn.Module.apply(model, kept, *by_place, mutable=["intermediates"], **by_name)
     finally:
         ended.append(True)
     found = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}

@@ -9,7 +9,9 @@ import jax
 from cnnviz.batching import Report, fold_rows
 from cnnviz.errors import InputTypeError
 from cnnviz.fast.jit import compiled
-from cnnviz.probe.reader import NOTHING, Call, Prepare, Reader, Request
+from cnnviz.probe.inputs import Inputs, Prepare
+from cnnviz.probe.outputs import OutputName
+from cnnviz.probe.reader import NOTHING, Call, Reader, Request
 from cnnviz.probe.trace import Static
 from cnnviz.types import Array, Given, LayerNames, PyTree, Variables, VariablesLike
 
@@ -20,7 +22,7 @@ Merge = Callable[[PyTree, PyTree], PyTree] | None
 def fold(
     model: Any,
     variables: VariablesLike,
-    images: Given,
+    images: PyTree,
     layers: LayerNames,
     init: PyTree,
     update: Update,
@@ -30,6 +32,7 @@ def fold(
     rows: Sequence[Given] = (),
     batch_size: int | None = None,
     call: Call = NOTHING,
+    output: OutputName = None,
     report: Report | None = None,
 ) -> PyTree:
     """A summary of the named layers over a data set, in one pass and with a state that does not grow.
@@ -41,13 +44,13 @@ def fold(
     uint8, and only one chunk at a time is floats. `report(done, total)` counts chunks. Called again with the same
     functions, nothing recompiles.
     """
-    reader = Reader(model, variables, layers, prepare=prepare, call=call)
+    reader = Reader(model, variables, layers, prepare=prepare, call=call, output=output)
     return fold_readers(reader, images, init, update, merge, rows=rows, batch_size=batch_size, report=report)
 
 
 def fold_readers(
     readers: Any,
-    images: Given,
+    images: PyTree,
     init: PyTree,
     update: Update,
     merge: Merge = None,
@@ -64,10 +67,11 @@ def fold_readers(
     for reader in each:
         if not isinstance(reader, Reader):
             raise InputTypeError(f"A network is read by a probe.Reader; this is a {type(reader).__name__}.")
-    requests, variables = zip(*(reader.request(images) for reader in each), strict=True)
+    requests, variables, inputs = zip(*(reader.request(images) for reader in each), strict=True)
     step = partial(_fold_chunk, form, requests, Static(update))
+    arguments = tuple(its.rows for its in inputs)  # each reader's own; the images are the same
     size = min(reader.batch_size(images, batch_size) for reader in each)
-    return fold_rows(step, variables, init, (images, *rows), merge, size, report=report)
+    return fold_rows(step, variables, init, (images, arguments, *rows), merge, size, report=report)
 
 
 @partial(compiled, static_argnums=(0, 1, 2))
@@ -77,9 +81,10 @@ def _fold_chunk(
     update: Static,
     variables: tuple[Variables, ...],
     state: PyTree,
-    rows: tuple[Array, ...],
+    rows: tuple[Any, ...],
     mask: Array,
 ) -> PyTree:
-    images, *others = rows
-    found = [request.values(its, images) for request, its in zip(requests, variables, strict=True)]
+    images, arguments, *others = rows
+    each = zip(requests, variables, arguments, strict=True)
+    found = [request.values(its, Inputs(images, own)) for request, its, own in each]
     return update.value(state, jax.tree.unflatten(form, found), mask, *others)

@@ -2,7 +2,7 @@
 
 A module's output has the module's path as its name: `block1/conv`. An operation belongs to the module whose code does
 it: `block1/relu`, and `relu` at the top; where a module has several of a kind they are `relu_0`, `relu_1`, ..., in the
-order of the code. What is inside a layer of Flax's own, such as the normalization in LayerNorm, has no name. A module
+order of the code. What is inside a layer of Flax or Keras has no name, such as the normalization in LayerNorm. A module
 that is called twice gives `name@0` and `name@1`, and so do its operations. In a loop that is unrolled, the number of
 the iteration stands after the module that is repeated: `layers/0/relu`.
 """
@@ -20,7 +20,8 @@ from cnnviz.graph.spelled import function_name
 from cnnviz.graph.unroll import ITERATION
 
 SOWN = "="  # the first character of a sown value's mark; that of a module's output is the module's class
-CONTAINERS = {"Sequential"}  # Flax's modules whose inside is the user's
+LAYERS = ("flax.", "cnnviz.interop.")  # the packages of modules that are one layer, but for CONTAINERS of the user's
+CONTAINERS = {"Sequential", "Graph"}
 
 
 class Place(NamedTuple):
@@ -29,7 +30,7 @@ class Place(NamedTuple):
     path: str
     module: str = ""  # the path without iterations
     call: str = ""
-    is_layer: bool = False  # whether it is inside a layer of Flax's own
+    is_layer: bool = False  # whether it is inside a layer of Flax or Keras
 
     @property
     def is_repeated(self) -> bool:
@@ -66,9 +67,9 @@ def label_of(path: str, call: int, module: type) -> str:
 
 
 def _is_layer(module: type) -> bool:
-    """Whether the class is a layer of Flax's own, or one that a transformation of Flax made of such a layer."""
+    """Whether the class is a layer of Flax or Keras, or what a transformation of Flax made of such a layer."""
     own = next(base for base in module.__mro__ if base.__module__ != "flax.linen.transforms")
-    return own.__module__.startswith("flax.") and own.__name__ not in CONTAINERS
+    return own.__module__.startswith(LAYERS) and own.__name__ not in CONTAINERS
 
 
 @lru_cache(maxsize=10_000)
@@ -96,13 +97,15 @@ def recorded_names(graph: Graph) -> list[str]:
 
 def found_in(graph: Graph, sources: Sequence[Value], sown: Mapping[str, Value], kinds: Mapping[str, str]) -> Found:
     """Everything in the graph that may have a name; `kinds` are those of values that an adapter recorded itself."""
-    made = {each.value: each for each in operations(graph, sources, lambda labels: not place_of(labels).is_layer)}
-    known = _outputs(graph, alone=not sown)
+    made = {each.value: each for each in operations(graph, sources)}
+    outer = [each for each in made.values() if not place_of(each.labels).is_layer]
+    bending = {place for each in made.values() if each.bends and (place := place_of(each.labels)).is_layer}
+    known = _outputs(graph, bending, alone=not sown and not outer)
     known |= {name: Named(value, kinds.get(name.split("@")[0], "")) for name, value in sown.items()}
     found: Found = {name: _completed(graph, each, made.get(each.value)) for name, each in known.items()}
     numbers: Counter[tuple[Place, str]] = Counter()
-    weighted = Counter(place_of(each.labels).path for each in made.values() if each.kind in WEIGHTED.values())
-    for each in made.values():
+    weighted = Counter(place_of(each.labels).path for each in outer if each.kind in WEIGHTED.values())
+    for each in outer:
         place = place_of(each.labels)
         if each.kind in WEIGHTED.values() and place.path and weighted[place.path] == 1:
             continue  # the module is this layer
@@ -116,7 +119,7 @@ def _name_of(mark: Mark) -> str:
     return f"{path}/{mark.text.removeprefix(SOWN)}".strip("/") if mark.text.startswith(SOWN) else path
 
 
-def _outputs(graph: Graph, alone: bool) -> dict[str, Named]:
+def _outputs(graph: Graph, bending: Collection[Place], alone: bool) -> dict[str, Named]:
     """Each module's output, and of what is sown in loops, which Flax does not return.
 
     The model's own output has no name, unless it is all there is.
@@ -125,7 +128,7 @@ def _outputs(graph: Graph, alone: bool) -> dict[str, Named]:
     for mark in graph.marks:
         place, is_sown = place_of(mark.labels), mark.text.startswith(SOWN)
         if not is_sown:
-            by_name[_name_of(mark)].append(Named(mark.value, mark.text, module=place.module))
+            by_name[_name_of(mark)].append(Named(mark.value, mark.text, bends=place in bending, module=place.module))
         elif place.is_repeated:
             by_name[_name_of(mark)].append(Named(mark.value, ""))
     root = by_name.pop("", [])
@@ -142,8 +145,9 @@ def with_calls(name: str, calls: Sequence[Any]) -> dict[str, Any]:
 def _completed(graph: Graph, named: Named, operation: Operation | None) -> Named:
     """With what the graph says of the operation that made the value."""
     if operation is None:
-        return named._replace(kind=named.kind or kind_of(graph, named.value), bends=named.kind == "PReLU")
-    return named._replace(kind=named.kind or operation.kind, function=operation.kind, bends=operation.bends)
+        return named._replace(kind=named.kind or kind_of(graph, named.value))
+    bends = named.bends or operation.bends
+    return named._replace(kind=named.kind or operation.kind, function=operation.kind, bends=bends)
 
 
 def kind_of(graph: Graph, value: Value) -> str:

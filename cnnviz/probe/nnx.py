@@ -10,7 +10,7 @@ from flax import nnx
 
 from cnnviz.errors import InputTypeError
 from cnnviz.graph.labels import label, mark
-from cnnviz.probe.capture import Adapter, Recording, evaluation_call, is_array, named, sown
+from cnnviz.probe.capture import Adapter, Recording, arguments_of, evaluation_call, is_array, named, sown
 from cnnviz.probe.naming import label_of
 from cnnviz.types import Array, Key, PyTree, Variables
 
@@ -28,6 +28,11 @@ class NNXModel(Adapter):
     states: Mapping[str, Any]  # collection -> the State whose structure the arrays take
     make: Callable[[Key], nnx.Module] | None = None
 
+    @property
+    def is_drawable(self) -> bool:
+        """Whether it is known how to make a new module."""
+        return self.make is not None
+
     def module(self, variables: Variables) -> nnx.Module:
         """A copy of the module that holds these variables, in evaluation mode."""
         states = [_filled(state, variables.get(name, {})) for name, state in self.states.items()]
@@ -35,10 +40,10 @@ class NNXModel(Adapter):
         module.eval()
         return module
 
-    def apply(self, variables: Variables, images: Array, **call: Any) -> PyTree:
-        """The module's output for images `[n, h, w, c]`, in evaluation mode."""
+    def apply(self, variables: Variables, images: PyTree, **call: Any) -> PyTree:
+        """The module's output for images `[n, ..., c]`, in evaluation mode."""
         module = self.module(variables)
-        return _captured(module, images, evaluation_call(module.__call__, call))[0]
+        return _captured(module, *arguments_of(module.__call__, images, call))[0]
 
     def init(self, key: Key, images: Array) -> dict[str, PyTree]:
         """The parameters of a new module, and its statistics; what else the module holds stays as it is."""
@@ -54,18 +59,18 @@ class NNXModel(Adapter):
         for i, stream in enumerate(streams):
             stream.key.set_value(jax.random.fold_in(key, i))
         call = {name: not value for name, value in evaluation_call(module.__call__, {}).items()}
-        output, _ = _captured(module, images, call)
+        output, _ = _captured(module, (images,), call)
         return output, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
-    def record(self, variables: Variables, images: Array, call: Mapping[str, Any]) -> Recording:
+    def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """As `capture.record`. The classes of the copy's modules are replaced; those of the original are not."""
         module = self.module(variables)
-        arguments = evaluation_call(module.__call__, call)
+        by_place, by_name = arguments_of(module.__call__, images, call)
         calls: Counter[str] = Counter()
         for path, part in nnx.iter_modules(module):
             if isinstance(part, nnx.Module):
                 _watch(part, _name(path), calls)
-        output, found = _captured(module, images, arguments)
+        output, found = _captured(module, by_place, by_name)
         return Recording(output, named({_name(path): tuple(value) for path, value in nnx.to_flat_state(found)}))
 
 
@@ -88,9 +93,9 @@ def nnx_model(make: Callable[[Key], nnx.Module]) -> NNXModel:
     return replace(from_nnx(make(jax.random.key(0)))[0], make=make)
 
 
-def _captured(module: Any, images: Array, arguments: Mapping[str, Any]) -> tuple[PyTree, Any]:
+def _captured(module: Any, by_place: tuple[PyTree, ...], by_name: Mapping[str, Any]) -> tuple[PyTree, Any]:
     """The module's output and what it sows."""
-    return nnx.capture(lambda m, x: m(x, **arguments), nnx.Intermediate)(module, images)
+    return nnx.capture(lambda m, x: m(*x, **by_name), nnx.Intermediate)(module, by_place)
 
 
 def _filled(state: Any, arrays: PyTree) -> Any:

@@ -1,6 +1,6 @@
 """What is asked of a network: its model and variables, which layers, and how images become what it takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -9,14 +9,24 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.batching import IMAGE_ROWS, batch_size_or_default
-from cnnviz.errors import InputError, InputTypeError
+from cnnviz.probe.inputs import (
+    Inputs,
+    Prepare,
+    call_for,
+    check_arrays,
+    check_images,
+    constants,
+    image_count,
+    inputs_of,
+    with_rows,
+)
+from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Static, trace
 from cnnviz.probe.variables import as_variables
-from cnnviz.types import Activations, Array, LayerNames, Variables, VariablesLike
+from cnnviz.types import Activations, LayerNames, PyTree, Variables, VariablesLike
 
 Call = Mapping[str, Any]
 NOTHING: Call = MappingProxyType({})
-Prepare = Callable[[Array], Array] | None
 
 
 class Request(NamedTuple):
@@ -26,12 +36,14 @@ class Request(NamedTuple):
     call: Static
     prepare: Static
     names: tuple[str, ...]
+    output: OutputName = None
 
-    def values(self, variables: Variables, images: Array) -> Activations:
+    def values(self, variables: Variables, inputs: Inputs) -> Activations:
         """The values of these names for each image, `[n, ...]`; for use in a compiled call."""
-        images = images if self.prepare.value is None else self.prepare.value(images)
-        traced = trace(self.model.value, variables, images, self.call.value)
-        found = traced.compute(variables, images, [traced.value(name) for name in self.names])
+        images = inputs.images if self.prepare.value is None else self.prepare.value(inputs.images)
+        call = {**self.call.value, **inputs.rows}
+        traced = trace(self.model.value, variables, images, call, self.output)
+        found = traced.compute(variables, images, call, [traced.value(name) for name in self.names])
         named = zip(self.names, found, strict=True)
         return {name: jnp.moveaxis(value, traced.axis(name), 0) for name, value in named}
 
@@ -40,8 +52,9 @@ class Request(NamedTuple):
 class Reader:
     """A network, and which of its layers are read (`probe.addressing`): all by default; `probe.LOGITS` are its logits.
 
-    `prepare` turns images as the data set has them, `[n, ...]` of any type, into the floats `[n, h, w, c]` that the
-    network takes. It is compiled with the network, a chunk of images at a time, so it is written in JAX.
+    `prepare` turns images as the data set has them, `[n, ...]` of any type, into the floats `[n, ..., c]`, or the tree
+    of inputs, that the network takes. It is compiled with the network, a chunk of images at a time, so it is written in
+    JAX. `output` says which of several outputs the logits are.
     """
 
     model: Any
@@ -50,38 +63,31 @@ class Reader:
     _: KW_ONLY
     prepare: Prepare = None
     call: Call = field(default_factory=dict)
+    output: OutputName = None
 
-    def request(self, images: Any) -> tuple[Request, Variables]:
-        """What is compiled to read such images, and the variables that it takes.
+    def request(self, images: PyTree) -> tuple[Request, Variables, Inputs]:
+        """What is compiled to read such images, the variables that it takes, and all that has one row per image.
 
         Raises InputError for an unknown layer, and for images that the network does not take.
         """
-        variables = as_variables(self.variables)
-        traced = trace(self.model, variables, prepared_shape(images, self.prepare), self.call)
+        variables, shapes = as_variables(self.variables), prepared_shape(images, self.prepare)
+        inputs = inputs_of(images, self.call)
+        image_count(images, self.call)
+        traced = trace(self.model, variables, shapes, call_for(self.call, 2), self.output)
         names = tuple(traced.layers) if self.layers is None else traced.find(self.layers)
-        return Request(Static(self.model), Static(self.call), Static(self.prepare), names), variables
+        for name in names:
+            traced.value(name)  # raises InputError if the logits are asked for and no output can be taken for them
+        request = Request(Static(self.model), Static(constants(self.call)), Static(self.prepare), names, self.output)
+        return request, variables, inputs
 
     def batch_size(self, images: Any, asked: int | None = None) -> int:
         """How many such images a compiled call reads: as many as asked for, or by default as their values allow."""
         variables = as_variables(self.variables)
-        traced = trace(self.model, variables, prepared_shape(images, self.prepare), self.call)
+        traced = trace(self.model, variables, prepared_shape(images, self.prepare), call_for(self.call, 2), self.output)
         return batch_size_or_default(asked, IMAGE_ROWS, traced.row_bytes)
 
 
-def prepared_shape(images: Any, prepare: Prepare) -> jax.ShapeDtypeStruct:
+def prepared_shape(images: PyTree, prepare: Prepare) -> PyTree:
     """The shape and type of two such images after `prepare`. Raises InputError if a network does not take them."""
-    if prepare is None or not hasattr(images, "shape"):
-        check_images(images)
-    two = jax.ShapeDtypeStruct((2, *images.shape[1:]), images.dtype)
+    two = with_rows(check_images(images) if prepare is None else check_arrays(images), 2)
     return two if prepare is None else check_images(jax.eval_shape(prepare, two))
-
-
-def check_images(images: Any) -> Any:
-    """The images as they are. Raises InputTypeError or InputError if they are not float `[n, h, w, c]`."""
-    if not hasattr(images, "shape"):
-        raise InputTypeError(f"Images are an array; these are a {type(images).__name__}.")
-    if images.ndim != 4:
-        raise InputError(f"Images have the shape [n, h, w, c]; these have {tuple(images.shape)}.")
-    if not jnp.issubdtype(images.dtype, jnp.floating):
-        raise InputTypeError(f"Images are floats as the run's `prepare` makes them; these are {images.dtype}.")
-    return images

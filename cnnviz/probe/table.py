@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from cnnviz.errors import InputError
+from cnnviz.graph import Value
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
+from cnnviz.probe.inputs import call_for, one_image, with_rows
 from cnnviz.probe.reader import NOTHING, Call
 from cnnviz.probe.trace import Trace, trace
 from cnnviz.probe.variables import as_variables
@@ -25,7 +24,8 @@ class Layer:
 
     `kind` is a module's class or an operation's name. `parameters` counts those of the module itself, so that the
     column sums to the model's. `receptive_field` is the size (h, w) of the region of pixels that one value can depend
-    on: the complete image after a mean or a dense layer, None if the value does not depend on the image. `function` is
+    on: the complete image after a mean or a dense layer, None if the value does not depend on the image; of several
+    inputs it is that in the first one, in their order, that the value depends on. `function` is
     the operation that made the value, "relu" for a block that ends in one, and `bends` whether it is a non-linearity.
     `aliases` are other names that the layer is found by, and `repeats` is the first row of the same value, such as the
     last layer of a block. `folded` is how many layers inside it have no row of their own.
@@ -35,7 +35,7 @@ class Layer:
     kind: str
     shape: tuple[int, ...]
     parameters: int
-    receptive_field: tuple[int, int] | None
+    receptive_field: tuple[int, ...] | None
     function: str = field(default="", repr=False)
     bends: bool = field(default=False, repr=False)
     aliases: tuple[str, ...] = field(default=(), repr=False)
@@ -72,28 +72,28 @@ def _text(value: Any) -> str:
 def layers(
     model: Any,
     variables: VariablesLike,
-    image_shape: Sequence[int],
+    image_shape: Any,
     depth: int | None = None,
     *,
     call: Call = NOTHING,
 ) -> Layers:
-    """Every layer of the model in order of execution, for images of shape (h, w, c); nothing is computed.
+    """Every layer of the model in order of execution, for images of a shape such as (h, w, c); nothing is computed.
+
+    Of several inputs, `image_shape` is the same dict, tuple or list with a shape for each, or an array of one row, if
+    it is not float32.
 
     A layer is a module's output, named by the module's path, a value that the model sows, or an operation, named by
     its module and what it is (`block1/relu`, see `probe.naming`). With `depth` what is inside more modules than that is
     folded into the outermost row, which has all its parameters. All other functions return layers in this order.
     """
-    if len(image_shape) != 3:
-        raise InputError(f"An image has the shape (h, w, c); it was {tuple(image_shape)}.")
-    variables = as_variables(variables)
-    images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
-    rows = _counted(_rows(trace(model, variables, images, call)), parameter_counts(variables))
+    variables, images = as_variables(variables), with_rows(one_image(image_shape), 2)
+    rows = _counted(_rows(trace(model, variables, images, call_for(call, 2))), parameter_counts(variables))
     return Layers(rows if depth is None else folded(rows, depth))
 
 
 def _rows(traced: Trace) -> dict[Layer, str]:
     """The rows without parameters, and the module that each is the output of."""
-    fields, rows, first = receptive_fields(traced.graph, traced.image, sides=(1, 2)), {}, {}
+    fields, rows, first = _fields(traced), {}, {}
     for address in traced.addresses:
         named = traced.layers[address.name]
         shape = tuple(n for axis, n in enumerate(named.value.shape) if axis != traced.axes[address.name])
@@ -103,6 +103,15 @@ def _rows(traced: Trace) -> dict[Layer, str]:
         row = row if repeats == address.name else replace(row, repeats=repeats)
         rows[row] = named.module or address.name.split("@")[0]
     return rows
+
+
+def _fields(traced: Trace) -> dict[Value, tuple[int, ...]]:
+    """The receptive field of each value, in the first of the inputs that it depends on."""
+    fields: dict[Value, tuple[int, ...]] = {}
+    for image in reversed(list(traced.images.values())):
+        sides = range(1, len(image.shape) - 1) or range(1, len(image.shape))  # a vector's features are its one side
+        fields.update(receptive_fields(traced.graph, image, tuple(sides)))
+    return fields
 
 
 def _counted(rows: dict[Layer, str], counts: dict[str, int]) -> list[Layer]:

@@ -1,23 +1,31 @@
 """One call of a model as a graph in which every module's output and every sown value has a name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from hashlib import sha256
 from typing import Any
 
 import flax.errors
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
 from cnnviz.graph.cost import value_bytes
+from cnnviz.graph.receptive_field import side_windows
 from cnnviz.graph.softmax import ending_of
+from cnnviz.graph.windows import Window
 from cnnviz.probe.addressing import Address, find, find_one
 from cnnviz.probe.capture import Recording, record
+from cnnviz.probe.inputs import constants, inputs_of, named_leaves, with_rows
 from cnnviz.probe.naming import Found, Named, found_in, names, recorded_names
+from cnnviz.probe.outputs import OutputName, logits_among, named_outputs
 from cnnviz.probe.variables import as_variables
-from cnnviz.types import LOGITS, Array, LayerNames, Variables, VariablesLike
+from cnnviz.types import LOGITS, Array, LayerNames, PyTree, Variables, VariablesLike
 
 Shapes = tuple[Any, ...]  # a jax.ShapeDtypeStruct for each leaf
 LONGEST = 64  # iterations of a scan whose values have names
@@ -27,32 +35,42 @@ LONGEST = 64  # iterations of a scan whose values have names
 class Trace:
     """A model's graph for one shape of images; `layers` are in order of execution, `axes` is each one's batch axis.
 
-    `aliases` are other names of layers, by which they may be asked for.
+    `aliases` are other names of layers, by which they may be asked for. `images` are its inputs and `outputs` what it
+    returns, each by its place in the tree; those of `outputs` that have one row per image, along their first axis, are
+    `in_rows`. `output` is which of them was asked for.
     """
 
     graph: Graph
     layers: Mapping[str, Named]
     aliases: Mapping[str, str]
     axes: Mapping[str, int]
-    outputs: Sequence[Value]
+    images: Mapping[str, Value]
+    outputs: Mapping[str, Value]
+    in_rows: frozenset[str]
+    output: OutputName = None
 
     @cached_property
     def values(self) -> Mapping[str, Value]:
         return {name: layer.value for name, layer in self.layers.items()}
 
-    @property
-    def image(self) -> Value:
-        return self.graph.inputs[-1]
-
     @cached_property
     def row_bytes(self) -> int:
         """The bytes of all values that the model computes for one image."""
-        return value_bytes(self.graph, self.image) // self.image.shape[0]
+        images = tuple(self.images.values())
+        return value_bytes(self.graph, *images) // images[0].shape[0]
 
     @property
     def logits(self) -> Value:
-        """The model's output, or the input of the softmax or sigmoid that makes it."""
+        """The output asked for (`outputs.logits_among`), or the input of the softmax or sigmoid that makes it."""
         return self._ending[1]
+
+    @property
+    def logits_or_none(self) -> Value | None:
+        """The logits, or None if no output can be taken for them."""
+        try:
+            return self.logits
+        except InputError:
+            return None
 
     @property
     def ending(self) -> str:
@@ -61,9 +79,13 @@ class Trace:
 
     @property
     def _ending(self) -> tuple[str, Value]:
-        if len(self.outputs) != 1:
-            raise InputError(f"The model gives {len(self.outputs)} arrays; a score needs a model that gives one.")
-        return ending_of(self.graph, self.outputs[0])
+        name = logits_among(self.outputs, self.output)
+        if name not in self.in_rows:
+            raise InputError(
+                f"Logits have one row per image along their first axis; the shape {self.outputs[name].shape} of this "
+                "model's does not grow with the images."
+            )
+        return ending_of(self.graph, self.outputs[name])
 
     @cached_property
     def addresses(self) -> list[Address]:
@@ -91,12 +113,14 @@ class Trace:
     def compute(
         self,
         variables: Variables,
-        images: Array,
+        images: PyTree,
+        call: Mapping[str, Any],
         wanted: Sequence[Value],
         offsets: Mapping[Value, Array] | None = None,
     ) -> list[Array]:
         """The wanted values for these images, shifted by offsets; only what they depend on is computed."""
-        return self.graph.evaluate([*jax.tree.leaves(variables), images], wanted, offsets)
+        arrays = jax.tree.leaves((variables, inputs_of(images, call)))
+        return self.graph.evaluate(arrays, wanted, offsets)
 
 
 MISSING = (
@@ -107,12 +131,18 @@ MISSING = (
 
 
 class Static:
-    """A value that a compilation depends on: equal values share one; an unhashable value is equal only to itself."""
+    """A value that a compilation depends on: equal values share one; an unhashable value is equal only to itself.
+
+    Arrays are compared by what they hold, unless they are traced.
+    """
 
     def __init__(self, value: Any):
         self.value = value
         if isinstance(value, Mapping):
             self.key = tuple((name, Static(value[name])) for name in sorted(value))
+        elif isinstance(value, jax.Array | np.ndarray) and not isinstance(value, Tracer):
+            held = np.asarray(value)
+            self.key = (str(held.dtype), held.shape, sha256(np.ascontiguousarray(held).tobytes()).digest())
         else:
             self.key = (type(value), value) if _is_hashable(value) else id(value)
 
@@ -123,33 +153,67 @@ class Static:
         return isinstance(other, Static) and (self.value is other.value or self.key == other.key)
 
 
-def trace(model: Any, variables: VariablesLike, images: Any, call: Mapping[str, Any]) -> Trace:
-    """The graph of `model` for images `[n, h, w, c]` of this shape, cached; nothing is computed."""
+def trace(
+    model: Any, variables: VariablesLike, images: PyTree, call: Mapping[str, Any], output: OutputName = None
+) -> Trace:
+    """The graph of `model` for images of these shapes, `[n, ..., c]` or a tree, cached; nothing is computed."""
     leaves, structure = jax.tree.flatten(as_variables(variables))
-    return _trace(Static(model), structure, tuple(map(_shape, leaves)), _shape(images), Static(call))
+    rows, form = jax.tree.flatten(inputs_of(images, call))
+    shapes = tuple(map(_shape, leaves)), tuple(map(_shape, rows))
+    return _trace(Static(model), structure, form, *shapes, Static(constants(call)), output)
 
 
 @lru_cache(maxsize=64)
-def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtypeStruct, call: Static) -> Trace:
+def _trace(
+    model: Static, structure: Any, form: Any, leaves: Shapes, rows: Shapes, call: Static, output: OutputName
+) -> Trace:
     recordings: list[Recording] = []
 
-    def function(*arrays):
-        *flat, pictures = arrays
-        recording = record(model.value, jax.tree.unflatten(structure, flat), pictures, call.value)
-        recordings.append(recording)
-        return jax.tree.leaves(recording.output), recording.values
+    def function(flat: Shapes, rows: Shapes) -> tuple[list[Array], dict[str, Array]]:
+        images, in_rows = jax.tree.unflatten(form, rows)
+        arguments = {**call.value, **{name: rows.array for name, rows in in_rows.items()}}
+        recordings.append(record(model.value, jax.tree.unflatten(structure, flat), images, arguments))
+        return list(named_outputs(recordings[-1].output).values()), recordings[-1].values
 
-    def read(images: jax.ShapeDtypeStruct) -> tuple[Graph, list[Value], Found]:
-        graph, tree = Graph.of(function, *leaves, images, unroll=LONGEST)
+    def read(rows: Shapes) -> tuple[Graph, list[Value], Found]:
+        graph, tree = Graph.of(function, leaves, rows, unroll=LONGEST)
         outputs, values = jax.tree.unflatten(tree, graph.outputs)
-        return graph, outputs, found_in(graph, graph.inputs[-1:], values, recordings[-1].kinds)
+        return graph, outputs, found_in(graph, graph.inputs[len(leaves) :], values, recordings[-1].kinds)
 
-    more = jax.ShapeDtypeStruct((images.shape[0] + 1, *images.shape[1:]), images.dtype)
+    images = jax.tree.unflatten(form, rows).images
+    with _in_one_sentence(images):
+        graph, outputs, found = read(rows)
+        _, grown, larger = read(with_rows(rows, rows[0].shape[0] + 1))
+    _check_rows(graph, graph.inputs[len(leaves) :])
+    if LOGITS in found:
+        raise InputError(f"The name {LOGITS!r} is reserved for the logits; this model has a layer of that name.")
+    shapes = {key: (each.value.shape, larger[key].value.shape) for key, each in found.items() if key in larger}
+    axes = {found[key].value: axis for key, both in shapes.items() if (axis := _image_axis(*both)) is not None}
+    found = {key: each for key, each in found.items() if each.value in axes}
+    layers, aliases = names(graph, found, [*recorded_names(graph), *recordings[0].order])
+    returned = dict(zip(named_outputs(recordings[0].output), outputs, strict=True))
+    sizes = zip(returned, outputs, grown, strict=True)
+    return Trace(
+        graph,
+        layers,
+        aliases,
+        {name: axes[each.value] for name, each in layers.items()},
+        dict(zip(named_leaves(images), graph.inputs[len(leaves) :], strict=False)),
+        returned,
+        frozenset(name for name, value, more in sizes if _image_axis(value.shape, more.shape) == 0),
+        output,
+    )
+
+
+@contextmanager
+def _in_one_sentence(images: PyTree) -> Iterator[None]:
+    """Turns what Flax raises for variables and images that do not fit into an InputError."""
     try:
-        graph, outputs, found = read(images)
-        _, _, larger = read(more)
+        yield
     except flax.errors.ScopeParamShapeError as error:
-        raise InputError(f"Images of shape {images.shape[1:]} do not fit this model's weights: {error}") from error
+        shapes = ", ".join(f"[n, {', '.join(map(str, leaf.shape[1:]))}]" for leaf in jax.tree.leaves(images))
+        said = str(error).partition(" (http")[0]
+        raise InputError(f"Images of the shape {shapes} do not fit this model's weights: {said}") from error
     except MISSING as error:
         raise InputError(f"The variables are not those of this model: {error}") from error
     except flax.errors.ModifyScopeVariableError as error:
@@ -160,13 +224,23 @@ def _trace(model: Static, structure: Any, leaves: Shapes, images: jax.ShapeDtype
         ) from error
     except flax.errors.InvalidRngError as error:
         raise InputError(f"The model needs a random key in evaluation mode, and gets none: {error}") from error
-    if LOGITS in found:
-        raise InputError(f"The name {LOGITS!r} is reserved for the logits; this model has a layer of that name.")
-    shapes = {key: (each.value.shape, larger[key].value.shape) for key, each in found.items() if key in larger}
-    axes = {found[key].value: axis for key, both in shapes.items() if (axis := _image_axis(*both)) is not None}
-    found = {key: each for key, each in found.items() if each.value in axes}
-    layers, aliases = names(graph, found, [*recorded_names(graph), *recordings[0].order])
-    return Trace(graph, layers, aliases, {name: axes[each.value] for name, each in layers.items()}, outputs)
+    except (AttributeError, TypeError) as error:
+        if hasattr(images, "shape") or isinstance(error, InputError):
+            raise
+        given = f"a {type(images).__name__} of {', '.join(named_leaves(images))}"
+        raise InputError(f"The model's call does not take {given}, as its images are here: {error}") from error
+
+
+def _check_rows(graph: Graph, inputs: Sequence[Value]) -> None:
+    """Raises InputError if a convolution or pooling runs over the first axis of the images, as over a side of one."""
+    for value in inputs:
+        for windows in side_windows(graph, value, (0,)).values():
+            if isinstance(windows[0], Window) and windows[0].low != windows[0].high:
+                sides = ", ".join(map(str, value.shape[1:]))
+                raise InputError(
+                    f"Images have the shape [n, ..., c], one row per image; the model takes the first axis of these, "
+                    f"[n, {sides}], for a side of the image."
+                )
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -170,9 +170,10 @@ class ZBox:
         low, high = jnp.minimum(*ends), jnp.maximum(*ends)
         w = layer.kernel
         terms = [(x, w, 1), (low, positive(w), -1), (high, negative(w), -1)]
-        z = sum((sign * layer.multiply(part, kernel) for part, kernel, sign in terms), jnp.zeros(()))
+        z = sum((sign * layer.multiply(part, kernel) for part, kernel, sign in terms), jnp.zeros((), w.dtype))
         share = divided(relevance[0], z, self.epsilon)
-        return [sum((sign * part * layer.back(part, kernel, share) for part, kernel, sign in terms), jnp.zeros(()))]
+        parts = (sign * part * layer.back(part, kernel, share) for part, kernel, sign in terms)
+        return [sum(parts, jnp.zeros((), x.dtype))]
 
     @staticmethod
     def _filled(step: Step, bound: Bound) -> Array:

@@ -24,7 +24,7 @@ LARGE = 100  # from this ratio of a normalizer's values at image and baseline on
 
 
 def rescale(score: Score, image: Image, baseline: Image) -> Image:
-    """The contribution `[h w c]` of each value of the image to the difference of its score from the baseline's.
+    """The contribution `[... c]` of each value of the image to the difference of its score from the baseline's.
 
     The contributions sum to that difference.
     """

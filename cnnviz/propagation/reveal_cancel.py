@@ -31,7 +31,7 @@ STEEP = 100  # how many times steeper than at both ends, and than 1, a function 
 
 
 def reveal_cancel(score: Score, image: Image, baseline: Image) -> Image:
-    """The contribution `[h w c]` of each value of the image to the difference of its score from the baseline's.
+    """The contribution `[... c]` of each value of the image to the difference of its score from the baseline's.
 
     The contributions sum to that difference.
     """
@@ -162,7 +162,7 @@ def _layer_parts(step: Step, up: Array, down: Array) -> Parts:
 def _linear_parts(step: Step, parts: Sequence[Parts]) -> list[Parts]:
     """The inputs' parts, mapped by the step and summed by their sign: those of each output."""
     pushes = [_push(step, i, part) for i, both in enumerate(parts) for part in both]
-    zero = jnp.zeros(())
+    zero = jnp.zeros((), pushes[0][0].dtype)
     return [
         (sum(map(positive, of_one), zero), sum(map(negative, of_one), zero)) for of_one in zip(*pushes, strict=True)
     ]

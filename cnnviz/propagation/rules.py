@@ -43,7 +43,7 @@ RULES: Rules = {
 
 
 def backward(reading: Reading, rules: Rules, cotangent: Array) -> Array:
-    """What reaches the image by `rules`, from `cotangent` at the score: `[h w c]`, or `[*cotangent.shape, h, w, c]`.
+    """What reaches the image by `rules`, from `cotangent` at the score: `[... c]`, or `[*cotangent.shape, ..., c]`.
 
     Raises InputError if the table has no rule for a step, and names the step and its place in the model. If the score
     does not depend on the image, the result is zero everywhere, with a warning.

@@ -104,7 +104,7 @@ class Step:
         return tuple(known[value] for value in self.outputs)
 
     def inputs_at(self, image: Image) -> list[Array]:
-        """The arrays of `inputs` for another image `[h w c]`."""
+        """The arrays of `inputs` for another image `[... c]`."""
         return self.reading.graph.evaluate([image], self.inputs, apply=apply)
 
 
@@ -129,7 +129,7 @@ class Reading:
 
     @property
     def image(self) -> Value:
-        """The image `[h w c]`."""
+        """The image `[... c]`."""
         return self.graph.inputs[0]
 
     def array(self, value: Value) -> Any:
@@ -138,7 +138,7 @@ class Reading:
 
 
 def read(score: Score, image: Image, *, softmax: bool = False) -> Reading:
-    """The reading of `score` at an image `[h w c]`; works inside `jax.jit` and `jax.vmap`.
+    """The reading of `score` at an image `[... c]`; works inside `jax.jit` and `jax.vmap`.
 
     With `softmax`, each softmax is one step of that name, and otherwise several: exponentials, a sum and a quotient.
     """
@@ -152,7 +152,7 @@ def read(score: Score, image: Image, *, softmax: bool = False) -> Reading:
 
 
 def evaluate(graph: Graph, image: Image) -> dict[Value, Array]:
-    """Every value of the graph at an image `[h w c]`."""
+    """Every value of the graph at an image `[... c]`."""
     wanted = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
     return dict(zip(wanted, graph.evaluate([image], wanted, apply=apply), strict=True))
 

@@ -10,7 +10,7 @@ import jax
 
 from cnnviz.errors import InputError
 from cnnviz.models import MODELS
-from cnnviz.models.own import is_own, source_digest
+from cnnviz.models.own import blamed, is_own, source_digest
 from cnnviz.networks import Prepare, as_options, build
 from cnnviz.runs import inside, json_files
 from cnnviz.runs.json_files import (
@@ -164,7 +164,8 @@ class Config(Mapping[str, Any]):
         """The shapes and dtypes of one member's state; they are the same for all members."""
         one = lambda: initial_state(self.model, self.recipe, self.image_shape, jax.random.key(self.recipe.seed))
         _ = self.model  # made outside of the trace
-        return jax.eval_shape(one)
+        with blamed(f"The model {self['model']}"):  # whose options may be anything
+            return jax.eval_shape(one)
 
 
 def file_of(run: Path) -> Path:

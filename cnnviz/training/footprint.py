@@ -27,7 +27,10 @@ def check_memory(model: Any, state: State, image_shape: tuple[int, ...], batch_s
     """
     batch = jax.ShapeDtypeStruct((batch_size, *image_shape), jnp.float32)
     traced = trace(model, state.latest, batch, {})
-    held, values = networks * _bytes(state) + _bytes(state.params), PER_BYTE * layer_bytes(traced.graph, traced.image)
+    held, values = (
+        networks * _bytes(state) + _bytes(state.params),
+        PER_BYTE * layer_bytes(traced.graph, *traced.images.values()),
+    )
     device = jax.local_devices()[0]
     room = memory.free() if device.platform == "cpu" else memory_of(device)
     compiling = COMPILING if device.platform == "cpu" and memory.address_space() else 0

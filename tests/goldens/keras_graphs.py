@@ -66,13 +66,13 @@ def reshaping(keras, layers):
     """Layers that pad, cut, permute, repeat, resize and transpose a convolution."""
     return keras.Sequential(
         [
-            keras.Input((7, 6, 3)),
+            keras.Input((5, 4, 2)),
             layers.Cropping2D(((1, 0), (0, 1)), name="cut"),
             layers.UpSampling2D((2, 3), name="nearest"),
             layers.AveragePooling2D(2, name="smaller"),
             layers.UpSampling2D(2, interpolation="bilinear", name="bilinear"),
             layers.SeparableConv2D(4, 3, strides=2, depth_multiplier=2, activation="relu", name="separable"),
-            layers.Conv2DTranspose(5, 3, strides=2, padding="same", name="up_same"),
+            layers.Conv2DTranspose(3, 3, strides=2, padding="same", name="up_same"),
             layers.Conv2DTranspose(3, (2, 4), strides=(3, 2), name="up_valid"),
             layers.Conv2DTranspose(2, 3, strides=2, padding="same", output_padding=1, use_bias=False, name="up_more"),
             layers.MaxPooling2D(4, name="pool"),

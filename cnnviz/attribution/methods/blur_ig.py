@@ -37,14 +37,16 @@ class BlurIG(Sampled):
             raise InputError(f"max_sigma is a width in pixels and must be positive; it was {self.max_sigma}.")
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
-        return self if self.max_sigma else replace(self, max_sigma=SIGMA * max(image_shape[:2]))
+        if len(image_shape) < 2:
+            raise InputError(f"blur_ig needs images with places to blur; these are vectors of the shape {image_shape}.")
+        return self if self.max_sigma else replace(self, max_sigma=SIGMA * max(image_shape[:-1]))
 
     @property
     def widest(self) -> float:
         return self.max_sigma or SIGMA
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
-        nodes, weights = quadrature(self.quadrature, self.samples)
+        nodes, weights = quadrature(self.quadrature, self.samples, image.dtype)
         return jnp.asarray(nodes)[i] * self.widest, jnp.asarray(weights)[i] * self.widest
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
@@ -53,4 +55,4 @@ class BlurIG(Sampled):
         return -weight * gradient(score, x) * change
 
     def completeness_target(self, score: Score, image: Image) -> Scalar:
-        return value(score, image) - value(score, blurred(image, jnp.asarray(self.widest), self.widest))
+        return value(score, image) - value(score, blurred(image, jnp.asarray(self.widest, image.dtype), self.widest))

@@ -1,10 +1,8 @@
 """A layer's channels, weighed by the last dense layer's weights of their means."""
 
-import jax.numpy as jnp
-
 from cnnviz.attribution.layers import after
 from cnnviz.attribution.methods.cams import CAM as Base
-from cnnviz.attribution.methods.cams import Channels, Map
+from cnnviz.attribution.methods.cams import Channels, Map, over_places, weighed
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError
 from cnnviz.graph.linearity import Part, is_affine, unlike
@@ -32,7 +30,7 @@ class CAM(Base):
         return super().__call__(score, image)
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:
-        return jnp.einsum("hwc,c->hw", activation, gradient.sum((0, 1)))
+        return weighed(activation, gradient.sum(over_places(gradient)))
 
 
 def check_head(layer: str, parts: list[Part]) -> None:

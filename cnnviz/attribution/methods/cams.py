@@ -1,23 +1,27 @@
-"""What class activation maps share: a layer's channels are weighed and summed, and negative values cut off."""
+"""What class activation maps share: a layer's channels are weighed and summed, and negative values cut off.
+
+In formulas i and j are places, and c or k a channel; a signal has one axis of places and a volume three.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers, Place, choose
 from cnnviz.attribution.shapes import Direct, Raw, at_layers, method
 from cnnviz.attribution.tokens import as_channels
 from cnnviz.types import Array, Float, Image, Score
 
-Channels = Float[Array, "h w c"]
-Map = Float[Array, "h w"]
+Channels = Float[Array, "*places c"]
+Map = Float[Array, "*places"]
 
 
 @method
 class CAM(Direct):
-    """A map `[h w]` of each layer from its activations and the score's gradients there; `relu` sets negatives to zero.
+    """A map of each layer from its activations and the score's gradients there; `relu` sets negatives to zero.
 
     `layers` are names, "all", or None for the last one after a nonlinearity (`layers.choose`). Tokens `[t d]`
     are laid out as a map without its class token (`tokens.as_map`).
@@ -25,6 +29,8 @@ class CAM(Direct):
 
     layers: Layers = None
     relu: bool = True
+
+    maps = True
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places))
@@ -37,3 +43,13 @@ class CAM(Direct):
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:
         raise NotImplementedError
+
+
+def over_places(values: Channels) -> tuple[int, ...]:
+    """The axes of places: all but the last."""
+    return tuple(range(values.ndim - 1))
+
+
+def weighed(activation: Channels, weights: Float[Array, " c"]) -> Map:
+    """The channels' sum, each with its weight: sum_k w_k A_k."""
+    return jnp.einsum("...c,c->...", activation, weights)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers, Place, choose
+from cnnviz.attribution.methods.cams import weighed
 from cnnviz.attribution.shapes import Raw, Sampled, method
 from cnnviz.attribution.tokens import as_channels
 from cnnviz.types import Array, Image, Key, PyTree, Score
@@ -26,6 +26,7 @@ class ByChannel(Sampled):
     relu: bool = True
 
     keep = True
+    maps = True
 
     @property
     def count(self) -> int:
@@ -42,7 +43,7 @@ class ByChannel(Sampled):
         maps = {}
         for name, start, width in zip(self.layers or (), starts, self.widths, strict=True):
             weights = self.weights(value, total[start : start + width])
-            maps[name] = jnp.einsum("hwc,c->hw", as_channels(activations[name], image.shape), weights)
+            maps[name] = weighed(as_channels(activations[name], image.shape), weights)
         return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
 
     def weights(self, score: Array, found: Array) -> Array:

@@ -7,12 +7,12 @@ import jax
 from cnnviz.attribution.methods.deep_lift import DeepLIFT
 from cnnviz.attribution.shapes import Raw, Sampled, as_images, image_set, method, set_size, value
 from cnnviz.errors import InputError
-from cnnviz.types import Array, Float, Image, Key, PyTree, Scalar, Score
+from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 
 @method
 class DeepLIFTSHAP(Sampled):
-    """The mean of DeepLIFT's values over the images x' of `baseline` `[m h w c]`: mean_x' of DeepLIFT(x; x').
+    """The mean of DeepLIFT's values over the images x' of `baseline` `[m ... c]`: mean_x' of DeepLIFT(x; x').
 
     With images of the training set these are approximate SHAP values; the default is one black image. `samples` takes
     the first N of them, and 0 all. The values sum to S(x) minus the mean of S over the baseline. Lundberg & Lee 2017,
@@ -46,8 +46,8 @@ class DeepLIFTSHAP(Sampled):
     def completeness_target(self, score: Score, image: Image) -> Scalar:
         return value(score, image) - jax.vmap(lambda baseline: value(score, baseline))(self.images(image)).mean()
 
-    def images(self, image: Image) -> Float[Array, "m h w c"]:
-        """The images of the baseline that are used; raises InputError if a set has fewer than `samples`."""
+    def images(self, image: Image) -> Array:
+        """The images `[m ... c]` of the baseline that are used; raises InputError if a set has fewer than `samples`."""
         if self.samples > (size := set_size(self.baseline)) > 1:
             raise InputError(f"samples is at most the number of images of the baseline, {size}; it was {self.samples}.")
         return as_images(self.baseline, image)[: self.count]

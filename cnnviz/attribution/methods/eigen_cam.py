@@ -8,7 +8,7 @@ from cnnviz.types import Array, Float
 
 
 def principal(values: Channels) -> Map:
-    """The values `[h w]` at each place along the direction in which they vary most; the greatest magnitude is positive.
+    """The values at each place along the direction in which they vary most; the greatest magnitude is positive.
 
     The sign of a singular vector is arbitrary; this choice is eq. 13 of Chung & Ying 2025, Seg-Eigen-CAM (Applied
     Sciences 15, 7562).
@@ -17,7 +17,7 @@ def principal(values: Channels) -> Map:
     rows = rows - rows.mean(0, keepdims=True)
     along = _along_first(rows)
     sign = jnp.where(jnp.abs(along.min()) > along.max(), -1, 1)
-    return (sign * along).reshape(values.shape[:2])
+    return (sign * along).reshape(values.shape[:-1])
 
 
 def _along_first(rows: Float[Array, "p c"]) -> Float[Array, " p"]:

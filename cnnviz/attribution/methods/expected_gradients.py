@@ -12,7 +12,7 @@ from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 class ExpectedGradients(Sampled):
     """E[(x - x') dS(x' + a (x - x'))/dx], with x' drawn from `baseline` and a uniform from 0 to 1.
 
-    `baseline` is a set of images `[m h w c]`, by default one black image. With `noise`, a fraction of the image's
+    `baseline` is a set of images `[m ... c]`, by default one black image. With `noise`, a fraction of the image's
     range, Gaussian noise is added to x, as in GradientSHAP. The values sum to S(x) minus the mean of S over the
     baseline, up to the sampling error. Erion et al. 2021, Improving performance of deep learning models with axiomatic
     attribution priors and expected gradients (arXiv:1906.10670); Lundberg & Lee 2017 (arXiv:1705.07874).
@@ -27,8 +27,8 @@ class ExpectedGradients(Sampled):
         which, where, noise = jax.random.split(jax.random.fold_in(key, i), 3)
         images = as_images(self.baseline, image)
         deviation = self.noise * (image.max() - image.min())
-        x = image + deviation * jax.random.normal(noise, image.shape) if self.noise else image
-        return x, images[jax.random.randint(which, (), 0, len(images))], jax.random.uniform(where)
+        x = image + deviation * jax.random.normal(noise, image.shape, image.dtype) if self.noise else image
+        return x, images[jax.random.randint(which, (), 0, len(images))], jax.random.uniform(where, dtype=image.dtype)
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         x, baseline, a = sample

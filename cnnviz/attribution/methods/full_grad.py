@@ -16,7 +16,7 @@ from cnnviz.types import Array, Image, Score
 
 
 class FullGradient(NamedTuple):
-    """The score as a sum: contributions of the image `[h w c]`, gradient times pixel, and of each bias, by step."""
+    """The score as a sum: contributions of the image, gradient times pixel, and of each bias, by step."""
 
     reading: Reading
     image: Image
@@ -81,11 +81,14 @@ class FullGrad(Direct):
 
     def __call__(self, score: Score, image: Image) -> Raw:
         found = full_gradient(score, image)
-        axes = side_axes(found.reading.graph, found.reading.image, (0, 1))
-        total = scaled(jnp.abs(found.image)).sum(-1)
+        sides = image.shape[:-1]
+        axes = side_axes(found.reading.graph, found.reading.image, range(len(sides)))
+        total = scaled(jnp.abs(found.image))
+        total = total.sum(-1) if sides else total
         for step, bias in found.biases.items():
-            high, wide = axes[step.outputs[0]]
-            if high is not None and wide is not None:
-                planes = jnp.moveaxis(bias, (high, wide), (0, 1)).reshape(bias.shape[high], bias.shape[wide], -1)
-                total += upsampled(scaled(jnp.abs(planes)), (image.shape[0], image.shape[1]), "bilinear").sum(-1)
-        return total[..., None]
+            kept = [axis for axis in axes[step.outputs[0]] if axis is not None]
+            if sides and len(kept) == len(sides):
+                planes = jnp.moveaxis(bias, kept, range(len(kept)))
+                planes = planes.reshape(*planes.shape[: len(kept)], -1)
+                total += upsampled(scaled(jnp.abs(planes)), sides, "bilinear").sum(-1)
+        return total[..., None] if sides else total

@@ -1,8 +1,6 @@
 """A layer's channels, each weighed by its mean gradient."""
 
-import jax.numpy as jnp
-
-from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.methods.cams import CAM, Channels, Map, over_places, weighed
 from cnnviz.attribution.shapes import method
 
 
@@ -14,5 +12,7 @@ class GradCAM(CAM):
     """
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:
-        mean = gradient.mean(0).mean(0)  # in two steps, each of which XLA vectorizes over channels
-        return jnp.einsum("hwc,c->hw", activation, mean)
+        mean = gradient
+        for _ in over_places(gradient):  # one axis at a time, which XLA vectorizes over channels
+            mean = mean.mean(0)
+        return weighed(activation, mean)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place, after
-from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.methods.cams import CAM, Channels, Map, over_places
+from cnnviz.attribution.methods.cams import weighed as by_weights
 from cnnviz.attribution.methods.grad_cam_pp_equations import OF, VARIANTS, by_jacobian, weighed
 from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP
 from cnnviz.attribution.shapes import Raw, at_layers, method
@@ -57,7 +57,7 @@ class GradCAMPP(CAM):
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:
         alpha = VARIANTS[self.variant](activation, gradient)
-        return jnp.einsum("hwc,c->hw", activation, (alpha * jax.nn.relu(gradient)).sum((0, 1)))
+        return by_weights(activation, (alpha * jax.nn.relu(gradient)).sum(over_places(gradient)))
 
     def _check(self, score: Score, image: Image, activations: dict[str, Array]) -> None:
         if self.of == "logit":

@@ -1,12 +1,14 @@
 """The equations of Grad-CAM++ and the derivatives they are made of."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.methods.cams import Channels, Map
+from cnnviz.attribution.methods.cams import Channels, Map, over_places
+from cnnviz.attribution.methods.cams import weighed as by_weights
 from cnnviz.types import LOGITS, Activations, Array, Image, Score
 
 OF = ("exp", "softmax", "logit")
@@ -15,30 +17,32 @@ Derivatives = tuple[Array, Array, Array]
 
 def eq19(activation: Channels, gradient: Channels) -> Array:
     """g^2 / (2 g^2 + g^3 sum_ab A_ab) where g > 0, else 0, since there it would be multiplied by zero."""
-    return _divided(1.0, 2 + gradient * activation.sum((0, 1), keepdims=True), gradient > 0)
+    return _divided(1.0, 2 + gradient * activation.sum(over_places(activation), keepdims=True), gradient > 0)
 
 
 def torchcam(activation: Channels, gradient: Channels) -> Array:
     """g^2 / (2 g^2 + sum_ab g_ab^3 A_ab): the gradient's cube goes into the sum."""
     square = jnp.square(gradient)
-    return _divided(square, 2 * square + (square * gradient * activation).sum((0, 1), keepdims=True), gradient > 0)
+    third = (square * gradient * activation).sum(over_places(activation), keepdims=True)
+    return _divided(square, 2 * square + third, gradient > 0)
 
 
 def xplique(activation: Channels, gradient: Channels) -> Array:
     """g^2 / (2 g^2 + g^3 mean_ab A_ab), divided by the number of places: both sums are means."""
-    places = activation.shape[0] * activation.shape[1]
-    return _divided(1.0, 2 + gradient * activation.mean((0, 1), keepdims=True), gradient > 0) / places
+    places = over_places(activation)
+    below = 2 + gradient * activation.mean(places, keepdims=True)
+    return _divided(1.0, below, gradient > 0) / math.prod(activation.shape[:-1])
 
 
 VARIANTS: dict[str, Callable[[Channels, Channels], Array]] = {"eq19": eq19, "torchcam": torchcam, "xplique": xplique}
 
 
 def weighed(activation: Channels, derivatives: Derivatives) -> Map:
-    """The channels' sum `[h w]`, weighed by eq. 10 from the derivatives of Y `[h w c]`."""
+    """The channels' sum, weighed by eq. 10 from the derivatives of Y, of the activation's shape."""
     first, second, third = derivatives
-    below = 2 * second + activation.sum((0, 1), keepdims=True) * third
+    below = 2 * second + activation.sum(over_places(activation), keepdims=True) * third
     alpha = _divided(second, below, below != 0)
-    return jnp.einsum("hwc,c->hw", activation, (alpha * jax.nn.relu(first)).sum((0, 1)))
+    return by_weights(activation, (alpha * jax.nn.relu(first)).sum(over_places(activation)))
 
 
 def of_exp(first: Array, second: Array, third: Array) -> Derivatives:
@@ -62,7 +66,7 @@ def by_jacobian(of: str, score: Score, image: Image, layer: str, gradient: Array
     logits = lambda offset: logits_in(score(image, {layer: offset})[1])
     p = jax.nn.softmax(logits(jnp.zeros_like(gradient)))
     jacobian = jax.jacrev(logits)(jnp.zeros_like(gradient))
-    expected = lambda values: jnp.einsum("k,khwc->hwc", p, values)
+    expected = lambda values: jnp.tensordot(p, values, 1)
     mean = expected(jacobian)
     apart = jacobian - mean[None]
     return of_exp(gradient - mean, -expected(jnp.square(apart)), -expected(apart**3))

@@ -27,6 +27,7 @@ class NestedGradCAMPP(Sampled):
     relu: bool = True
 
     keep = True
+    maps = True
 
     @property
     def count(self) -> int:

@@ -31,6 +31,6 @@ class GuidedGradCAM(Direct):
         return replace(self, layers=GradCAM(layers=self.layers).fitted_to(places, image_shape).layers)
 
     def __call__(self, score: Score, image: Image) -> Raw:
-        maps, side = GradCAM(layers=self.layers)(score, image), (image.shape[0], image.shape[1])
-        cam = fused([upsampled(found, side, "bilinear") for found in jax.tree.leaves(maps)])
+        maps = GradCAM(layers=self.layers)(score, image)
+        cam = fused([upsampled(found, image.shape[:-1], "bilinear") for found in jax.tree.leaves(maps)])
         return jnp.asarray(GuidedBackprop()(score, image)) * jnp.expand_dims(cam, -1)

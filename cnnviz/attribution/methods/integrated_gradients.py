@@ -27,7 +27,7 @@ class IntegratedGradients(Sampled):
         quadrature(self.quadrature, self.samples)
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
-        nodes, weights = quadrature(self.quadrature, self.samples)
+        nodes, weights = quadrature(self.quadrature, self.samples, image.dtype)
         return jnp.asarray(nodes)[i], jnp.asarray(weights)[i]
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:

@@ -18,7 +18,7 @@ class LayerConductance(LayerIntegratedGradients):
     """
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
-        nodes = jnp.asarray(quadrature(self.quadrature, self.samples + 1)[0])
+        nodes = jnp.asarray(quadrature(self.quadrature, self.samples + 1, image.dtype)[0])
         return nodes[i], nodes[i + 1]
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:

@@ -8,8 +8,8 @@ import jax
 
 from cnnviz.attribution.layers import Layers, Place, choose
 from cnnviz.attribution.shapes import Direct, Raw, method
-from cnnviz.attribution.targets import check_unit
 from cnnviz.errors import InputError
+from cnnviz.probe import check_unit
 from cnnviz.types import Image, Score
 
 

@@ -29,11 +29,10 @@ class ScoreCAM(ByChannel):
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         activations = score(image, {})[1]
-        side = image.shape[0], image.shape[1]
         channels = [as_channels(activations[name], image.shape) for name in self.layers or ()]
-        masks = [upsampled(values, side, self.mask_upsampling) for values in channels]
-        mask = scaled(jnp.concatenate(masks, -1)[:, :, sample])
-        return score(image * mask[:, :, None], {})[0]
+        masks = [upsampled(values, image.shape[:-1], self.mask_upsampling) for values in channels]
+        mask = scaled(jnp.concatenate(masks, -1)[..., sample])
+        return score(image * mask[..., None], {})[0]
 
     def weights(self, score: Array, found: Array) -> Array:
         return jax.nn.softmax(found)

@@ -45,7 +45,7 @@ class SmoothGrad(Sampled):
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
         key = jax.random.fold_in(key, i)
-        noise = jax.random.normal(key, image.shape) * self.noise * (image.max() - image.min())
+        noise = jax.random.normal(key, image.shape, image.dtype) * self.noise * (image.max() - image.min())
         return image + noise, jax.random.fold_in(key, 1)
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:

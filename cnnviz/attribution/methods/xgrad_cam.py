@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.methods.cams import CAM, Channels, Map, over_places, weighed
 from cnnviz.attribution.shapes import method
 
 
@@ -15,6 +15,6 @@ class XGradCAM(CAM):
     """
 
     def cam(self, activation: Channels, gradient: Channels) -> Map:
-        mass = activation.sum((0, 1), keepdims=True)
+        mass = activation.sum(over_places(activation), keepdims=True)
         share = jnp.where(mass == 0, 0, activation / jnp.where(mass == 0, 1, mass))
-        return jnp.einsum("hwc,c->hw", activation, (gradient * share).sum((0, 1)))
+        return weighed(activation, (gradient * share).sum(over_places(gradient)))

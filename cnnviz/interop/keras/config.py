@@ -14,7 +14,6 @@ from cnnviz.interop.keras.keras1 import in_terms_of_keras2
 
 LONGEST = 16 * 2**20  # characters; the largest models in keras.applications have 2 MB
 MODELS = ("Sequential", "Functional", "Model")
-APPLICATIONS = ("LayerScale", "StochasticDepth")  # classes of keras.applications, registered under their names only
 
 
 def parse(document: str, what: str) -> Mapping[str, Any]:

@@ -31,6 +31,8 @@ def layer_of(described: Described, numbers: tuple[float | None, ...] = ()) -> nn
         )
     if described.config.get("data_format") not in (None, *FORMATS):
         raise described.wrong("data_format", described.config["data_format"], " or ".join(FORMATS))
+    if described.config.get("data_format") == "channels_first" and not described.first:  # as Keras 1, and few others
+        raise described.wrong("data_format", "channels_first", "channels_last")
     return LAYERS[described.kind](described)
 
 

@@ -62,9 +62,10 @@ def _formats(entry: Any) -> Sequence[str]:
     if isinstance(entry, Mapping) and is_model(entry):
         inner = config if isinstance(config, list) else config.get("layers") if isinstance(config, Mapping) else None
         return [found for layer in inner or [] for found in _formats(layer)] if isinstance(inner, list) else []
-    if not isinstance(config, Mapping) or not str(entry.get("class_name")).endswith(SPATIAL):
-        return []
-    return [config["data_format"]] if isinstance(config.get("data_format"), str) else []
+    found = config.get("data_format") if isinstance(config, Mapping) else None
+    kind = str(entry.get("class_name")) if isinstance(entry, Mapping) else ""
+    says = kind.endswith(SPATIAL) or (kind == "Flatten" and found == "channels_first")
+    return [found] if says and isinstance(found, str) else []
 
 
 def _wired(model: Mapping[str, Any], keras: int, first: bool) -> Wired:

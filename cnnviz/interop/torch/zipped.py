@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Zipped:
         self.archive = archive
         self.root = _root(archive.namelist())
         self.unread = size_of(archive)  # storages are stored apart and uncompressed, so all together are no larger
-        self.order = ">" if self._is_big_endian() else "<"
+        self.order: Literal["<", ">"] = ">" if self._is_big_endian() else "<"
         self.value: Any = read_pickle(io.BytesIO(self._bytes("data.pkl", LARGEST))).value
 
     def numbers(self, storage: Storage) -> np.ndarray:
