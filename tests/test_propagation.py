@@ -271,7 +271,8 @@ def test_remat_changes_nothing(images):
 
 
 def scanned(x):
-    return jax.lax.scan(lambda carry, _: (jax.nn.relu(carry), None), x, None, length=2)[0].sum((1, 2, 3))
+    """More iterations than are unrolled."""
+    return jax.lax.scan(lambda carry, _: (jax.nn.relu(carry), None), x, None, length=65)[0].sum((1, 2, 3))
 
 
 class Loop(nn.Module):

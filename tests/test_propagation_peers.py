@@ -16,8 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import propagation as benchmark  # noqa: E402
 
-# zennit pads a strided convolution's ones with ones, and Captum's LRP counts a skip connection's relevance as gradient
-NOT_RESIDUAL = {"lrp, w^2 in all layers", "lrp, flat in all layers", "lrp_epsilon (Captum's LRP)"}
+# zennit pads a strided convolution's ones with ones, and its excitation backprop gives the branch that a sum of both
+# signs is not due to a negative share; Captum's LRP counts a skip connection's relevance as gradient
+NOT_RESIDUAL = {
+    "lrp, w^2 in all layers",
+    "lrp, flat in all layers",
+    "lrp_epsilon (Captum's LRP)",
+    "excitation_backprop",
+}
 
 
 @pytest.fixture(scope="module")

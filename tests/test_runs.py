@@ -72,7 +72,7 @@ def test_the_first_the_best_and_the_latest_are_kept(run):
     loaded = runs.load_run(run)
     jax.tree.map(np.testing.assert_array_equal, loaded.variables, state_at(20).variables)
     jax.tree.map(np.testing.assert_array_equal, loaded.untrained, state_at(0).variables)
-    assert [layer.name for layer in loaded.layers] == ["dense1", "relu1", "logits"]
+    assert [layer.name for layer in loaded.layers] == ["flatten", "dense1", "relu1", "logits"]
     assert (loaded.name, loaded.classes, loaded.image_shape) == ("one", ("left", "right"), (12, 12, 1))
     lines = (run / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]

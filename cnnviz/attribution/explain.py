@@ -116,7 +116,7 @@ def _run(
     fitted = {name: explained.fitted(method, variables, rows) for name, method in methods.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
     shared = {**shared, "data": data, "finish": finish, "row_bytes": explained.row_bytes(variables, rows)}
-    with loops_named(lambda: explained.traced(variables, rows)):
+    with loops_named(lambda: explained.traced(variables, rows).graph):
         found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
         for name, method in fitted.items():
             if name not in together:

@@ -59,7 +59,7 @@ class Explained:
         return 2 * self.traced(variables, rows).row_bytes
 
     def traced(self, variables: Variables, rows: Row) -> Trace:
-        """The graph of the model for one of the rows."""
+        """The model's graph for one row."""
         inputs = with_rows(self._inputs(rows, jax.ShapeDtypeStruct(rows.image.shape, self.dtype)), 1)
         return trace(self.subject.model.value, variables, inputs.images, **self.subject.options(inputs))
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.tokens import token_grid
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
 from cnnviz.graph.flow import Flow

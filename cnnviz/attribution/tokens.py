@@ -12,7 +12,7 @@ def token_grid(count: int, image_shape: tuple[int, ...]) -> tuple[int, int] | No
     """Rows and columns of this many tokens, of which the first may be a class token.
 
     Of all grids of `count` or `count - 1` tokens, it is the one whose sides are most nearly in the ratio of the
-    image's; None if none is within a factor of 2 of that, or if the image is a signal or a volume.
+    image's; None if none is within a factor of 2 of that, or for what is no picture `[h w c]`.
     """
     if len(image_shape) != 3:
         return None
@@ -31,7 +31,7 @@ def as_map(tokens: Float[Array, "t d"], image_shape: tuple[int, ...]) -> Float[A
     grid = token_grid(len(tokens), image_shape)
     if grid is None:
         raise InputError(
-            f"{len(tokens)} tokens are no grid in an image of {image_shape[0]}x{image_shape[1]} pixels, with or "
+            f"{len(tokens)} tokens are no grid in an image of {'x'.join(map(str, image_shape[:-1]))} pixels, with or "
             "without a class token before them."
         )
     return tokens[len(tokens) - grid[0] * grid[1] :].reshape(*grid, -1)
@@ -45,6 +45,6 @@ def read_out(between: Float[Array, "t t"], image_shape: tuple[int, ...]) -> Floa
     return as_map(jnp.expand_dims(row, -1), image_shape)[..., 0]
 
 
-def as_channels(values: Array, image_shape: tuple[int, ...]) -> Float[Array, "h w c"]:
-    """A layer's values by place and channel: those of a picture's tokens as `as_map` does, any others unchanged."""
-    return as_map(values, image_shape) if values.ndim == 2 and len(image_shape) == 3 else values
+def as_channels(values: Array, image_shape: tuple[int, ...]) -> Float[Array, "*places c"]:
+    """A layer's values by place and channel: those of tokens as `as_map` lays them out, any others unchanged."""
+    return as_map(values, image_shape) if (values.ndim, len(image_shape)) == (2, 3) else values

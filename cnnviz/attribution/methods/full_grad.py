@@ -29,22 +29,25 @@ def full_gradient(score: Score, image: Image) -> FullGradient:
     A bias is a step's output minus its derivative times its input: the bias of a layer, that of a BatchNorm in
     evaluation mode, and for a smooth activation the f(x) - f'(x) x that the paper calls implicit. Where the model's
     derivative is not that of what it computes (`stop_gradient`, a rounding with a straight-through derivative), the
-    bias is what the derivative leaves out; so are constants among the values (a class token, padding).
+    bias is what the derivative leaves out; so are constants among the values (a class token, padding). There is no bias
+    if no derivative reaches the image.
     """
-    reading = read(score, image)
+    reading, reached = read(score, image), set()
     biases: dict[Step, Array] = {}
 
     def noted(rule: Rule) -> Rule:
         def noting(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array | None]:
             if len(step.outputs) == 1 and has_bias(step):
                 biases[step] = (cotangents[0] * bias_of(step)).real
-            return rule(step, cotangents)
+            found = rule(step, cotangents)
+            reached.update(value for value, g in zip(step.inputs, found, strict=True) if g is not None)
+            return found
 
         return noting
 
     rules = {name: rule and noted(rule) for name, rule in RULES.items()}
     gradient = backward(reading, rules, jnp.ones((), reading.score.dtype))
-    return FullGradient(reading, gradient * image, biases)
+    return FullGradient(reading, gradient * image, biases if reading.image in reached else {})
 
 
 def has_bias(step: Step) -> bool:
