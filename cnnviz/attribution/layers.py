@@ -51,8 +51,8 @@ class Place(NamedTuple):
 
     @property
     def tokens(self) -> bool:
-        """Whether it holds one row per token of a picture, which can be laid out as a map."""
-        return (len(self.shape), len(self.image)) == (2, 3) and token_grid(self.shape[0], self.image) is not None
+        """Whether it holds one row per token of a picture, which `tokens.as_map` lays out as a map."""
+        return (len(self.shape), len(self.image)) == (2, 3) and self.shape[0] > 1
 
 
 def places(
