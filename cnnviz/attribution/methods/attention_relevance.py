@@ -20,6 +20,7 @@ class AttentionRelevance(Direct):
     """
 
     rewritten = False
+    maps = True
 
     def __call__(self, score: Score, image: Image) -> Raw:
         reading = read(score, image)

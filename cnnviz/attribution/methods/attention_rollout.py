@@ -36,6 +36,7 @@ class AttentionRollout(Direct):
     """
 
     rewritten = False
+    maps = True
 
     def __call__(self, score: Score, image: Image) -> Raw:
         reading = read(score, image)
