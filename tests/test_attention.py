@@ -155,12 +155,12 @@ def test_grad_cam_of_tokens_is_its_formula():
     np.testing.assert_allclose(hires.reshape(2, 16), raw.sum(-1)[:, 1:], rtol=1e-4, atol=1e-6)
 
 
-FEW = {"samples": 2, "steps": 2}
+FEW = {"samples": 2, "steps": 2, "relu": False}  # a map may be negative everywhere
 NEEDS_ATTENTION = {"attention_rollout", "attention_relevance"}
 
 
 def quick(name):
-    """The method with few samples and steps."""
+    """The method with few samples and steps, and its negative values."""
     known = resolve(METHODS, name, "method").__dataclass_fields__
     return build(name, **{option: value for option, value in FEW.items() if option in known})
 
