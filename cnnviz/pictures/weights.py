@@ -10,6 +10,7 @@ from cnnviz.figures.finite import in_words
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import statistics
 from cnnviz.pictures.picture import Skipped
+from cnnviz.probe import find_one
 
 Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and mostly "untrained" -> the weights of one layer
 
@@ -36,7 +37,9 @@ def weighted_layer(net: Net, asked: str | None) -> str:
         weighted = [name for name in names if name in weights]
         if not weighted:
             raise Skipped(f"The layer {asked} has no kernel; layers with one are {', '.join(weights)}.")
-        return weighted[0] if len(weighted) == 1 else net.layer(weighted).name
+        if len(weighted) == 1:
+            return weighted[0]
+        return find_one(asked, [layer for layer in net.layers if layer.name.split("@")[0] in weighted])
     called = [layer.name.split("@")[0] for layer in net.layers]
     names = [*convolutions(net), *(name for name in called if name in weights), *weights]
     if not names:
