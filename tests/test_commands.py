@@ -133,7 +133,10 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
         (["{run}", "--split", "tset"], "did you mean 'test'?"),
         (["{run}", "--image", "one"], "Error parsing --image: invalid literal"),
         (["--runs", "/nowhere"], "/nowhere has no run"),
-        (["activations", "{run}", "--dataset", "garments"], "does not fit"),
+        (
+            ["activations", "{run}", "--dataset", "garments"],
+            "its images have the shape (28, 28, 1) and 10 classes, and toy takes (12, 12, 1) and 2.",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_said_in_one_line(folder, capsys, tmp_path, arguments, text):

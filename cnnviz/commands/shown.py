@@ -15,9 +15,9 @@ def dataset_for(options: Any, net: Any, asked: Asked) -> Any:
     """
     if (dataset := asked.dataset) is not None:
         if not _fits(dataset, net):
-            shape = dataset.train.images.shape[1:]
             raise InputError(
-                f"{dataset.name} has images {shape}, {len(dataset.classes)} classes; the model does not fit."
+                f"{dataset.name} does not fit: its images have the shape {dataset.train.images.shape[1:]} and "
+                f"{len(dataset.classes)} classes, and {net.name} takes {tuple(net.image_shape)} and {net.class_count}."
             )
         _note_range(options, net, dataset)
         return dataset
