@@ -86,6 +86,17 @@ def test_weights_that_do_not_fit_are_one_line(published):
 
 
 @pytest.mark.usefixtures("alone")
+def test_nothing_is_said_to_be_read_where_no_array_fits(capsys):
+    with pytest.raises(InputError, match=r"does not fit dense: 0 of \d+ arrays fit"):
+        net_of(model="dense", weights=GOLDENS / "tutorial.pth", image_shape="8,12,3", classes="7")
+    assert capsys.readouterr().out == ""
+    with pytest.raises(InputError, match=r"none.json cannot be read as a JSON object of names: No such file or"):
+        net_of(
+            model="dense", weights=GOLDENS / "tutorial.pth", image_shape="8,12,3", classes="7", names=Path("none.json")
+        )
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("file", ["tutorial.pth", "checkpoint.pth.tar", "tutorial.safetensors"])
 def test_a_class_of_one_s_own_with_weights_of_pytorch(own, file, capsys, tmp_path):
     golden = np.load(GOLDENS / "tutorial.npz")

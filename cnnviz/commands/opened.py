@@ -137,8 +137,9 @@ def _table(options: Any, tree: Any, model: Any, shape: tuple[int, ...]) -> dict[
     if networks.published(tree, options.model):
         return None
     table = networks.pytorch_table(tree, model, shape)
-    print("\n".join(f"  {name} -> {path}" for name, path in table.items()))
-    print(f"note: {options.weights} is read as above; --names FILE, a JSON object of such pairs, says otherwise")
+    if table:  # else the error lists what does not fit
+        print("\n".join(f"  {name} -> {path}" for name, path in table.items()))
+        print(f"note: {options.weights} is read as above; --names FILE, a JSON object of such pairs, says otherwise")
     return table
 
 

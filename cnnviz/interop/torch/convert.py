@@ -68,7 +68,8 @@ def read_table(path: str | Path) -> dict[str, str]:
     try:
         table = json.loads(Path(path).read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as a JSON object of names: {error}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read as a JSON object of names: {why}.") from error
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
         raise InputError(f'{path} must be a JSON object of texts, as {{"features.0": "Conv_0"}}.')
     return table
