@@ -236,8 +236,14 @@ def test_a_function_and_a_partial_make_models_too(here, data):
         ("dense", '{"classes": 3}', "dense gives an output of shape (3,) per image; the data's 2 classes need (2,)."),
         ("bad.py:Needs", None, "bad.py:Needs needs 'depth', pass it by --model-options '{\"depth\": ...}'."),
         ("bad.py:Fixed", None, "bad.py:Fixed gives an output of shape (7,) per image; the data's 2 classes need (2,)."),
-        ("bad.py:Two", None, "arrays"),
+        ("bad.py:Two", None, "It is not clear which output the logits are; the model gives 0 (1, 2), 1 (1, 3)."),
         ("bad.py:Asks", None, "The model's call needs an argument 'mask' that nobody gave"),
+        ("bad.py:Deep", None, "division by zero; if a layer leaves no pixels, the images are too small for it."),
+        (
+            "bad.py:Narrow",
+            None,
+            "bad.py:Narrow is for larger images: Conv_0 leaves (0, 0, 4) of the shape (12, 12, 1).",
+        ),
         ("bad.py:Falls", None, "raises KeyError (bad.py, line "),
         ("bad.py:Counts", None, "The model has variables of its own kind, counts, which training does not carry"),
         ("bad.py:Empty", None, "The model has no parameters that could be trained."),
@@ -290,7 +296,21 @@ class Fixed(nn.Module):
 class Two(nn.Module):
     @nn.compact
     def __call__(self, x):
-        return nn.Dense(2)(x.mean((1, 2))), x
+        return nn.Dense(2)(x.mean((1, 2))), nn.Dense(3)(x.mean((1, 2)))
+
+
+class Deep(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        for _ in range(6):
+            x = nn.max_pool(nn.Conv(4, (3, 3))(x), (2, 2), strides=(2, 2))
+        return nn.Dense(2)(x.reshape(len(x), -1))
+
+
+class Narrow(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(2)(nn.Conv(4, (15, 15), padding="VALID")(x).mean((1, 2)))
 
 
 class Asks(nn.Module):

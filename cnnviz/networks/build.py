@@ -1,7 +1,8 @@
 """A model from its name in MODELS, its options, and the data's classes and image shape."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -58,14 +59,29 @@ def build(
 def check_outputs(model: Any, name: str, classes: int, image_shape: Sequence[int]) -> None:
     """Raises InputError unless the model takes images of this shape and gives one logit per class."""
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    with blamed(f"{name}, called with images of shape {tuple(image_shape)},"):
+    with blamed(f"{name}, called with images of shape {tuple(image_shape)},"), _too_small():
         variables = jax.eval_shape(partial(probe.initial_variables, model), jax.random.key(0), images)
         shape = probe.output_shape(model, variables, image_shape)
+        layers = probe.layers(model, variables, image_shape)
+    if empty := next((layer for layer in layers if 0 in layer.shape), None):
+        raise InputError(
+            f"{name} is for larger images: {empty.name} leaves {empty.shape} of the shape {tuple(image_shape)}."
+        )
     if shape != (classes,):
         raise InputError(
             f"{name} gives an output of shape {shape} per image; the data's {classes} classes need ({classes},). If "
             f"an argument says how many there are, pass it by --model-options '{{\"NAME\": {classes}}}'."
         )
+
+
+@contextmanager
+def _too_small() -> Iterator[None]:
+    """Adds a hint to a division by zero: an initializer divides by the number of a layer's inputs."""
+    try:
+        yield
+    except ZeroDivisionError as error:
+        error.args = (f"{error}; if a layer leaves no pixels, the images are too small for it",)
+        raise
 
 
 def arguments(
