@@ -58,8 +58,13 @@ def test_what_is_no_softmax_stays():
 def conv(x, stride=1, dilation=1, size=3):
     options = {"window_strides": (stride, stride), "padding": "SAME", "rhs_dilation": (dilation, dilation)}
     return jax.lax.conv_general_dilated(
-        x, jnp.ones((size, size, 1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), **options
+        x, jnp.ones((size, size, x.shape[-1], 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), **options
     )
+
+
+def space_to_depth(x):
+    n, h, w, c = x.shape
+    return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,10 @@ def conv(x, stride=1, dilation=1, size=3):
         lambda x: jnp.stack(jnp.unstack(jnp.concatenate([conv(x, size=5), x], -1), axis=-1), 0)[..., None][0],
         lambda x: jax.lax.cummax(conv(x), 3),
         lambda x: jax.lax.top_k(jnp.sort(conv(x), axis=-1), 1)[0],
+        lambda x: conv(jnp.tile(conv(x), 2) * conv(x)),
+        lambda x: conv(jnp.concatenate([conv(x), x], -1).mean(-1, keepdims=True) - jnp.tile(x, 2)),
+        lambda x: conv(space_to_depth(x[:, :32, :32])),
+        lambda x: conv(space_to_depth(conv(x)[:, :32, :32])),
     ],
 )
 def test_the_receptive_field_is_what_can_change_the_value(network):

@@ -63,10 +63,8 @@ def _outputs(node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
         return {
             value: inner[inside] for value, inside in zip(node.outputs, body.outputs, strict=True) if inside in inner
         }
-    if node.name in ELEMENTWISE | IDENTITIES and _same_shape(node, windows):
-        rule = lambda node, operand, window: window
-    else:
-        rule = RULES.get(node.name, lambda node, operand, window: None)
+    rule = RULES.get(node.name, lambda node, operand, window: None)
+    rule = _elementwise if node.name in ELEMENTWISE | IDENTITIES else rule
     sides = [
         [rule(node, i, w) if isinstance(w, Window) else _unplaced(node, w) for w in windows[value]]
         for i, value in enumerate(node.inputs)
@@ -80,8 +78,11 @@ def _unplaced(node: Node, side: Side) -> Side:
     return side if node.name in ELEMENTWISE | IDENTITIES | MOVES else None
 
 
-def _same_shape(node: Node, windows: dict[Value, Windows]) -> bool:
-    return all(value.shape == node.outputs[0].shape for value in node.inputs if value in windows)
+def _elementwise(node: Node, operand: int, window: Window) -> Window | None:
+    """The axis is kept if its length is; other axes of length one may be broadcast, as those of a mean of channels."""
+    before, after = node.inputs[operand].shape, node.outputs[0].shape
+    kept = len(before) == len(after) and before[window.axis] == after[window.axis]
+    return window if kept else None
 
 
 def _union(sides: Iterable[Side]) -> Side:

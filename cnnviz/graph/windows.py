@@ -70,12 +70,19 @@ def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
 
 
 def _reshape(node: Node, operand: int, window: Window) -> Window | Scattered:
-    """The axis is kept if its length and the number of elements before it stay the same."""
+    """The axis is kept if its length and the number of elements before it stay the same.
+
+    If it is split, as into blocks that are moved to the channels, the first of its axes counts blocks of the others.
+    """
     before, after = node.inputs[operand].shape, node.outputs[0].shape
     lead, length = prod(before[: window.axis]), before[window.axis]
-    fits = (a for a in range(len(after)) if prod(after[:a]) == lead and after[a] == length)
-    axis = next(fits, None)
-    return Scattered(window.high - window.low) if axis is None else replace(window, axis=axis)
+    whole = lambda a: any(prod(after[a:end]) == length for end in range(a + 1, len(after) + 1))
+    starts = (a for a in range(len(after)) if prod(after[:a]) == lead and (after[a] > 1) == (length > 1))
+    axis = next(filter(whole, starts), None)
+    if axis is None:
+        return Scattered(window.high - window.low)
+    block = Fraction(length, after[axis])
+    return window.through(axis, block, last=block - 1)
 
 
 def _squeeze(node: Node, operand: int, window: Window) -> Window | None:
