@@ -270,6 +270,28 @@ def test_a_unit_needs_no_logits(form):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+class Twins(nn.Module):
+    """One tower for two images, and the distance of what it gives."""
+
+    @nn.compact
+    def __call__(self, left, right):
+        tower = nn.Sequential([nn.Conv(4, (3, 3), name="conv"), nn.relu], name="tower")
+        embed = nn.Dense(6, name="embed")
+        one, other = (embed(tower(image).mean((1, 2))) for image in (left, right))
+        return nn.Dense(2, name="head")(jnp.abs(one - other))
+
+
+@pytest.mark.parametrize(("name", "layer"), [("left", "tower@0"), ("right", "tower@1")])
+def test_the_default_layer_depends_on_the_input_that_is_explained(name, layer):
+    images = {"left": IMAGES, "right": IMAGES[::-1] ** 2}
+    variables = Twins().init(KEY, **images)
+    found = attribute("layer_conductance", Twins(), variables, images, 1, input=name, details=True)
+    assert list(found.layers) == [layer]
+    assert np.abs(found.maps).max() > 0
+    every = attribute("layer_conductance", Twins(), variables, images, 1, input=name, layers="all", details=True)
+    assert all(each.endswith(layer[-2:]) for each in every.layers)
+
+
 def test_the_default_layer_leads_to_the_unit_that_is_explained():
     class Deep(nn.Module):
         @nn.compact

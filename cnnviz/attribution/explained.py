@@ -49,9 +49,8 @@ class Explained:
         unit = self.target.value.layer if isinstance(self.target.value, Unit) else None
         inputs, shape = self._inputs(rows, jax.ShapeDtypeStruct(rows.image.shape, self.dtype)), rows.image.shape[1:]
         options = self.subject.options(inputs)
-        at = places(
-            self.subject.model.value, variables, first_row(inputs.images), **options, shape=tuple(shape), unit=unit
-        )
+        asked = {**options, "shape": tuple(shape), "explained": self.place, "unit": unit}
+        at = places(self.subject.model.value, variables, first_row(inputs.images), **asked)
         return method.fitted_to(at, tuple(shape))
 
     def row_bytes(self, variables: Variables, rows: Row) -> int:

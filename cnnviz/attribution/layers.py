@@ -30,8 +30,8 @@ class Place(NamedTuple):
     shape: tuple[int, ...]
     nonlinear: bool
     convolution: bool
-    leads: bool  # whether the logits depend on it
-    narrow: bool  # whether all paths from the image to the logits go through it
+    leads: bool  # whether it depends on the input that is explained, and the logits on it
+    narrow: bool  # whether all paths from that input to the logits go through it
     traced: Trace
     kind: str
     function: str
@@ -63,23 +63,25 @@ def places(
     output: OutputName = None,
     *,
     shape: tuple[int, ...] | None = None,
+    explained: int = 0,
     unit: str | None = None,
 ) -> list[Place]:
     """The model's layers in order of execution, with where they lead to: the logits, or the layer of a `unit`.
 
-    `image_shape` is that of one image, or as in `probe.layers`; `shape` is that of the input that is
-    explained, needed of several.
+    `image_shape` is that of one image, or as in `probe.layers`; of several inputs, `explained` is the number of the one
+    that is explained, and `shape` its shape.
     """
     image = one_image(image_shape)
     shape = image.shape[1:] if shape is None else shape
-    return _places(trace(model, variables, image, call_for(call, 1), output), shape, unit)
+    return _places(trace(model, variables, image, call_for(call, 1), output), shape, explained, unit)
 
 
 @lru_cache(maxsize=64)
-def _places(traced: Trace, image: tuple[int, ...], unit: str | None) -> list[Place]:
-    end = traced.logits if unit is None else traced.value(unit)
-    found, narrow, graph = [], _narrow(traced, end), traced.graph
-    leading = {end, *(value for node in graph.needed([end]) for value in node.inputs)}
+def _places(traced: Trace, image: tuple[int, ...], explained: int, unit: str | None) -> list[Place]:
+    end, graph = traced.logits if unit is None else traced.value(unit), traced.graph
+    flow, found = Flow(graph, [list(traced.images.values())[explained]]), []
+    leading = flow.depends & {end, *(value for node in graph.needed([end]) for value in node.inputs)}
+    narrow = _narrow(flow, end)
     for address in traced.addresses:
         layer = traced.layers[address.name]
         shape = tuple(n for axis, n in enumerate(layer.value.shape) if axis != traced.axes[address.name])
@@ -88,25 +90,26 @@ def _places(traced: Trace, image: tuple[int, ...], unit: str | None) -> list[Pla
     return found
 
 
-def _narrow(traced: Trace, end: Value) -> set[Value]:
-    """The values through which all paths from the images to what is explained go."""
-    parents, value, found = Flow(traced.graph, list(traced.images.values())).parent, end, set()
+def _narrow(flow: Flow, end: Value) -> set[Value]:
+    """The values through which all paths from the source of the flow to what is explained go."""
+    value, found = end, set()
     while value is not None:
         found.add(value)
-        value = parents.get(value)
+        value = flow.parent.get(value)
     return found
 
 
 def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) -> tuple[str, ...]:
-    """The names of the layers asked for (`probe.addressing`), in order of execution; "all" have a spatial extent.
+    """The names of the layers asked for (`probe.addressing`), in order of execution.
 
-    None is the default layer (`usual`). Raises InputError if there is no such layer, or with `spatial` if one that was
-    asked for has no spatial extent and holds no tokens.
+    "all" are those with a spatial extent that depend on the input explained and lead to what is explained. None is the
+    default layer (`usual`). Raises InputError if there is no such layer, or with `spatial` if one that was asked for
+    has no spatial extent and holds no tokens.
     """
     if asked is None:
         return (usual(places),)
     if asked == "all":
-        return tuple(place.name for place in places if place.spatial) or (usual(places),)
+        return tuple(place.name for place in places if place.spatial and place.leads) or (usual(places),)
     names, fit = find(asked, places), [place for place in places if place.spatial or place.tokens or not spatial]
     listed = ", ".join(place.name for place in fit) or "none"
     for place in places:
