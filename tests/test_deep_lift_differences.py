@@ -83,7 +83,8 @@ def check(seed=0, **parts):
     difference = np.asarray(model.apply(variables, images) - model.apply(variables, others))[:, 1]
     for rule, found in suite(rules, model, variables, images, 1, details=True).items():
         assert np.isfinite(found.maps).all(), rule
-        assert (np.abs(found.gap) < 1e-3 * np.abs(difference)).all(), (rule, found.gap, difference)
+        # float32 leaves 1e-5, which is a lot of a difference that is nearly zero by chance
+        assert (np.abs(found.gap) < 1e-3 * np.abs(difference) + 1e-5).all(), (rule, found.gap, difference)
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)

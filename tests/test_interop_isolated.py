@@ -266,13 +266,17 @@ def test_an_interrupt_ends_both(tmp_path):
     started = tmp_path / "started"
     path = program(tmp_path, f"open({str(started)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
 
+    ended = threading.Event()
+
     def interrupt():
         while not (started.exists() and started.read_text()):
             time.sleep(0.01)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        while not ended.wait(2):  # again, since an interrupt in a finalizer is lost
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
     with CHAPTER.open("rb") as file, pytest.raises(KeyboardInterrupt):
         isolated.ask(path, file, 30.0, (1, 1))
+    ended.set()
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
