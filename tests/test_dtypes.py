@@ -109,7 +109,7 @@ def test_a_function_in_float32_keeps_its_value_and_its_derivative():
 
 @pytest.mark.slow
 def test_float64_stays_float64_in_every_method_and_float32_float32(expected):
-    with jax.experimental.enable_x64():
+    with jax.enable_x64(True):
         for dtype in (jnp.float64, jnp.float32):
             images = jnp.asarray(np.asarray(IMAGES), dtype)
             for name, maps in suite(methods(), Tiny(), draw(dtype), images, 1, key=KEY).items():
