@@ -13,7 +13,6 @@ from cnnviz.pictures import PICTURES
 
 # options that a run or file leaves no room for
 FOR_WEIGHTS = ("model_options", "image_shape", "classes", "prepare", "names")
-EMPTY: Mapping[str, Any] = {}
 
 
 class Asked:
@@ -115,11 +114,11 @@ def _of_keras(options: Any) -> Any:
     return net if options.prepare is None else replace(net, prepare=_prepare(options, net.image_shape))
 
 
-def _prepare(options: Any, shape: Sequence[int], expected: Mapping[str, Any] = EMPTY) -> Any:
+def _prepare(options: Any, shape: Sequence[int], expected: Mapping[str, Any] | None = None) -> Any:
     """The preparation that `--prepare` says, or else the expected one."""
     from cnnviz import networks
 
-    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or dict(expected) or None)
+    prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or expected or None)
     prepare.check(shape[-1])
     return prepare
 

@@ -41,17 +41,13 @@ def is_for(config: Any, text: str | None) -> bool:
 
 def options_of(text: str | None, option: str = "--model-options") -> dict[str, Any]:
     """The options in a JSON object; none for None. Raises InputError for anything else."""
+    from cnnviz.runs.json_files import each_once
+
     what = f"{option} is a JSON object such as '{{\"width\": 64}}'; it was {text!r}"
     try:
-        found = json.loads(text or "{}", object_pairs_hook=_each_once)
+        found = json.loads(text or "{}", object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{what} ({error}).") from error
     if not isinstance(found, dict):
         raise InputError(f"{what}.")
-    return found
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("it has a name twice")
     return found

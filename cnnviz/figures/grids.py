@@ -1,7 +1,7 @@
 """Feature maps and kernels as grids: one `imshow` per grid, and one printed scale for all grids of a figure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -55,19 +55,32 @@ def grids(
     first = next(iter(panels.values()))
     columns = columns or map_columns(len(first))
     plan = layout(len(panels), len(first), columns, first.shape[1:3])
-    above = ABOVE if any(panels) else 0.0
-    across, down = plan.width + LEFT, plan.height + BELOW + above
-    figure = page(plan.across * across + RIGHT, plan.down * down + MARGIN, title, arranged=False)
-    for i, (name, maps) in enumerate(panels.items()):
-        row, column = divmod(i, plan.across)
-        bottom = (plan.down - 1 - row) * down + BELOW
-        ax = place(figure, column * across + LEFT, bottom, plan.width, plan.height)
+    figure, places, (left, height) = panel_places(list(panels), plan, RIGHT, title)
+    for ax, maps in zip(places, panels.values(), strict=True):
         draw_grid(ax, maps, scale, columns, axes)
-        ax.set_title(name, fontsize=9, loc="left", parse_math=False)
     gray = matplotlib.colormaps["gray"] if first.ndim == 4 else None
-    bar = place(figure, plan.across * across + 0.12, BELOW, 0.13, plan.down * down - BELOW - above)
+    bar = place(figure, left + 0.12, BELOW, 0.13, height)
     print_scale(bar, scale, label, colormap=gray, clipped=any(scale.outside(maps) for maps in panels.values()))
     return figure
+
+
+def panel_places(
+    names: Sequence[str], plan: Layout, right: float, title: str
+) -> tuple[Figure, list[Axes], tuple[float, float]]:
+    """A page with a titled place for each panel, and `right` inches beside them for the scale.
+
+    Also where that begins, and how high the panels are together, in inches.
+    """
+    above = ABOVE if any(names) else 0.0
+    across, down = plan.width + LEFT, plan.height + BELOW + above
+    figure = page(plan.across * across + right, plan.down * down + MARGIN, title, arranged=False)
+    places = []
+    for i, name in enumerate(names):
+        row, column = divmod(i, plan.across)
+        bottom = (plan.down - 1 - row) * down + BELOW
+        places.append(place(figure, column * across + LEFT, bottom, plan.width, plan.height))
+        places[-1].set_title(name, fontsize=9, loc="left", parse_math=False)
+    return figure, places, (plan.across * across, plan.down * down - BELOW - above)
 
 
 def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str, str] = ("", "")) -> None:

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from cnnviz.figures.grids import ABOVE, BELOW, LEFT, layout, print_indices
+from cnnviz.figures.grids import BELOW, layout, panel_places, print_indices
 from cnnviz.figures.montage import map_columns
 from cnnviz.figures.scales import Scale
-from cnnviz.figures.style import BLUE, MARGIN, default_style, page, place
+from cnnviz.figures.style import BLUE, default_style, place
 
 Curves = Float[np.ndarray, "n t"]
 CELL, RIGHT = (3, 5), 0.75  # a cell's height and width in proportion; inches for the printed scale
@@ -35,18 +35,12 @@ def signals(
     first = next(iter(panels.values()))
     columns = columns or map_columns(len(first))
     plan = layout(len(panels), len(first), columns, CELL)
-    above = ABOVE if any(panels) else 0.0
-    across, down = plan.width + LEFT, plan.height + BELOW + above
-    figure = page(plan.across * across + RIGHT, plan.down * down + MARGIN, title, arranged=False)
-    for i, (name, curves) in enumerate(panels.items()):
-        row, column = divmod(i, plan.across)
-        bottom = (plan.down - 1 - row) * down + BELOW
-        ax = place(figure, column * across + LEFT, bottom, plan.width, plan.height)
+    figure, places, (left, _) = panel_places(list(panels), plan, RIGHT, title)
+    for ax, curves in zip(places, panels.values(), strict=True):
         _draw(ax, curves, scale, columns)
         print_indices(ax, columns, math.ceil(len(curves) / columns), axes)
-        ax.set_title(name, fontsize=9, loc="left", parse_math=False)
     height = plan.height / math.ceil(len(first) / columns)
-    _print_ends(place(figure, plan.across * across + 0.1, BELOW, 0.08, height), scale, label)
+    _print_ends(place(figure, left + 0.1, BELOW, 0.08, height), scale, label)
     return figure
 
 

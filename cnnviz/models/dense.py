@@ -2,8 +2,8 @@
 
 import flax.linen as nn
 
-from cnnviz.errors import InputError
 from cnnviz.models.cnn import glorot
+from cnnviz.models.depth import check_count
 from cnnviz.models.tap import tap
 from cnnviz.types import Images, Logits
 
@@ -16,8 +16,7 @@ class DenseNetwork(nn.Module):
     depth: int = 1
 
     def __post_init__(self):
-        if not 0 <= self.depth <= 100:  # a run from a stranger may ask for any number
-            raise InputError(f"depth must be from 0 to 100; it was {self.depth}.")
+        check_count("depth", self.depth, least=0)
         super().__post_init__()
 
     @nn.compact

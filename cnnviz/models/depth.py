@@ -14,3 +14,9 @@ def check_depth(name: str, counts: Any) -> None:
     if not fits:
         shown = f"{counts}" if len(f"{counts}") <= 60 else f"{str(counts)[:57]}..."
         raise InputError(f"{name} must be from 1 to {MOST} numbers from 1 to {MOST}; it was {shown}.")
+
+
+def check_count(name: str, count: int, least: int) -> None:
+    """Raises InputError unless the count is from `least` to 100."""
+    if not least <= count <= MOST:
+        raise InputError(f"{name} must be from {least} to {MOST}; it was {count}.")

@@ -9,7 +9,7 @@ from functools import partial
 import flax.linen as nn
 from jaxtyping import Float
 
-from cnnviz.errors import InputError
+from cnnviz.models.depth import check_count
 from cnnviz.models.tap import tap
 from cnnviz.types import Array, Images, Logits
 
@@ -47,8 +47,7 @@ class ResNet(nn.Module):
     channels: int = 32
 
     def __post_init__(self):
-        if not 1 <= self.blocks <= 100:  # a run from a stranger may ask for any number
-            raise InputError(f"blocks must be from 1 to 100; it was {self.blocks}.")
+        check_count("blocks", self.blocks, least=1)
         super().__post_init__()
 
     @nn.compact

@@ -41,7 +41,7 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
     fails the check of its format.
     """
     try:
-        content = json.loads(file.read_bytes(), object_pairs_hook=_each_once)
+        content = json.loads(file.read_bytes(), object_pairs_hook=each_once)
         an_object(content, "")
         if "digest" in content and content["digest"] != _digest(content):
             raise InputError(f"{file} was changed after it was written: it does not have the digest that it says.")
@@ -62,7 +62,8 @@ def damaged(file: Path, error: Exception) -> InputError:
     return InputError(f"{file} is damaged ({error}).")
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The names and values of a JSON object as a dict; raises ValueError if a name comes twice."""
     if len(found := dict(pairs)) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"one object has {shortened(twice)} twice")
