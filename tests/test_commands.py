@@ -99,7 +99,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--limit", "2"], "A validation share of 0.2 of 2 images leaves one side of the split empty"),
         (["--seed", "9" * 20], "A seed has 64 bits"),
         (["--name", "a/../b"], "name must be a folder's name, without a path; it was 'a/../b'."),
-        (["toy"], "'toy' is one argument too many"),
+        (["toy"], "'toy' is one argument too many; --help"),
         (["--epochs", "many"], "--epochs takes INT; it was 'many'."),
         (
             ["--resume", "--name", "toy", "--model", "dense", "--seed", "3"],
@@ -128,10 +128,10 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
         (["--formt", "svg"], "There is no option '--formt'; did you mean --format?"),
         (["curves", "{run}", "--layer", "relu9"], "There is no option '--layer'"),
         (["kernels", "{run}", "--layer", "pool1"], "The layer pool1 has no kernel"),
-        (["{run}", "activations"], "'activations' is one argument too many"),
+        (["{run}", "activations", "more"], "'more' is one argument too many; one network is drawn at a time"),
         (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),
         (["{run}", "--split", "tset"], "did you mean 'test'?"),
-        (["{run}", "--image", "one"], "Error parsing --image: invalid literal"),
+        (["{run}", "--image", "one"], "--image takes INT; it was 'one'."),
         (["--runs", "/nowhere"], "/nowhere has no run"),
         (
             ["activations", "{run}", "--dataset", "garments"],
