@@ -579,3 +579,25 @@ def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
 
 def kernel_count(net):
     return sum(layer.parameters for layer in net.layers)
+
+
+class Convolutions(nn.Module):
+    """Convolutions along as many axes as the images have."""
+
+    @nn.compact
+    def __call__(self, x):
+        for name in ("first", "second"):
+            x = nn.relu(nn.Conv(4, (3,) * (x.ndim - 2), name=name)(x))
+        return nn.Dense(3)(x.mean(tuple(range(1, x.ndim - 1))))
+
+
+@pytest.mark.parametrize("shape", [(12, 2), (6, 8, 8, 2)], ids=["signals", "volumes"])
+@pytest.mark.parametrize("kind", ["activations", "attribute", "histograms", "kernels", "layers", "predictions"])
+def test_signals_and_volumes_are_drawn(kind, shape):
+    own = make_run(Convolutions(), shape, classes=3)
+    drawn = resolve(PICTURES, kind, "")()([own], Data(lambda: make_dataset(shape, classes=3)))
+    assert drawn
+    for picture in drawn:
+        picture.draw().canvas.draw()
+    slices = [picture for picture in drawn if "slice at depth" in picture.caption]
+    assert bool(slices) == (len(shape) == 4 and kind in ("activations", "attribute", "predictions"))

@@ -12,7 +12,7 @@ from jaxtyping import Int32, Shaped, UInt8
 
 from cnnviz.errors import InputError
 
-Images = UInt8[np.ndarray, "n h w c"]
+Images = UInt8[np.ndarray, "n *sides c"]
 Labels = Int32[np.ndarray, " n"]
 
 
