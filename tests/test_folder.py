@@ -33,11 +33,8 @@ def toy(tmp_path):
 
 
 def count(dataset):
-    return len(dataset.train.labels) + len(dataset.test.labels) + len(dataset.validation.labels if dataset.validation else [])
-
-
-def said(dataset):
-    return " ".join(dataset.notes)
+    splits = (dataset.train, dataset.test, dataset.validation)
+    return sum(len(split.labels) for split in splits if split is not None)
 
 
 def test_pictures_in_subfolders_of_a_class_belong_to_it_which_is_said(toy):
@@ -82,9 +79,9 @@ def test_a_hint_leads_to_the_inner_folder(toy, tmp_path):
     toy.rename(outer / "PetImages")
     with pytest.raises(InputError, match=f"{outer / 'PetImages'} has several .cat, dog.; name that folder"):
         data.load(tmp_path / "pets")
+    for name in ("one", "two"):
+        shutil.copytree(outer / "PetImages", tmp_path / "folds" / name)
     with pytest.raises(InputError, match="Each of .* subfolders .one, two. has the subfolders cat, dog; name one of"):
-        shutil.copytree(outer / "PetImages", tmp_path / "folds" / "one")
-        shutil.copytree(outer / "PetImages", tmp_path / "folds" / "two")
         data.load(tmp_path / "folds")
 
 
@@ -138,7 +135,7 @@ def test_unbalanced_classes_are_said(toy):
 
 def test_pictures_of_several_sizes_need_a_size(toy):
     picture(toy / "cat" / "wide.png", (4, 9))
-    with pytest.raises(InputError, match=r"wide.png has 4x9 pixels .* same size; --resize 32 \(or HEIGHTxWIDTH\) makes"):
+    with pytest.raises(InputError, match=r"wide.png has 4x9 pixels .* same size; --resize 32 \(or HEIGHTxWIDTH\)"):
         data.load(toy)
     found = data.load(toy, resize="8x10")
     assert found.train.images.shape[1:] == (8, 10, 3)
@@ -176,7 +173,7 @@ def test_unreadable_pictures_are_all_named_or_left_out(toy):
     (toy / "cat" / "a.png").write_bytes(b"\x89PNG\r\n no more")
     (toy / "dog" / "b.jpg").write_bytes((picture(toy / "b.jpg", format="JPEG")).read_bytes()[:60])
     (toy / "b.jpg").unlink()
-    with pytest.raises(InputError, match=r"2 files are not readable .*a.png, .*b.jpg; .*; --skip-unreadable leaves such"):
+    with pytest.raises(InputError, match=r"2 files are not readable .*a.png, .*b.jpg; .*; --skip-unreadable leaves"):
         data.load(toy)
     found = data.load(toy, skip_unreadable=True)
     assert count(found) == 18
@@ -244,7 +241,7 @@ def test_of_an_animation_the_first_frame():
 
 def test_floating_point_values_have_no_range(toy):
     Image.fromarray(np.ones((6, 5), np.float32)).save(toy / "cat" / "x.tiff")
-    with pytest.raises(InputError, match=r"x.tiff is not a readable image \(pixels of mode F, whose range is not known"):
+    with pytest.raises(InputError, match=r"x.tiff is not a readable image \(pixels of mode F, whose range is not"):
         data.load(toy)
 
 
