@@ -29,7 +29,7 @@ class Asked:
 
         if self.options.dataset is None:
             return None
-        dataset, line = data.first_available(self.options.dataset, self.options.data_dir)
+        dataset, line = data.first_available(self.options.dataset, self.options.data_dir, resize=self.options.resize)
         print(line)
         return dataset
 

@@ -16,7 +16,7 @@ from cnnviz.data.pictures import Reading, resized
 from cnnviz.errors import InputError, needs_extra
 from cnnviz.registry import resolve
 
-__all__ = ["DATASETS", "Dataset", "Split", "Unavailable", "first_available", "fitting", "load", "prepare"]
+__all__ = ["DATASETS", "Dataset", "Reading", "Split", "Unavailable", "first_available", "fitting", "load", "prepare"]
 
 DATASETS = {
     "fashion_mnist": "cnnviz.data.search:fashion_mnist",
