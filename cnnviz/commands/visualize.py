@@ -13,10 +13,12 @@ import tyro
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, faults, glyphs, kinds, terminal
 from cnnviz.commands.opened import Asked, opened
+from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.shown import dataset_for
+from cnnviz.commands.tables import show
 from cnnviz.commands.together import check_together
 from cnnviz.errors import InputError
-from cnnviz.pictures import PICTURES
+from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.registry import resolve
 
@@ -92,11 +94,12 @@ def _run(arguments: Sequence[str], program: str) -> int:
     """Draws the kind of picture among the arguments, or every kind."""
     kind, others = kinds.separated(arguments, FLAGS)
     options = Every if kind is None else options_of(kind)
+    others = gathered(others, options, every=kind == "predict")
     listed = {"Kinds of picture": kinds.described()} if kind is None else None
     asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
     check_together(asked, kind)
     faults.check_machine()
-    return visualize(asked, list(PICTURES) if kind is None else [kind])
+    return visualize(asked, [kind] if kind else [name for name in PICTURES if name not in ON_REQUEST])
 
 
 def options_of(kind: str) -> type:
@@ -129,26 +132,29 @@ def _draw(options: Any, made: Mapping[str, Any], report: terminal.Report) -> Non
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
     report(0, 1, "reading the data set")
-    data = Data(lambda: dataset_for(options, net, asked))
+    data = Data(lambda: dataset_for(options, net, asked), print)
     folder = options.out or _folder(net)
     needed = len(made) == 1 or options.dataset is not None
-    _check_image(options, made.values(), data)
+    _check_images(made.values(), net, data)
     clear_unfinished(folder)
     for place, (name, kind) in enumerate(made.items()):
-        for picture in _pictures(name, kind, net, data, part(report, place, len(made), name), needed):
+        pictures = _pictures(name, kind, net, data, part(report, place, len(made), name), needed)
+        show([row for picture in pictures for row in picture.table])
+        for picture in pictures:
             for path in files.write(picture, folder, options.format, options.data):
                 print(f"{name}: {path}", flush=True)
 
 
-def _check_image(options: Any, kinds: Iterable[Any], data: Any) -> None:
-    """Raises InputError, before anything is written, if the data set lacks the image that a kind of picture shows."""
+def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:
+    """Raises InputError, before anything is written, if an image that a kind of picture shows cannot be had."""
     from cnnviz.data import Unavailable
-    from cnnviz.pictures.picture import sample
+    from cnnviz.pictures.picture import Skipped
+    from cnnviz.pictures.samples import samples
 
-    if any(isinstance(kind, OfImage) for kind in kinds):
-        with suppress(Unavailable):  # which is said of each kind that needs it
-            if data.dataset is not None:
-                sample(data.dataset, options.split, options.image)
+    for kind in kinds:
+        if isinstance(kind, OfImage):
+            with suppress(Unavailable, Skipped):  # which is said of each kind that needs the data set
+                samples(kind, net.first, data)
 
 
 def _folder(net: Any) -> Path:
