@@ -94,12 +94,13 @@ def _run(arguments: Sequence[str], program: str) -> int:
     """Draws the kind of picture among the arguments, or every kind."""
     kind, others = kinds.separated(arguments, FLAGS)
     options = Every if kind is None else options_of(kind)
-    others = gathered(others, options, every=kind == "predict")
     listed = {"Kinds of picture": kinds.described()} if kind is None else None
+    others = gathered(others, options, every=kind == "predict")
     asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
     check_together(asked, kind)
     faults.check_machine()
-    return visualize(asked, [kind] if kind else [name for name in PICTURES if name not in ON_REQUEST])
+    usual = [name for name in PICTURES if name not in ON_REQUEST]
+    return visualize(asked, usual if kind is None else [kind])
 
 
 def options_of(kind: str) -> type:
