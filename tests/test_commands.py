@@ -172,7 +172,7 @@ def test_without_its_data_a_run_s_weights_are_drawn_all_the_same(data, folder, t
     finally:
         data.with_suffix(".away").rename(data)
     assert (tmp_path / "kernels_conv1.png").exists()
-    assert "does not exist" in capsys.readouterr().err
+    assert "are no longer at" in capsys.readouterr().err
 
 
 def test_a_data_set_that_cannot_be_had_is_one_line_among_all_pictures(folder, tmp_path, capsys, monkeypatch):

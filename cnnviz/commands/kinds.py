@@ -12,13 +12,7 @@ from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
 
 KIND = "kind of picture"
-EXAMPLES = {
-    "layer": "conv1",
-    "methods": "grad_cam,integrated_gradients",
-    "images": "0:8",
-    "image": "3",
-    "split": "test",
-}
+EXAMPLES = {"methods": "grad_cam,lrp", "image": "0:8", "layer": "conv1", "split": "test"}
 
 
 def options_with(kind: str, base: type) -> type:
@@ -36,8 +30,8 @@ def options_with(kind: str, base: type) -> type:
 
 def example(kind: str) -> str:
     """The arguments of a typical call, after the kind."""
-    named = [option for option in option_names(kind) if option in EXAMPLES]
-    return " ".join(["runs/garments-cnn-1", *(f"--{option} {EXAMPLES[option]}" for option in named[:2])])
+    named = [f"--{option} {value}" for option, value in EXAMPLES.items() if option in option_names(kind)]
+    return " ".join(["runs/garments-cnn-1", *(["photo.png"] if kind == "predict" else named[:2])])
 
 
 def flags_of(base: type) -> list[str]:
