@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import tyro
 
 from cnnviz.atomic import clear_unfinished
-from cnnviz.commands import console, glyphs, terminal
+from cnnviz.commands import console, glyphs, tables, terminal
 from cnnviz.commands.opened import Asked, opened
 from cnnviz.commands.shown import dataset_for
 from cnnviz.errors import InputError, unknown
@@ -86,7 +86,8 @@ def _is_kind(first: Sequence[str]) -> bool:
 def options_of(kind: str) -> type:
     """The options of one kind of picture together with those of all kinds."""
     own = resolve(PICTURES, kind, "kind of picture")
-    return dataclass(frozen=True)(type(own.__name__, (Common, own), {"__doc__": own.__doc__}))
+    checked_later = {"__post_init__": lambda self: None}  # when the kind is made: tyro would wrap the message
+    return dataclass(frozen=True)(type(own.__name__, (Common, own), {"__doc__": own.__doc__, **checked_later}))
 
 
 def _kinds_listed() -> str:
@@ -128,6 +129,8 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
             for picture in _pictures(name, kind, net, data, report, needed):
                 for path in files.write(picture, folder, options.format, options.data):
                     print(f"{name}: {path}", flush=True)
+                if picture.table:
+                    tables.show(picture.table)
     return 0
 
 

@@ -33,7 +33,8 @@ class Picture:
     """A figure with its title, its caption and the numbers that it shows.
 
     `numbers` are arrays by name, flat records, or nested values for JSON; `axes` names the axes of the arrays.
-    `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
+    `subject` says what the picture shows: its network, layer, unit, image and method, where it has them. `table` has
+    rows that are worth printing, texts by the names of their columns.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Picture:
     draw: Callable[[], Figure]
     subject: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    table: Sequence[Mapping[str, str]] = ()
 
     def save(self, path: str | Path) -> Path:
         """Writes the picture with its caption atomically; raises InputError if the path's suffix is unknown."""
