@@ -1,4 +1,4 @@
-"""Rows of text as a table: as wide as a terminal, or on a pipe as wide as its columns need."""
+"""Tables on the terminal: what a picture has to say in numbers."""
 
 import io
 import re
@@ -10,19 +10,25 @@ from contextlib import suppress
 NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?%?|nan|NaN|")
 
 
-def show(rows: Sequence[Mapping[str, str]]) -> None:
-    """Prints the rows under the names of their columns; columns of numbers are flush right."""
+def show(rows: Sequence[Mapping[str, object]]) -> None:
+    """Prints the records as a table, one column per name, numbers flush right; nothing if there are none.
+
+    It is as wide as the terminal, elsewhere as its columns need.
+    """
+    if not rows:
+        return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD)
-    for column in rows[0]:
-        numeric = all(NUMBER.fullmatch(row[column]) for row in rows)
-        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row.values()))
+    table, columns = Table(box=SIMPLE_HEAD), list(dict.fromkeys(name for row in rows for name in row))
+    texts = [[_text(row.get(name, "")) for name in columns] for row in rows]
+    for name, cells in zip(columns, zip(*texts, strict=True), strict=True):
+        is_number = all(map(NUMBER.fullmatch, cells))
+        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+    for row in texts:
+        table.add_row(*map(Text, row))
     encoding = sys.stdout.encoding or "utf-8"  # rich draws rules in characters that it has
     lines = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="\n")
     console = Console(file=lines, color_system=None)
@@ -30,6 +36,10 @@ def show(rows: Sequence[Mapping[str, str]]) -> None:
     console.print(table)
     lines.seek(0)
     print("\n".join(line.rstrip() for line in lines.read().splitlines()), flush=True)
+
+
+def _text(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _terminal_width() -> int:

@@ -18,7 +18,8 @@ from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, sample, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, size
+from cnnviz.pictures.samples import each, samples
 from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
 
@@ -38,16 +39,19 @@ class Activations(OfImage, OfLayer, OneByOne):
         check_known("scale", self.scale, SCALES)
 
     def of(self, net: Net, data: Data) -> list[Picture]:
-        """The picture of the image, and one picture per layer: those asked for, or at most four evenly spread."""
+        """The picture of each image, and one picture per layer, those asked for or at most four evenly spread."""
+        return each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+
+    def pictures(self, net: Net, shown: Sample) -> list[Picture]:
+        """The pictures of one image."""
         candidates = spatial_layers(net) if self.layer is None else net.find(self.layer)
-        shown = sample(data.of(net), self.split, self.image)
         layers = spread(candidates, MOST_LAYERS) if self.layer is None else candidates
         names, images = [layer.name for layer in layers], net.prepare(shown.pixels[None])
         values = probe.activations(net.model, net.variables, images, names)
         more = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
         where, subject = f"{net.name} on {shown.title}", {"network": net.name, "image": shown.subject}
         sides = len(net.image_shape) - 1
-        one = partial(values_picture, subject=subject, sides=sides, each=self.scale == "map")
+        one = partial(values_picture, subject=subject, sides=sides, own=self.scale == "map")
         return [image_picture(shown), *(one(where, n, np.asarray(found[0]), more) for n, found in values.items())]
 
 
@@ -99,7 +103,7 @@ def values_picture(
     left_out: str,
     subject: Mapping[str, Any],
     sides: int = 2,
-    each: bool = False,
+    own: bool = False,
 ) -> Picture:
     """One layer's values for one image of so many `sides`: `[h w c]` as a grid of maps, `[h w]` as one map.
 
@@ -112,7 +116,7 @@ def values_picture(
     stem = f"activations_{name}"
     if values.ndim > 1 and values.ndim in (sides, sides + 1) and max(values.shape[:sides]) > 1:
         maps = np.moveaxis(values, -1, 0) if with_channels else values[None]
-        return replace(maps_picture(stem, where, name, maps, left_out, numbers, each), subject=subject, axes=axes)
+        return replace(maps_picture(stem, where, name, maps, left_out, numbers, own), subject=subject, axes=axes)
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
@@ -130,16 +134,16 @@ def maps_picture(
     maps: Maps,
     left_out: str,
     numbers: dict[str, np.ndarray],
-    each: bool = False,
+    own: bool = False,
 ) -> Picture:
-    """A grid of the maps, at most 256 of them, all on one scale, or `each` on a scale of its own.
+    """A grid of the maps, at most 256 of them, all on one scale, or each on its `own`.
 
     Of volumes they are the middle slices, of signals curves.
     """
     drawn, sliced = middle(maps, 1) if maps.ndim == 4 else (maps, "")
     shown, scale, label = drawn[:MOST_MAPS], scale_of(maps), "activation"
     said, clipped = f"All maps on one scale, {scale.low:g} to {scale.high:g}", scale.outside(maps)
-    if each:
+    if own:
         ends, clipped = ends_of(maps)
         low = -1.0 if scale.low < 0 else 0.0
         start = "minus its end" if low else "0"

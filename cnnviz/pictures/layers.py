@@ -13,7 +13,7 @@ from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, size
 from cnnviz.probe import Layer
 from cnnviz.probe.table import folded
 
-HEADER = ("layer", "kind", "output shape", "parameters", "receptive field", "number")
+HEADER: tuple[str, ...] = ("layer", "kind", "output shape", "parameters", "receptive field", "number")
 MOST_ROWS, LONGEST = 60, 60  # of the drawn table; all layers, with their full names, are in the numbers
 FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
@@ -46,7 +46,7 @@ class Layers(OfLayer, OneByOne):
             caption += f" Names of more than {LONGEST} characters are shortened in the middle."
         shown = rows(layers, total, [layer.name for layer in net.layers])
         draw = partial(table, HEADER, shown, numeric=(3, 4, 5), title=title)
-        printed: list[dict[str, str]] = [dict(zip(HEADER, row, strict=True)) for row in shown]
+        printed = [dict(zip(HEADER, row, strict=True)) for row in shown]
         subject = {"network": net.name}
         return [Picture("layers", title, caption, records(every, total), draw, subject, table=printed)]
 
