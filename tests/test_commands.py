@@ -181,7 +181,7 @@ def test_pictures_that_are_done_are_kept_when_a_later_one_fails(folder, tmp_path
 
     monkeypatch.setattr("cnnviz.pictures.predictions.predict", fail)
     assert visualize.main([str(folder / "toy"), "--out", str(tmp_path)]) == code
-    done = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines()}
+    done = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines() if ".png" in line}
     assert done == {str(path) for path in tmp_path.iterdir()}
     assert {"layers.png", "histogram_conv1.png", "attribute.png"} <= {path.name for path in tmp_path.iterdir()}
 
@@ -303,6 +303,19 @@ def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):
     assert train.main(arguments(data, folder, "film", *more)) == 0
     steps = sorted(int(path.name[5:]) for path in (folder / "film" / "checkpoints").iterdir())
     assert steps == [0, 1, 2, 3, 6]
+
+
+def test_killed_after_its_last_step_was_saved_a_run_keeps_no_more_than_others(data, tmp_path, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(runs.checkpoints, "remove", lambda folder: None)
+        assert train.main(arguments(data, tmp_path, "killed", "--epochs", 4)) == 0
+    (tmp_path / "killed" / "summary.json").unlink()
+    assert train.main(["--resume", "--runs", str(tmp_path), "--name", "killed"]) == 0
+    assert train.main(arguments(data, tmp_path, "usual", "--epochs", 4)) == 0
+    killed, usual = (
+        {path.name for path in (tmp_path / name / "checkpoints").iterdir()} for name in ("killed", "usual")
+    )
+    assert killed == usual
 
 
 def test_a_checkpoint_that_cannot_be_written_in_the_background_is_told(data, folder, capsys, monkeypatch):
