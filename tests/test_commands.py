@@ -18,6 +18,7 @@ from cnnviz import runs
 from cnnviz.commands import output, train, visualize
 from cnnviz.commands.tables import show
 from cnnviz.errors import InputError
+from cnnviz.interop.weights.safetensors import serialized
 from cnnviz.runs.lock import locked
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +48,7 @@ def test_a_run_has_everything_that_was_asked_and_measured(folder, data, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("epoch")] == ["epoch", "epoch"]
     one, other = runs.load_run(run), runs.load_run(folder / "again")
-    assert runs.checkpoints._serialized(one.variables) == runs.checkpoints._serialized(other.variables)
+    assert serialized(one.variables) == serialized(other.variables)
 
 
 def test_all_pictures_and_their_numbers_are_written(folder, capsys):
@@ -347,7 +348,7 @@ def test_several_seeds_are_one_run_with_a_line_an_epoch(data, folder, capsys):
     assert summary["test_accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
     assert train.main(arguments(data, folder, "six", "--seed", 6)) == 0
     alone = runs.load_run(folder / "six")
-    assert runs.checkpoints._serialized(run.members[1]) == runs.checkpoints._serialized(alone.variables)
+    assert serialized(run.members[1]) == serialized(alone.variables)
     capsys.readouterr()
     assert train.main(["--verify", str(folder / "seeds")]) == 0
     assert capsys.readouterr().out.count("as recorded") == 3
