@@ -50,7 +50,7 @@ def draw_probabilities(
         bars[true].set(facecolor=GREEN, hatch="//", edgecolor="white")
         names[true] += " (true)"
     for place, width, value in zip(places, widths, values, strict=True):
-        right.text(width + 0.012, place, f"{value:.3f}".replace("nan", "NaN"), va="center", fontsize=8)
+        right.text(float(width) + 0.012, float(place), f"{value:.3f}".replace("nan", "NaN"), va="center", fontsize=8)
     right.set_yticks(places, names, fontsize=9, parse_math=False)
     right.set_xlim(0, 1.1)
     right.set_xticks(np.linspace(0, 1, 6))
