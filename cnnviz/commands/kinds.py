@@ -23,7 +23,8 @@ def options_with(kind: str, base: type) -> type:
         options = static(PICTURES[kind], base)
     except NotStatic:
         own = resolve(PICTURES, kind, KIND)
-        options = dataclass(frozen=True)(type(own.__name__, (base, own), {"__doc__": own.__doc__}))
+        checked_later = {"__post_init__": lambda self: None}  # when the kind is made: tyro would wrap the message
+        options = dataclass(frozen=True)(type(own.__name__, (base, own), {"__doc__": own.__doc__, **checked_later}))
     options.EXAMPLE = example(kind)
     return options
 

@@ -19,6 +19,7 @@ from cnnviz.registry import resolve
 __all__ = [
     "DATASETS",
     "Dataset",
+    "Reading",
     "Split",
     "Unavailable",
     "check_names",

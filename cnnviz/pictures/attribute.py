@@ -25,7 +25,7 @@ from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Sample, Skipped
+from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Sample, Skipped, shown_channel
 from cnnviz.pictures.predictions import class_names
 from cnnviz.pictures.samples import known, samples
 from cnnviz.pictures.slices import middle
@@ -193,7 +193,7 @@ class Page:
         draw = partial(attributions, pixels, self.rows, drawn, title=title)
         subject = {"network": net.name, "image": self.subject, "method": list(explained)}
         axes = dict.fromkeys(explained, ("member", "image", *sides))
-        caption = caption_of(columns, explained, self.left_out) + sliced
+        caption = caption_of(columns, explained, self.left_out) + sliced + shown_channel(images[0])
         return Picture(stem, title, caption, numbers, draw, subject, axes)
 
     @property
