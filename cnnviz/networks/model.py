@@ -36,7 +36,7 @@ def of_model(
         model, own = probe.from_nnx(model)
         variables = own if variables is None else variables
     if variables is None:
-        raise InputError(f"A network needs the variables of its model; {name} came without.")
+        raise InputError(f"A network needs the variables of its model; {name} was given none.")
     shape: Any = tuple(image_shape)
     prepare = prepare or Prepare()
     prepare.check(shape[-1])

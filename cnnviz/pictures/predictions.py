@@ -86,7 +86,7 @@ def sample_picture(net: Net, dataset: Dataset | None, shown: Sample) -> Picture:
     title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
     true_name = "" if label is None else shortened(names[label], NAME)
-    apart = " Each class has its own, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
+    apart = " Each class has its own probability, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
     of_true = "" if label is None else f"; the true class, {true_name}, has {p[label]:.4f}"
     caption = f"Class probabilities{of_true}.{apart}{left_out}"
     if not np.isfinite(p).all():
