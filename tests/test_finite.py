@@ -105,7 +105,7 @@ def test_a_map_that_is_all_nan_says_so_in_its_cell():
     drawn = grids({"": maps}, Scale(0.0, 1.0)).axes[0]
     assert [text.get_text() for text in drawn.texts].count("NaN") == 1
     images = np.zeros((3, 4, 4, 1), np.uint8)
-    figure = attributions(images, ["a", "b", "c"], {"m": Column(maps, scale_of(maps))})
+    figure = attributions(images, ["a", "b", "c"], {"m": Column(maps, [scale_of(maps)])})
     assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["NaN"]
 
 

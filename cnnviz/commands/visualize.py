@@ -18,11 +18,12 @@ from cnnviz.commands.shown import dataset_for
 from cnnviz.errors import InputError, unknown
 from cnnviz.pictures import PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
+from cnnviz.pictures.page import Page
 from cnnviz.registry import resolve
 
 
 @dataclass(frozen=True)
-class Common:
+class Common(Page):
     """Options of all kinds of picture: the network, the data and the output."""
 
     run: Annotated[str | None, tyro.conf.Positional] = None
@@ -70,10 +71,11 @@ class Every(Common, OfImage, OfLayer):
 def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") -> int:
     """Runs the command and returns its exit code: 0, or 2 for an invalid input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    typed = [*console.command_line("visualize").split(), *arguments]
     kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
     options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
     description = _kinds_listed() if options is Every and "--help" in arguments else None
-    draw, smaller = lambda asked: visualize(asked, kinds), "the choice of --images or --methods, or the network"
+    draw, smaller = lambda asked: visualize(asked, kinds, typed), "the choice of --images or --methods, or the network"
     return console.run(draw, options, arguments, program, description, smaller=smaller)
 
 
@@ -102,8 +104,12 @@ def _kinds_listed() -> str:
     return "\n".join(lines)
 
 
-def visualize(options: Any, kinds: Sequence[str]) -> int:
-    """Draws the kinds of picture and returns the exit code; raises InputError for an option that is not valid."""
+def visualize(options: Any, kinds: Sequence[str], typed: Sequence[str]) -> int:
+    """Draws the kinds of picture and returns the exit code; raises InputError for an option that is not valid.
+
+    `typed` is the command, for the pictures' metadata.
+    """
+    from cnnviz.commands.origin import Origin
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import SPLITS, Data
 
@@ -112,6 +118,8 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     for name, names in known.items():
         if (given := getattr(options, name, None)) not in (None, *names):
             raise unknown(name, given, names)
+    page = _made(Page, options)
+    _ = page.drawn  # raises InputError before anything is computed
     console.use_compilation_cache()
     asked = Asked(options)
     net = opened(options, made.values(), asked)
@@ -121,12 +129,14 @@ def visualize(options: Any, kinds: Sequence[str]) -> int:
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
     _check_image(options, made.values(), data)
+    origin = Origin(net, options.run, options.member, data, typed)
     clear_unfinished(folder)
     # Each kind is written before the next is computed, so that an error or Ctrl-C keeps those that are done.
     with glyphs.one_note(), terminal.progress() as report:
         for name, kind in made.items():
             for picture in _pictures(name, kind, net, data, report, needed):
-                for path in files.write(picture, folder, options.format, options.data):
+                own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
+                for path in files.write(picture, folder, options.format, options.data, **own):
                     print(f"{name}: {path}", flush=True)
     return 0
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from cnnviz.figures.finite import finite, in_words, moments
-from cnnviz.figures.style import BLUE, VERMILLION, default_style, page, tidy
+from cnnviz.figures.style import BLUE, VERMILLION, default_style, is_narrow, page, points, tidy
 
 Sets = Mapping[str, Float[np.ndarray, "..."]]
 STYLES = [
@@ -37,10 +37,12 @@ def histograms(sets: Sets, *, title: str = "", label: str = "weight") -> Figure:
     ax = tidy(figure.subplots())
     edges = bin_edges(sets)
     for (name, values), style in zip(sets.items(), STYLES, strict=False):
-        legend = f"{name}: {in_words(*moments(values))}"
+        words = in_words(*moments(values))
+        words = words.replace(", ", ",\n") if is_narrow() else words
+        legend = f"{name}: {words}"
         ax.hist(np.ravel(finite(values)), bins=list(edges), label=legend, **style)
     ax.set_xlabel(label)
     ax.set_ylabel("weights in the bin")
     ax.margins(y=0.18)  # room for the legend above the bars
-    ax.legend(frameon=False, fontsize=9, loc="upper left")
+    ax.legend(frameon=False, fontsize=points(8), loc="upper left")
     return figure

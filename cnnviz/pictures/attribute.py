@@ -15,10 +15,10 @@ from cnnviz.attribution import METHODS, Attribution, attribute, build
 from cnnviz.attribution.shapes import Method, image_sets
 from cnnviz.batching import Report
 from cnnviz.data import Dataset
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, check_known
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.finite import finite
-from cnnviz.figures.scales import scale_of
+from cnnviz.figures.scales import scale_of, scales_of
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.choices import indices, target_of
@@ -30,6 +30,7 @@ from cnnviz.pictures.slices import middle
 from cnnviz.pictures.two_classes import per_class
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
+SCALES = ("own", "shared")
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
 FIRST = "0:8"  # the images drawn by default
 MOST_COLUMNS, BASELINE = 8, 50
@@ -57,6 +58,10 @@ class Attributions(OfLayer, Kind):
     """The split that the images are from: train or test."""
     target: str = "predicted"
     """What is explained: predicted, label, a class by name or number, or two with a comma (why this and not that)."""
+    scale: str = "own"
+    """own: each map on its own scale, whose end is printed under it; shared: all maps of a method on one."""
+    overlay: bool = False
+    """Draw the maps over the images, in gray."""
     seed: int = 0
     """The key of methods that draw at random."""
 
@@ -69,6 +74,7 @@ class Attributions(OfLayer, Kind):
         For a run of several members each method has a column of means and one of standard deviations over the members.
         Raises Skipped if no method can explain the model, InputError if an option is not valid.
         """
+        check_known("scale", self.scale, SCALES)
         if self.layer is not None:
             net.find(self.layer)
         dataset = data.of(net)
@@ -87,9 +93,16 @@ class Attributions(OfLayer, Kind):
             raise Skipped(" ".join(left_out.values()))
         if len(chosen) < len(asked):
             left_out[f"{len(asked) - len(chosen)} of {len(asked)} images"] = "This large network would take hours."
-        page = Page(self, net, dataset, chosen, row_titles(p, labels, chosen, names), left_out)
-        parts = in_parts(explained)
-        return [page.matrix(part, numbered=len(parts) > 1) for part in parts]
+        page = Matrix(
+            self,
+            net,
+            dataset,
+            chosen,
+            target_words(targets if self.target not in WORDS else self.target, names),
+            row_titles(p, labels, chosen, names),
+            left_out,
+        )
+        return [page.picture(part) for part in in_parts(explained)]
 
     def explained(
         self, net: Net, built: Mapping[str, Method], images: Any, targets: Any, labels: Any, report: Report | None
@@ -154,39 +167,45 @@ def in_parts(explained: Mapping[str, Explained]) -> list[dict[str, Explained]]:
 
 
 @dataclass(frozen=True)
-class Page:
-    """What all pictures of one call share."""
+class Matrix:
+    """What all pictures of one call share; `target` is what is explained, in words."""
 
     asked: Attributions
     net: Net
     dataset: Dataset
     chosen: Sequence[int]
+    target: str
     rows: list[str]
     left_out: Mapping[str, str]
 
-    def matrix(self, explained: Mapping[str, Explained], numbered: bool) -> Picture:
+    def picture(self, explained: Mapping[str, Explained]) -> Picture:
         """One picture of at most eight methods; its numbers are the raw maps and a `manifest` that describes them."""
         asked, net, dataset = self.asked, self.net, self.dataset
         images = split_of(dataset, asked.split).images[list(self.chosen)]
-        what = WORDS.get(asked.target, asked.target)
         shown = f"{len(images)} {asked.split} image{'s' * (len(images) > 1)} of {dataset.title}"
-        title = f"{net.name} on {shown}: what {what} rests on"
-        columns, sides = columns_of(explained), SIDES[images.ndim - 2]
+        title = f"{net.name}{members_of(net)} on {shown}: what {self.target} rests on"
+        columns, sides = columns_of(explained, asked.scale == "shared"), SIDES[images.ndim - 2]
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
             numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
             numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
-        stem = f"attribute_{next(iter(explained))}" if numbered else "attribute"
         pixels, drawn, sliced = images, columns, ""
         if len(sides) == 3:
             pixels, sliced = middle(images, 1)
             drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
-        draw = partial(attributions, pixels, self.rows, drawn, title=title)
-        index = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
-        subject = {"network": net.name, "image": index, "method": list(explained)}
+        draw = partial(attributions, pixels, self.rows, drawn, overlay=asked.overlay, title=title)
         axes = dict.fromkeys(explained, ("member", "image", *sides))
-        caption = caption_of(columns, explained, self.left_out) + sliced
-        return Picture(stem, title, caption, numbers, draw, subject, axes)
+        caption = caption_of(columns, explained, self.left_out, asked) + sliced
+        return Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
+
+    def subject(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
+        """What the picture is of."""
+        asked = self.asked
+        index = {"dataset": self.dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
+        layer = [f"at-{asked.layer}"] if asked.layer is not None else []
+        drawn = [*layer, *["shared"] * (asked.scale == "shared"), *["overlay"] * asked.overlay]
+        target = asked.target.replace(",", "-vs")
+        return {"network": self.net.name, "image": index, "target": target, "method": list(explained), "drawn": drawn}
 
     def manifest(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
         """Everything needed to reproduce the maps."""
@@ -211,17 +230,33 @@ def options_of(method: Method) -> dict[str, Any]:
     return {field.name: plain(getattr(method, field.name)) for field in fields(method)}
 
 
-def columns_of(explained: Mapping[str, Explained]) -> dict[str, Column]:
+def members_of(net: Net) -> str:
+    """What is drawn of several members, for the title."""
+    count = len(net.members)
+    return f" (mean and standard deviation of {count} seeds)" if count > 1 else ""
+
+
+def target_words(target: Any, names: Sequence[str]) -> str:
+    """The score that is explained, in words: the logit of a class by its name, or a difference of two."""
+    if isinstance(target, tuple):
+        this, that = (target_words(one, names) for one in target)
+        return f"{this} minus {that}"
+    name = WORDS.get(target) if isinstance(target, str) else names[target] if 0 <= target < len(names) else f"{target}"
+    return f"the logit of {name}"
+
+
+def columns_of(explained: Mapping[str, Explained], shared: bool = False) -> dict[str, Column]:
     """One column per method, headed by its name and layers; of several members also their standard deviation."""
     columns = {}
+    scales = lambda maps: [scale_of(maps)] if shared else scales_of(maps)
     for name, found in explained.items():
         heading = name + (f"\nat {', '.join(found.layers)}" if found.layers else "")
         mean = found.maps.mean(0)
         notes = [] if found.gap is None else [gap_of(float(gap)) for gap in found.gap.mean(0)]
-        columns[heading] = Column(mean, scale_of(mean), notes)
+        columns[heading] = Column(mean, scales(mean), notes)
         if len(found.maps) > 1:
             deviation = found.maps.std(0, ddof=1)
-            columns[f"{name}\nsd of {len(found.maps)} seeds"] = Column(deviation, scale_of(deviation))
+            columns[f"{name}\nsd of {len(found.maps)} seeds"] = Column(deviation, scales(deviation))
     return columns
 
 
@@ -230,11 +265,18 @@ def gap_of(gap: float) -> str:
     return f"gap {gap:+.2g}".replace("-", "−") if np.isfinite(gap) else "gap NaN or infinite"
 
 
-def caption_of(columns: Mapping[str, Column], explained: Mapping[str, Explained], left_out: Mapping[str, str]) -> str:
-    """What the colors and the gaps mean, and what is clipped or left out."""
-    beyond = sum(column.scale.outside(column.maps) for column in columns.values())
+def caption_of(
+    columns: Mapping[str, Column], explained: Mapping[str, Explained], left_out: Mapping[str, str], asked: Attributions
+) -> str:
+    """What the titles, the colors and the gaps mean, and what is clipped or left out."""
+    beyond = sum(column.outside for column in columns.values())
     total = sum(column.maps.size for column in columns.values())
-    words = [f"Raw values, each column on its own scale; {beyond:,} of {total:,} are clipped."]
+    own = "each map on its own scale, whose end is printed under it"
+    scale = own if asked.scale == "own" else "each column on its own scale"
+    words = ["Each image with its predicted class and that class's probability, its true class and its number."]
+    words.append(f"Raw values, {scale}; {beyond:,} of {total:,} are clipped.")
+    if asked.overlay:
+        words.append("Maps lie over the images in gray, the more transparent the closer a value is to zero.")
     if left := total - sum(finite(column.maps).size for column in columns.values()):
         words.append(f"{left:,} of {total:,} values are NaN or infinite.")
     if any(found.gap is not None for found in explained.values()):
