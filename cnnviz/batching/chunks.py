@@ -70,8 +70,10 @@ def batch_size_or_default(batch_size: int | None, usual: tuple[int, int], row_by
     """
     if batch_size is None:
         place = 0 if jax.default_backend() == "cpu" else 1
+        if not row_bytes:
+            return usual[place]
         most = int(min(MOST_BYTES[place], SHARE * memory.most()))
-        return max(1, min(usual[place], most // max(row_bytes, 1)))
+        return max(1, min(usual[place], most // row_bytes))
     if batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
     return batch_size

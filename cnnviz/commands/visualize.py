@@ -14,9 +14,11 @@ import tyro
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, glyphs, terminal
 from cnnviz.commands.opened import Asked, opened
+from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.shown import dataset_for
+from cnnviz.commands.tables import show
 from cnnviz.errors import InputError, unknown
-from cnnviz.pictures import PICTURES
+from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.page import Page
 from cnnviz.registry import resolve
@@ -72,8 +74,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") 
     """Runs the command and returns its exit code: 0, or 2 for an invalid input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     typed = [*console.command_line("visualize").split(), *arguments]
-    kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
+    usual = [kind for kind in PICTURES if kind not in ON_REQUEST]
+    kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else usual
     options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
+    arguments = gathered(arguments, options, every=kinds == ["predict"])
     description = _kinds_listed() if options is Every and "--help" in arguments else None
     draw, smaller = lambda asked: visualize(asked, kinds, typed), "the choice of --images or --methods, or the network"
     return console.run(draw, options, arguments, program, description, smaller=smaller)
@@ -125,31 +129,34 @@ def visualize(options: Any, kinds: Sequence[str], typed: Sequence[str]) -> int:
     net = opened(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
-    data = Data(lambda: dataset_for(options, net, asked))
+    data = Data(lambda: dataset_for(options, net, asked), print)
     folder = options.out or _folder(net)
     needed = len(kinds) == 1 or options.dataset is not None
-    _check_image(options, made.values(), data)
+    _check_images(made.values(), net, data)
     origin = Origin(net, options.run, options.member, data, typed)
     clear_unfinished(folder)
     # Each kind is written before the next is computed, so that an error or Ctrl-C keeps those that are done.
     with glyphs.one_note(), terminal.progress() as report:
         for name, kind in made.items():
-            for picture in _pictures(name, kind, net, data, report, needed):
+            pictures = _pictures(name, kind, net, data, report, needed)
+            show([row for picture in pictures for row in picture.table])
+            for picture in pictures:
                 own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
                 for path in files.write(picture, folder, options.format, options.data, **own):
                     print(f"{name}: {path}", flush=True)
     return 0
 
 
-def _check_image(options: Any, kinds: Iterable[Any], data: Any) -> None:
-    """Raises InputError, before anything is written, if the data set lacks the image that a kind of picture shows."""
+def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:
+    """Raises InputError, before anything is written, if an image that a kind of picture shows cannot be had."""
     from cnnviz.data import Unavailable
-    from cnnviz.pictures.picture import sample
+    from cnnviz.pictures.picture import Skipped
+    from cnnviz.pictures.samples import samples
 
-    if any(isinstance(kind, OfImage) for kind in kinds):
-        with suppress(Unavailable):  # which is said of each kind that needs it
-            if data.dataset is not None:
-                sample(data.dataset, options.split, options.image)
+    for kind in kinds:
+        if isinstance(kind, OfImage):
+            with suppress(Unavailable, Skipped):  # which is said of each kind that needs the data set
+                samples(kind, net.first, data)
 
 
 def _folder(net: Any) -> Path:

@@ -48,21 +48,28 @@ def probabilities(
     pixels: Shown, values: Float[np.ndarray, " n"], labels: Sequence[str], *, true: int | None = None, title: str = ""
 ) -> Figure:
     """The image, and next to it one bar per class, from the top down; the true class is green, hatched and labelled."""
-    narrow, size = is_narrow(), 8 if is_narrow() else 9
+    narrow = is_narrow()
     figure = page(8.4, max(1.9 if narrow else 2.6, (0.19 if narrow else 0.26) * len(values) + 0.6), title)
     left, right = figure.subplots(1, 2, width_ratios=(1, 2.1))
     draw_image(left, pixels)
+    draw_probabilities(right, values, labels, true)
+    return figure
+
+
+def draw_probabilities(
+    ax: Axes, values: Float[np.ndarray, " n"], labels: Sequence[str], true: int | None = None
+) -> None:
+    """One bar per class from the top down; the true class is green, hatched and labelled."""
+    size, widest = (8, 0.33 * room(8.4)) if is_narrow() else (9, 0.26 * room(8.4))
     widths = np.where(np.isfinite(values), values, 0)
-    bars = right.barh(np.arange(len(values)), widths, color=BLUE, height=0.72)
-    widest = (0.33 if narrow else 0.26) * room(8.4)
+    bars = ax.barh(np.arange(len(values)), widths, color=BLUE, height=0.72)
     names = [fitted(label, widest, size) for label in labels]
     if true is not None:
         bars[true].set(facecolor=GREEN, hatch="//", edgecolor="white")
         names[true] = fitted(labels[true], widest - width_of(TRUE, size, current_style().font), size) + TRUE
-    right.set_yticks(np.arange(len(values)), names, fontsize=points(size), parse_math=False)
-    right.set_ylim(len(values) - 0.4, -0.6)
-    _finish(right, values, widths)
-    return figure
+    ax.set_yticks(np.arange(len(values)), names, fontsize=points(size), parse_math=False)
+    ax.set_ylim(len(values) - 0.4, -0.6)
+    _finish(ax, values, widths)
 
 
 def _finish(ax: Axes, values: Float[np.ndarray, " n"], widths: Float[np.ndarray, " n"]) -> None:

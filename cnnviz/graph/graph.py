@@ -61,6 +61,11 @@ class Node:
         """The primitive's parameters."""
         return self.equation.params
 
+    @property
+    def place(self) -> str:
+        """The modules and calls around it, as errors name its place."""
+        return "/".join(filter(None, (self.scope, *self.calls))) or "the model"
+
     @cached_property
     def body(self) -> "Graph | None":
         """The inside of a custom_jvp or custom_vjp call, with its own values; None for any other node."""

@@ -40,7 +40,9 @@ def write(
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    name = _file_name(picture.name + shown(picture.subject) + variant + page.suffix, picture.subject.get("layer", ""))
+    name = _file_name(
+        picture.name + shown(picture.name, picture.subject) + variant + page.suffix, picture.subject.get("layer", "")
+    )
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,11 +61,12 @@ def write(
     return written
 
 
-def shown(subject: Mapping[str, Any]) -> str:
-    """What a picture shows besides its layer, for its file's name: image, target, methods and how they are drawn."""
+def shown(name: str, subject: Mapping[str, Any]) -> str:
+    """What the name of a picture's file says besides `name`: image, target, methods and how they are drawn."""
     parts = []
-    if image := subject.get("image"):
-        parts.append(_of_image(image))
+    image = _of_image(subject.get("image", {}))
+    if image and not name.endswith(f"_{image}"):
+        parts.append(image)
     parts += [str(subject[key]) for key in ("target",) if key in subject]
     if methods := subject.get("method", ()):
         parts.append(
@@ -75,10 +78,10 @@ def shown(subject: Mapping[str, Any]) -> str:
 
 def _of_image(image: Mapping[str, Any]) -> str:
     """Images of a data set by their split and numbers, others by the names of their files."""
-    if "split" not in image:
-        return "+".join(Path(str(part)).stem for part in np.ravel(list(image.values())))
-    index = image["index"]
-    return f"{image['split']}{index if isinstance(index, int) else _spans(index)}"
+    index = image.get("index", [])
+    numbers = str(index) if isinstance(index, int) else _spans(index)
+    files = [image["file"]] if isinstance(image.get("file"), str) else image.get("file", [])
+    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + [Path(file).stem for file in files])
 
 
 def _spans(indices: Sequence[int]) -> str:
