@@ -13,7 +13,8 @@ from test_pictures import RECORD, make_dataset, make_run
 from cnnviz.errors import InputError
 from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import confusion
-from cnnviz.figures.style import FONT, page
+from cnnviz.figures.fonts import FONT
+from cnnviz.figures.style import page
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork

@@ -80,6 +80,16 @@ def test_predictions_from_nan_are_counted_and_are_no_class(run):
     assert np.sum(confusion.numbers["counts"]) == 0
 
 
+@pytest.mark.parametrize("layer", ["conv1", "logits"])
+@pytest.mark.parametrize("kind", ["predictions", "activations", "attribute"])
+def test_a_nan_in_a_bias_is_said(run, layer, kind):
+    variables = jax.tree.map(np.array, run.variables)
+    variables["params"][layer]["bias"][0] = np.nan
+    options = {"images": "0", "methods": "gradient"} if kind == "attribute" else {}
+    for picture in resolve(PICTURES, kind, "picture")(**options)([replace(run, members=[variables])], DATA):
+        assert f" 1 parameters are NaN or infinite (1 of {layer}/bias)" in picture.caption, picture.name
+
+
 class Half(nn.Module):
     """An output that is NaN for images whose first pixel is bright."""
 

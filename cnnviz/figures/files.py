@@ -38,8 +38,8 @@ def encoded(
     file = io.BytesIO()
     dpi = dpi or (DPI if format == "png" else VECTOR_DPI)
     with default_style(), matplotlib.rc_context(SETTINGS):
-        make_drawable(figure, current_style().font)
         add_caption(figure, caption)
+        make_drawable(figure, current_style().font)
         _check_size(figure, dpi)
         metadata = {"Title": printable(title), DATES[format]: None}
         if about:

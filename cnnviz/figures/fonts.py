@@ -14,6 +14,7 @@ from matplotlib.font_manager import FontProperties
 
 from cnnviz.figures.printable import printable
 
+FONT = "DejaVu Sans"  # comes with matplotlib
 SANS = re.compile("sans|gothic|hei|naskh", re.IGNORECASE)  # next to a sans-serif font
 PLACEHOLDERS = re.compile("last ?resort|blank|fallback", re.IGNORECASE)  # fonts of boxes
 LETTER = re.compile(r".*(?:SYLLABLE|LETTER|IDEOGRAPH|SIGN|LIGATURE)[ -]")

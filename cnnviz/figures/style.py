@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from cnnviz.figures.fonts import drawable
+from cnnviz.figures.fonts import FONT, drawable
 from cnnviz.figures.text import Size, width_of, wrapped
 
 # Okabe and Ito's palette, distinguishable with color blindness; color is never the only distinction.
@@ -24,7 +24,6 @@ BLUE, VERMILLION, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#6E6E6E"
 GUTTER = "#9A9A9A"  # between maps: neither white, a diverging map's zero, nor the dark of a sequential one's
 
 SMALLER = 0.8  # of matplotlib's usual text, on a narrow page
-FONT = "DejaVu Sans"  # comes with matplotlib
 NARROWEST = 6.0  # inches: titles and captions wrap to the page
 MARGIN, BETWEEN = 0.08, 3 / 72  # inches: around all, and between axes
 CAPTION_LINE = 0.165  # inches

@@ -20,7 +20,10 @@ class Look(NamedTuple):
     row: float
 
 
-LARGE, SMALL = Look(9, 0.3, 0.22), Look(7, 0.14, 0.15)
+LARGE, SMALL = (
+    Look(9, 0.3, 0.22),
+    (Look(7, 0.14, 0.15), Look(6.5, 0.08, 0.14), Look(6, 0.06, 0.13), Look(5, 0.05, 0.12)),
+)
 LEAST, MOST = 0.7, 0.9  # inches: of a folded table, the first column at least and other columns of words at most
 
 
@@ -32,7 +35,9 @@ def table(header: Row, rows: Sequence[Row], *, numeric: Sequence[int] = (), titl
     """
     every, look = [header, *rows], LARGE
     if sum(_widths(every, look)) + MARGIN > room(sum(_widths(every, look)) + MARGIN):
-        every, look = _compact(every, numeric, SMALL), SMALL
+        compact = [(_compact(every, numeric, small), small) for small in SMALL]
+        fits = lambda rows, small: sum(_widths(rows, small)) - small.gap <= room(0) - 2 * MARGIN
+        every, look = next((pair for pair in compact if fits(*pair)), compact[-1])
     widths = _widths(every, look)
     lines = [max(cell.count("\n") + 1 for cell in cells) for cells in every]
     height, width = look.row * (sum(lines) + 0.6), sum(widths)

@@ -15,7 +15,7 @@ from cnnviz.figures.image import image
 from cnnviz.figures.scales import scale_of
 from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
-from cnnviz.pictures.finite import missing
+from cnnviz.pictures.finite import missing, with_parameters_said
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, size
 from cnnviz.pictures.samples import each, samples
@@ -31,7 +31,8 @@ class Activations(OfImage, OfLayer, OneByOne):
 
     def of(self, net: Net, data: Data) -> list[Picture]:
         """The picture of each image, and one picture per layer, of at most four layers evenly spread."""
-        return each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+        drawn = each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+        return with_parameters_said(drawn, net)
 
     def pictures(self, net: Net, shown: Sample) -> list[Picture]:
         """The pictures of one image."""

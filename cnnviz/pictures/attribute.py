@@ -19,6 +19,7 @@ from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, row_titles, target_words
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.effort import affordable
+from cnnviz.pictures.finite import with_parameters_said
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped
 from cnnviz.pictures.predictions import class_names
@@ -77,7 +78,7 @@ class Attributions(OfImage, OfLayer, Kind):
         page = Matrix(
             self, net, known(data), chosen, target_words(words, names), row_titles(p, chosen, names), left_out
         )
-        return [page.picture(part) for part in in_parts(explained)]
+        return with_parameters_said([page.picture(part) for part in in_parts(explained)], net)
 
     def labels(self, chosen: Sequence[Sample]) -> Int[np.ndarray, " n"]:
         """The labels of the images, -1 where there is none; raises InputError if they are explained and one lacks."""

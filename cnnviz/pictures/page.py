@@ -29,8 +29,8 @@ class Page:
     @property
     def drawn(self) -> Any:
         """The `figures.style.Style` of the figures; raises InputError for an option that is not valid."""
-        from cnnviz.figures.fonts import installed  # here, so that a command's help does not wait for matplotlib
-        from cnnviz.figures.style import FONT, Style
+        from cnnviz.figures.fonts import FONT, installed  # here: a command's help does not wait for matplotlib
+        from cnnviz.figures.style import Style
 
         if self.style not in STYLES:
             raise unknown("style", self.style, STYLES)
