@@ -87,7 +87,7 @@ def test_a_nan_in_a_bias_is_said(run, layer, kind):
     variables["params"][layer]["bias"][0] = np.nan
     options = {"images": "0", "methods": "gradient"} if kind == "attribute" else {}
     for picture in resolve(PICTURES, kind, "picture")(**options)([replace(run, members=[variables])], DATA):
-        assert f" 1 parameters are NaN or infinite (1 of {layer}/bias)" in picture.caption, picture.name
+        assert f" 1 of the parameters is NaN or infinite (1 of {layer}/bias)" in picture.caption, picture.name
 
 
 class Half(nn.Module):

@@ -1,32 +1,41 @@
 """`visualize.py`: draws what a trained network has learned, from a run or from a Keras file."""
 
-import ast
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
 from cnnviz.atomic import clear_unfinished
-from cnnviz.commands import console, glyphs, terminal
+from cnnviz.commands import console, faults, glyphs, kinds, terminal
 from cnnviz.commands.opened import Asked, opened
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.shown import dataset_for
 from cnnviz.commands.tables import show
-from cnnviz.errors import InputError, unknown
+from cnnviz.commands.together import check_together
+from cnnviz.errors import InputError
 from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.page import Page
 from cnnviz.registry import resolve
 
+SMALLER = "the choice of --images or --methods, or the network"  # when memory runs out
+
 
 @dataclass(frozen=True)
 class Common(Page):
     """Options of all kinds of picture: the network, the data and the output."""
+
+    HEADINGS: ClassVar[Mapping[str, str]] = {
+        "The network": "run runs member seed model model_options weights names image_shape classes prepare",
+        "The data set": "dataset data_dir",
+        "The pictures": "format data out width style font dpi debug",
+    }
+    EXTRA: ClassVar[str] = "one network is drawn at a time, by RUN"
 
     run: Annotated[str | None, tyro.conf.Positional] = None
     """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
@@ -57,6 +66,8 @@ class Common(Page):
     """Data sets in order of preference; by default the run's own, or for a Keras file the first that fits."""
     data_dir: Path | None = None
     """Where to look for the data set first."""
+    resize: str | None = None
+    """Resize the images of --dataset: 32, or HEIGHTxWIDTH, scaled to cover that size and cropped around the center."""
     seed: int = 0
     """The seed of methods that draw at random, and of the untrained network that a Keras file is compared with."""
     runs: Path = Path("runs")
@@ -67,84 +78,81 @@ class Common(Page):
 
 @dataclass(frozen=True)
 class Every(Common, OfImage, OfLayer):
-    """Draw a network, in every kind of picture; put a kind first to draw that one alone, with options of its own."""
+    """Draw a network in every kind of picture, or in one kind, which has options of its own: KIND --help lists them."""
+
+    USAGE: ClassVar[str] = "[KIND] [RUN] [options]"
+    EXAMPLE: ClassVar[str] = "kernels runs/garments-cnn-1 --layer conv1"
+
+
+FLAGS = kinds.flags_of(Common)
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") -> int:
     """Runs the command and returns its exit code: 0, or 2 for an invalid input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return console.answered(partial(_run, arguments, program), arguments, program, SMALLER)
+
+
+def _run(arguments: Sequence[str], program: str) -> int:
+    """Draws the kind of picture among the arguments, or every kind."""
+    kind, others = kinds.separated(arguments, FLAGS)
+    options = Every if kind is None else options_of(kind)
+    listed = {"Kinds of picture": kinds.described()} if kind is None else None
+    others = gathered(others, options, every=kind == "predict")
+    asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
+    check_together(asked, kind)
+    faults.check_machine()
+    usual = [name for name in PICTURES if name not in ON_REQUEST]
     typed = [*console.command_line("visualize").split(), *arguments]
-    usual = [kind for kind in PICTURES if kind not in ON_REQUEST]
-    kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else usual
-    options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
-    arguments = gathered(arguments, options, every=kinds == ["predict"])
-    description = _kinds_listed() if options is Every and "--help" in arguments else None
-    draw, smaller = lambda asked: visualize(asked, kinds, typed), "the choice of --images or --methods, or the network"
-    return console.run(draw, options, arguments, program, description, smaller=smaller)
-
-
-def _is_kind(first: Sequence[str]) -> bool:
-    """Whether the first argument is a kind of picture, or is in the place of one, before a run."""
-    alone = len(first) < 2 or any(argument.startswith("-") for argument in first)
-    return first[:1] != [] and (first[0] in PICTURES or not alone and not Path(first[0]).exists())
+    return visualize(asked, usual if kind is None else [kind], typed)
 
 
 def options_of(kind: str) -> type:
-    """The options of one kind of picture together with those of all kinds."""
-    own = resolve(PICTURES, kind, "kind of picture")
-    return dataclass(frozen=True)(type(own.__name__, (Common, own), {"__doc__": own.__doc__}))
+    """The options of one kind of picture together with those of all kinds; raises InputError if it is unknown."""
+    return kinds.options_with(kind, Common)
 
 
-def _kinds_listed() -> str:
-    """The description for `--help`, with one line per kind of picture: the first of its module's docstring.
+def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
+    """Draws the kinds of picture of these names and returns the exit code; `typed` is the command, for their metadata.
 
-    The modules are read and not imported, so that help does not wait for JAX and matplotlib.
+    Raises InputError for an option that is not valid.
     """
-    lines = [Every.__doc__ or "", ""]
-    for kind, path in PICTURES.items():
-        spec = find_spec(path.partition(":")[0])
-        module = ast.parse(Path(spec.origin).read_text(encoding="utf-8")) if spec and spec.origin else ast.parse("''")
-        lines.append(f"  {kind:12s} {(ast.get_docstring(module) or '').partition(chr(10))[0]}")
-    return "\n".join(lines)
+    with glyphs.one_note(), terminal.progress() as report:
+        report(0, 1, "starting JAX")
+        made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
+        console.use_compilation_cache()
+        _draw(options, made, typed, report)
+    return 0
 
 
-def visualize(options: Any, kinds: Sequence[str], typed: Sequence[str]) -> int:
-    """Draws the kinds of picture and returns the exit code; raises InputError for an option that is not valid.
-
-    `typed` is the command, for the pictures' metadata.
-    """
+def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: terminal.Report) -> None:
+    """Draws kinds of picture, each of which is written before the next is computed, so that an error keeps it."""
+    from cnnviz.batching import part
     from cnnviz.commands.origin import Origin
     from cnnviz.pictures import files
-    from cnnviz.pictures.picture import SPLITS, Data
+    from cnnviz.pictures.picture import Data
 
-    made = {kind: _made(resolve(PICTURES, kind, "kind of picture"), options) for kind in kinds}
-    known = {"format": files.FORMATS, "split": SPLITS}
-    for name, names in known.items():
-        if (given := getattr(options, name, None)) not in (None, *names):
-            raise unknown(name, given, names)
     page = _made(Page, options)
     _ = page.drawn  # raises InputError before anything is computed
-    console.use_compilation_cache()
+    report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
     net = opened(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
+    report(0, 1, "reading the data set")
     data = Data(lambda: dataset_for(options, net, asked), print)
     folder = options.out or _folder(net)
-    needed = len(kinds) == 1 or options.dataset is not None
+    needed = len(made) == 1 or options.dataset is not None
     _check_images(made.values(), net, data)
     origin = Origin(net, options.run, options.member, data, typed)
     clear_unfinished(folder)
-    # Each kind is written before the next is computed, so that an error or Ctrl-C keeps those that are done.
-    with glyphs.one_note(), terminal.progress() as report:
-        for name, kind in made.items():
-            pictures = _pictures(name, kind, net, data, report, needed)
-            show([row for picture in pictures for row in picture.table])
-            for picture in pictures:
-                own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
-                for path in files.write(picture, folder, options.format, options.data, **own):
-                    print(f"{name}: {path}", flush=True)
-    return 0
+    for place, (name, kind) in enumerate(made.items()):
+        pictures = _pictures(name, kind, net, data, part(report, place, len(made), name), needed)
+        show([row for picture in pictures for row in picture.table])
+        for picture in pictures:
+            own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
+            for path in files.write(picture, folder, options.format, options.data, **own):
+                print(f"{name}: {path}", flush=True)
 
 
 def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:

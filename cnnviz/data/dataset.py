@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 from jaxtyping import Int32, Shaped, UInt8
@@ -19,15 +21,19 @@ class Unavailable(InputError):
     """A known data set that can be neither found nor downloaded; only this lets a list fall back to its next name."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Images and their labels, in the order of the file they came from."""
 
     images: Images
     labels: Labels
 
+    def __repr__(self) -> str:
+        sides = "x".join(map(str, self.images.shape[1:]))
+        return f"Split({len(self.labels):,} images {sides}, labels {self.labels.min()} to {self.labels.max()})"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """The splits, the class names, the place they were read from, and a SHA-256 of all that a network sees of them.
 
@@ -52,6 +58,15 @@ class Dataset:
         held = self.validation.labels[:limit]
         images = np.concatenate([images, self.validation.images[:limit]])
         return images, np.concatenate([labels, held]), len(held)
+
+    def __repr__(self) -> str:
+        sides = "x".join(map(str, self.train.images.shape[1:]))
+        counts = f"{len(self.train.labels):,} train and {len(self.test.labels):,} test images {sides}"
+        return f"Dataset({self.title!r}: {counts}, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        """What it holds, and an image of each class, as a notebook shows it."""
+        return f"<p>{escape(repr(self))}</p>{resolve_name('cnnviz.pictures.gallery:of_classes')(self)}"
 
     @property
     def title(self) -> str:

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from cnnviz import probe
 from cnnviz.attribution import METHODS, Attribution, attribute, build
 from cnnviz.attribution.shapes import Method, image_sets
-from cnnviz.batching import Report
+from cnnviz.batching import Report, part
 from cnnviz.errors import InputError, check_known
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
@@ -96,16 +96,22 @@ class Attributions(OfImage, OfLayer, Kind):
         by name raises InputError.
         """
         found, left_out = {}, {}
-        for name, method in built.items():
-            ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True, report=report)
+        of_images = {"images": images, "targets": targets, "labels": labels}
+        for place, (name, method) in enumerate(built.items()):
             try:
-                explain = partial(per_class, ask, net, images=images, targets=targets, labels=labels)
-                found[name] = stacked(method, [explain(own) for own in net.members])
+                found[name] = self.of_members(method, net, part(report, place, len(built), name), **of_images)
             except InputError as error:
                 if self.methods not in (USUAL, "all"):
                     raise
                 left_out[name] = str(error)
         return found, left_out
+
+    def of_members(self, method: Method, net: Net, report: Report | None, **of_images: Any) -> Explained:
+        """One method's maps for every member."""
+        ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True)
+        asks = [partial(ask, report=part(report, i, len(net.members))) for i in range(len(net.members))]
+        pairs = zip(asks, net.members, strict=True)
+        return stacked(method, [per_class(one, net, own, **of_images) for one, own in pairs])
 
     def built(self, net: Net, data: Data) -> dict[str, Method]:
         """The methods with the layer of the options, if they take one, and with training images as their baseline."""

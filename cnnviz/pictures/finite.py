@@ -47,7 +47,6 @@ def with_parameters_said(pictures: Sequence[Picture], net: Net) -> list[Picture]
     if not counts:
         return list(pictures)
     named = ", ".join(f"{count:,} of {name}" for name, count in list(counts.items())[:3])
-    sentence = (
-        f" {sum(counts.values()):,} parameters are NaN or infinite ({named}), which spoils what follows from them."
-    )
+    count, verb = sum(counts.values()), "is" if sum(counts.values()) == 1 else "are"
+    sentence = f" {count:,} of the parameters {verb} NaN or infinite ({named}), which spoils what follows from them."
     return [replace(picture, caption=picture.caption + sentence) for picture in pictures]

@@ -32,7 +32,7 @@ class Skipped(Exception):
     """There is nothing to draw for this network or data; the message is a sentence that says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """A figure with its title, its caption and the numbers that it shows.
 
@@ -49,6 +49,9 @@ class Picture:
     subject: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     table: Sequence[Mapping[str, object]] = ()
+
+    def __repr__(self) -> str:
+        return f"Picture({self.name!r}: {self.title!r})"
 
     def save(self, path: str | Path, page: Page = SCREEN, about: Mapping[str, Any] | None = None) -> Path:
         """Writes the picture for this page atomically, with `about` in its metadata.
