@@ -18,6 +18,7 @@ from cnnviz import runs
 from cnnviz.commands import output, train, visualize
 from cnnviz.commands.tables import show
 from cnnviz.errors import InputError
+from cnnviz.interop.weights.safetensors import serialized
 from cnnviz.runs.lock import locked
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +48,7 @@ def test_a_run_has_everything_that_was_asked_and_measured(folder, data, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("epoch")] == ["epoch", "epoch"]
     one, other = runs.load_run(run), runs.load_run(folder / "again")
-    assert runs.checkpoints._serialized(one.variables) == runs.checkpoints._serialized(other.variables)
+    assert serialized(one.variables) == serialized(other.variables)
 
 
 def test_all_pictures_and_their_numbers_are_written(folder, capsys):
@@ -181,7 +182,7 @@ def test_pictures_that_are_done_are_kept_when_a_later_one_fails(folder, tmp_path
 
     monkeypatch.setattr("cnnviz.pictures.predictions.predict", fail)
     assert visualize.main([str(folder / "toy"), "--out", str(tmp_path)]) == code
-    done = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines()}
+    done = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines() if ".png" in line}
     assert done == {str(path) for path in tmp_path.iterdir()}
     names = {path.name for path in tmp_path.iterdir()}
     assert {"layers.png", "histogram_conv1.png"} <= names
@@ -307,6 +308,19 @@ def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):
     assert steps == [0, 1, 2, 3, 6]
 
 
+def test_killed_after_its_last_step_was_saved_a_run_keeps_no_more_than_others(data, tmp_path, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(runs.checkpoints, "remove", lambda folder: None)
+        assert train.main(arguments(data, tmp_path, "killed", "--epochs", 4)) == 0
+    (tmp_path / "killed" / "summary.json").unlink()
+    assert train.main(["--resume", "--runs", str(tmp_path), "--name", "killed"]) == 0
+    assert train.main(arguments(data, tmp_path, "usual", "--epochs", 4)) == 0
+    killed, usual = (
+        {path.name for path in (tmp_path / name / "checkpoints").iterdir()} for name in ("killed", "usual")
+    )
+    assert killed == usual
+
+
 def test_a_checkpoint_that_cannot_be_written_in_the_background_is_told(data, folder, capsys, monkeypatch):
     write, calls = runs.checkpoints.save, []
 
@@ -336,7 +350,7 @@ def test_several_seeds_are_one_run_with_a_line_an_epoch(data, folder, capsys):
     assert summary["test_accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
     assert train.main(arguments(data, folder, "six", "--seed", 6)) == 0
     alone = runs.load_run(folder / "six")
-    assert runs.checkpoints._serialized(run.members[1]) == runs.checkpoints._serialized(alone.variables)
+    assert serialized(run.members[1]) == serialized(alone.variables)
     capsys.readouterr()
     assert train.main(["--verify", str(folder / "seeds")]) == 0
     assert capsys.readouterr().out.count("as recorded") == 3

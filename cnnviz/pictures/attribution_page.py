@@ -15,7 +15,7 @@ from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.finite import finite
 from cnnviz.figures.scales import scale_of, scales_of
 from cnnviz.networks import Net
-from cnnviz.pictures.picture import SIDES, Picture, Sample
+from cnnviz.pictures.picture import SIDES, Picture, Sample, shown_channel
 from cnnviz.pictures.slices import middle
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
@@ -59,7 +59,7 @@ class Matrix:
             drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
         draw = partial(attributions, pixels, self.rows, drawn, overlay=asked.overlay, title=title)
         axes = dict.fromkeys(explained, ("member", "image", *sides))
-        caption = caption_of(columns, explained, self.left_out, asked) + sliced
+        caption = caption_of(columns, explained, self.left_out, asked) + sliced + shown_channel(images[0])
         return Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
 
     def subject(self, explained: Mapping[str, Explained]) -> dict[str, Any]:

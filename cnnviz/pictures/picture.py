@@ -166,6 +166,14 @@ def sample(dataset: Dataset, split: str, index: int) -> Sample:
     return Sample(images[index], label, title, subject, f"{split}{index}")
 
 
+def shown_channel(pixels: Shaped[np.ndarray, "*sides c"]) -> str:
+    """A sentence for a caption, if an image is drawn by one of its channels alone; else empty."""
+    channels = pixels.shape[-1]
+    if pixels.ndim < 3 or channels in (1, 3):
+        return ""
+    return f" Of its {channels} channels, numbered 0 to {channels - 1}, channel 0 is drawn."
+
+
 def size(shape: Sequence[int]) -> str:
     """A shape as text: 28x28x1."""
     return "x".join(map(str, shape))

@@ -21,7 +21,7 @@ from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.finite import with_parameters_said
 from cnnviz.pictures.options import OfImage
-from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped
+from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, shown_channel
 from cnnviz.pictures.samples import each, known, samples
 from cnnviz.pictures.slices import middle
 
@@ -97,6 +97,7 @@ def sample_picture(net: Net, dataset: Dataset | None, shown: Sample) -> Picture:
         caption += f"; the true class is {true_name}." if true_name else "."
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
     true = None if label is None else int(np.flatnonzero(order == label)[0])
+    caption += shown_channel(pixels)
     pixels, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
     subject = {"network": net.name, "image": shown.subject}
@@ -189,6 +190,7 @@ def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Pict
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
     images = dataset.test.images[first]
+    caption += shown_channel(images[0]) if len(images) else ""
     images, sliced = middle(images, 1) if images.ndim == 5 else (images, "")
     draw = partial(gallery, images, texts, title=title)
     return [Picture("mistakes", title, caption + sliced, records, draw, {"network": net.name})]
