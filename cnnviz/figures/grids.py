@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import matplotlib
 import numpy as np
@@ -136,7 +136,7 @@ def _cover_blank(ax: Axes, count: int, columns: int) -> None:
 def print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str], indices: Indices | None = None) -> None:
     """Indices along two sides as plain text, which takes a quarter of the time of ticks."""
     across, down = indices or (range(columns), range(0, rows * columns, 1 if any(axes) else columns))
-    page_width, page_height = size_of(ax.figure)
+    page_width, page_height = size_of(cast(Figure, ax.figure))
     cell = page_width * ax.get_position().width / columns, page_height * ax.get_position().height / rows
     widest = max(width_of(str(label), 7, current_style().font) for label in across)
     for column in range(0, columns, max(math.ceil(columns / 32), math.ceil(1.2 * widest / cell[0]))):
