@@ -295,7 +295,7 @@ def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture")()([resnet], data)]
     assert len([picture.draw() for picture in found]) == 18
     (path,) = files.write(found[7], tmp_path)
-    assert path.name == "activations_stage2_block1-relu2.png"
+    assert path.name == "activations_stage2_block1-relu2_test0.png"
 
 
 class Unedited(nn.Module):
@@ -592,6 +592,8 @@ def test_pictures_say_what_they_are_of_and_name_the_axes_of_their_numbers(run):
         "network": "a run",
         "image": shown | {"index": [2]},
         "method": ["gradient"],
+        "target": "predicted",
+        "drawn": [],
     }
     assert matrix.axes == {"gradient": ("member", "image", "row", "column")}
 
