@@ -230,7 +230,7 @@ def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
 def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     data = Data(lambda: make_dataset((32, 32, 3)))
     found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture")()([resnet], data)]
-    assert len([picture.draw() for picture in found]) == 14
+    assert len([picture.draw() for picture in found]) == 17
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2.png"
 
@@ -268,9 +268,9 @@ def test_without_a_history_there_are_no_curves(run):
 
 def test_probabilities_are_the_softmax_of_the_logits(run):
     picture = predictions.Predictions()([run], DATA)[0]
-    logits = probe.logits(run.model, run.variables, run.prepare(DATASET.train.images[:1]))
+    logits = probe.logits(run.model, run.variables, run.prepare(DATASET.test.images[:1]))
     np.testing.assert_allclose([row["probability"] for row in picture.numbers], jax.nn.softmax(logits)[0], atol=1e-6)
-    assert [row["class"] for row in picture.numbers if row["true"]] == [f"thing {DATASET.train.labels[0]}"]
+    assert [row["class"] for row in picture.numbers if row["true"]] == [f"thing {DATASET.test.labels[0]}"]
 
 
 def test_the_confusion_matrix_counts_true_by_predicted(run):
@@ -353,8 +353,8 @@ def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image": 30}, r"things has no train image 30; they go from 0 to 29\."),
-        ({"image": -1}, r"things has no train image -1;"),
+        ({"image": 30}, r"things has no test image 30; they go from 0 to 29\."),
+        ({"image": -1}, r"things has no test image -1;"),
         ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
     ],
 )
@@ -504,8 +504,8 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
     ("change", "text"),
     [
         ({"images": "eight"}, "it was 'eight'"),
-        ({"images": "0,99"}, "There are 30 images, 0 to 29"),
-        ({"images": "9:9"}, "none of them"),
+        ({"images": "0,99"}, "things has no test image 99; they go from 0 to 29"),
+        ({"images": "9:9"}, "The range 9:9 means none of the 30 images"),
         ({"target": "think 3"}, "no target named 'think 3'; did you mean 'thing 3'"),
         ({"methods": "gradcam"}, "no method named 'gradcam'; did you mean 'grad_cam'"),
     ],
@@ -527,7 +527,7 @@ def test_pictures_say_what_they_are_of_and_name_the_axes_of_their_numbers(run):
     (matrix,) = attribute.Attributions(methods="gradient", images="2")([run], DATA)
     assert matrix.subject == {
         "network": "a run",
-        "image": shown | {"split": "train", "index": [2]},
+        "image": shown | {"index": [2]},
         "method": ["gradient"],
     }
     assert matrix.axes == {"gradient": ("member", "image", "row", "column")}
@@ -579,3 +579,25 @@ def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
 
 def kernel_count(net):
     return sum(layer.parameters for layer in net.layers)
+
+
+class Convolutions(nn.Module):
+    """Convolutions along as many axes as the images have."""
+
+    @nn.compact
+    def __call__(self, x):
+        for name in ("first", "second"):
+            x = nn.relu(nn.Conv(4, (3,) * (x.ndim - 2), name=name)(x))
+        return nn.Dense(3)(x.mean(tuple(range(1, x.ndim - 1))))
+
+
+@pytest.mark.parametrize("shape", [(12, 2), (6, 8, 8, 2)], ids=["signals", "volumes"])
+@pytest.mark.parametrize("kind", ["activations", "attribute", "histograms", "kernels", "layers", "predictions"])
+def test_signals_and_volumes_are_drawn(kind, shape):
+    own = make_run(Convolutions(), shape, classes=3)
+    drawn = resolve(PICTURES, kind, "")()([own], Data(lambda: make_dataset(shape, classes=3)))
+    assert drawn
+    for picture in drawn:
+        picture.draw().canvas.draw()
+    slices = [picture for picture in drawn if "slice at depth" in picture.caption]
+    assert bool(slices) == (len(shape) == 4 and kind in ("activations", "attribute", "predictions"))

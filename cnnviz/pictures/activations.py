@@ -17,7 +17,8 @@ from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, sample, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, size
+from cnnviz.pictures.samples import each, samples
 from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
 
@@ -29,9 +30,12 @@ class Activations(OfImage, OfLayer, OneByOne):
     """An image and its activations at one layer, by default after the convolutions' non-linearities."""
 
     def of(self, net: Net, data: Data) -> list[Picture]:
-        """The picture of the image, and one picture per layer, of at most four layers evenly spread."""
+        """The picture of each image, and one picture per layer, of at most four layers evenly spread."""
+        return each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+
+    def pictures(self, net: Net, shown: Sample) -> list[Picture]:
+        """The pictures of one image."""
         candidates = spatial_layers(net) if self.layer is None else net.find(self.layer)
-        shown = sample(data.of(net), self.split, self.image)
         layers = spread(candidates, MOST_LAYERS)
         names, images = [layer.name for layer in layers], net.prepare(shown.pixels[None])
         values = probe.activations(net.model, net.variables, images, names)

@@ -27,7 +27,7 @@ class Exists(InputError):
     """The directory of a new run exists already."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(Net):
     """A network trained by cnnviz, with its config; `variables` are those of the best checkpoint.
 
