@@ -16,7 +16,7 @@ from cnnviz.pictures import PICTURES
 from cnnviz.pictures.picture import Data, Picture
 from cnnviz.registry import resolve
 
-THREE = {"images": "0:3"}
+THREE = {"image": "0:3"}
 # by the name of the file: the kind, its options, and how the name of the picture begins, of those that the kind draws
 DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "layers": ("layers", {}, "layers"),

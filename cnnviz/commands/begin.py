@@ -31,18 +31,20 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     if path is not None and path.exists():
         raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
     tracking.load(options.trackers)
-    dataset, line = data.first_available(options.dataset, options.data_dir)
+    reading = data.Reading.of(options.resize, options.skip_unreadable)
+    dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given)
     print(line)
     count = len(dataset.train.labels[: options.limit])
-    count -= held_out(count, recipe.validation)
+    count -= 0 if dataset.validation else held_out(count, recipe.validation)
     check_batch(min(recipe.batch_size, count), mesh)
     total = recipe.epochs * steps_per_epoch(count, recipe)
     snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
     described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
     described |= {"image_shape": [int(n) for n in dataset.train.images.shape[1:]], "limit": options.limit}
-    described |= {"dir": str(options.data_dir) if options.data_dir else None}
+    described |= {"dir": str(options.data_dir) if options.data_dir else None} | reading.given
     config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
-    config |= _model(options) | {"data": described, "prepare": Prepare().described(), "track": options.trackers}
+    prepare = Prepare.normalizing(dataset.train.images[: options.limit]) if options.normalize else Prepare()
+    config |= _model(options) | {"data": described, "prepare": prepare.described(), "track": options.trackers}
     config["keep"] = asdict(keep) | {"snapshots": snapshots}
     model = options.model.rpartition(":")[2]  # of a class of one's own, its name
     paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))

@@ -32,8 +32,8 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
     Raises InputError if the loss is not finite, or if the run cannot be read or written.
     """
     recipe, limit = config.recipe, config["data"]["limit"]
-    images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
-    members = [member(seed, len(labels), recipe) for seed in config.seeds]
+    images, labels, held = dataset.for_training(limit)
+    members = [member(seed, len(labels), recipe, held) for seed in config.seeds]
     model = config.model
     own, records = processes.on_every_process(lambda: _begin(path) if processes.is_first() else (config.fresh(), []))
     begun, history = processes.broadcast_arrays(own), processes.broadcast(lambda: records)
@@ -71,6 +71,7 @@ def _begin(path: Path) -> tuple[list[State], list[Record]]:
         print(note)
     states, history = runs.load_states(path)
     runs.clear_unfinished(path)
+    runs.remove_unkept(path, _furthest(states), history)  # of one that was killed when it had saved its last step
     if runs.mend_metrics(path, history) and not note:
         print("metrics.jsonl differed from the latest checkpoint; it is written again.")
     return states, history

@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnviz.commands.begin import check_fits
 from cnnviz.commands.own_model import is_for, options_of, use_for
-from cnnviz.commands.recorded import address, recorded_data
+from cnnviz.commands.recorded import address, reading_of, recorded_data
 from cnnviz.errors import InputError
 
 
@@ -56,6 +56,8 @@ def data_of(path: Path, config: Any, options: Any) -> Any:
 
 def _others(options: Any, config: Any) -> list[str]:
     """The options that differ from those that the run was started with, each with both values."""
+    from cnnviz.data import Reading
+
     keep, recipe = config.keep, asdict(config.recipe)  # an older run's file lacks what came later
     model = options.model if is_for(config, options.model) else config["model"]
     started = {
@@ -67,10 +69,15 @@ def _others(options: Any, config: Any) -> list[str]:
     started |= {"track": ",".join(config.get("track", [])) or None}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     started["seeds"] = len(config.seeds)
+    started |= {"resize": None, "skip_unreadable": False} | reading_of(config["data"])
+    started["normalize"] = bool(config.prepare.mean)
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in recipe}
     asked["model_options"] = options_of(options.model_options) if options.model_options is not None else None
+    asked |= {name: getattr(options, name) or None for name in ("normalize", "skip_unreadable")}
+    asked["resize"] = Reading.of(options.resize).given.get("resize")
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
-    name = config["data"]["name"]
-    same = options.dataset is None or name in map(address, options.dataset.split(","))
-    return others if same else [*others, f"--dataset {options.dataset} (it has {name})"]
+    name, named = config["data"]["name"], options.dataset.split(",") if options.dataset else []
+    # a path may be where the data are now, which their fingerprint tells
+    is_same = not named or any(address(each) == name or Path(each).exists() for each in (*named, options.dataset))
+    return others if is_same else [*others, f"--dataset {options.dataset} (it has {name})"]

@@ -65,6 +65,8 @@ class Common:
     """Data sets in order of preference; by default the run's own, or for a Keras file the first that fits."""
     data_dir: Path | None = None
     """Where to look for the data set first."""
+    resize: str | None = None
+    """Resize the images of --dataset: 32, or HEIGHTxWIDTH, scaled to cover that size and cropped around the center."""
     seed: int = 0
     """The seed of methods that draw at random, and of the untrained network that a Keras file is compared with."""
     runs: Path = Path("runs")

@@ -6,8 +6,8 @@ import math
 import zlib
 from collections.abc import Mapping
 from contextlib import nullcontext
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -48,7 +48,7 @@ def _compare(path: Path, how: str, content: bytes, wanted: str) -> None:
         raise InputError(f"{path} has the wrong checksum: its SHA-256{how} is {found}, the published one is {wanted}.")
 
 
-def read_stream(stream: BinaryIO, name: str, stored: int) -> UInt8[np.ndarray, "..."]:
+def read_stream(stream: BufferedIOBase, name: str, stored: int) -> UInt8[np.ndarray, "..."]:
     """The bytes of the images or labels in an open file of this name, plain or gzipped, that takes `stored` bytes.
 
     Raises InputError if the file is damaged.
@@ -57,7 +57,7 @@ def read_stream(stream: BinaryIO, name: str, stored: int) -> UInt8[np.ndarray, "
     return np.frombuffer(payload, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
-def _payload(stream: BinaryIO, name: object, kind: str, stored: int) -> tuple[bytes, tuple[int, ...]]:
+def _payload(stream: BufferedIOBase, name: object, kind: str, stored: int) -> tuple[bytes, tuple[int, ...]]:
     """All bytes of a file, unpacked, and the shape in its header, which they fill exactly."""
     is_gzipped = str(name).endswith(".gz")
     length = 4 + 4 * DIMENSIONS[kind]

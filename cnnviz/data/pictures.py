@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -55,6 +55,12 @@ class Reading:
         if len(sides) not in (1, 2) or not all(0 < side <= LARGEST for side in sides):
             raise InputError(f"resize is a side or HEIGHTxWIDTH, each of 1 to {LARGEST} pixels; it was {resize!r}.")
         return cls((sides[0], sides[-1]), skip_unreadable)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What differs from the default, as JSON values that `load` takes by name."""
+        given = {"resize": list(self.resize)} if self.resize else {}
+        return given | ({"skip_unreadable": True} if self.skip_unreadable else {})
 
     @property
     def key(self) -> str:
@@ -132,7 +138,7 @@ def picture(name: str, file: Path | BytesIO, size: tuple[int, int] | None = None
     return (pixels if pixels.ndim == 3 else pixels[..., None]), remarks
 
 
-def resized(images: UInt8[np.ndarray, "n h w c"], size: tuple[int, int] | None) -> UInt8[np.ndarray, "n h w c"]:
+def resized(images: UInt8[np.ndarray, "n h w c"], size: tuple[int, int] | None) -> UInt8[np.ndarray, "n _ _ c"]:
     """The images, each scaled to cover a height and width and cropped around its center; as they are without one."""
     if size is None or images.shape[1:3] == size:
         return images
