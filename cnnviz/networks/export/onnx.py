@@ -29,12 +29,12 @@ def write(net: Net, path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with needs_extra("onnx", f"{net.name} cannot be exported to ONNX"):
-        import onnx
-        from jax2onnx import to_onnx
+        import onnx  # pyright: ignore[reportMissingImports]
+        from jax2onnx import to_onnx  # pyright: ignore[reportMissingImports]
     made, size = _made(net, partial(to_onnx, input_names=["images"], output_names=["outputs"]))
     for name, value in facts.items():
         made.metadata_props.add(key=name, value=str(value))
-    onnx.save_model(made, path)
+    onnx.save_model(made, path)  # pyright: ignore[reportAttributeAccessIssue]
     found = described(net)
     if size == 1:
         found = {side: {**what, "shape": [size, *what["shape"][1:]]} for side, what in found.items()}
