@@ -189,6 +189,14 @@ def test_pictures_that_are_done_are_kept_when_a_later_one_fails(folder, tmp_path
     assert any(name.startswith("attribute_test0-7_predicted_grad_cam+") for name in names)
 
 
+@pytest.mark.parametrize("option", ["--image", "--images"])
+def test_image_3_is_image_3_of_the_test_split_in_attribute_too(folder, data, tmp_path, option):
+    asked = ["attribute", str(folder / "toy"), "--methods", "gradient", option, "3", "--data", "--out", str(tmp_path)]
+    assert visualize.main(asked) == 0
+    (path,) = tmp_path.glob("*.npz")
+    np.testing.assert_array_equal(np.load(path)["images"], np.load(data)["x_test"][3:4])
+
+
 def test_an_image_that_does_not_exist_is_said_before_anything_is_written(folder, tmp_path):
     assert visualize.main([str(folder / "toy"), "--image", "150", "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()

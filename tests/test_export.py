@@ -150,6 +150,7 @@ def test_keras_loads_what_is_written_and_cnnviz_reads_it_again(net, tmp_path, ke
     if type(net.model) in (CNN, DenseNetwork, ResNet):  # made of layers alone
         again, images = networks.open(path), images_of(net)
         close(np.asarray(probe.logits(again.model, again.variables, images)), expected(net, images))
+        assert not [layer.name for layer in loaded.layers if layer.name.endswith("_1")]  # each is called what it is
         weighted = {name for name in probe.layers(net.model, net.variables, net.image_shape) if name.parameters}
         assert {layer.name.replace("/", "_") for layer in weighted} <= {layer.name for layer in loaded.layers}
 

@@ -117,8 +117,7 @@ class Reading:
         """A function with a derivative of its own, which is converted as what it computes."""
         body, given = node.body, [self.tensors.get(value, self.constants.get(value)) for value in node.inputs]
         assert body is not None
-        name = self.label(node, function_name(node))
-        found = self.whole.run(body, given, body.outputs, name)
+        found = self.whole.run(body, given, body.outputs, self.named(node, function_name(node)))
         self.tensors.update(zip(node.outputs, found, strict=True))
 
     def cannot(self, node: Node, what: str = "") -> InputError:
@@ -149,9 +148,13 @@ class Reading:
         return array[:1] if array.ndim and array.shape[0] == 2 else array
 
     def label(self, node: Node, kind: str) -> str:
-        """A free name: the one of the node's value, or that of its module, or else `kind`."""
+        """The node's name, or where it is taken the name with a number."""
+        return self.whole.unique(self.named(node, kind))
+
+    def named(self, node: Node, kind: str) -> str:
+        """The name of the node's value, or that of the function around it, or else `kind` in its module."""
         known = self.whole.names.get(node.outputs[0]) or self.name
-        return self.whole.unique(known or "/".join(filter(None, (place_of(node.labels).path, kind))))
+        return known or "/".join(filter(None, (place_of(node.labels).path, kind)))
 
     def only_reader(self, value: Value) -> Node | None:
         """The one node that reads a value; None if there are several, or it is an output."""

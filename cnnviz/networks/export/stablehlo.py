@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from jax import export
 
+from cnnviz.errors import InputError
 from cnnviz.networks.export.called import called, described
 from cnnviz.networks.net import Net
 
@@ -14,9 +15,15 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def write(net: Net, path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the function of prepared images, with its weights as constants, for batches of any size."""
+    """Writes the function of prepared images, with its weights as constants, for batches of any size.
+
+    Raises InputError if flatbuffers, by which JAX serializes, is missing.
+    """
     found = called(net)
     exported = export.export(jax.jit(found.function), platforms=PLATFORMS)(found.images)
-    path.write_bytes(exported.serialize())
+    try:
+        path.write_bytes(exported.serialize())
+    except ImportError as error:  # of a package that JAX asks for only here
+        raise InputError(f"{net.name} cannot be exported to StableHLO: pip install flatbuffers ({error}).") from error
     how = f"jax.export.deserialize(open({path.name!r}, 'rb').read()).call(images)"
     return {**described(net), "platforms": list(PLATFORMS), "load": how}
