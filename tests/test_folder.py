@@ -199,13 +199,14 @@ def opened(**saved):
     return read("x", buffer)
 
 
-def test_orientation_is_that_of_exif():
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_orientation_is_that_of_exif(format):
     upright = np.zeros((4, 6), np.uint8)
     upright[:, 0] = 255
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        pixels, remarks = opened(image=Image.fromarray(upright), exif=exif)
+        pixels, remarks = opened(image=Image.fromarray(upright), format=format, exif=exif)
         assert remarks == ([] if orientation == 1 else ["Turned as EXIF says"])
         assert pixels.shape == ((4, 6, 1) if orientation < 5 else (6, 4, 1))
         edge = {1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: "bottom", 8: "bottom"}[orientation]

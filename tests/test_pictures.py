@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -98,6 +99,9 @@ def test_of_a_thousand_layers_sixty_are_in_the_drawn_table_and_all_in_the_number
     assert len(shown[3][0]) == 60
     assert max(picture.draw().get_size_inches()) < 20
     assert len(layers.rows(many[:60], 0)) == 61
+    assert picture.table[31] == {**dict.fromkeys(layers.HEADER, ""), "layer": "layer970", "kind": "Dense"} | {
+        "output shape": "4", "parameters": "20", "receptive field": "unknown", "number": "970"
+    }  # fmt: skip
 
 
 def test_the_layer_table_has_a_row_a_layer_and_a_total(run):
@@ -162,6 +166,35 @@ def test_deeper_kernels_are_inputs_by_outputs_capped_and_said():
     np.testing.assert_array_equal(plan.maps[2 * 8 + 5], weights[:, :, 2, 5])
 
 
+def test_of_many_kernels_the_strongest_are_drawn_and_numbered(run):
+    variables = jax.tree.map(np.array, run.variables)
+    variables["params"]["conv2"]["kernel"][:, :, 30, 7] = 9.0
+    picture = kernels.kernels_picture(replace(run, members=[variables]), "conv2")
+    assert "conv2: the strongest 16 of 32 inputs by the strongest 16 of 64 outputs of its kernels" in picture.title
+    labels = [text.get_text() for text in picture.draw().axes[0].texts]
+    assert (labels[0], labels[16]) == ("7", "30")
+    weights = variables["params"]["conv2"]["kernel"].astype(float)
+    (inputs, outputs) = (np.array(labels[start : start + 16], int) for start in (16, 0))
+    share = np.square(weights[:, :, inputs][..., outputs]).sum() / np.square(weights).sum()
+    assert f"have {share:.0%} of the trained and " in picture.caption
+    assert "strongest" not in kernels.kernels_picture(run, "conv1").title
+
+
+def test_kernels_of_colors_are_on_the_scale_of_their_own_range():
+    net = make_run(ResNet(channels=8), (32, 32, 3))
+    weak = jax.tree.map(lambda leaf: leaf / 40, net.variables)
+    picture = kernels.kernels_picture(replace(net, members=[weak]), "conv1")
+    trained, untrained, bar = picture.draw().axes
+    for ax, variables in ((trained, weak), (untrained, net.untrained)):
+        weights = np.abs(variables["params"]["conv1"]["kernel"])
+        assert (pixels := np.asarray(ax.images[0].get_array())).min() < 0.05
+        assert pixels.max() > 0.95
+        end = float(ax.get_title(loc="left").split()[-1])
+        assert np.percentile(weights, 99) < end < 1.3 * weights.max()
+    assert [label.get_text() for label in bar.get_yticklabels()][-1] == "1"
+    assert "on a scale of each network's own, trained from -0.0" in picture.caption
+
+
 def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):
     (picture,) = kernels.Kernels()([dense], DATA)
     weights = np.asarray(dense.variables["params"]["dense1"]["kernel"])
@@ -187,8 +220,15 @@ def test_a_layer_without_a_kernel_is_skipped_with_those_that_have_one(kind, run)
 def test_a_histogram_counts_every_weight_of_the_first_convolution(run):
     (picture,) = histograms.Histograms()([run], DATA)
     assert picture.name == "histogram_conv1"
-    assert sum(row["trained"] for row in picture.numbers) == sum(row["untrained"] for row in picture.numbers) == 288
-    assert all(a["to"] == b["from"] for a, b in zip(picture.numbers, picture.numbers[1:], strict=False))
+    counts = Counter()
+    for row in picture.numbers:
+        counts[row["weights"], row["bins"]] += row["count"]
+    assert set(counts) == {(kind, bins) for kind in ("trained", "untrained") for bins in ("own", "shared")}
+    assert set(counts.values()) == {288}
+    weights = np.asarray(run.untrained["params"]["conv1"]["kernel"])
+    own = [row["count"] for row in picture.numbers if (row["weights"], row["bins"]) == ("untrained", "own")]
+    assert own == np.histogram(weights, 10)[0].tolist()
+    assert picture.table[1]["in ten bins"] == " ".join(map(str, own))
 
 
 def test_feature_maps_are_those_of_the_model_after_its_non_linearities(run):
@@ -212,6 +252,29 @@ def test_signed_maps_are_centered_on_zero(run):
     found = activations.Activations(layer="conv1")([run], DATA)
     low, high = found[1].draw().axes[0].images[0].get_clim()
     assert low == -high < 0
+
+
+def test_maps_may_have_a_scale_each_and_the_caption_says_so(run):
+    one = activations.Activations(layer="conv1,relu1", scale="map")([run], DATA)[1:]
+    for picture, low, start in zip(one, (-1, 0), ("minus its end", "0"), strict=True):
+        assert f"Each map on a scale of its own, from {start} to its end; ends are " in picture.caption
+        image = picture.draw().axes[0].images[0]
+        assert image.get_clim() == (low, 1)
+        (maps,) = picture.numbers.values()
+        tiles = np.asarray(image.get_array())
+        shown = np.stack([tiles[1 + i // 8 * 29 :, 1 + i % 8 * 29 :][:28, :28] for i in range(32)], -1)
+        ends = np.abs(shown).max((0, 1))
+        assert ends[ends > 0].min() > 0.9
+        np.testing.assert_allclose(shown * (np.abs(maps).max((0, 1)) / np.maximum(ends, 1e-9)), maps, atol=1e-5)
+    with pytest.raises(InputError, match="no scale named 'maps'; did you mean 'map'"):
+        activations.Activations(scale="maps")
+
+
+def test_all_layers_that_are_asked_for_are_drawn(resnet):
+    data = Data(lambda: make_dataset((32, 32, 3)))
+    found = activations.Activations(layer="**/conv?,-1")([resnet], data)
+    assert len(found) == 1 + 6 + 1
+    assert not any("such layers" in picture.caption for picture in found)
 
 
 def test_a_code_is_drawn_as_bars(run, dense):
@@ -568,8 +631,9 @@ def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
     data = Data(lambda: make_dataset((32, 32, 3)))
     found = activations.Activations(layer="stage?_block1/relu1")([resnet], data)
     assert names(found)[1:] == [f"activations_stage{i}_block1/relu1" for i in (1, 2, 3)]
-    with pytest.raises(InputError, match=r"One layer is needed here; '\*\*/conv\?' means 6: stage1_block1/conv1, "):
-        kernels.Kernels(layer="**/conv?")([resnet], DATA)
+    drawn = names(kernels.Kernels(layer="**/conv?,conv1")([resnet], DATA))
+    each = [f"kernels_stage{i}_block1/conv{k}" for i in (1, 2, 3) for k in (1, 2)]
+    assert drawn == ["kernel_statistics", "kernels_conv1", *each]
     (picture,) = layers.Layers(depth=1)([resnet], DATA)
     assert "25 layers inside 3 modules are in their rows; --depth lists them." in picture.caption
     many = [replace(layer, name=f"part{i}/{layer.name}") for i in range(20) for layer in resnet.layers]

@@ -12,7 +12,7 @@ import pytest
 from cnnviz.batching import part
 from cnnviz.commands import console, declared, kinds, output, terminal, train, visualize
 from cnnviz.errors.meant import MEANT, OTHER_NAMES, meant
-from cnnviz.pictures import PICTURES
+from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.registry import resolve
 
 ROOT = Path(__file__).parent.parent
@@ -108,7 +108,8 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
         (train.main, ["--resume", "True"], "'True' is one argument too many; --resume takes no value."),
         (train.main, ["--epochs"], "train.py: --epochs needs a value."),
         (train.main, ["--learning-rate", "high"], "--learning-rate takes FLOAT; it was 'high'."),
-        (visualize.main, ["--image", "first"], "--image takes INT; it was 'first'."),
+        (visualize.main, ["--member", "first"], "--member takes INT; it was 'first'."),
+        (visualize.main, ["--seed", "first"], "--seed takes INT; it was 'first'."),
         (visualize.main, ["kernels", ROOT, "more"], "'more' is one argument too many; one network is drawn at a time"),
     ],
 )
@@ -189,7 +190,7 @@ def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch):
     monkeypatch.setattr(visualize, "visualize", lambda options, names: asked.append((options, names)) or 0)
     assert visualize.main(["--out", "kernels"]) == 0
     assert asked[0][0].out == Path("kernels")
-    assert asked[0][1] == list(PICTURES)
+    assert asked[0][1] == [kind for kind in PICTURES if kind not in ON_REQUEST]
 
 
 def test_a_run_s_name_without_its_folder_leads_to_it(monkeypatch, tmp_path, told):

@@ -55,6 +55,8 @@ def check_names(options: Any) -> None:
         value = getattr(options, name)
         if name in CHOICES and isinstance(value, str) and not (name == "model" and is_place(value)):
             CHOICES[name].check(value)
+    if getattr(options, "dataset", None) is not None:
+        resolve_name("cnnviz.data:check_names")(options.dataset, options.data_dir)
 
 
 def is_place(model: str) -> bool:

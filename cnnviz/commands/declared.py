@@ -9,9 +9,8 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-# The types of options by their text in the source; a class with other ones is imported.
+# The types of options by their names in the source; a class with other ones is imported.
 TYPES: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, str, Path)}
-TYPES |= {f"{name} | None": kind | None for name, kind in TYPES.items()}
 
 
 class NotStatic(Exception):
@@ -63,7 +62,7 @@ def static(path: str, base: type) -> type:
     """
     module, name = path.split(":")
     declared = fields_of(path)
-    made = [(one.name, _type_of(one), field(default=_value_of(one))) for one in declared.values()]
+    made = [(one.name, _type_of(one.type), field(default=_value_of(one))) for one in declared.values()]
     definition = _definition(module, name)
     texts = {name: one.text for name, one in declared.items()}
     doc = ast.get_docstring(definition) if definition else ""
@@ -122,10 +121,15 @@ def _string(statement: ast.stmt | None) -> str:
     return ""
 
 
-def _type_of(option: Declared) -> Any:
-    if (text := ast.unparse(option.type)) not in TYPES:
-        raise NotStatic(text)
-    return TYPES[text]
+def _type_of(annotation: ast.expr) -> Any:
+    match annotation:
+        case ast.Name(id=name) if name in TYPES:
+            return TYPES[name]
+        case ast.Constant(value=None):
+            return None
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _type_of(left) | _type_of(right)
+    raise NotStatic(ast.unparse(annotation))
 
 
 def _value_of(option: Declared) -> Any:

@@ -71,6 +71,7 @@ def _begin(path: Path) -> tuple[list[State], list[Record]]:
         print(note)
     states, history = runs.load_states(path)
     runs.clear_unfinished(path)
+    runs.remove_unkept(path, _furthest(states), history)  # of one that was killed when it had saved its last step
     if runs.mend_metrics(path, history) and not note:
         print("metrics.jsonl differed from the latest checkpoint; it is written again.")
     return states, history

@@ -36,7 +36,7 @@ def show(options: type, program: str, listed: Mapping[str, Mapping[str, str]] | 
     command = f"python {program}" if program.split()[0].endswith(".py") else program
     console.print(Text(f"usage: {command} {usage}\n\n{options.__doc__ or ''}"))
     if example := getattr(options, "EXAMPLE", ""):
-        console.print(Text.assemble("\nExample: ", (f"{command} {example}", "bold")))
+        console.print(Text.assemble("\nExample: ", (f"{command} {example}", "bold")), soft_wrap=True)
     for heading, rows in (listed or {}).items():
         _print_rows(console, heading, rows)
     for heading, group in _groups(options):

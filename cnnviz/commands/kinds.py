@@ -12,13 +12,7 @@ from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
 
 KIND = "kind of picture"
-EXAMPLES = {
-    "layer": "conv1",
-    "methods": "grad_cam,integrated_gradients",
-    "images": "0:8",
-    "image": "3",
-    "split": "test",
-}
+EXAMPLES = {"methods": "grad_cam,lrp", "image": "0:8", "layer": "conv1", "split": "test"}
 
 
 def options_with(kind: str, base: type) -> type:
@@ -29,15 +23,16 @@ def options_with(kind: str, base: type) -> type:
         options = static(PICTURES[kind], base)
     except NotStatic:
         own = resolve(PICTURES, kind, KIND)
-        options = dataclass(frozen=True)(type(own.__name__, (base, own), {"__doc__": own.__doc__}))
+        checked_later = {"__post_init__": lambda self: None}  # when the kind is made: tyro would wrap the message
+        options = dataclass(frozen=True)(type(own.__name__, (base, own), {"__doc__": own.__doc__, **checked_later}))
     options.EXAMPLE = example(kind)
     return options
 
 
 def example(kind: str) -> str:
     """The arguments of a typical call, after the kind."""
-    named = [option for option in option_names(kind) if option in EXAMPLES]
-    return " ".join(["runs/garments-cnn-1", *(f"--{option} {EXAMPLES[option]}" for option in named[:2])])
+    named = [f"--{option} {value}" for option, value in EXAMPLES.items() if option in option_names(kind)]
+    return " ".join(["runs/garments-cnn-1", *(["photo.png"] if kind == "predict" else named[:2])])
 
 
 def flags_of(base: type) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnnviz.commands import console, terminal
 from cnnviz.commands.begin import new_run
+from cnnviz.commands.export import ExportOptions, check_alone, export
 from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.commands.resume import data_of, is_finished, resumed
 from cnnviz.errors import InputError, unknown
@@ -20,7 +21,7 @@ DEFAULTS = {"dataset": "garments", "model": "cnn", "seeds": 1, "keep": 1}  # of 
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ExportOptions):
     """Train a convolutional network and keep it as a run."""
 
     dataset: str | None = None
@@ -131,6 +132,9 @@ def train(options: Options) -> int:
         return 0
     if options.verify is not None:
         return verify(options.verify, options)
+    if options.export is not None:
+        return export(options)
+    check_alone(options)
     recipe = Recipe(**asdict(RECIPES[DEFAULT_RECIPE]) | options.numbers)
     keep = Keep(new.keep, options.keep_every)
     if options.limit is not None and options.limit < 1:

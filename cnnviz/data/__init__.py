@@ -16,7 +16,18 @@ from cnnviz.data.pictures import Reading, resized
 from cnnviz.errors import InputError, needs_extra
 from cnnviz.registry import resolve
 
-__all__ = ["DATASETS", "Dataset", "Reading", "Split", "Unavailable", "first_available", "fitting", "load", "prepare"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Reading",
+    "Split",
+    "Unavailable",
+    "check_names",
+    "first_available",
+    "fitting",
+    "load",
+    "prepare",
+]
 
 DATASETS = {
     "fashion_mnist": "cnnviz.data.search:fashion_mnist",
@@ -78,14 +89,8 @@ def first_available(
     Only an Unavailable data set is passed over: raises InputError for a damaged file, or an unknown name anywhere in
     the list.
     """
-    listed = [names] if isinstance(names, str) and Path(names).exists() else names  # a path may contain commas
-    listed = [name.strip() for name in (listed.split(",") if isinstance(listed, str) else listed)]
-    if not all(listed) or not listed:
-        raise InputError(f"The data sets {names!r} lack a name; give one, or several separated by commas.")
-    folder, reading = _folder(data_dir), Reading.of(resize, skip_unreadable)
-    loaders = {name: _loader(name, folder, reading) for name in listed}
     passed: list[str] = []
-    for name, loader in loaders.items():
+    for name, loader in _loaders(names, data_dir, Reading.of(resize, skip_unreadable)).items():
         try:
             dataset = loader()
         except Unavailable as reason:
@@ -94,6 +99,11 @@ def first_available(
             line = " ".join([f"Data set {name} from {dataset.source}.", *passed])
             return dataset, "\n".join([line, *(f"note: {note}" for note in dataset.notes)])
     raise Unavailable(" ".join(passed))
+
+
+def check_names(names: str | Sequence[str], data_dir: str | Path | None = None) -> None:
+    """Raises InputError if one of the names is unknown or the folder does not exist; no data set is read."""
+    _loaders(names, data_dir, Reading.of(None, False))
 
 
 def fitting(image_shape: Sequence[int], classes: int) -> list[str]:
@@ -122,6 +132,18 @@ def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
     if Path(dataset.name).is_dir() and written.is_relative_to(dataset.name):
         raise InputError(f"{written} would be among the classes of {name}; choose another --data-dir.")
     return builder.write(dataset, target)
+
+
+def _loaders(
+    names: str | Sequence[str], data_dir: str | Path | None, reading: Reading
+) -> dict[str, Callable[[], Dataset]]:
+    """A function that loads each of the data sets that are listed, by name."""
+    listed = [names] if isinstance(names, str) and Path(names).exists() else names  # a path may contain commas
+    listed = [name.strip() for name in (listed.split(",") if isinstance(listed, str) else listed)]
+    if not all(listed) or not listed:
+        raise InputError(f"The data sets {names!r} lack a name; give one, or several separated by commas.")
+    folder = _folder(data_dir)
+    return {name: _loader(name, folder, reading) for name in listed}
 
 
 def _folder(data_dir: str | Path | None) -> Path | None:

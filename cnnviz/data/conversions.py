@@ -25,7 +25,9 @@ def converted(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
     Raises ValueError if its values have no known range, as in floating-point TIFF files.
     """
-    remarks, turn, is_gray = list(_remarks(image)), TURNS.get(_orientation(image)), image.mode in GRAY
+    remarks, is_gray = list(_remarks(image)), image.mode in GRAY
+    image.load()
+    turn = TURNS.get(orientation(image))  # loading turns a TIFF already
     image = _in_eight_bits(image)
     if image.has_transparency_data:
         image, alpha = _on_white(image)
@@ -38,7 +40,7 @@ def _remarks(image: Image.Image) -> Iterator[str]:
     if image.format in MULTIPAGE and getattr(image, "is_animated", False):
         image.seek(0)
         yield "Only the first of several frames or pages read"
-    if _orientation(image) in TURNS:
+    if orientation(image) in TURNS:
         yield "Turned as EXIF says"
     if image.mode.startswith("I") or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
         yield "Reduced from 16 to 8 bits per channel"
@@ -46,7 +48,7 @@ def _remarks(image: Image.Image) -> Iterator[str]:
         yield "Converted from CMYK to RGB"
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 where there is none or it cannot be read."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))

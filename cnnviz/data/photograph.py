@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageOps
 
+from cnnviz.data.conversions import MULTIPAGE, TURNS, orientation
 from cnnviz.data.pictures import FORMATS
 from cnnviz.errors import InputError
 
@@ -15,7 +16,6 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 COLORS = {1: "gray", 3: "RGB", 4: "RGBA"}  # by the number of channels
 NAMES = {"L": "gray", "1": "black and white", "P": "a palette of colors", "LA": "gray", "PA": "a palette of colors"}
 WORDS = {0: "black", 255: "white"}
-ORIENTATION = 0x0112  # the tag of EXIF
 PREVIEW = 480  # pixels: the longest side of the picture as it is shown beside what the network sees
 
 
@@ -73,12 +73,13 @@ def _reason(error: Exception) -> str:
 def _opened(path: Path, done: list[str]) -> Image.Image:
     """The first frame of the file, upright."""
     with Image.open(path, formats=list(FORMATS)) as file:
-        count, orientation = getattr(file, "n_frames", 1), file.getexif().get(ORIENTATION, 1)
-        file.load()  # which turns a TIFF already
-        image = ImageOps.exif_transpose(file)
-    if count > 1:
+        count, is_turned = getattr(file, "n_frames", 1), orientation(file) in TURNS
+        file.load()
+        turn = TURNS.get(orientation(file))  # loading turns a TIFF already
+        image = file.copy() if turn is None else file.transpose(turn)
+    if count > 1 and file.format in MULTIPAGE:
         done.append(f"the first of {count} frames")
-    if orientation in range(2, 9):
+    if is_turned:
         done.append("turned upright as its EXIF data says")
     return image
 

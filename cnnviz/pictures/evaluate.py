@@ -104,7 +104,8 @@ class Evaluation:
         rows = self.rows()
         drawn = [*rows[:-1][:MOST_ROWS], rows[-1]]
         title = f"{self.net.name} on the {self.split} images of {self.dataset.title}: {self.sentence()}"
-        caption = f"{self.more()}{self.matched} A class's accuracy is its recall; intervals are Wilson's."
+        means = "for all, precision and F1 are means over classes (macro). Intervals are Wilson's."
+        caption = f"{self.more()}{self.matched} A class's accuracy is its recall; {means}"
         if len(drawn) < len(rows):
             caption += f" Drawn are the {MOST_ROWS} classes of {len(rows) - 1:,} with the least accuracy."
         words = [tuple(_word(row[name]) for name in HEADER) for row in drawn]
@@ -132,7 +133,7 @@ class Evaluation:
         found, count = self.measures, len(self.labels)
         words = [f"{found['right']:,} of {count:,} images are right."]
         if f"top_{TOP}_accuracy" in found:
-            words.append(f"The true class is among the {TOP} likeliest for {found[f'top_{TOP}_accuracy']:.4f} of them.")
+            words.append(f"Top-{TOP} accuracy: {found[f'top_{TOP}_accuracy']:.4f}.")
         if unknown := int((self.said < 0).sum()):
             words.append(f"The outputs for {unknown:,} are NaN or infinite, and count as wrong.")
         if count < (every := len(self.part.labels)):

@@ -11,7 +11,7 @@ class OfLayer:
     """The option of pictures of a layer."""
 
     layer: str | None = None
-    """Draw this layer, or those of a pattern (block*/relu), a kind (kind:relu) or a number (-1)."""
+    """Draw this layer, or several: by name (conv1,relu1), pattern (conv*), kind (kind:relu) or number (0,-1)."""
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,10 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str =
     numbers = {"classes": [names[i] for i in kept], "accuracy": right / count, "counts": counts.tolist()}
     named = [names[i] if len(drawn) == k else f"{i}: {names[i]}" for i in drawn]
     shown = counts_of(labels, said, drawn, k), named, np.bincount(labels, minlength=k)[drawn]
-    return Picture("confusion", title, caption, numbers, partial(confusion, *shown, title=title), {"network": net.name})
+    table = [{"data set": dataset.title, "test images": f"{count:,}", "right": f"{right:,}"}]
+    table[0]["test accuracy"] = f"{right / count:.4f}"
+    draw = partial(confusion, *shown, title=title)
+    return Picture("confusion", title, caption, numbers, draw, {"network": net.name}, table=table)
 
 
 def most_confused(labels: Int[np.ndarray, " n"], said: Int[np.ndarray, " n"], k: int) -> Int[np.ndarray, " drawn"]:
