@@ -111,6 +111,8 @@ def _lines() -> Iterator[Report]:
         yield report
     finally:
         ended.set()
+        if writer.is_alive():
+            writer.join()
 
 
 def _write_lines(stream: Any, state: Mapping[str, Any], ended: threading.Event) -> None:
