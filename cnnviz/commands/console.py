@@ -97,7 +97,9 @@ def parse(
     flags = [field.name for field in fields(options) if field.default is False]
     for place, argument in enumerate(arguments):
         if is_option(arguments, place, flags) and _spelled(argument) not in known:
-            raise without_option(argument, known, _owners(_spelled(argument), program))
+            owners = _owners(_spelled(argument), program)
+            other_kinds = "visualize" in program and any("visualize.py " in owner for owner in owners)
+            raise without_option(argument, [] if other_kinds else known, owners)
     with redirect_stderr(StringIO()) as stderr:
         try:
             parsed, rest = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
