@@ -1,53 +1,75 @@
-"""Draws the pictures of README: `python docs/draw.py best-cnn-model.h5 --dataset fashion_mnist`."""
+"""Draws the pictures of docs/pictures, one per kind: `python docs/draw.py runs/NAME`, of a run on Fashion-MNIST.
 
+The picture of README is drawn by `docs/photograph.py`.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from cnnviz import data, networks
 from cnnviz.networks import Net
-from cnnviz.pictures.activations import Activations, spatial_layers
-from cnnviz.pictures.attribute import Attributions
-from cnnviz.pictures.kernels import kernels_picture
+from cnnviz.pictures import PICTURES
 from cnnviz.pictures.picture import Data, Picture
-from cnnviz.pictures.weights import convolutions
+from cnnviz.registry import resolve
 
-GRADIENTS = "grad_cam,integrated_gradients,smooth_grad,guided_backprop,lrp_epsilon_plus,deep_lift"
-RULES = (
-    "lrp_zero,lrp_epsilon_plus,lrp_epsilon_alpha2_beta1,lrp_epsilon_gamma_box,excitation_backprop,deconvnet,full_grad"
-)
+THREE = {"image": "0:3"}
+# by the name of the file: the kind, its options, and how the name of the picture begins, of those that the kind draws
+DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
+    "layers": ("layers", {}, "layers"),
+    "kernels": ("kernels", {}, "kernels_"),
+    "histograms": ("histograms", {}, "histogram_"),
+    "activations": ("activations", {}, "activations_"),
+    "attribute": (
+        "attribute",
+        {
+            "methods": "grad_cam,integrated_gradients,smooth_grad,guided_backprop,lrp_epsilon_plus,deep_lift",
+            **THREE,
+        },
+        "attribute",
+    ),
+    "propagation": (
+        "attribute",
+        {
+            "methods": "lrp_zero,lrp_epsilon_plus,lrp_epsilon_alpha2_beta1,lrp_epsilon_gamma_box,excitation_backprop,"
+            "deconvnet,full_grad",
+            **THREE,
+        },
+        "attribute",
+    ),
+    "curves": ("curves", {}, "curves"),
+    "predictions": ("predictions", {}, "confusion"),
+    "predict": ("predict", {"image": str(Path(__file__).parent / "pictures" / "boot.png"), "invert": True}, "predict"),
+    "evaluate": ("evaluate", {}, "evaluation"),
+}
 
 
 @dataclass(frozen=True)
 class Options:
-    """Draw the pictures of README."""
+    """Draw the pictures of docs/pictures."""
 
     network: Annotated[str, tyro.conf.Positional]
-    """A run or a Keras file."""
+    """A run or a file of weights."""
     dataset: str = "fashion_mnist,garments"
     """Data sets in order of preference."""
-    out: Path = Path("docs")
+    out: Path = Path("docs/pictures")
     """Where the pictures go."""
 
 
-def pictures(net: Net, shown: Data) -> dict[str, Picture]:
-    """The pictures by the names of their files."""
-    first = spatial_layers(net)[0].name
-    explain = lambda methods: Attributions(methods=methods, image="0:3")([net], shown)[0]
-    return {
-        "kernels": kernels_picture(net, convolutions(net)[0]),
-        "activations": Activations(layer=first)([net], shown)[1],
-        "attribution": explain(GRADIENTS),
-        "propagation": explain(RULES),
-    }
+def pictures(net: Net, shown: Data) -> Iterator[tuple[str, Picture]]:
+    """The pictures with the names of their files."""
+    for name, (kind, options, beginning) in DRAWN.items():
+        found = resolve(PICTURES, kind, "kind of picture")(**options)([net], shown)
+        yield name, next(picture for picture in found if picture.name.startswith(beginning))
 
 
 def main(options: Options) -> None:
     dataset, line = data.first_available(options.dataset)
     print(line)
-    for name, picture in pictures(networks.open(options.network), Data(lambda: dataset)).items():
+    for name, picture in pictures(networks.open(options.network), Data(lambda: dataset)):
         print(picture.save(options.out / f"{name}.png"))
 
 

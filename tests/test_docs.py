@@ -1,27 +1,36 @@
-"""What the docs promise: their Python runs as it stands, and their commands have the options that they use."""
+"""What the docs promise: their Python runs, their commands have options that exist, their links lead somewhere."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
+from pkgutil import resolve_name
 
 import flax.serialization
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import yaml
 from flax.traverse_util import flatten_dict
 
+import cnnviz
 from cnnviz import networks
+from cnnviz.attribution import METHODS
 from cnnviz.commands import console, train, visualize
+from cnnviz.commands.own_pictures import gathered
+from cnnviz.data import DATASETS
 from cnnviz.networks import build
 from cnnviz.pictures import PICTURES
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/recipes.md"]
+PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 CODE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(
     r"^(?:.*&& )?(?:python |cnnviz )?((?:train|visualize)(?:\.py)?\b(?:'[^'\n]*'|[^#&\"'\n])*)", re.MULTILINE
 )
+IN_TEXT = re.compile(r"`((?:python|cnnviz) [^`]+)`")
+LINKS = re.compile(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
 
 
 def blocks(page, language):
@@ -38,7 +47,7 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "docs/library.md"])
 def test_the_python_of_a_page_runs_as_it_stands(page, trained, monkeypatch):
     monkeypatch.chdir(trained)
     rules = __import__("cnnviz.propagation.rules", fromlist=["RULES"]).RULES
@@ -47,8 +56,13 @@ def test_the_python_of_a_page_runs_as_it_stands(page, trained, monkeypatch):
     for code in blocks(page, "python"):
         exec(compile(code, page, "exec"), names)
     if page == "README.md":
+        assert names["maps"].shape == (4, 28, 28)
+        assert Path("attribution.pdf").read_bytes().startswith(b"%PDF")
+    elif page == "docs/library.md":
         assert names["maps"]["grad_cam"].shape == names["path"].maps.shape == (64, 28, 28)
         assert np.isfinite(names["why"]).all()
+        assert names["figure"].axes
+        assert Path("kernels_conv1.pdf").exists()
     else:
         from cnnviz import networks, runs
         from cnnviz.pictures.picture import Data
@@ -59,8 +73,10 @@ def test_the_python_of_a_page_runs_as_it_stands(page, trained, monkeypatch):
 
 
 def commands():
-    pages = [(page, code) for page in PAGES for code in blocks(page, "sh")]
-    return [(page, line.strip()) for page, code in pages for line in COMMANDS.findall(code)]
+    """Each command of a page, in a code block or between backticks."""
+    code = [(page, code) for page in PAGES for code in blocks(page, "sh")]
+    said = [(page, command) for page in PAGES for command in IN_TEXT.findall(CODE.sub("", (ROOT / page).read_text()))]
+    return [(page, line.strip()) for page, text in [*code, *said] for line in COMMANDS.findall(text)]
 
 
 @pytest.mark.parametrize(("page", "line"), commands())
@@ -70,15 +86,15 @@ def test_a_command_of_a_page_has_the_options_that_it_uses(page, line):
         return
     if program.startswith("train"):
         console.parse(train.Options, arguments, program)
-    elif arguments and arguments[0] in PICTURES:
-        console.parse(visualize.options_of(arguments[0]), arguments[1:], program)
-    else:
-        console.parse(visualize.Every, arguments, program)
+        return
+    kind = arguments.pop(0) if arguments and arguments[0] in PICTURES else None
+    options = visualize.options_of(kind) if kind else visualize.Every
+    console.parse(options, gathered(arguments, options, every=kind == "predict"), program)
 
 
 def test_the_commands_for_your_own_network_run_as_they_stand(tmp_path, our_models, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    section = (ROOT / "README.md").read_text().partition("## Your own network\n")[2].partition("\n## ")[0]
+    section = (ROOT / "docs/your_network.md").read_text().partition("\n## ")[0]
     code = dict(CODE.findall(section))
     Path("net.py").write_text(code["python"])
     first, *others = [shlex.split(line) for line in COMMANDS.findall(code["sh"])]
@@ -93,4 +109,64 @@ def test_the_commands_for_your_own_network_run_as_they_stand(tmp_path, our_model
 
 
 def test_there_are_commands_in_the_docs():
-    assert len(commands()) > 15
+    assert len(commands()) > 40
+
+
+def anchors(text):
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    plain = [re.sub(r"[^\w\- ]", "", title.lower()) for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return {title.strip().replace(" ", "-") for title in plain}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_links_of_a_page_lead_to_files_and_headings(page):
+    text, broken = CODE.sub("", (ROOT / page).read_text()), []
+    for target in (one or other for one, other in LINKS.findall(text)):
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        if re.match(r"https?://", target):
+            continue
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+            broken.append(target)
+    assert broken == []
+
+
+def rows(page):
+    """The rows of the tables of a page, as lists of cells."""
+    lines = [line for line in (ROOT / page).read_text().splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_every_method_has_its_row_in_which_method_when():
+    described = [row for row in rows("docs/methods.md") if row[0].strip("`") in METHODS and len(row) == 4]
+    assert sorted(row[0].strip("`") for row in described) == sorted(METHODS)
+    assert all(cell and cell != "-" for row in described for cell in row)
+    assert f"**[{len(METHODS)} methods]" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_every_kind_of_picture_has_its_page_with_a_picture(kind):
+    page = (ROOT / f"docs/pictures/{kind}.md").read_text()
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert headings == ["How to read it", "What it does not show"]
+    assert f"]({kind}.png)" in page
+    assert f"[`{kind}`]({kind}.md)" in (ROOT / "docs/pictures/index.md").read_text()
+    assert kind in runpy.run_path(str(ROOT / "docs/draw.py"))["DRAWN"]
+    assert f"pictures/{kind}.md" in (ROOT / "mkdocs.yml").read_text()
+    assert f"(docs/pictures/{kind}.md)" in (ROOT / "README.md").read_text()
+
+
+def test_the_page_on_data_names_every_data_set():
+    assert [name for name in DATASETS if f"`{name}`" not in (ROOT / "docs/data.md").read_text()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/reference/")])
+def test_what_the_reference_is_made_of_is_there(page):
+    named = re.findall(r"^::: ([a-z]\S+)$", (ROOT / page).read_text(), re.MULTILINE)
+    assert [name for name in named if not resolve_name(name).__doc__] == []
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["version"] == cnnviz.__version__

@@ -32,12 +32,6 @@ def named(text):
     return set(re.findall(r"`([^`\s]+)`", text))
 
 
-def test_the_table_of_methods_in_the_readme_has_every_method_and_no_other():
-    readme = (ROOT / "README.md").read_text()
-    table = readme[readme.index("| gradients |") :].split("\n\n")[0]
-    assert named(table) == set(METHODS)
-
-
 @pytest.mark.parametrize(
     ("command", "names"),
     [
@@ -51,11 +45,6 @@ def test_help_names_every_entry_of_the_registries(command, names):
     )
     text = " ".join(found.stdout.replace("│", " ").split())
     assert [name for name in names if name not in text] == []
-
-
-def test_the_readme_names_every_data_set():
-    text = (ROOT / "README.md").read_text()
-    assert [name for name in DATASETS if name not in text] == []
 
 
 def test_the_floors_of_the_architecture_are_those_of_the_test():

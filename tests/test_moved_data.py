@@ -72,7 +72,7 @@ def test_of_four_channels_it_is_said_which_is_drawn(tmp_path, alone, capsys):
     net, shown = networks.open("runs/x"), Data(lambda: data.load("four.npz"))
     said = "Of its 4 channels, numbered 0 to 3, channel 0 is drawn."
     for kind in ("activations", "predictions", "attribute", "predict"):
-        options = {"methods": "saliency"} if kind == "attribute" else {}
+        options = {"methods": "gradient"} if kind == "attribute" else {}
         pictures = resolve(PICTURES, kind, "kind of picture")(**options)([net], shown)
         names = ("image", "probabilities", "mistakes", "attribute", "predict")
         captions = [picture.caption for picture in pictures if picture.name in names]

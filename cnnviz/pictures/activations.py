@@ -16,7 +16,7 @@ from cnnviz.figures.image import image
 from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
-from cnnviz.pictures.finite import missing
+from cnnviz.pictures.finite import missing, with_parameters_said
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
 from cnnviz.pictures.samples import each, samples
@@ -40,7 +40,8 @@ class Activations(OfImage, OfLayer, OneByOne):
 
     def of(self, net: Net, data: Data) -> list[Picture]:
         """The picture of each image, and one picture per layer, those asked for or at most four evenly spread."""
-        return each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+        drawn = each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+        return with_parameters_said(drawn, net)
 
     def pictures(self, net: Net, shown: Sample) -> list[Picture]:
         """The pictures of one image."""

@@ -55,4 +55,4 @@ class Predict(OfImage, OneByOne):
         apart = " Each class has its own probability, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
         gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(shown.pixels)
         caption = f"{rest}, which have {np.sort(p)[-drawn:].sum():.4f} of the probability.{apart}{converted}{gray}"
-        return f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}", caption
+        return f"{net.name} on {shown.title}: {names[int(p.argmax())]}, {p.max():.1%}", caption

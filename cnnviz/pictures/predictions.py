@@ -19,6 +19,7 @@ from cnnviz.networks import Net
 from cnnviz.networks.probabilities import Probabilities
 from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.effort import affordable
+from cnnviz.pictures.finite import with_parameters_said
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, shown_channel
 from cnnviz.pictures.samples import each, known, samples
@@ -45,10 +46,11 @@ class Predictions(OfImage, Kind):
         shown = samples(self, net, data)
         found = each(shown, lambda one: [sample_picture(net, known(data), one)])
         if known(data) is None and all(one.label is None for one in shown):
-            return found
+            return with_parameters_said(found, net)
         dataset = data.of(net)
         p = predict(net, dataset.test.images[: affordable(net, len(dataset.test.images))], report)
-        return [*found, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
+        drawn = [*found, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
+        return with_parameters_said(drawn, net)
 
 
 def predict(net: Net, images: Shaped[np.ndarray, "n *sides c"], report: Report | None = None) -> Probabilities:

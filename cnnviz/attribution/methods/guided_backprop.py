@@ -20,7 +20,7 @@ def guided(step: Step, cotangents: tuple[Array, ...]) -> Sequence[Array]:
 class GuidedBackprop(Direct):
     """The gradient, where every activation function f passes back f'(x) max(g, 0) of its cotangent g.
 
-    For a ReLU that is g [g > 0] [x > 0]. Without activation functions it is the gradient. Springenberg et al. 2015,
+    For a ReLU that is `g [g > 0] [x > 0]`. Without activation functions it is the gradient. Springenberg et al. 2015,
     Striving for simplicity: the all convolutional net, section 3.4 (arXiv:1412.6806).
     """
 
