@@ -94,7 +94,7 @@ def parse(
         help.show(options, program, listed)
         raise SystemExit(0)
     known = [field.name.replace("_", "-") for field in fields(options)]
-    flags = [field.name for field in fields(options) if field.default is False]
+    flags = [field.name for field in fields(options) if field.type in (bool, bool | None)]
     for place, argument in enumerate(arguments):
         if is_option(arguments, place, flags) and _spelled(argument) not in known:
             owners = _owners(_spelled(argument), program)
