@@ -184,7 +184,7 @@ def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch,
     monkeypatch.chdir(tmp_path)
     Path("RUN").mkdir()
     asked = []
-    monkeypatch.setattr(visualize, "visualize", lambda options, names, typed: asked.append((options, names)) or 0)
+    monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(arguments) == 0
     ((options, names),) = asked
     assert names == ["kernels"]
@@ -193,7 +193,7 @@ def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch,
 
 def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch):
     asked = []
-    monkeypatch.setattr(visualize, "visualize", lambda options, names, typed: asked.append((options, names)) or 0)
+    monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(["--out", "kernels"]) == 0
     assert asked[0][0].out == Path("kernels")
     assert asked[0][1] == [kind for kind in PICTURES if kind not in ON_REQUEST]
