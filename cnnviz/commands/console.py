@@ -94,10 +94,12 @@ def parse(
         help.show(options, program, listed)
         raise SystemExit(0)
     known = [field.name.replace("_", "-") for field in fields(options)]
-    flags = [field.name for field in fields(options) if field.default is False]
+    flags = [field.name for field in fields(options) if field.type in (bool, bool | None)]
     for place, argument in enumerate(arguments):
         if is_option(arguments, place, flags) and _spelled(argument) not in known:
-            raise without_option(argument, known, _owners(_spelled(argument), program))
+            owners = _owners(_spelled(argument), program)
+            other_kinds = "visualize" in program and any("visualize.py " in owner for owner in owners)
+            raise without_option(argument, [] if other_kinds else known, owners)
     with redirect_stderr(StringIO()) as stderr:
         try:
             parsed, rest = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)

@@ -83,7 +83,7 @@ def _invocation(option: Field, hint: Any) -> str:
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
     name = f"--{option.name.replace('_', '-')}"
     if kinds == [bool]:
-        return name
+        return name if option.default is False else f"--[no-]{name[2:]}"
     names = CHOICES[option.name].names if option.name in CHOICES else ()
     return f"{name} {'|'.join(names) if 0 < len(names) <= FEW else WORDS.get(kinds[0], 'VALUE')}"
 
