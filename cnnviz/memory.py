@@ -1,4 +1,4 @@
-"""The memory that this process may use, and what is left of it."""
+"""The memory that this process may use, and how much of it is free."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ def free() -> int:
 
 
 def address_space() -> tuple[int, int] | None:
-    """The limit of this process's address space (`ulimit -v`) and what is left of it; None if it has no limit."""
+    """The limit of this process's address space (`ulimit -v`) and how much is left; None if it has no limit."""
     with suppress(ImportError, AttributeError, ValueError, OSError):
         import resource
 

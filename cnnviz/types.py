@@ -14,8 +14,8 @@ VariablesLike = Any  # variables as a user gives them: those, or a Flax TrainSta
 LayerNames = Any  # layers as a user asks for them: names, patterns, kinds, numbers, or None for all; see probe.find
 
 Image = Float[Array, "*places c"]  # "h w c" for a picture, "t c" for a signal; as `prepare` makes it from uint8
-Images = Float[Array, "n h w c"]
-Given = Shaped[Array | np.ndarray, "..."]  # images as a user gives them: checked, and what is wrong is said
+Images = Float[Array, "n *places c"]
+Given = Shaped[Array | np.ndarray, "..."]  # images as a user gives them, checked with an error of our own
 Labels = Int[Array, " n"]
 Logits = Float[Array, "n k"]
 Activations = dict[str, Float[Array, "..."]]  # layer name -> value for one image, no batch axis

@@ -136,7 +136,7 @@ def test_tokens_are_a_grid_of_the_images_shape(count, shape, due):
 def test_a_map_of_tokens_leaves_out_the_class_token():
     tokens = jnp.arange(34.0).reshape(17, 2)
     np.testing.assert_array_equal(as_map(tokens, (8, 8, 3)), tokens[1:].reshape(4, 4, 2))
-    with pytest.raises(InputError, match="1 tokens are no grid in an image of 8x8 pixels"):
+    with pytest.raises(InputError, match="1 tokens do not form a grid in an image of 8x8 pixels"):
         as_map(tokens[:1], (8, 8, 3))
 
 

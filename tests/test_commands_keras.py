@@ -32,7 +32,8 @@ def images_of(folder, images, labels):
 
 def probabilities(folder):
     """The probabilities that were drawn, as --data writes them."""
-    with (folder / "out" / "probabilities.csv").open() as file:
+    (path,) = (folder / "out").glob("probabilities_*.csv")
+    with path.open() as file:
         return [float(row["probability"]) for row in csv.DictReader(file)]
 
 

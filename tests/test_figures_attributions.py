@@ -15,8 +15,8 @@ ROWS = ["boot, 98%\nis boot", "bag, 60%\nis coat", "bag, 99%\nis bag"]
 @pytest.fixture(scope="module")
 def figure():
     columns = {
-        "integrated_gradients": Column(SIGNED, scale_of(SIGNED), ["gap +0.1", "gap −2", "gap 0"]),
-        "grad_cam\nat relu2": Column(POSITIVE, scale_of(POSITIVE)),
+        "integrated_gradients": Column(SIGNED, [scale_of(SIGNED)], ["gap +0.1", "gap −2", "gap 0"]),
+        "grad_cam\nat relu2": Column(POSITIVE, [scale_of(POSITIVE)]),
     }
     return attributions(IMAGES, ROWS, columns, title="a run")
 
@@ -36,7 +36,7 @@ def test_each_map_is_drawn_under_the_last_on_its_column_s_scale(figure):
 def test_names_notes_and_rows_are_written(figure):
     image, signed, _, positive, _ = figure.axes
     titles = [ax.get_title(loc="left") for ax in (image, signed, positive)]
-    assert titles == ["image", "integrated_gradients", "grad_cam\nat relu2"]
+    assert titles == ["image", "integrated_\ngradients", "grad_cam\nat relu2"]
     assert [text.get_text() for text in signed.texts] == ["gap +0.1", "gap −2", "gap 0"]
     assert {*ROWS, "a run"} <= {text.get_text() for text in figure.texts}
 
@@ -48,10 +48,10 @@ def test_a_long_name_is_folded_after_underscores_so_that_it_differs_from_its_lik
         "layer_gradient_x_activation\nat relu2",
         "a" * 30,
     ]
-    figure = attributions(IMAGES, ROWS, {name: Column(SIGNED, scale_of(SIGNED)) for name in names})
+    figure = attributions(IMAGES, ROWS, {name: Column(SIGNED, [scale_of(SIGNED)]) for name in names})
     titles = [ax.get_title(loc="left") for ax in figure.axes[1::2]]
-    assert titles[:2] == ["lrp_epsilon_alpha2_\nbeta1", "lrp_epsilon_alpha2_\nbeta1_flat"]
-    assert titles[2:] == ["layer_gradient_x_\nactivation\nat relu2", "a" * 14 + "…" + "a" * 7]
+    assert titles[:2] == ["lrp_epsilon_\nalpha2_beta1", "lrp_epsilon_\nalpha2_beta1_\nflat"]
+    assert titles[2:] == ["layer_gradient_x_\nactivation\nat relu2", "a" * 8 + "…" + "a" * 4]
 
 
 def test_the_ends_of_each_scale_are_printed(figure):
@@ -68,5 +68,5 @@ def test_the_images_are_beside_their_maps(figure):
 
 
 def test_one_image_and_one_method_are_a_matrix_too():
-    figure = attributions(IMAGES[:1], ["boot"], {"gradient": Column(SIGNED[:1], Scale(-1.0, 1.0))})
+    figure = attributions(IMAGES[:1], ["boot"], {"gradient": Column(SIGNED[:1], [Scale(-1.0, 1.0)])})
     assert len(figure.axes) == 3

@@ -80,6 +80,16 @@ def test_predictions_from_nan_are_counted_and_are_no_class(run):
     assert np.sum(confusion.numbers["counts"]) == 0
 
 
+@pytest.mark.parametrize("layer", ["conv1", "logits"])
+@pytest.mark.parametrize("kind", ["predictions", "activations", "attribute"])
+def test_a_nan_in_a_bias_is_said(run, layer, kind):
+    variables = jax.tree.map(np.array, run.variables)
+    variables["params"][layer]["bias"][0] = np.nan
+    options = {"images": "0", "methods": "gradient"} if kind == "attribute" else {}
+    for picture in resolve(PICTURES, kind, "picture")(**options)([replace(run, members=[variables])], DATA):
+        assert f" 1 of the parameters is NaN or infinite (1 of {layer}/bias)" in picture.caption, picture.name
+
+
 class Half(nn.Module):
     """An output that is NaN for images whose first pixel is bright."""
 
@@ -105,7 +115,7 @@ def test_a_map_that_is_all_nan_says_so_in_its_cell():
     drawn = grids({"": maps}, Scale(0.0, 1.0)).axes[0]
     assert [text.get_text() for text in drawn.texts].count("NaN") == 1
     images = np.zeros((3, 4, 4, 1), np.uint8)
-    figure = attributions(images, ["a", "b", "c"], {"m": Column(maps, scale_of(maps))})
+    figure = attributions(images, ["a", "b", "c"], {"m": Column(maps, [scale_of(maps)])})
     assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["NaN"]
 
 

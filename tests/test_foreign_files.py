@@ -197,7 +197,7 @@ def test_the_twin_is_drawn_when_it_is_asked_for(unchecked):
     ("given", "message"),
     [
         ({}, "needs the shape of its images"),
-        ({"image_shape": SHAPE}, "A network needs the variables of its model; Net came without."),
+        ({"image_shape": SHAPE}, "A network needs the variables of its model; Net was given none."),
         ({"image_shape": SHAPE, "variables": 3}, "Variables are a mapping"),
         (
             {"image_shape": SHAPE, "variables": True, "classes": ("a",)},

@@ -391,7 +391,7 @@ def test_a_layer_called_on_nothing(graph, node):
 
 def test_layers_in_a_circle(graph):
     edit(graph, lambda config: layer(config, "conv2d").update(inbound_nodes=[[["conv2d_1", 0, 0, {}]]]))
-    refused(graph, "layer 'conv2d' is called on what is computed from it.")
+    refused(graph, "layer 'conv2d' is called on its own output.")
 
 
 def test_an_output_that_a_layer_does_not_have(graph):

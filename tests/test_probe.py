@@ -430,7 +430,7 @@ def test_a_class_that_is_not_there_is_said(foreign, images, target):
 def test_a_model_without_one_logit_a_class_needs_a_function(images):
     model = nn.Dense(3)
     variables = model.init(jax.random.key(0), images)
-    with pytest.raises(InputError, match=r"this model gives \(8, 8, 3\) an image, so give a function"):
+    with pytest.raises(InputError, match=r"this model gives \(8, 8, 3\) per image, so give a function"):
         probe.score_of(model, variables, 1)(images[0], {})
     assert probe.score_of(model, variables, lambda y: y.sum())(images[0], {})[0].shape == ()
     assert [layer.parameters for layer in probe.layers(model, variables, (8, 8, 3))] == [12]

@@ -156,8 +156,8 @@ def test_vectors_have_one_value_per_feature():
     ("method", "options", "text"),
     [
         ("grad_cam", {}, "No layer of this model has a spatial extent"),
-        ("blur_ig", {}, "blur_ig needs images with places to blur"),
-        ("integrated_gradients", {"baseline": "blur"}, "The infill 'blur' is one over places"),
+        ("blur_ig", {}, "blur_ig needs images, signals or volumes to blur"),
+        ("integrated_gradients", {"baseline": "blur"}, "The infill 'blur' needs images, signals or volumes"),
     ],
 )
 def test_what_needs_places_refuses_vectors(method, options, text):

@@ -1,5 +1,6 @@
 """What a user is told who types a name of another tool's, a wrong name, or too much; and while they wait."""
 
+import io
 import subprocess
 import sys
 import threading
@@ -203,6 +204,7 @@ def test_a_run_s_name_without_its_folder_leads_to_it(monkeypatch, tmp_path, told
     ("arguments", "both"),
     [
         (["RUN", "--weights", "w.npz"], ["RUN", "--weights w.npz"]),
+        (["RUN", "--prepare", '{"scale": 1}'], ["RUN", '--prepare {"scale": 1}']),
         (["--weights", "w.npz", "--model", "cnn", "--member", 1], ["--member 1", "--weights w.npz"]),
         (["--weights", "w.npz", "--model", "cnn", "--names", "n.json"], ["--names n.json", "--weights w.npz"]),
         (["RUN", "--classes", 3], ["RUN", "--classes 3"]),
@@ -301,6 +303,21 @@ def test_on_a_pipe_a_line_says_what_is_worked_on_until_something_else_is_printed
     assert 2 <= len(lines) <= 5
     assert lines[0].startswith("attribute, lrp\\x1b[2J: 25%, ")
     assert count == threading.active_count()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_of_few_characters_shows_the_bar_and_what_is_printed(monkeypatch, encoding):
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    file = io.BytesIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", Terminal(file, encoding=encoding))
+    with output.guarded(), terminal.progress() as report:
+        report(1, 2, "opening runs/한국")
+        print("0.9 ± 0.1 한국")
+    assert b"0.1 \\ud55c\\uad6d" in file.getvalue()
 
 
 def test_a_kind_in_the_registry_that_its_source_does_not_tell_is_imported(monkeypatch):

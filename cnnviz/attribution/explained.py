@@ -1,4 +1,4 @@
-"""What is asked of a model, and for each of its inputs the score of a row and the rows: what the runner takes."""
+"""A question about a model: for each of its inputs, the score of a row and the rows that the runner takes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

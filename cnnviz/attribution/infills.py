@@ -1,4 +1,4 @@
-"""INFILLS: what is put in place of what is taken away from an image, and so what an image is compared with.
+"""INFILLS: values that replace removed regions of an image, which also serve as its baseline.
 
 Each is a pure function of one image x `[... c]`, a key and the images `[m ... c]` of a data set, of which it may use
 what it needs, and gives an image of the same shape. Sturmfels, Lundberg & Lee 2020, Visualizing the impact of feature

@@ -141,7 +141,7 @@ def _filled(name: str, rows: Row, key: Key | None, data: Any) -> Any:
     check_key(name, key)
     if INFILLS[name].spatial and rows.image.ndim < 3:
         raise InputError(
-            f"The infill {name!r} is one over places, which vectors {tuple(rows.image.shape)} do not have."
+            f"The infill {name!r} needs images, signals or volumes; these are vectors {tuple(rows.image.shape)}."
         )
     images = _data(data, tuple(rows.image.shape[1:])) if INFILLS[name].needs_data else None
     return map_rows(partial(_fill, name, key, images), rows._replace(target=(), inputs={}, held=()))

@@ -116,11 +116,11 @@ def choose(asked: LayerNames, places: Sequence[Place], *, spatial: bool = True) 
     for place in places:
         if place.name in names and place not in fit:
             raise InputError(
-                f"The layer {place.name!r} has no spatial extent, its shape is {place.shape}; layers with one: "
+                f"The layer {place.name!r} has no spatial extent (its shape is {place.shape}); layers that have one: "
                 f"{listed}.{_said(places)}"
             )
     if not names:
-        raise InputError(f"This method needs at least one layer; layers was (). Layers to choose from: {listed}.")
+        raise InputError(f"This method needs at least one layer; none was given. Layers to choose from: {listed}.")
     return names
 
 

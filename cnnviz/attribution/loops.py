@@ -20,6 +20,6 @@ def loops_named(graph: Graph) -> Iterator[None]:
         loops = (node for node in graph.nodes if node.name == "while")
         place = next((node.place for node in loops), "the model")
         raise InputError(
-            f"The while_loop in {place} has no derivative, which this method takes; a loop of a fixed number of rounds "
+            f"The while_loop in {place} has no derivative, which this method needs; a loop of a fixed number of rounds "
             "(lax.scan, or lax.fori_loop with constant bounds) has one, and score_cam and ablation_cam need none."
         ) from error

@@ -25,7 +25,7 @@ UPSAMPLING = ("bilinear", "bilinear_corners", "bicubic", "nearest")
 class Attribution(NamedTuple):
     """The maps, `[n h w]` of pictures, each layer's at the layer's resolution, and each image's completeness gap `[n]`.
 
-    The gap is the sum of the raw values minus what the method's law says they sum to; None if there is no such law.
+    The gap is the sum of the raw values minus the sum that completeness requires; None if the method has no such law.
     """
 
     maps: Array

@@ -195,7 +195,7 @@ def evaluate(method: Method, score: Score, image: Image, key: Key) -> Raw:
     if isinstance(method, Direct):
         return method(score, image)
     if not isinstance(method, Sampled):
-        raise InputError(f"{type(method).__name__} goes step by step, so no other method can be built on it.")
+        raise InputError(f"{type(method).__name__} is a stepwise method, on which no other method can be built.")
     one = lambda i: method.contribute(score, image, method.draw(key, i, image))
     found = jax.vmap(one)(jnp.arange(method.count))
     total = found if method.keep else jax.tree.map(lambda leaf: leaf.sum(0), found)

@@ -12,7 +12,7 @@ def token_grid(count: int, image_shape: tuple[int, ...]) -> tuple[int, int] | No
     """Rows and columns of this many tokens, of which the first may be a class token.
 
     Of all grids of `count` or `count - 1` tokens, it is the one whose sides are most nearly in the ratio of the
-    image's; None if none is within a factor of 2 of that, or for what is no picture `[h w c]`.
+    image's; None if none is within a factor of 2 of that, or if the image is not `[h w c]`.
     """
     if len(image_shape) != 3:
         return None
@@ -26,13 +26,13 @@ def token_grid(count: int, image_shape: tuple[int, ...]) -> tuple[int, int] | No
 def as_map(tokens: Float[Array, "t d"], image_shape: tuple[int, ...]) -> Float[Array, "h w d"]:
     """The values of the tokens at their places, without the class token's.
 
-    Raises InputError if so many tokens are no grid.
+    Raises InputError if this number of tokens does not form a grid.
     """
     grid = token_grid(len(tokens), image_shape)
     if grid is None:
         raise InputError(
-            f"{len(tokens)} tokens are no grid in an image of {'x'.join(map(str, image_shape[:-1]))} pixels, with or "
-            "without a class token before them."
+            f"{len(tokens)} tokens do not form a grid in an image of {'x'.join(map(str, image_shape[:-1]))} pixels, "
+            "with or without a class token."
         )
     return tokens[len(tokens) - grid[0] * grid[1] :].reshape(*grid, -1)
 

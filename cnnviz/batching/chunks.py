@@ -60,7 +60,7 @@ def row_count(rows: PyTree) -> int:
     """The number of rows. Raises InputError if leaves disagree or there are none."""
     counts = {leaf.shape[0] for leaf in jax.tree.leaves(rows)}
     if len(counts) != 1:
-        raise InputError(f"All arrays need as many rows; these have {', '.join(map(str, sorted(counts)))}.")
+        raise InputError(f"All arrays need the same number of rows; these have {', '.join(map(str, sorted(counts)))}.")
     if counts == {0}:
         raise InputError("There are no images; at least one is needed.")
     return counts.pop()

@@ -32,7 +32,7 @@ def check_machine() -> None:
         limit, needed = memory.in_words(space[0]), memory.in_words(least)
         raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {needed} by `ulimit -v`.")
     if (left := memory.free()) < MEMORY:
-        raise OutOfMemory(f"{memory.in_words(left)} of memory are free; {memory.in_words(MEMORY)} are needed.")
+        raise OutOfMemory(f"{memory.in_words(left)} of memory is free; {memory.in_words(MEMORY)} is needed.")
     _start_threads(THREADS)
     if not HARMLESS.fullmatch(flags := os.environ.get("XLA_FLAGS", "")):
         _check_flags(flags)

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.own_model import options_of, use, use_for
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 from cnnviz.models.imagenet import NOTES
-from cnnviz.pictures import PICTURES
 
 # options that a run or file leaves no room for
 FOR_WEIGHTS = ("model_options", "image_shape", "classes", "prepare", "names")
@@ -54,12 +53,6 @@ def _of_run_or_file(options: Any, kinds: Iterable[Any]) -> Any:
 
     where = options.run or str(runs.latest(options.runs))
     place = networks.Where.read(where)
-    allowed = ("prepare",) if place.path.suffix in READERS else ()  # which few files say
-    if given := [name for name in FOR_WEIGHTS if name not in allowed and getattr(options, name) is not None]:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise InputError(f"{named}: a run or a file says this itself; it is for --weights.")
-    if not place.path.exists() and place.path.parent == Path(".") and not place.path.suffix:
-        raise unknown("kind of picture or run", str(place.path), PICTURES)
     if (place.path / "config.json").is_file():
         use_for(place.path, runs.load_config(place.path), options.model)
     elif options.model is not None:
@@ -80,8 +73,6 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     from cnnviz.interop.torch.read import StateDict
     from cnnviz.interop.weights import read_weights
 
-    if options.run is not None:
-        raise InputError(f"--weights {options.weights} takes no run; {options.run} has weights of its own.")
     if options.model is None:
         raise InputError(f"{options.weights} holds weights without their network; name its class by --model.")
     if Path(options.model).suffix.lower() in (*READERS, ".json"):

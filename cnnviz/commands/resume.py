@@ -49,7 +49,7 @@ def data_of(path: Path, config: Any, options: Any) -> Any:
     dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
     if not is_same:
         raise InputError(
-            f"The run {path} was trained on other data than {dataset.source}; name its data with --data-dir."
+            f"The run {path} was trained on data other than {dataset.source}; name its data with --data-dir."
         )
     return dataset
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from cnnviz.commands.declared import listed
 from cnnviz.commands.kinds import shows_data
+from cnnviz.commands.opened import FOR_WEIGHTS
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 
 PYTORCH = (".pt", ".pth", ".tar", ".bin")
-OF_WEIGHTS = ("model_options", "image_shape", "classes", "names")  # what a run and a Keras file say themselves
 
 
 def check_together(options: Any, kind: str | None) -> None:
@@ -23,14 +23,15 @@ def _of_network(options: Any) -> Iterator[str]:
     run, weights, member = options.run, options.weights, options.member
     if weights is not None:
         if run is not None:
-            yield f"{run} and --weights {weights} name two networks; leave one of them out."
+            yield f"--weights {weights} takes no run, and {run} was given; leave one of them out."
         if member is not None:
             yield f"--member {member} is a seed of a run, and --weights {weights} is one network; leave one out."
         if options.names is not None and weights.suffix not in PYTORCH:
             yield f"--names {options.names} is for weights of PyTorch's, and --weights {weights} is not such a file."
         return
     where = run or "the latest run"
-    if given := [name for name in OF_WEIGHTS if getattr(options, name) is not None]:
+    allowed = ("prepare",) if Path(where).suffix in READERS else ()  # which few files say
+    if given := [name for name in FOR_WEIGHTS if name not in allowed and getattr(options, name) is not None]:
         named = f"--{given[0].replace('_', '-')} {getattr(options, given[0])}"
         yield f"{named} is for --weights; {where} says this itself."
     if run is None or member is None:

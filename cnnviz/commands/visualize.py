@@ -20,19 +20,20 @@ from cnnviz.commands.together import check_together
 from cnnviz.errors import InputError
 from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
+from cnnviz.pictures.page import Page
 from cnnviz.registry import resolve
 
 SMALLER = "the choice of --images or --methods, or the network"  # when memory runs out
 
 
 @dataclass(frozen=True)
-class Common:
+class Common(Page):
     """Options of all kinds of picture: the network, the data and the output."""
 
     HEADINGS: ClassVar[Mapping[str, str]] = {
         "The network": "run runs member seed model model_options weights names image_shape classes prepare",
         "The data set": "dataset data_dir",
-        "The pictures": "format data out debug",
+        "The pictures": "format data out width style font dpi debug",
     }
     EXTRA: ClassVar[str] = "one network is drawn at a time, by RUN"
 
@@ -102,7 +103,8 @@ def _run(arguments: Sequence[str], program: str) -> int:
     check_together(asked, kind)
     faults.check_machine()
     usual = [name for name in PICTURES if name not in ON_REQUEST]
-    return visualize(asked, usual if kind is None else [kind])
+    typed = [*console.command_line("visualize").split(), *arguments]
+    return visualize(asked, usual if kind is None else [kind], typed)
 
 
 def options_of(kind: str) -> type:
@@ -110,8 +112,8 @@ def options_of(kind: str) -> type:
     return kinds.options_with(kind, Common)
 
 
-def visualize(options: Any, names: Sequence[str]) -> int:
-    """Draws the kinds of picture of these names and returns the exit code.
+def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
+    """Draws the kinds of picture of these names and returns the exit code; `typed` is the command, for their metadata.
 
     Raises InputError for an option that is not valid.
     """
@@ -119,16 +121,19 @@ def visualize(options: Any, names: Sequence[str]) -> int:
         report(0, 1, "starting JAX")
         made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
         console.use_compilation_cache()
-        _draw(options, made, report)
+        _draw(options, made, typed, report)
     return 0
 
 
-def _draw(options: Any, made: Mapping[str, Any], report: terminal.Report) -> None:
+def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: terminal.Report) -> None:
     """Draws kinds of picture, each of which is written before the next is computed, so that an error keeps it."""
     from cnnviz.batching import part
+    from cnnviz.commands.origin import Origin
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import Data
 
+    page = _made(Page, options)
+    _ = page.drawn  # raises InputError before anything is computed
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
     net = opened(options, made.values(), asked)
@@ -139,12 +144,14 @@ def _draw(options: Any, made: Mapping[str, Any], report: terminal.Report) -> Non
     folder = options.out or _folder(net)
     needed = len(made) == 1 or options.dataset is not None
     _check_images(made.values(), net, data)
+    origin = Origin(net, options.run, options.member, data, typed)
     clear_unfinished(folder)
     for place, (name, kind) in enumerate(made.items()):
         pictures = _pictures(name, kind, net, data, part(report, place, len(made), name), needed)
         show([row for picture in pictures for row in picture.table])
         for picture in pictures:
-            for path in files.write(picture, folder, options.format, options.data):
+            own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
+            for path in files.write(picture, folder, options.format, options.data, **own):
                 print(f"{name}: {path}", flush=True)
 
 

@@ -69,5 +69,5 @@ def _on_white(image: Image.Image) -> tuple[Image.Image, int]:
     """The picture on a white background, and the least alpha."""
     image = image.convert("RGBA")  # also of premultiplied, palette and single-color transparency
     page = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    lowest, _ = image.getchannel("A").getextrema()
+    lowest = np.asarray(image.getchannel("A")).min()
     return Image.alpha_composite(page, image), int(lowest)

@@ -4,6 +4,7 @@ Cohen et al., "EMNIST: an extension of MNIST to handwritten letters", 2017.
 """
 
 import string
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,14 +29,14 @@ ARCHIVE = "gzip.zip"
 DIGESTS = {ARCHIVE: "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"}
 
 
-def _from_zip(only: str, name: str, files: list[Path]) -> Dataset:
+def _from_zip(only: str, name: str, files: Sequence[Path]) -> Dataset:
     found = idx_sets.read_zip(name, files[0], f"emnist-{only}-", CLASSES[only])
     note = differs(files[0], DIGESTS)
     more = (f"{files[0]} is not the published archive: {note}.",) if note else ()
     return replace(found, notes=(*more, *found.notes))
 
 
-def _from_files(only: str, name: str, files: list[Path]) -> Dataset:
+def _from_files(only: str, name: str, files: Sequence[Path]) -> Dataset:
     return idx_sets.read_files(name, files, CLASSES[only])
 
 

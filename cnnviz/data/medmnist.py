@@ -4,6 +4,7 @@ Yang et al., "MedMNIST v2 - A large-scale lightweight benchmark for 2D and 3D bi
 The checksums and the names of the classes are those in the package medmnist.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cnnviz.data import npz
@@ -97,7 +98,7 @@ FACTS = {
 }
 
 
-def _read(name: str, files: list[Path]) -> Dataset:
+def _read(name: str, files: Sequence[Path]) -> Dataset:
     return npz.read(files[0], name, FACTS[name][2])
 
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
+from cnnviz import errors
 from cnnviz.errors import InputError
+from cnnviz.errors.meant import folded
 
 ALIASES = {
     "fashion": "fashion_mnist",
@@ -16,30 +17,23 @@ ALIASES = {
     "streetviewhousenumbers": "svhn",
     "emnist": "emnist_balanced",
 }
-NEAR = 0.75  # the least likeness of a name that is suggested
 ELSEWHERE = {
     "imagenet|ilsvrc": "ImageNet is not downloaded: it needs an account",
     "coco|pascal|voc|cityscapes|ade20k": "it has no single class per image",
     "celeba": "its images have several labels each",
 }
-PATHS = "a folder with one subfolder per class, an .npz or .csv file, or an archive"
+PATHS = "the path of a folder with one subfolder per class, an .npz or .csv file, or an archive"
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` stands for; None if there is none."""
-    plain = {_plain(each): each for each in known}
-    return plain.get(_plain(name)) or plain.get(_plain(ALIASES.get(_plain(name), "")))
+    plain = {folded(each): each for each in known}
+    return plain.get(folded(name)) or plain.get(folded(ALIASES.get(folded(name), "")))
 
 
 def unknown(name: str, known: Iterable[str]) -> InputError:
     """The error for a name that stands for none of the known ones; it suggests one only if it is much alike."""
-    plain = {_plain(each): each for each in known}
-    nearest = get_close_matches(_plain(name), plain, n=1, cutoff=NEAR)
-    reasons = [f"; {why}" for words, why in ELSEWHERE.items() if re.search(words, _plain(name))]
-    hint = "".join(reasons[:1]) or (f"; did you mean {plain[nearest[0]]!r}?" if nearest else "")
-    said = f"There is no data set named {name!r}{hint}{'' if hint.endswith('?') else '.'}"
-    return InputError(f"{said} Known: {', '.join(plain.values())}; or the path of {PATHS}.")
-
-
-def _plain(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
+    known = list(known)
+    if why := next((why for words, why in ELSEWHERE.items() if re.search(words, folded(name))), None):
+        return InputError(f"There is no data set named {name!r}; {why}. Known: {', '.join(known)}; or {PATHS}.")
+    return InputError(f"{str(errors.unknown('data set', name, known)).removesuffix('.')}; or {PATHS}.")

@@ -110,7 +110,7 @@ def _flattened(image: Image.Image, channels: int, background: int, why: str, don
     if channels == 4 or not image.has_transparency_data:
         return image
     layer = image.convert("RGBA")
-    if layer.getextrema()[3] == (255, 255):
+    if np.asarray(layer.getchannel("A")).min() == 255:
         return layer.convert("RGB") if image.mode not in ("LA", "La") else image.convert("L")
     done.append(f"its transparent parts laid on {WORDS[background]}{why}")
     gray = (background,) * 3
@@ -142,7 +142,8 @@ def _fitted(image: Image.Image, size: tuple[int, int], done: list[str]) -> Image
     if image.size == size:
         return image
     scale = min(size[0] / image.width, size[1] / image.height)
-    inner = tuple(max(1, min(most, round(scale * side))) for most, side in zip(size, image.size, strict=True))
+    width, height = (max(1, min(most, round(scale * side))) for most, side in zip(size, image.size, strict=True))
+    inner = width, height
     how = "enlarged" if scale > 1 else "made smaller"
     done.append(f"{image.width:,}x{image.height:,} pixels {how} to {inner[0]}x{inner[1]}")
     small = image if inner == image.size else image.resize(inner, Image.Resampling.BILINEAR)
@@ -150,8 +151,8 @@ def _fitted(image: Image.Image, size: tuple[int, int], done: list[str]) -> Image
         return small
     color = border_color(image)
     done.append(f"with bars in its border's color to {size[0]}x{size[1]}")
-    canvas = Image.new(image.mode, size, color if len(color) > 1 else color[0])
-    canvas.paste(small, tuple((whole - part) // 2 for whole, part in zip(size, inner, strict=True)))
+    canvas = Image.new(image.mode, size, color[0] if len(color) == 1 else color)
+    canvas.paste(small, ((size[0] - width) // 2, (size[1] - height) // 2))
     return canvas
 
 

@@ -83,7 +83,7 @@ def _after(graph: Graph, varying: set[Value], end: set[Node], sums: dict[Value, 
 
 
 def _on_lines(varying: set[Value]) -> Callable[..., Sequence[Any]]:
-    """`Node.apply` for values some of which are a `Line`: a number of the sample, and what is linear in it."""
+    """`Node.apply` where some values are a `Line`, which is linear in a number of the sample."""
 
     def apply(node: Node, *values: Any) -> Sequence[Any]:
         if any(isinstance(value, Line) for value in values) and _keeps_lines(node, values, varying):

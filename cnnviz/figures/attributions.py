@@ -1,10 +1,10 @@
-"""Attribution maps: one row per image, one column per method, one printed scale per column.
+"""Attribution maps: one row per image, one column per method, each map on its own scale or a column on one.
 
 Of signals, a map is the background of the signal's curve.
 """
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,117 +14,235 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.finite import masked
 from cnnviz.figures.image import draw_image, draw_signal
-from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, default_style, page, place, shortened
+from cnnviz.figures.scales import Scale, in_digits, print_scale
+from cnnviz.figures.style import MARGIN, default_style, fitted, folded, page, place, points, room, size_of
 
 SIGNAL = 0.7, 2.2  # inches: the height and width of a signal
-CELL, GAP, LINE = 1.15, 0.12, 0.16  # inches: a map, the space after it, a line of text
-WORDS, HEAD, BAR, FOOT = 1.75, 0.46, 0.09, 0.3  # inches: row title, column title, color bar, the color bar's numbers
+CELL, SMALL, FEW = 1.15, 0.8, 4  # inches: a map's longer side on a page with few rows, or with more rows than that
+LEAST = 0.75  # inches: a map's least width on a narrow page, which has fewer columns next to each other instead
+HIGHEST, SMALLEST = 10.4, 0.5  # inches: a narrow page, at the expense of its maps, which have at least this height
+GAP, LINE, BESIDE = 0.08, 0.125, 1.75  # inches: between cells, a line of text, the rows' titles next to them
+HEAD, BAR, FOOT = 0.5, 0.09, 0.3  # inches: column title, color bar, the color bar's numbers
+OPAQUE = 0.85  # the most that an overlay hides of the image
 
 
 class Column(NamedTuple):
-    """The maps of one method, all on `scale`; `notes` has one line of text per map, or is empty."""
+    """The maps of one method with a scale for each, or one for all; `notes` has lines of text per map, or is empty."""
 
     maps: Float[np.ndarray, "n *sides"]
-    scale: Scale
+    scales: Sequence[Scale]
     notes: Sequence[str] = ()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all maps are on one scale."""
+        return len(self.scales) == 1
+
+    def scale(self, i: int) -> Scale:
+        """The scale of a map."""
+        return self.scales[0 if self.is_shared else i]
+
+    @property
+    def outside(self) -> int:
+        """The number of values that are clipped to the ends of their scales."""
+        return sum(self.scale(i).outside(values) for i, values in enumerate(self.maps))
+
+    def note(self, i: int) -> list[str]:
+        """The lines under a map: the end of its scale, unless all maps share it, and its note."""
+        own = [] if self.is_shared or is_blank(self.maps[i]) else [end_of(self.scale(i))]
+        return own + (self.notes[i].split("\n") if self.notes else [])
+
+
+def end_of(scale: Scale) -> str:
+    """The ends of a scale as text: ±0.5, or 0 to 0.5."""
+    return f"±{in_digits(scale.high)}" if scale.low < 0 else f"0 to {in_digits(scale.high)}"
+
+
+def is_blank(values: Float[np.ndarray, "..."]) -> bool:
+    """Whether a map shows nothing: all its values are zero or NaN."""
+    return not values.any() or bool(np.isnan(values).all())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where everything lies on the page, in inches: the cells, and how many columns are next to each other."""
+
+    cell: tuple[float, float]  # height and width
+    left: float
+    above: float  # each cell: a row's title, on a narrow page
+    below: float  # each cell: the lines of notes
+    rows: int
+    columns: int
+    pitch: float  # from the left of a column to that of the next
+
+    @property
+    def step(self) -> float:
+        """From the top of a row to that of the next."""
+        return self.above + self.cell[0] + self.below + GAP
+
+    @property
+    def height(self) -> float:
+        """Of a block of columns that are next to each other."""
+        return HEAD + self.rows * self.step + BAR + FOOT
+
+    @property
+    def width(self) -> float:
+        """Of the page."""
+        return self.left + (self.columns + 1) * self.pitch + MARGIN
+
+    def extent(self, i: int) -> tuple[float, float, float, float]:
+        """The extent (left, right, bottom, top) of a column's i-th cell, in inches down from the top of the first."""
+        return 0.0, self.cell[1], i * self.step + self.cell[0], i * self.step
+
+
+def plan_of(images: Shaped[np.ndarray, "n *sides c"], columns: Mapping[str, Column]) -> Plan:
+    """Titles of rows and all columns next to each other if the page is wide enough; else titles above, and blocks."""
+    below = LINE * max((len(column.note(i)) for column in columns.values() for i in range(len(images))), default=0)
+    count, natural = len(images), _cell(images)
+    plan = Plan(natural, BESIDE, 0.0, below, count, len(columns), natural[1] + GAP)
+    if room(plan.width) >= plan.width:
+        return plan
+    free = room(0) - 2 * MARGIN + GAP
+    across = max(1, min(len(columns), int(free / (LEAST + GAP)) - 1))
+    pitch = free / (across + 1)
+    above = LINE + 0.02
+    height = max(SMALLEST, (HIGHEST - HEAD - BAR - FOOT) / count - above - below - GAP)
+    share = min(1.0, (pitch - GAP) / natural[1], height / natural[0])
+    return Plan((natural[0] * share, natural[1] * share), MARGIN, above, below, count, across, pitch)
+
+
+def _cell(images: Shaped[np.ndarray, "n *sides c"]) -> tuple[float, float]:
+    """The height and width of a cell in inches, where there is room."""
+    if images.ndim == 3:
+        return SIGNAL
+    h, w = images.shape[1:3]
+    side = CELL if len(images) <= FEW else SMALL
+    return side * h / max(h, w), side * w / max(h, w)
 
 
 @default_style()
 def attributions(
-    images: Shaped[np.ndarray, "n *sides c"], rows: Sequence[str], columns: Mapping[str, Column], *, title: str = ""
+    images: Shaped[np.ndarray, "n *sides c"],
+    rows: Sequence[str],
+    columns: Mapping[str, Column],
+    *,
+    overlay: bool = False,
+    title: str = "",
 ) -> Figure:
     """One row per image: its title (of one or more lines), the image, and the map of each method.
 
     Images are uint8 pictures `[n h w c]` or signals `[n t c]`. Each column has its name above, in up to three lines,
-    and its scale below.
+    and its color bar below; a map has the end of its own scale under it. An `overlay` shows the image behind each map.
     """
-    count, (cell, width) = len(images), _cell(images)
-    noted = any(any(column.notes) for column in columns.values())
-    step = cell + GAP + (LINE if noted else 0)
-    height = HEAD + count * step + BAR + FOOT
-    across = width + GAP
-    figure = page(WORDS + (len(columns) + 1) * across + MARGIN, height, title, arranged=False)
-    tops = [height - HEAD - i * step for i in range(count)]
-    _write_rows(figure, rows, tops)
-    ax = _column(figure, WORDS, across - GAP, tops, cell, "image")
-    for i, pixels in enumerate(images):
-        draw_image(ax, pixels, _extent(i, step, cell, across - GAP))
-    _frame(ax, tops, cell, across - GAP)
-    for k, (name, column) in enumerate(columns.items(), 1):
-        left = WORDS + k * across
-        ax = _column(figure, left, across - GAP, tops, cell, name)
-        _draw_maps(ax, column, step, cell, across - GAP)
-        for i, signal in enumerate(images if images.ndim == 3 else ()):
-            draw_signal(ax, signal, _extent(i, step, cell, across - GAP))
-        _frame(ax, tops, cell, across - GAP)
-        bar = place(figure, left, FOOT, across - GAP, BAR)
-        _print_scale(bar, column)
+    plan = plan_of(images, columns)
+    items = list(columns.items())
+    blocks = [dict(items[i : i + plan.columns]) for i in range(0, len(items), plan.columns)]
+    figure = page(plan.width, len(blocks) * plan.height, title, arranged=False)
+    for i, block in enumerate(blocks):
+        _draw_block(figure, plan, (len(blocks) - i) * plan.height, images, rows, block, overlay)
     return figure
 
 
-def _cell(images: Shaped[np.ndarray, "n *sides c"]) -> tuple[float, float]:
-    """The height and width of a cell in inches."""
-    if images.ndim == 3:
-        return SIGNAL
-    h, w = images.shape[1:3]
-    return CELL * h / max(h, w), CELL * w / max(h, w)
+def _draw_block(
+    figure: Figure,
+    plan: Plan,
+    top: float,
+    images: Shaped[np.ndarray, "n *sides c"],
+    rows: Sequence[str],
+    columns: Mapping[str, Column],
+    overlay: bool,
+) -> None:
+    """The images and some columns of maps, the top of their headings at `top` inches."""
+    first = top - HEAD - plan.above
+    _write_rows(figure, rows, plan, first)
+    ax = _column(figure, plan, plan.left, first, "image")
+    for i, pixels in enumerate(images):
+        draw_image(ax, pixels, plan.extent(i))
+    _frame(ax, plan)
+    for k, (name, column) in enumerate(columns.items(), 1):
+        left = plan.left + k * plan.pitch
+        ax = _column(figure, plan, left, first, name)
+        _draw_maps(ax, column, plan, images if overlay and images.ndim == 4 else None)
+        for i, signal in enumerate(images if images.ndim == 3 else ()):
+            draw_signal(ax, signal, plan.extent(i))
+        _frame(ax, plan)
+        _print_scale(place(figure, left, top - plan.height + FOOT, plan.cell[1], BAR), column)
 
 
-def _column(figure: Figure, left: float, width: float, tops: Sequence[float], cell: float, name: str) -> Axes:
-    """Axes that hold the cells of a column under its name; all sizes are in inches."""
-    bottom = tops[-1] - cell
-    ax = place(figure, left, bottom, width, tops[0] - bottom)
-    lines = [shortened(part, 22) for line in name.split("\n") for part in _folded(line, 20)][:3]
-    ax.set_title("\n".join(lines), fontsize=7.5, loc="left", pad=3, linespacing=1.1, parse_math=False)
+def _column(figure: Figure, plan: Plan, left: float, top: float, name: str) -> Axes:
+    """Axes that hold the cells of a column under its name; `left` and `top` are in inches."""
+    height = (plan.rows - 1) * plan.step + plan.cell[0]
+    ax = place(figure, left, top - height, plan.cell[1], height)
+    size = 7.5 if plan.pitch > 1.0 else 7
+    width = plan.pitch - GAP
+    lines = [part for line in name.split("\n") for part in folded(line, width, size)]
+    pad = points(3 + 72 * plan.above)
+    ax.set_title("\n".join(lines[:3]), fontsize=points(size), loc="left", pad=pad, linespacing=1.1, parse_math=False)
     return ax
 
 
-def _folded(line: str, length: int) -> list[str]:
-    """The line, broken after underscores into lines of at most `length` characters where possible."""
-    parts = [""]
-    for word in re.findall("[^_]*_|[^_]+", line):
-        parts = [*parts[:-1], parts[-1] + word] if len(parts[-1] + word) <= length else [*parts, word]
-    return [part for part in parts if part]
-
-
-def _extent(i: int, step: float, cell: float, width: float) -> tuple[float, float, float, float]:
-    """The extent (left, right, bottom, top) of a column's i-th cell, in inches down from the top of the first."""
-    return 0.0, width, i * step + cell, i * step
-
-
-def _draw_maps(ax: Axes, column: Column, step: float, cell: float, width: float) -> None:
+def _draw_maps(ax: Axes, column: Column, plan: Plan, images: Shaped[np.ndarray, "n h w c"] | None) -> None:
     for i, values in enumerate(column.maps):
-        extent = _extent(i, step, cell, width)
-        values = column.scale.clipped(masked(values if values.ndim == 2 else values[None]))
-        if np.isnan(values).all():
-            ax.text(width / 2, i * step + cell / 2, "NaN", fontsize=7, ha="center", va="center")
-        ax.imshow(values, cmap=column.scale.colormap, norm=column.scale.norm, extent=extent, interpolation="none")
-    for i, note in enumerate(column.notes):
-        ax.text(0, i * step + cell + 0.02, note, fontsize=6.5, va="top", color="0.35", parse_math=False)
+        scale, extent = column.scale(i), plan.extent(i)
+        left, right, bottom, top = extent
+        values = scale.clipped(masked(values if values.ndim == 2 else values[None]))
+        alpha = None
+        if images is not None:
+            _draw_gray(ax, images[i], extent)
+            alpha = np.nan_to_num(np.clip(np.abs(values) / scale.high, 0, 1)) ** 0.5 * OPAQUE
+        ax.imshow(values, cmap=scale.colormap, norm=scale.norm, extent=extent, alpha=alpha)
+        if is_blank(values):
+            color = "0.2" if scale.low < 0 or np.isnan(values).any() or images is not None else "white"
+            word = "NaN" if np.isnan(values).all() else "all zero"
+            at = (left + right) / 2, (bottom + top) / 2
+            ax.text(*at, word, fontsize=points(7), ha="center", va="center", color=color)
+        for j, note in enumerate(column.note(i)):
+            y = bottom + 0.02 + j * LINE
+            text = fitted(note, plan.pitch - GAP, 7)
+            ax.text(0, y, text, fontsize=points(7), va="top", color="0.35", parse_math=False)
     ax.set_axis_off()
 
 
-def _frame(ax: Axes, tops: Sequence[float], cell: float, width: float) -> None:
+def _draw_gray(ax: Axes, pixels: Shaped[np.ndarray, "h w c"], extent: tuple[float, float, float, float]) -> None:
+    """The image in gray, so that the colors are the map's."""
+    gray = pixels.mean(-1) if pixels.shape[-1] == 3 else 255.0 - pixels[..., 0]
+    ax.imshow(gray, cmap="gray", vmin=0, vmax=255, extent=extent)
+
+
+def _frame(ax: Axes, plan: Plan) -> None:
     """Sets the axes' limits and draws a thin frame around each cell, as a white cell has no visible edge."""
+    cell, width = plan.cell
     ax.set_xlim(0, width)
-    ax.set_ylim(tops[0] - tops[-1] + cell, 0)
+    ax.set_ylim((plan.rows - 1) * plan.step + cell, 0)
     ax.set_aspect("auto")
-    for top in tops:
-        y = tops[0] - top
-        ax.plot([0, width, width, 0, 0], [y, y, y + cell, y + cell, y], color="0.8", linewidth=0.6, clip_on=False)
+    for i in range(plan.rows):
+        y = i * plan.step
+        corners = [0, width, width, 0, 0], [y, y, y + cell, y + cell, y]
+        ax.plot(*corners, color="0.8", linewidth=points(0.6), clip_on=False)
 
 
-def _write_rows(figure: Figure, rows: Sequence[str], tops: Sequence[float]) -> None:
-    across, up = figure.get_size_inches()
-    for words, top in zip(rows, tops, strict=True):
-        lines = "\n".join(shortened(line, 26) for line in words.split("\n"))
-        place = MARGIN / across, (top - 0.02) / up
-        figure.text(*place, lines, va="top", fontsize=8, linespacing=1.25, parse_math=False)
+def _write_rows(figure: Figure, rows: Sequence[str], plan: Plan, first: float) -> None:
+    """Each row's title: next to its cells in lines, or above them in one line."""
+    across, up = size_of(figure)
+    for i, words in enumerate(rows):
+        top = first - i * plan.step
+        if plan.above:
+            at = MARGIN / across, (top + 0.02) / up
+            text = fitted(words.replace("\n", ", "), across - 2 * MARGIN, 7)
+            figure.text(*at, text, va="bottom", fontsize=points(7), parse_math=False)
+        else:
+            at = MARGIN / across, (top - 0.02) / up
+            lines = "\n".join(fitted(line, BESIDE - 2 * MARGIN, 8) for line in words.split("\n"))
+            figure.text(*at, lines, va="top", fontsize=points(8), linespacing=1.25, parse_math=False)
 
 
 def _print_scale(ax: Axes, column: Column) -> None:
-    """The color bar under a column, with pointed ends if values of its maps are clipped."""
-    scale = column.scale
-    print_scale(ax, scale, "", clipped=scale.outside(column.maps) > 0, horizontal=True)
-    ax.tick_params(labelsize=6.5, length=2, pad=1)
+    """The color bar under a column: its shared scale, or what the ends of each map's own scale are called.
+
+    A shared one has pointed ends if values of its maps are clipped.
+    """
+    scale = column.scales[0]
+    clipped = column.is_shared and scale.outside(column.maps) > 0
+    ends = [] if column.is_shared else ["−max" if scale.low < 0 else "0", "max"]
+    print_scale(ax, scale, "", clipped=clipped, horizontal=True, ends=ends)
+    ax.tick_params(labelsize=points(7), length=points(2), pad=points(1))

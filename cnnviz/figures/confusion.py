@@ -8,11 +8,14 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.style import bare, default_style, page, shortened
+from cnnviz.figures.style import bare, current_style, default_style, fitted, is_narrow, page, points, room
+from cnnviz.figures.text import width_of
 
 Counts = Int[np.ndarray, "k k"]
 Totals = Int[np.ndarray, " k"]
 NAMED, COUNTED = 50, 20  # with more classes than this, names or counts would be illegible and are left out
+BESIDE, LONGEST = 2.2, 1.6  # inches: what stands next to the matrix, and of it the longest name
+NARROW_BESIDE, NARROW_LONGEST = 1.42, 0.75  # the same on a narrow page
 
 
 def shares(counts: Counts, totals: Totals | None = None) -> Float[np.ndarray, "k k"]:
@@ -25,42 +28,54 @@ def shares(counts: Counts, totals: Totals | None = None) -> Float[np.ndarray, "k
 def confusion(counts: Counts, classes: Sequence[str], totals: Totals | None = None, *, title: str = "") -> Figure:
     """The matrix, with one row per true class and one column per predicted class.
 
-    `totals` are the numbers of examples of the true classes if the matrix leaves out other classes.
+    `totals` are the numbers of examples of the true classes if the matrix leaves out other classes. Counts and names
+    are left out where they have no room.
     """
     k = len(counts)
     side = float(np.clip(0.55 * k, 3.5, 7.0)) if k <= COUNTED else 7.0
-    figure = page(side + 2.2, side + 0.9, title)
+    side = min(side, room(side + BESIDE) - (NARROW_BESIDE if is_narrow() else BESIDE))
+    figure = page(side + BESIDE, side + 0.9, title)
     ax = figure.subplots()
-    drawn = ax.imshow(shares(counts, totals), cmap="Blues", vmin=0, vmax=1, interpolation="none")
-    if k <= COUNTED:
-        _print_counts(ax, counts, shares(counts, totals))
-    _name_classes(ax, classes)
+    drawn = ax.imshow(shares(counts, totals), cmap="Blues", vmin=0, vmax=1)
+    _print_counts(ax, counts, shares(counts, totals), side / k)
+    _name_classes(ax, classes, side / k)
     bar = figure.colorbar(drawn, ax=ax, shrink=0.8, pad=0.02)
-    bar.set_label("share of the true class", fontsize=9)
-    bar.ax.tick_params(labelsize=8)
+    bar.set_label("share of the true class", fontsize=points(8 if is_narrow() else 9))
+    bar.ax.tick_params(labelsize=points(7 if is_narrow() else 8))
     return figure
 
 
-def _print_counts(ax: Axes, counts: Counts, parts: Float[np.ndarray, "k k"]) -> None:
-    size = 9 if len(counts) <= 12 else 6
+def _print_counts(ax: Axes, counts: Counts, parts: Float[np.ndarray, "k k"], cell: float) -> None:
+    """The counts, in the largest size that fits cells of so many inches, if one does."""
+    longest, font = f"{counts.max(initial=0)}", current_style().font
+    size = next((size for size in (9, 8, 7, 6) if 1.15 * width_of(longest, size, font) < cell), None)
+    if size is None or len(counts) > COUNTED:
+        return
     for (row, column), share in np.ndenumerate(parts):
         color = "white" if share > 0.5 else "black" if counts[row, column] else "0.75"
-        ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=size, color=color)
+        ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=points(size), color=color)
 
 
-def _name_classes(ax: Axes, classes: Sequence[str]) -> None:
+def _name_classes(ax: Axes, classes: Sequence[str], cell: float) -> None:
     """Class names on both axes where they are legible, else every tenth or hundredth class number."""
-    k = len(classes)
+    k, narrow = len(classes), is_narrow()
     bare(ax)
     ax.spines[:].set(visible=True, color="0.7")
-    if k <= NAMED:
-        size = 9 if k <= 12 else 8 if k <= COUNTED else 6
-        names = [shortened(name, 22) for name in classes]
-        ax.set_xticks(range(k), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=size, parse_math=False)
-        ax.set_yticks(range(k), names, fontsize=size, parse_math=False)
+    size = next((size for size in (9, 8, 7, 6) if 1.3 * size / 72 < cell), None)
+    named = k <= NAMED and size is not None
+    if named and size is not None:
+        size = min(size, 7) if narrow else size
+        names = [fitted(name, NARROW_LONGEST if narrow else LONGEST, size) for name in classes]
+        turned: dict[str, Any] = (
+            {"rotation": 90} if narrow else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        )
+        ax.set_xticks(range(k), names, fontsize=points(size), parse_math=False, **turned)
+        ax.set_yticks(range(k), names, fontsize=points(size), parse_math=False)
     else:
-        places = np.arange(0, k, 10 ** int(np.log10(k) - 0.6))
-        ax.set_xticks(places, places, fontsize=8)
-        ax.set_yticks(places, places, fontsize=8)
-    ax.set_xlabel("predicted class" if k <= NAMED else "number of the predicted class", fontsize=9)
-    ax.set_ylabel("true class" if k <= NAMED else "number of the true class", fontsize=9)
+        step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, k) if step * cell >= 0.5 or step >= k)
+        places = np.arange(0, k, step)
+        ax.set_xticks(places, places, fontsize=points(8))
+        ax.set_yticks(places, places, fontsize=points(8))
+    size = points(8 if narrow else 9)
+    ax.set_xlabel("predicted class" if named else "number of the predicted class", fontsize=size)
+    ax.set_ylabel("true class" if named else "number of the true class", fontsize=size)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import matplotlib
 import numpy as np
@@ -14,9 +14,12 @@ from matplotlib.patches import Rectangle
 from cnnviz.figures.finite import masked
 from cnnviz.figures.montage import Maps, map_columns, montage
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, default_style, page, place
+from cnnviz.figures.style import MARGIN, current_style, default_style, page, place, points, room, size_of
+from cnnviz.figures.text import width_of
 
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
+LINE = 0.12  # inches: an index of a row
+LEAST = 0.2  # inches: the least width of a map, unless rows have a meaning
 Indices = tuple[Sequence[int], Sequence[int]]  # of columns and rows
 LEFT, BELOW, ABOVE, RIGHT = 0.45, 0.4, 0.25, 0.95  # inches: row indices, column indices, panel name, color bar
 
@@ -34,7 +37,8 @@ def layout(panels: int, count: int, columns: int, side: tuple[int, int]) -> Layo
     """The layout of panels of `count` maps of size (h, w): wide grids are stacked, others are side by side."""
     rows, (h, w) = math.ceil(count / columns), side
     across, down = (1, panels) if columns * w > 1.5 * rows * h else (panels, 1)
-    cell = min(WIDTH / (columns * across), HEIGHT / (rows * down) * w / h, LARGEST)
+    width = min(WIDTH, room(WIDTH + across * LEFT + RIGHT) - across * LEFT - RIGHT)
+    cell = min(width / (columns * across), HEIGHT / (rows * down) * w / h, LARGEST)
     return Layout(across, down, columns * cell, rows * cell * h / w)
 
 
@@ -58,6 +62,9 @@ def grids(
     first = next(iter(panels.values()))
     columns = columns or map_columns(len(first))
     plan = layout(len(panels), len(first), columns, first.shape[1:3])
+    while columns > 4 and plan.width / columns < LEAST and not any(axes):  # longer rows would be too small
+        columns = math.ceil(columns / 2)
+        plan = layout(len(panels), len(first), columns, first.shape[1:3])
     figure, places, (left, height) = panel_places(list(panels), plan, RIGHT, title)
     for ax, maps in zip(places, panels.values(), strict=True):
         draw_grid(ax, maps, scale, columns, axes, indices)
@@ -82,7 +89,7 @@ def panel_places(
         row, column = divmod(i, plan.across)
         bottom = (plan.down - 1 - row) * down + BELOW
         places.append(place(figure, column * across + LEFT, bottom, plan.width, plan.height))
-        places[-1].set_title(name, fontsize=9, loc="left", parse_math=False)
+        places[-1].set_title(name, fontsize=points(9), loc="left", pad=points(4), parse_math=False)
     return figure, places, (plan.across * across, plan.down * down - BELOW - above)
 
 
@@ -100,10 +107,10 @@ def draw_grid(
     """
     maps = masked(maps)
     if maps.ndim == 4:
-        ax.imshow(montage(_as_rgb(maps, scale), columns, fill=1.0), aspect="auto", interpolation="none")
+        ax.imshow(montage(_as_rgb(maps, scale), columns, fill=1.0), aspect="auto")
     else:
         tiles = montage(scale.clipped(maps), columns)
-        ax.imshow(tiles, cmap=scale.colormap, norm=scale.norm, aspect="auto", interpolation="none")
+        ax.imshow(tiles, cmap=scale.colormap, norm=scale.norm, aspect="auto")
     ax.set_axis_off()
     _cover_blank(ax, len(maps), columns)
     _mark_missing(ax, maps, columns)
@@ -115,7 +122,7 @@ def _mark_missing(ax: Axes, maps: Maps, columns: int) -> None:
     rows = math.ceil(len(maps) / columns)
     for i in np.flatnonzero(np.isnan(maps).all(tuple(range(1, maps.ndim)))):
         at = (i % columns + 0.5) / columns, 1 - (i // columns + 0.5) / rows
-        ax.text(*at, "NaN", transform=ax.transAxes, ha="center", va="center", fontsize=6)
+        ax.text(*at, "NaN", transform=ax.transAxes, ha="center", va="center", fontsize=points(6))
 
 
 def _cover_blank(ax: Axes, count: int, columns: int) -> None:
@@ -129,18 +136,21 @@ def _cover_blank(ax: Axes, count: int, columns: int) -> None:
 def print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str], indices: Indices | None = None) -> None:
     """Indices along two sides as plain text, which takes a quarter of the time of ticks."""
     across, down = indices or (range(columns), range(0, rows * columns, 1 if any(axes) else columns))
-    for column in range(0, columns, math.ceil(columns / 32)):
-        _beside(ax, ((column + 0.5) / columns, 0.0), (0.0, -2.0), str(across[column]), va="top", ha="center")
-    for row in range(0, rows, math.ceil(rows / 32)):
-        _beside(ax, (0.0, 1 - (row + 0.5) / rows), (-4.0, 0.0), str(down[row]), va="center", ha="right")
-    _beside(ax, (0.5, 0.0), (0.0, -13.0), axes[0], va="top", ha="center")
-    _beside(ax, (0.0, 0.5), (-18.0, 0.0), axes[1], va="center", ha="right", rotation=90)
+    page_width, page_height = size_of(cast(Figure, ax.figure))
+    cell = page_width * ax.get_position().width / columns, page_height * ax.get_position().height / rows
+    widest = max(width_of(str(label), 7, current_style().font) for label in across)
+    for column in range(0, columns, max(math.ceil(columns / 32), math.ceil(1.2 * widest / cell[0]))):
+        _beside(ax, ((column + 0.5) / columns, 0.0), (0.0, points(-2)), str(across[column]), va="top", ha="center")
+    for row in range(0, rows, max(math.ceil(rows / 32), math.ceil(LINE / cell[1]))):
+        _beside(ax, (0.0, 1 - (row + 0.5) / rows), (points(-4), 0.0), str(down[row]), va="center", ha="right")
+    _beside(ax, (0.5, 0.0), (0.0, points(-13)), axes[0], va="top", ha="center")
+    _beside(ax, (0.0, 0.5), (points(-18), 0.0), axes[1], va="center", ha="right", rotation=90)
 
 
-def _beside(ax: Axes, place: tuple[float, float], points: tuple[float, float], text: str, **options: Any) -> None:
-    """Writes the text at `place`, in fractions of the axes, moved by `points`."""
+def _beside(ax: Axes, place: tuple[float, float], offset: tuple[float, float], text: str, **options: Any) -> None:
+    """Writes the text at `place`, in fractions of the axes, moved by an offset in points."""
     if text:
-        ax.annotate(text, place, points, "axes fraction", "offset points", fontsize=7, color="0.35", **options)
+        ax.annotate(text, place, offset, "axes fraction", "offset points", fontsize=points(7), color="0.35", **options)
 
 
 def _as_rgb(maps: Float[np.ndarray, "n h w rgb"], scale: Scale) -> Float[np.ndarray, "n h w rgb"]:

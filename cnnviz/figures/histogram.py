@@ -8,9 +8,20 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.finite import finite, in_words, moments
-from cnnviz.figures.style import BLUE, GREEN, VERMILLION, default_style, page, shortened, tidy
+from cnnviz.figures.style import (
+    BLUE,
+    GREEN,
+    VERMILLION,
+    default_style,
+    is_narrow,
+    page,
+    points,
+    shortened,
+    tidy,
+)
 
 Values = Float[np.ndarray, "..."]
 Sets = Mapping[str, Values]
@@ -73,30 +84,33 @@ def histograms(sets: Sets | Values, *, title: str = "", label: str = "weight") -
     of densities.
     """
     sets = sets if isinstance(sets, Mapping) else {"": sets}
-    figure = page(7.0, 2.7 if len(sets) == 1 else 5.2, title)
-    grid = figure.add_gridspec(min(len(sets), 2), len(sets))
+    down, across = (len(sets) + 1, 1) if is_narrow() else (2, len(sets))
+    figure = page(7.0, 2.7 if len(sets) == 1 else max(5.2, 1.7 * down), title)
+    grid = figure.add_gridspec(down if len(sets) > 1 else 1, across)
     for i, ((name, values), color) in enumerate(zip(sets.items(), itertools.cycle(COLORS), strict=False)):
-        _draw_counts(tidy(figure.add_subplot(grid[0, i])), own_histogram(values), color)
+        _draw_counts(tidy(figure.add_subplot(grid[i, 0] if is_narrow() else grid[0, i])), own_histogram(values), color)
         words = in_words(*moments(values))
         words = f"{shortened(name, 24)}, in ten bins of its own\n{words}" if name else words
-        figure.axes[-1].set_title(words, fontsize=8.5, loc="left", parse_math=False)
+        figure.axes[-1].set_title(words, fontsize=points(8.5), loc="left", parse_math=False)
         figure.axes[-1].set_xlabel(label)
     figure.axes[0].set_ylabel("count")
     if len(sets) > 1:
-        _draw_densities(tidy(figure.add_subplot(grid[1, :])), shared_histograms(sets), label)
+        _draw_densities(tidy(figure.add_subplot(grid[-1, :])), shared_histograms(sets), label)
     return figure
 
 
 def _draw_counts(ax: Axes, histogram: Histogram, color: str) -> None:
     """Bars with their counts above them."""
     counts, edges = histogram
-    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7, "ha": "center"}
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": points(7), "ha": "center"}
     is_long = counts.max() >= 10_000
     ax.stairs(counts, edges, fill=True, facecolor=color, alpha=0.55, edgecolor=color)
     ax.vlines(edges[1:-1], 0, np.minimum(counts[1:], counts[:-1]), color="white", linewidth=0.6)
     for count, middle in zip(counts, (edges[1:] + edges[:-1]) / 2, strict=True):
-        ax.annotate(f"{count:,}", (middle, count), (0, 2), rotation=90 * is_long, **style)
+        ax.annotate(f"{count:,}", (middle, count), (0, points(2)), rotation=90 * is_long, **style)
     ax.margins(y=0.3 if is_long else 0.12)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.tick_params(labelsize=points(8))
     ax.set_ylim(bottom=0)
 
 
@@ -106,9 +120,11 @@ def _draw_densities(ax: Axes, found: Mapping[str, Histogram], label: str) -> Non
     for i, ((name, histogram), color, line) in enumerate(styles):
         style = {"linewidth": 1.8, "linestyle": line} if i else {"fill": True, "facecolor": color, "alpha": 0.55}
         ax.stairs(histogram.density, histogram.edges, label=shortened(name, 40), edgecolor=color, **style)
-    ax.set_title(f"as densities, on the same {len(next(iter(found.values())).counts)} bins", fontsize=8.5, loc="left")
+    ax.set_title(
+        f"as densities, on the same {len(next(iter(found.values())).counts)} bins", fontsize=points(8.5), loc="left"
+    )
     ax.set_xlabel(label)
     ax.set_ylabel("density")
-    legend = ax.legend(frameon=False, fontsize=9)
+    legend = ax.legend(frameon=False, fontsize=points(8 if is_narrow() else 9))
     for text in legend.get_texts():
         text.set_parse_math(False)

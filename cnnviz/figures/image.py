@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz.figures.style import NARROWEST, default_style, page, shortened
+from cnnviz.figures.style import NARROWEST, default_style, fitted, page, points, room
 
 Pixels = UInt8[np.ndarray, "h w c"]
 Shown = Shaped[np.ndarray, "*sides c"]  # pixels, or a signal [t c] of any type
 Extent = tuple[float, float, float, float]  # left, right, bottom, top
-SIDE = 1.4  # inches: the width of an image in a gallery
+SIDE, SMALL = 1.4, 0.84  # inches: the width of an image in a gallery, and on a narrow page
 
 
 def draw_image(ax: Axes, pixels: Shown, extent: Extent | None = None) -> None:
@@ -25,7 +25,7 @@ def draw_image(ax: Axes, pixels: Shown, extent: Extent | None = None) -> None:
     if pixels.ndim == 2:
         return draw_signal(ax, pixels, extent or (0.0, 1.0, 0.0, 1.0))
     shown = pixels if pixels.shape[-1] == 3 else pixels[..., 0]
-    ax.imshow(shown, cmap="gray_r", vmin=0, vmax=255, interpolation="none", extent=extent)
+    ax.imshow(shown, cmap="gray_r", vmin=0, vmax=255, extent=extent)
     ax.set_axis_off()
 
 
@@ -38,8 +38,8 @@ def draw_signal(ax: Axes, signal: Shown, extent: Extent) -> None:
     edge = 0.5 * (right - left) / len(signal)  # a value stands in the middle of its sample
     x = np.linspace(left + edge, right - edge, len(signal))
     for channel in np.moveaxis(bottom + (0.06 + 0.88 * level) * (top - bottom), 1, 0):
-        ax.plot(x, channel, color="white", linewidth=2.4)  # a halo, for the curve to be seen on any map
-        ax.plot(x, channel, color="0.1", linewidth=0.9)
+        ax.plot(x, channel, color="white", linewidth=points(2.4))  # a halo, for the curve to be seen on any map
+        ax.plot(x, channel, color="0.1", linewidth=points(0.9))
     ax.set_axis_off()
 
 
@@ -47,7 +47,8 @@ def draw_signal(ax: Axes, signal: Shown, extent: Extent) -> None:
 def image(pixels: Pixels, *, title: str = "") -> Figure:
     """One image, large."""
     h, w, _ = pixels.shape
-    figure = page(NARROWEST, 4.2 * h / max(h, w), title)
+    side = min(4.2, room(NARROWEST))
+    figure = page(NARROWEST, side * h / max(h, w), title)
     ax = figure.subplots()
     draw_image(ax, pixels)
     # a frame, as a white image has no visible edge
@@ -61,20 +62,22 @@ def gallery(
     images: Shaped[np.ndarray, "n *sides c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
 ) -> Figure:
     """Images row by row, each above its label of one or more lines."""
-    columns = min(columns, len(images))
+    narrow = room(columns * 1.1 * SIDE) < columns * 1.1 * SIDE - 0.2
+    side, size = (SMALL, 7) if narrow else (SIDE, 8)
+    columns = min(columns, len(images), int(room(columns * 1.1 * side) / (1.1 * side) + 0.1))
     rows = math.ceil(len(images) / columns)
     lines = max(label.count("\n") + 1 for label in labels)
     tall = images.shape[1] / images.shape[2] if images.ndim == 4 else 0.4
-    step = tall + 0.115 * lines + 0.08  # a cell's height, in widths of an image
+    step = tall + (0.02 * size * lines + 0.11) / side  # a cell's height, in widths of an image
     across = columns * 1.1 - 0.1
-    figure = page(across * SIDE, rows * step * SIDE, title)
+    figure = page(across * side, rows * step * side, title)
     ax = figure.subplots()
     for i, (pixels, label) in enumerate(zip(images, labels, strict=True)):
         x, y = i % columns * 1.1, i // columns * step
         bottom = y + tall
         draw_image(ax, pixels, (x, x + 1, bottom, y))
-        short = "\n".join(shortened(line, 22) for line in label.splitlines())
-        ax.text(x, bottom + 0.02, short, fontsize=8, va="top", linespacing=1.15, parse_math=False)
+        short = "\n".join(fitted(line, 1.06 * side, size) for line in label.splitlines())
+        ax.text(x, bottom + 0.02, short, fontsize=points(size), va="top", linespacing=1.15, parse_math=False)
     ax.set_xlim(0, across)
     ax.set_ylim(rows * step, 0)
     ax.set_anchor("W")

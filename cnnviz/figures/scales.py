@@ -1,6 +1,7 @@
 """Color scales: one scale for all values that are to be compared."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -10,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
+from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.finite import finite
-from cnnviz.figures.style import GUTTER
+from cnnviz.figures.style import GUTTER, points
 
 Values = Float[np.ndarray, "..."]
 
@@ -67,6 +69,23 @@ def _rounded_up(value: float) -> float:
     return round(math.ceil(round(value * 10.0**digits, 6)) / 10.0**digits, digits)
 
 
+def round_ticks(scale: Scale) -> list[float]:
+    """About five round numbers on the scale."""
+    ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(scale.low, scale.high)
+    return [float(tick) for tick in ticks if scale.low <= tick <= scale.high]
+
+
+def in_digits(value: float) -> str:
+    """A number with at most three digits, with a minus sign."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def scales_of(maps: Float[np.ndarray, "n *sides"]) -> list[Scale]:
+    """A scale for each map by its own values; all are centered on zero if any map has a negative value."""
+    is_signed = scale_of(maps).low < 0
+    return [symmetric(scale.high) if is_signed else scale for scale in map(scale_of, maps)]
+
+
 def print_scale(
     ax: Axes,
     scale: Scale,
@@ -75,19 +94,20 @@ def print_scale(
     colormap: Colormap | None = None,
     clipped: bool = False,
     horizontal: bool = False,
+    ends: Sequence[str] = (),
 ) -> None:
     """Fills the axes with the scale as a color bar, with pointed ends if values are `clipped`.
 
-    A horizontal bar is short, so only its ends are numbered.
+    Numbers are round ones; a horizontal bar is short, so only its ends have numbers, or the names `ends`.
     """
     pointed = ("both" if scale.low < 0 else "max") if clipped else "neither"
     mappable = ScalarMappable(scale.norm, colormap or scale.colormap)
     orientation = "horizontal" if horizontal else "vertical"
     bar = Colorbar(ax, mappable, orientation=orientation, extend=pointed, extendfrac=0.05)
-    ticks = np.linspace(scale.low, scale.high, 2 if horizontal else 5)  # both ends included
-    bar.set_ticks(list(ticks), labels=[f"{tick:.3g}".replace("-", "−") for tick in ticks])
-    bar.set_label(label, fontsize=8)
-    ax.tick_params(labelsize=8, length=2)
+    ticks = [scale.low, scale.high] if horizontal else round_ticks(scale)
+    bar.set_ticks(ticks, labels=ends or [in_digits(tick) for tick in ticks])
+    bar.set_label(label, fontsize=points(8))
+    ax.tick_params(labelsize=points(8), length=points(2))
     if horizontal:  # the numbers stay within the bar, so that those of neighboring bars do not overlap
         first, last = ax.get_xticklabels()
         first.set_horizontalalignment("left")

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.grids import BELOW, Indices, layout, panel_places, print_indices
 from cnnviz.figures.montage import map_columns
-from cnnviz.figures.scales import Scale
-from cnnviz.figures.style import BLUE, default_style, place
+from cnnviz.figures.scales import Scale, in_digits
+from cnnviz.figures.style import BLUE, default_style, place, points
 
 Curves = Float[np.ndarray, "n t"]
 CELL, RIGHT = (3, 5), 0.75  # a cell's height and width in proportion; inches for the printed scale
@@ -55,9 +55,9 @@ def _draw(ax: Axes, curves: Curves, scale: Scale, columns: int) -> None:
     y = bottom[:, None] + 0.06 + 0.88 * level
     zero = bottom + 0.06 + 0.88 * (0 - scale.low) / (scale.high - scale.low)
     ax.add_collection(LineCollection([[(c, z), (c + 1, z)] for c, z in zip(column, zero, strict=True)], colors="0.8"))
-    ax.add_collection(LineCollection(list(np.stack([x, y], -1)), colors=BLUE, linewidths=1.1))
+    ax.add_collection(LineCollection(list(np.stack([x, y], -1)), colors=BLUE, linewidths=points(1.1)))
     edges = [[(c, b), (c + 1, b), (c + 1, b + 1), (c, b + 1), (c, b)] for c, b in zip(column, bottom, strict=True)]
-    ax.add_collection(LineCollection(edges, colors="0.75", linewidths=0.6, clip_on=False))
+    ax.add_collection(LineCollection(edges, colors="0.75", linewidths=points(0.6), clip_on=False))
     ax.set_xlim(0, columns)
     ax.set_ylim(0, rows)
     ax.set_axis_off()
@@ -67,10 +67,10 @@ def _print_ends(ax: Axes, scale: Scale, label: str) -> None:
     """A ruler of one frame's height with the ends of the scale and zero."""
     ax.set_ylim(scale.low - 0.068 * (scale.high - scale.low), scale.high + 0.068 * (scale.high - scale.low))
     ticks = sorted({scale.low, 0.0, scale.high})
-    ax.set_yticks(ticks, labels=[f"{tick:.3g}".replace("-", "−") for tick in ticks])
+    ax.set_yticks(ticks, labels=[in_digits(tick) for tick in ticks])
     ax.yaxis.tick_right()
     ax.yaxis.set_label_position("right")
-    ax.set_ylabel(label, fontsize=8)
-    ax.tick_params(labelsize=8, length=2)
+    ax.set_ylabel(label, fontsize=points(8))
+    ax.tick_params(labelsize=points(8), length=points(2))
     ax.set_xticks([])
     ax.spines[["top", "bottom", "left"]].set_visible(False)

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from cnnviz.figures.finite import finite
-from cnnviz.figures.style import BLUE, VERMILLION, default_style, page, shortened, tidy
+from cnnviz.figures.style import BLUE, VERMILLION, default_style, fitted, folded, is_narrow, page, points, room, tidy
 
 Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # set -> means, standard deviations
 STYLES = [{"color": BLUE, "marker": "o"}, {"facecolor": "none", "edgecolor": VERMILLION, "marker": "s"}]
-MOST_PANELS, LONGEST = 6, 40  # layers, characters of their names
+MOST_PANELS = 6  # layers
 ROW = 0.28  # inches
 
 
@@ -30,30 +30,38 @@ def statistics(panels: Mapping[str, Points], *, title: str = "") -> Figure:
 @default_style()
 def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 3) -> Figure:
     """One panel per layer: each set's kernels as points, x the mean and y the standard deviation, on shared axes."""
-    columns = 2 if len(panels) == 4 else min(columns, len(panels))
+    columns = min(2 if len(panels) == 4 else columns, len(panels), int(room(columns * 2.7) / 1.7))
     rows = math.ceil(len(panels) / columns)
-    side = 3.4 if columns <= 2 else 2.7
+    side = min(3.4 if columns <= 2 else 2.7, room(columns * 3.4) / columns)
     figure = page(columns * side + 0.4, rows * side + 0.4, title)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, (name, sets) in zip(grid.flat, panels.items(), strict=False):
         for (set_name, (means, deviations)), style in zip(sets.items(), STYLES, strict=False):
             known = np.isfinite(means) & np.isfinite(deviations)
-            ax.scatter(means[known], deviations[known], s=18, alpha=0.75, linewidths=0.9, label=set_name, **style)
+            ax.scatter(
+                means[known],
+                deviations[known],
+                s=points(points(18.0)),
+                alpha=0.75,
+                linewidths=points(0.9),
+                label=set_name,
+                **style,
+            )
         ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
-        ax.set_title(shortened(name, int(side * 12)), fontsize=9, parse_math=False)
+        ax.set_title(fitted(name, side - 0.6, 9), fontsize=points(9), parse_math=False)
         tidy(ax)
         ax.xaxis.set_major_locator(MaxNLocator(4))
-        ax.tick_params(labelsize=8, labelbottom=True)
+        ax.tick_params(labelsize=points(8), labelbottom=True)
     for ax in grid.flat[max(len(panels) - columns, 0) : len(panels)]:
-        ax.set_xlabel("mean", fontsize=9)
+        ax.set_xlabel("mean", fontsize=points(9))
     for ax in grid.flat[len(panels) :]:
         ax.remove()
     for ax in grid[:, 0]:
-        ax.set_ylabel("standard deviation", fontsize=9)
+        ax.set_ylabel("standard deviation", fontsize=points(9))
     every = [deviations for sets in panels.values() for _, deviations in sets.values()]
     highest = max(float(finite(deviations).max(initial=0)) for deviations in every)
     grid.flat[0].set_ylim(0, 1.08 * highest or 1.0)
-    grid.flat[0].legend(fontsize=8, frameon=False)
+    grid.flat[0].legend(fontsize=points(8), frameon=False)
     return figure
 
 
@@ -65,20 +73,22 @@ def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
     """
     figure = page(8.6, ROW * len(panels) + 0.8, title)
     left, right = figure.subplots(1, 2, sharey=True)
-    sets = dict.fromkeys(name for points in panels.values() for name in points)
+    sets = dict.fromkeys(name for own in panels.values() for name in own)
     for name, color, shift in zip(sets, (BLUE, VERMILLION), (-0.2, 0.2), strict=False):
-        points = {y + shift: points[name] for y, points in enumerate(panels.values()) if name in points}
-        _draw_ticks(left, {y: means[np.isfinite(means)] for y, (means, _) in points.items()}, color, name)
-        known = {y: deviations[np.isfinite(deviations) & (deviations > 0)] for y, (_, deviations) in points.items()}
+        rows = {y + shift: own[name] for y, own in enumerate(panels.values()) if name in own}
+        _draw_ticks(left, {y: means[np.isfinite(means)] for y, (means, _) in rows.items()}, color, name)
+        known = {y: deviations[np.isfinite(deviations) & (deviations > 0)] for y, (_, deviations) in rows.items()}
         _draw_ticks(right, known, color, name)
     _style_rows(left, list(panels), "mean")
     _style_rows(right, list(panels), "standard deviation (logarithmic axis)")
     left.axvline(0, color="0.75", linewidth=0.8, zorder=0)
     right.set_xscale("log")
-    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.xaxis.set_major_locator(LogLocator(subs=(1,) if is_narrow() else (1, 2, 5)))
+    if is_narrow():
+        left.xaxis.set_major_locator(MaxNLocator(2))
     right.xaxis.set_major_formatter("{x:g}")
     right.xaxis.set_minor_formatter("")
-    right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8, frameon=False)
+    right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=points(8), frameon=False)
     return figure
 
 
@@ -86,16 +96,24 @@ def _draw_ticks(ax: Axes, rows: Mapping[float, Float[np.ndarray, " n"]], color: 
     """The values of each row as vertical ticks at the height that is its key."""
     x = np.concatenate([*rows.values()])
     y = np.repeat([*rows], [len(values) for values in rows.values()])
-    ax.plot(x, y, "|", color=color, markersize=72 * ROW * 0.34, markeredgewidth=0.8, alpha=0.6, label=name)
+    ax.plot(
+        x, y, "|", color=color, markersize=points(72 * ROW * 0.34), markeredgewidth=points(0.8), alpha=0.6, label=name
+    )
 
 
 def _style_rows(ax: Axes, names: Sequence[str], label: str) -> None:
     """Names the rows, separates them by thin lines, and labels the axis."""
-    ax.set_yticks(range(len(names)), [shortened(name, LONGEST) for name in names], fontsize=8, parse_math=False)
+    size = 7 if is_narrow() else 8
+    ax.set_yticks(
+        range(len(names)),
+        ["\n".join(folded(name, 0.25 * room(8.6), size)[:2]) for name in names],
+        fontsize=points(size),
+        parse_math=False,
+    )
     ax.set_ylim(len(names) - 0.5, -0.5)
     for y in range(1, len(names)):
         ax.axhline(y - 0.5, color="0.9", linewidth=0.8, zorder=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    ax.tick_params(axis="x", labelsize=8)
-    ax.set_xlabel(label, fontsize=9)
+    ax.tick_params(axis="x", labelsize=points(8))
+    ax.set_xlabel(label.replace(" (", "\n(") if is_narrow() else label, fontsize=points(8 if is_narrow() else 9))

@@ -1,37 +1,81 @@
 """Tables as figures: text flush left, numbers flush right, a rule above the last row."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.style import default_style, page
+from cnnviz.figures.style import MARGIN, current_style, default_style, folded, page, place, points, room
+from cnnviz.figures.text import Size, width_of
 
-ROW, CHARACTER, GAP = 0.22, 0.088, 0.3  # inches
+Row = Sequence[str]  # a cell has a line for each line of its text
+
+
+class Look(NamedTuple):
+    """The size of text in points, and in inches the gap after a column and a line's height."""
+
+    size: Size
+    gap: float
+    row: float
+
+
+LARGE, SMALL = (
+    Look(9, 0.3, 0.22),
+    (Look(7, 0.14, 0.15), Look(6.5, 0.08, 0.14), Look(6, 0.06, 0.13), Look(5, 0.05, 0.12)),
+)
+LEAST, MOST = 0.7, 0.9  # inches: of a folded table, the first column at least and other columns of words at most
 
 
 @default_style()
-def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Sequence[int] = (), title: str = ""
-) -> Figure:
-    """The rows under the header; `numeric` columns are flush right, and the last row is a total."""
-    widths = [max(len(row[i]) for row in [header, *rows]) * CHARACTER + GAP for i in range(len(header))]
-    figure = page(sum(widths), ROW * (len(rows) + 1.6), title)
-    ax = figure.subplots()
-    ax.set(xlim=(0, max(sum(widths), figure.get_figwidth())), ylim=(len(rows) + 0.9, -0.7))
+def table(header: Row, rows: Sequence[Row], *, numeric: Sequence[int] = (), title: str = "") -> Figure:
+    """The rows under the header; `numeric` columns are flush right, and the last row is a total.
+
+    Where the page is too narrow, text is smaller, and headings and words take several lines.
+    """
+    every, look = [header, *rows], LARGE
+    if sum(_widths(every, look)) + MARGIN > room(sum(_widths(every, look)) + MARGIN):
+        compact = [(_compact(every, numeric, small), small) for small in SMALL]
+        fits = lambda rows, small: sum(_widths(rows, small)) - small.gap <= room(0) - 2 * MARGIN
+        every, look = next((pair for pair in compact if fits(*pair)), compact[-1])
+    widths = _widths(every, look)
+    lines = [max(cell.count("\n") + 1 for cell in cells) for cells in every]
+    height, width = look.row * (sum(lines) + 0.6), sum(widths)
+    figure = page(width + MARGIN, height, title, arranged=False)
+    ax = place(figure, MARGIN, 0.0, room(width + MARGIN) - MARGIN, height)
+    ax.set(xlim=(0, room(width + MARGIN) - MARGIN), ylim=(height, 0))
     ax.set_axis_off()
-    for i, row in enumerate([header, *rows]):
-        _draw_row(ax, i, row, widths, numeric, bold=i in (0, len(rows)))
-    for y in (0.5, len(rows) - 0.5):
-        ax.hlines(y, 0, sum(widths) - GAP, color="0.3", linewidth=0.8)
+    top = 0.3 * look.row
+    for i, cells in enumerate(every):
+        _draw_row(ax, top, cells, widths, numeric, look, bold=i in (0, len(rows)))
+        top += look.row * lines[i]
+        if i in (0, len(rows) - 1):
+            ax.hlines(top, 0, width - look.gap, color="0.3", linewidth=points(0.8))
     return figure
 
 
+def _compact(rows: Sequence[Row], numeric: Sequence[int], look: Look) -> list[list[str]]:
+    """The rows with headings in lines of one word, and with words folded so that the columns fit the page."""
+    fold = lambda text, width: "\n".join(folded(text, width, look.size))
+    found = [[heading.replace(" ", "\n") for heading in rows[0]], *map(list, rows[1:])]
+    for cells in found[1:]:
+        cells[1:] = [cell if i in numeric else fold(cell, MOST) for i, cell in enumerate(cells[1:], 1)]
+    free = room(0) - 2 * MARGIN - sum(_widths([cells[1:] for cells in found], look)) - look.gap
+    return [[fold(cells[0], max(LEAST, free)), *cells[1:]] for cells in found]
+
+
+def _widths(rows: Sequence[Row], look: Look) -> list[float]:
+    """The width of each column in inches, with the gap after it."""
+    font = current_style().font
+    width = lambda cell: max(width_of(line, look.size, font, "bold") for line in cell.split("\n"))
+    return [max(map(width, column)) + look.gap for column in zip(*rows, strict=True)]
+
+
 def _draw_row(
-    ax: Axes, y: int, row: Sequence[str], widths: Sequence[float], numeric: Sequence[int], *, bold: bool
+    ax: Axes, top: float, cells: Row, widths: Sequence[float], numeric: Sequence[int], look: Look, *, bold: bool
 ) -> None:
-    for i, text in enumerate(row):
+    style = {"fontsize": points(look.size), "fontweight": "bold" if bold else "normal", "linespacing": 1.25}
+    for i, text in enumerate(cells):
         left = sum(widths[:i])
-        x, side = (left + widths[i] - GAP, "right") if i in numeric else (left, "left")
-        weight = "bold" if bold else "normal"
-        ax.text(x, y, text, ha=side, va="center", fontsize=9, fontweight=weight, parse_math=False)
+        x, side = (left + widths[i] - look.gap, "right") if i in numeric else (left, "left")
+        ax.text(x, top, text, ha=side, va="top", parse_math=False, **style)

@@ -33,7 +33,7 @@ class Flow:
         return [value for value in dict.fromkeys(node.inputs) if value in self.depends]
 
     def root(self, node: Node) -> Value | None:
-        """The last value through which all paths from the sources to the node go; None if there is none."""
+        """The last value on every path from the sources to the node; None if there is none."""
         first, *others = self.read(node)
         root: Value | None = first
         for other in others:

@@ -18,7 +18,7 @@ LABEL = re.compile(r"<([^<>]*)>/?")
 
 
 def label(text: str) -> AbstractContextManager:
-    """The context in which all that is traced has this label, inside the labels around it."""
+    """A context in which everything that is traced has this label, inside the labels around it."""
     return jax.named_scope(f"<{quote(text, safe='/#!*@')}>")
 
 

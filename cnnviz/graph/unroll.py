@@ -12,7 +12,7 @@ ITERATION = "*"  # the first character of the label that has an iteration's numb
 
 
 def is_short_scan(equation: JaxprEqn, longest: int) -> bool:
-    """Whether the equation is a scan of at most so many iterations."""
+    """Whether the equation is a scan of at most this number of iterations."""
     return equation.primitive.name == "scan" and 0 < equation.params["length"] <= longest
 
 

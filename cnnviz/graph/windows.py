@@ -25,7 +25,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Scattered:
-    """Each value depends on at most so many neighboring pixels, but its index does not tell which, as after flattening.
+    """Each value depends on a bounded number of neighboring pixels that its index does not tell, as after flattening.
 
     `reach` is the distance of the last pixel from the first.
     """

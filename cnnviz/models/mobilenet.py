@@ -108,7 +108,7 @@ class MobileNet(nn.Module):
 
 
 def _stage(numbers: Any) -> Stage:
-    """The stage that a tuple of numbers describes; raises InputError if it is none."""
+    """The stage that a tuple of numbers describes; raises InputError for anything else."""
     if (
         not isinstance(numbers, tuple)
         or not 4 <= len(numbers) <= 5

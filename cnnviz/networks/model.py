@@ -36,7 +36,7 @@ def of_model(
         model, own = probe.from_nnx(model)
         variables = own if variables is None else variables
     if variables is None:
-        raise InputError(f"A network needs the variables of its model; {name} came without.")
+        raise InputError(f"A network needs the variables of its model; {name} was given none.")
     shape: Any = tuple(image_shape)
     prepare = prepare or Prepare()
     prepare.check(shape[-1])
@@ -52,7 +52,7 @@ def of_model(
 class Drawn(Sequence[Variables]):
     """The variables of an untrained twin as a sequence of one, drawn when they are first used."""
 
-    def __init__(self, model: Any, image_shape: tuple[int, int, int], seed: int):
+    def __init__(self, model: Any, image_shape: tuple[int, ...], seed: int):
         self.model, self.image_shape, self.seed = model, image_shape, seed
 
     @cached_property

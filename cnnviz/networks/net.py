@@ -105,7 +105,7 @@ class Net:
         return next(layer for layer in self.layers if layer.name == name)
 
     def find(self, asked: LayerNames) -> list[Layer]:
-        """The layers that are meant, one or several; raises InputError if there is none."""
+        """The layers of this name, pattern, kind or number; raises InputError if there are none."""
         names = find(asked, self.layers)
         return [layer for layer in self.layers if layer.name in names]
 

@@ -63,7 +63,10 @@ def open(
         own = {"image_shape": image_shape, "classes": classes, "prepare": prepare, "name": name, "seed": seed}
         return resolve(SOURCES, "model", "source of networks")(where, variables, **own)
     if variables is not None or image_shape is not None or classes or prepare != PREPARE or name is not None:
-        raise InputError(f"{where} is a place, whose network comes with variables, shape, classes and preparation.")
+        raise InputError(
+            f"{where} is a file or a run, which has its own variables, shape, classes, preparation and name; "
+            "leave these arguments out."
+        )
     asked = Where.read(where)
     if not asked.path.exists():
         raise InputError(f"{asked.path} does not exist; give a run's directory or a file ({', '.join(READERS)}).")

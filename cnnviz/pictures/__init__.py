@@ -9,6 +9,7 @@ PICTURES = {
     "kernels": "cnnviz.pictures.kernels:Kernels",
     "histograms": "cnnviz.pictures.histograms:Histograms",
     "activations": "cnnviz.pictures.activations:Activations",
+    "responses": "cnnviz.pictures.responses:Responses",
     "attribute": "cnnviz.pictures.attribute:Attributions",
     "curves": "cnnviz.pictures.curves:Curves",
     "predictions": "cnnviz.pictures.predictions:Predictions",

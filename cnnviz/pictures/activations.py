@@ -16,9 +16,9 @@ from cnnviz.figures.image import image
 from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
-from cnnviz.pictures.finite import missing
+from cnnviz.pictures.finite import missing, with_parameters_said
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
 from cnnviz.pictures.samples import each, samples
 from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
@@ -40,7 +40,8 @@ class Activations(OfImage, OfLayer, OneByOne):
 
     def of(self, net: Net, data: Data) -> list[Picture]:
         """The picture of each image, and one picture per layer, those asked for or at most four evenly spread."""
-        return each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+        drawn = each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+        return with_parameters_said(drawn, net)
 
     def pictures(self, net: Net, shown: Sample) -> list[Picture]:
         """The pictures of one image."""
@@ -67,7 +68,7 @@ def image_picture(shown: Sample) -> Picture:
     else:
         flat, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
         caption = f"{size(pixels.shape)} values from 0 to 255" + ("." if pixels.shape[-1] == 3 else ", 255 in black.")
-        draw, caption = partial(image, flat, title=shown.title), caption + sliced
+        draw, caption = partial(image, flat, title=shown.title), caption + sliced + shown_channel(pixels)
     return Picture("image", shown.title, caption, {"image": pixels}, draw, {"image": shown.subject}, axes)
 
 

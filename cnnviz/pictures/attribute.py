@@ -1,10 +1,8 @@
 """Attribution maps: which pixels the network's output depends on, by several methods side by side."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from pkgutil import resolve_name
 from typing import Any, ClassVar
 
 import jax
@@ -15,35 +13,22 @@ from cnnviz import probe
 from cnnviz.attribution import METHODS, Attribution, attribute, build
 from cnnviz.attribution.shapes import Method, image_sets
 from cnnviz.batching import Report, part
-from cnnviz.data import Dataset
-from cnnviz.errors import InputError
-from cnnviz.figures.attributions import Column, attributions
-from cnnviz.figures.finite import finite
-from cnnviz.figures.scales import scale_of
+from cnnviz.errors import InputError, check_known
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
+from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, row_titles, target_words
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.effort import affordable
+from cnnviz.pictures.finite import with_parameters_said
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Sample, Skipped
+from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped
 from cnnviz.pictures.predictions import class_names
 from cnnviz.pictures.samples import known, samples
-from cnnviz.pictures.slices import middle
 from cnnviz.pictures.two_classes import per_class
 
-WORDS = {"predicted": "the predicted class", "label": "the true class"}
+SCALES = ("own", "shared")
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
 MOST_COLUMNS, BASELINE = 8, 50
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One method's results for m members and n images: `maps [m n h w]`, `layers` by name, `gap [m n]` or None."""
-
-    method: Method
-    maps: np.ndarray
-    layers: Mapping[str, np.ndarray]
-    gap: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +41,10 @@ class Attributions(OfImage, OfLayer, Kind):
     """Methods with commas between them, or all."""
     target: str = "predicted"
     """What is explained: predicted, label, a class by name or number, or two with a comma (why this and not that)."""
+    scale: str = "own"
+    """own: each map on its own scale, whose end is printed under it; shared: all maps of a method on one."""
+    overlay: bool = False
+    """Draw the maps over the images, in gray."""
     seed: int = 0
     """The key of methods that draw at random."""
 
@@ -68,6 +57,7 @@ class Attributions(OfImage, OfLayer, Kind):
         For a run of several members each method has a column of means and one of standard deviations over the members.
         Raises Skipped if no method can explain the model, InputError if an option is not valid.
         """
+        check_known("scale", self.scale, SCALES)
         if self.layer is not None:
             net.find(self.layer)
         asked = samples(self, net, data)
@@ -84,9 +74,11 @@ class Attributions(OfImage, OfLayer, Kind):
             raise Skipped(" ".join(left_out.values()))
         if len(chosen) < len(asked):
             left_out[f"{len(asked) - len(chosen)} of {len(asked)} images"] = "This large network would take hours."
-        page = Page(self, net, known(data), chosen, row_titles(p, chosen, names), left_out)
-        parts = in_parts(explained)
-        return [page.matrix(part, numbered=len(parts) > 1) for part in parts]
+        words = self.target if self.target in WORDS else targets
+        page = Matrix(
+            self, net, known(data), chosen, target_words(words, names), row_titles(p, chosen, names), left_out
+        )
+        return with_parameters_said([page.picture(part) for part in in_parts(explained)], net)
 
     def labels(self, chosen: Sequence[Sample]) -> Int[np.ndarray, " n"]:
         """The labels of the images, -1 where there is none; raises InputError if they are explained and one lacks."""
@@ -161,119 +153,3 @@ def in_parts(explained: Mapping[str, Explained]) -> list[dict[str, Explained]]:
     names = list(explained)
     size = MOST_COLUMNS
     return [{name: explained[name] for name in names[i : i + size]} for i in range(0, len(names), size)]
-
-
-@dataclass(frozen=True)
-class Page:
-    """What all pictures of one call share."""
-
-    asked: Attributions
-    net: Net
-    dataset: Dataset | None
-    chosen: Sequence[Sample]
-    rows: list[str]
-    left_out: Mapping[str, str]
-
-    def matrix(self, explained: Mapping[str, Explained], numbered: bool) -> Picture:
-        """One picture of at most eight methods; its numbers are the raw maps and a `manifest` that describes them."""
-        asked, net = self.asked, self.net
-        images = np.stack([one.pixels for one in self.chosen])
-        what = WORDS.get(asked.target, asked.target)
-        title = f"{net.name} on {self.shown}: what {what} rests on"
-        columns, sides = columns_of(explained), SIDES[images.ndim - 2]
-        numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
-        for name, found in explained.items():
-            numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
-            numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
-        stem = f"attribute_{next(iter(explained))}" if numbered else "attribute"
-        pixels, drawn, sliced = images, columns, ""
-        if len(sides) == 3:
-            pixels, sliced = middle(images, 1)
-            drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
-        draw = partial(attributions, pixels, self.rows, drawn, title=title)
-        subject = {"network": net.name, "image": self.subject, "method": list(explained)}
-        axes = dict.fromkeys(explained, ("member", "image", *sides))
-        caption = caption_of(columns, explained, self.left_out) + sliced
-        return Picture(stem, title, caption, numbers, draw, subject, axes)
-
-    @property
-    def shown(self) -> str:
-        """The images in words."""
-        own = [one.title for one in self.chosen if one.original is not None]
-        count = len(self.chosen) - len(own)
-        title = self.dataset.title if self.dataset else ""
-        ours = [f"{count} {self.asked.split} image{'s' * (count > 1)} of {title}"] if count else []
-        return " and ".join(ours + (own if len(own) < 3 else [f"{len(own)} pictures"]))
-
-    @property
-    def subject(self) -> dict[str, Any]:
-        """The images as a picture's subject names them: by their numbers, or by their files."""
-        places = [one.subject for one in self.chosen]
-        index, files = ([place[key] for place in places if key in place] for key in ("index", "file"))
-        numbered = {**places[0], "index": index} if index and not files else {"index": index} if index else {}
-        return numbered | ({"file": files} if files else {})
-
-    def manifest(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
-        """Everything needed to reproduce the maps."""
-        asked, dataset = self.asked, self.dataset
-        data = {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": asked.split} if dataset else None
-        return {
-            "cnnviz": resolve_name("cnnviz:__version__"),
-            "run": self.net.name,
-            "dataset": data,
-            "images": [one.subject.get("index", one.subject.get("file")) for one in self.chosen],
-            "target": asked.target,
-            "seed": asked.seed,
-            "axes": ", ".join(("member", "image", *SIDES[len(self.net.image_shape) - 1])),
-            "methods": {
-                name: options_of(found.method) | {"at": list(found.layers)} for name, found in explained.items()
-            },
-        }
-
-
-def options_of(method: Method) -> dict[str, Any]:
-    """The method's options for JSON; arrays and methods are replaced by the names of their types."""
-    plain = lambda value: value if isinstance(value, str | int | float | tuple | None) else type(value).__name__
-    return {field.name: plain(getattr(method, field.name)) for field in fields(method)}
-
-
-def columns_of(explained: Mapping[str, Explained]) -> dict[str, Column]:
-    """One column per method, headed by its name and layers; of several members also their standard deviation."""
-    columns = {}
-    for name, found in explained.items():
-        heading = name + (f"\nat {', '.join(found.layers)}" if found.layers else "")
-        mean = found.maps.mean(0)
-        notes = [] if found.gap is None else [gap_of(float(gap)) for gap in found.gap.mean(0)]
-        columns[heading] = Column(mean, scale_of(mean), notes)
-        if len(found.maps) > 1:
-            deviation = found.maps.std(0, ddof=1)
-            columns[f"{name}\nsd of {len(found.maps)} seeds"] = Column(deviation, scale_of(deviation))
-    return columns
-
-
-def gap_of(gap: float) -> str:
-    """A completeness gap as the note under a map."""
-    return f"gap {gap:+.2g}".replace("-", "−") if np.isfinite(gap) else "gap NaN or infinite"
-
-
-def caption_of(columns: Mapping[str, Column], explained: Mapping[str, Explained], left_out: Mapping[str, str]) -> str:
-    """What the colors and the gaps mean, and what is clipped or left out."""
-    beyond = sum(column.scale.outside(column.maps) for column in columns.values())
-    total = sum(column.maps.size for column in columns.values())
-    words = [f"Raw values, each column on its own scale; {beyond:,} of {total:,} are clipped."]
-    if left := total - sum(finite(column.maps).size for column in columns.values()):
-        words.append(f"{left:,} of {total:,} values are NaN or infinite.")
-    if any(found.gap is not None for found in explained.values()):
-        words.append("A gap is the sum of the values minus the sum that completeness requires.")
-    if any(found.layers for found in explained.values()):
-        words.append("Maps of a layer are upsampled bilinearly.")
-    words += [f"Left out: {name}. {reason}" for name, reason in left_out.items()]
-    return " ".join(words)
-
-
-def row_titles(p: np.ndarray, chosen: Sequence[Sample], names: Sequence[str]) -> list[str]:
-    """Each image's predicted class with its probability, its true class, and its index or its file's name."""
-    said = [f"{names[row.argmax()]}, {row.max():.1%}" if np.isfinite(row).all() else "outputs are NaN" for row in p]
-    true = ["" if one.label is None or one.label >= len(names) else f"is {names[one.label]}" for one in chosen]
-    place = [f"image {one.subject['index']}" if one.original is None else one.title for one in chosen]
-    return ["\n".join(filter(None, lines)) for lines in zip(said, true, place, strict=True)]

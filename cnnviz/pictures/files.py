@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,89 @@ import numpy as np
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.files import FORMATS
-from cnnviz.pictures.picture import Numbers, Picture
+from cnnviz.pictures.latex import caption_file
+from cnnviz.pictures.page import Page
+from cnnviz.pictures.picture import SCREEN, Numbers, Picture
 
 USUAL = re.compile(r"[\w@+.]+(/[\w@+.]+)*")  # a layer's name, whose file name is that of no other layer
-LONGEST = 120  # bytes of a file's name, of which most systems allow 255
+MOST_METHODS = 3  # that a file's name lists
+LONGEST = 150  # bytes of a file's name, of which most systems allow 255
 
 
-def write(picture: Picture, folder: str | os.PathLike, format: str = "png", data: bool = False) -> list[Path]:
-    """Writes the picture, and with `data` its numbers as .npz, .csv or .json; returns the paths.
+def write(
+    picture: Picture,
+    folder: str | os.PathLike,
+    format: str = "png",
+    data: bool = False,
+    *,
+    page: Page = SCREEN,
+    variant: str = "",
+    about: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Writes the picture, for a paper its caption as .tex, and with `data` its numbers; returns the paths.
 
-    Raises InputError if the format is unknown or the folder cannot be created.
+    Numbers are .npz, .csv or .json. File names say what the picture shows; `variant` is added to them, and `about` to
+    the picture's metadata. Raises InputError if the format is unknown or the folder cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    stem = Path(folder) / _file_name(picture.name, picture.subject.get("layer", ""))
+    name = _file_name(
+        picture.name + shown(picture.name, picture.subject) + variant + page.suffix, picture.subject.get("layer", "")
+    )
+    folder = Path(folder)
     try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{stem.parent} cannot be a folder for pictures: {error.strerror}.") from error
-    written = [picture.save(stem.with_name(f"{stem.name}.{format}"))]
+        raise InputError(f"{folder} cannot be a folder for pictures: {error.strerror}.") from error
+    written = [picture.save(folder / f"{name}.{format}", page, about)]
+    if page.style == "paper":
+        written.append(folder / f"{name}.tex")
+        with atomic_write(written[-1]) as path:
+            path.write_text(caption_file(written[0].name, picture.title, picture.caption), encoding="utf-8")
     if data:
         kind = kind_of(picture.numbers)
-        written.append(stem.with_name(f"{stem.name}.{kind}"))
-        with atomic_write(written[1]) as path:
+        written.append(folder / f"{name}.{kind}")
+        with atomic_write(written[-1]) as path:
             WRITERS[kind](path, picture.numbers)
     return written
+
+
+def shown(name: str, subject: Mapping[str, Any]) -> str:
+    """What the name of a picture's file says besides `name`: image, target, methods and how they are drawn."""
+    parts = []
+    image = _of_image(subject.get("image", {}))
+    if image and not name.endswith(f"_{image}"):
+        parts.append(image)
+    parts += [str(subject[key]) for key in ("target",) if key in subject]
+    if methods := subject.get("method", ()):
+        parts.append(
+            "+".join(methods) if len(methods) <= MOST_METHODS else f"{methods[0]}+{len(methods) - 1}~{_digest(methods)}"
+        )
+    parts += subject.get("drawn", ())
+    return "".join(f"_{part}" for part in parts)
+
+
+def _of_image(image: Mapping[str, Any]) -> str:
+    """Images of a data set by their split and numbers, others by the names of their files."""
+    index = image.get("index", [])
+    numbers = str(index) if isinstance(index, int) else _spans(index)
+    files = [image["file"]] if isinstance(image.get("file"), str) else image.get("file", [])
+    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + [Path(file).stem for file in files])
+
+
+def _spans(indices: Sequence[int]) -> str:
+    """Indices as text: those that follow each other as 0-7, others as 1+5+9."""
+    spans: list[list[int]] = []
+    for index in indices:
+        if spans and index == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], index]
+        else:
+            spans.append([index])
+    return "+".join("-".join(map(str, span)) for span in spans)
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def kind_of(numbers: Numbers) -> str:
@@ -52,13 +110,12 @@ def kind_of(numbers: Numbers) -> str:
 def _file_name(name: str, layer: str = "") -> str:
     """The picture's name without characters that are special in paths, since layers may be called `a/b` or `../c`.
 
-    It ends in a digest of the layer's name if that is not of the usual form, so that `a/b`, `a-b` and `a b` differ.
+    It ends in a digest of all of it if the layer's name is unusual, so that `a/b`, `a-b` and `a b` differ.
     """
-    shown = re.sub(r"[^\w@.+-]+", "-", name).lstrip(".-") or "picture"
-    if (not layer or USUAL.fullmatch(layer)) and len(shown.encode()) <= LONGEST:
-        return shown
-    digest = hashlib.sha256((layer or name).encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{shown.encode()[:LONGEST].decode(errors='ignore')}~{digest}"
+    kept = re.sub(r"[^\w@.+-]+", "-", name).lstrip(".-") or "picture"
+    if (not layer or USUAL.fullmatch(layer)) and len(kept.encode()) <= LONGEST:
+        return kept
+    return f"{kept.encode()[:LONGEST].decode(errors='ignore')}~{_digest([name])}"
 
 
 def _write_npz(path: Path, numbers: Mapping[str, np.ndarray]) -> None:

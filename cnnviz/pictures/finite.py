@@ -1,12 +1,16 @@
 """Sentences on values that are NaN or infinite, which pictures count and leave out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels
 from cnnviz.figures.finite import finite
+from cnnviz.networks import Net
+from cnnviz.pictures.picture import Picture
 
 MEASURES = ("mean", "std", "min", "max")
 
@@ -27,3 +31,22 @@ def statistics(values: Float[np.ndarray, "..."]) -> dict[str, float]:
     """`kernels.statistics` of the finite values; all NaN if there are none."""
     kept = finite(values)
     return kernels.statistics(kept) if kept.size else dict.fromkeys(MEASURES, np.nan)
+
+
+def with_parameters_said(pictures: Sequence[Picture], net: Net) -> list[Picture]:
+    """The pictures, whose captions say which parameters of the network are NaN or infinite, if any are.
+
+    What follows from them need not be NaN: compiled for a CPU, max-pooling leaves NaN out.
+    """
+    counts: dict[str, int] = {}
+    for member in net.members:
+        for path, values in jax.tree_util.tree_leaves_with_path(member):
+            bad = np.size(values) - int(np.isfinite(np.asarray(values, np.float32)).sum())
+            name = "/".join(str(getattr(key, "key", key)) for key in path[1:])
+            counts |= {name: counts.get(name, 0) + bad} if bad else {}
+    if not counts:
+        return list(pictures)
+    named = ", ".join(f"{count:,} of {name}" for name, count in list(counts.items())[:3])
+    count, verb = sum(counts.values()), "is" if sum(counts.values()) == 1 else "are"
+    sentence = f" {count:,} of the parameters {verb} NaN or infinite ({named}), which spoils what follows from them."
+    return [replace(picture, caption=picture.caption + sentence) for picture in pictures]

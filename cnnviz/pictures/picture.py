@@ -16,9 +16,12 @@ from cnnviz.data import Dataset, Split
 from cnnviz.data.photograph import Photograph
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.files import FORMATS, encoded
+from cnnviz.figures.style import drawn_in
 from cnnviz.networks import Net
+from cnnviz.pictures.page import Page
 
 SPLITS = ("train", "test")
+SCREEN = Page()
 # the names of the sides of an image, and of a map, by how many there are
 NAMES = {1: ("time",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 SIDES = {1: ("time",), 2: ("row", "column"), 3: ("depth", "row", "column")}
@@ -50,18 +53,29 @@ class Picture:
     def __repr__(self) -> str:
         return f"Picture({self.name!r}: {self.title!r})"
 
-    def save(self, path: str | Path) -> Path:
-        """Writes the picture with its caption atomically; raises InputError if the path's suffix is unknown."""
+    def save(self, path: str | Path, page: Page = SCREEN, about: Mapping[str, Any] | None = None) -> Path:
+        """Writes the picture for this page atomically, with `about` in its metadata.
+
+        Raises InputError if the path's suffix is unknown or an option of the page is not valid.
+        """
         path = Path(path)
         if path.suffix[1:] not in FORMATS:
             raise unknown("format", path.suffix[1:], FORMATS)
         with atomic_write(path) as temporary:
-            temporary.write_bytes(self.encoded(path.suffix[1:]))
+            temporary.write_bytes(self.encoded(path.suffix[1:], page=page, about=about))
         return path
 
-    def encoded(self, format: str = "png", dpi: int | None = None) -> bytes:
+    def encoded(
+        self, format: str = "png", dpi: int | None = None, page: Page = SCREEN, about: Mapping[str, Any] | None = None
+    ) -> bytes:
         """The bytes of the picture's file, the same each time."""
-        return encoded(self.draw(), format, self.title, self.caption, dpi)
+        with drawn_in(page.drawn):
+            return encoded(self.draw(), format, self.title, self.caption, dpi or page.dpi, about)
+
+    def figure(self, page: Page = SCREEN) -> Figure:
+        """The picture as a matplotlib figure for this page, without its caption."""
+        with drawn_in(page.drawn):
+            return self.draw()
 
     def _repr_png_(self) -> bytes:
         """The PNG that a notebook shows."""
@@ -150,6 +164,14 @@ def sample(dataset: Dataset, split: str, index: int) -> Sample:
     title = f"{split} image {index} ({dataset.classes[label]}) of {dataset.title}"
     subject = {"dataset": dataset.name, "split": split, "index": index}
     return Sample(images[index], label, title, subject, f"{split}{index}")
+
+
+def shown_channel(pixels: Shaped[np.ndarray, "*sides c"]) -> str:
+    """A sentence for a caption, if an image is drawn by one of its channels alone; else empty."""
+    channels = pixels.shape[-1]
+    if pixels.ndim < 3 or channels in (1, 3):
+        return ""
+    return f" Of its {channels} channels, numbered 0 to {channels - 1}, channel 0 is drawn."
 
 
 def size(shape: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from cnnviz.errors import InputError
 from cnnviz.figures.predicted import predicted
 from cnnviz.networks import Net
 from cnnviz.pictures.options import OfImage
-from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, size
+from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
 from cnnviz.pictures.predictions import class_names, likelihoods
 from cnnviz.pictures.samples import each, known, samples
 
@@ -53,6 +53,6 @@ class Predict(OfImage, OneByOne):
         drawn = min(self.top, len(p))
         rest = f"The {drawn} likeliest of {len(p)} classes" if drawn < len(p) else f"All {len(p)} classes"
         apart = " Each class has its own probability, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
-        gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else ""
+        gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(shown.pixels)
         caption = f"{rest}, which have {np.sort(p)[-drawn:].sum():.4f} of the probability.{apart}{converted}{gray}"
-        return f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}", caption
+        return f"{net.name} on {shown.title}: {names[int(p.argmax())]}, {p.max():.1%}", caption

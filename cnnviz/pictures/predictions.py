@@ -19,8 +19,9 @@ from cnnviz.networks import Net
 from cnnviz.networks.probabilities import Probabilities
 from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.effort import affordable
+from cnnviz.pictures.finite import with_parameters_said
 from cnnviz.pictures.options import OfImage
-from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped
+from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, shown_channel
 from cnnviz.pictures.samples import each, known, samples
 from cnnviz.pictures.slices import middle
 
@@ -45,10 +46,11 @@ class Predictions(OfImage, Kind):
         shown = samples(self, net, data)
         found = each(shown, lambda one: [sample_picture(net, known(data), one)])
         if known(data) is None and all(one.label is None for one in shown):
-            return found
+            return with_parameters_said(found, net)
         dataset = data.of(net)
         p = predict(net, dataset.test.images[: affordable(net, len(dataset.test.images))], report)
-        return [*found, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
+        drawn = [*found, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
+        return with_parameters_said(drawn, net)
 
 
 def predict(net: Net, images: Shaped[np.ndarray, "n *sides c"], report: Report | None = None) -> Probabilities:
@@ -86,7 +88,7 @@ def sample_picture(net: Net, dataset: Dataset | None, shown: Sample) -> Picture:
     title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
     true_name = "" if label is None else shortened(names[label], NAME)
-    apart = " Each class has its own, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
+    apart = " Each class has its own probability, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
     of_true = "" if label is None else f"; the true class, {true_name}, has {p[label]:.4f}"
     caption = f"Class probabilities{of_true}.{apart}{left_out}"
     if not np.isfinite(p).all():
@@ -95,6 +97,7 @@ def sample_picture(net: Net, dataset: Dataset | None, shown: Sample) -> Picture:
         caption += f"; the true class is {true_name}." if true_name else "."
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
     true = None if label is None else int(np.flatnonzero(order == label)[0])
+    caption += shown_channel(pixels)
     pixels, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
     subject = {"network": net.name, "image": shown.subject}
@@ -187,6 +190,7 @@ def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Pict
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
     images = dataset.test.images[first]
+    caption += shown_channel(images[0]) if len(images) else ""
     images, sliced = middle(images, 1) if images.ndim == 5 else (images, "")
     draw = partial(gallery, images, texts, title=title)
     return [Picture("mistakes", title, caption + sliced, records, draw, {"network": net.name})]

@@ -37,7 +37,7 @@ class Address(NamedTuple):
 def find(asked: LayerNames, layers: Sequence[Any], also: Sequence[str] = ()) -> tuple[str, ...]:
     """The names of the layers asked for, in order of execution and each once; `also` are further names.
 
-    Raises InputError for what no layer is, InputTypeError for what is no way to ask.
+    Raises InputError if no layer is meant, InputTypeError for anything but names and numbers.
     """
     several = isinstance(asked, Iterable) and not isinstance(asked, str | bytes)
     each = list(asked) if several else [asked]

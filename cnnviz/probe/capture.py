@@ -111,13 +111,13 @@ def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tupl
     for name in needed:
         if name not in given:
             raise InputError(
-                f"The model's call needs an argument {name!r} that nobody gave; give it as call={{{name!r}: ...}}."
+                f"The model's call needs an argument {name!r} that was not given; give it as call={{{name!r}: ...}}."
             )
     return tuple(by_place), {name: value for name, value in filled.items() if name not in by_name} | by_name
 
 
 def named(found: Mapping[str, Any]) -> dict[str, Array]:
-    """Arrays by name; what is not an array is left out.
+    """Arrays by name; everything else is left out.
 
     A tuple has one value per call: one value is called `name`, several are `name@0`, `name@1`, ...
     """

@@ -120,7 +120,7 @@ def _name_of(mark: Mark) -> str:
 
 
 def _outputs(graph: Graph, bending: Collection[Place], alone: bool) -> dict[str, Named]:
-    """Each module's output, and of what is sown in loops, which Flax does not return.
+    """Each module's output, and each value sown in a loop, which Flax does not return.
 
     The model's own output has no name, unless it is all there is.
     """

@@ -72,7 +72,9 @@ def _pick(logits: Array, target: Target) -> Array:
     if isinstance(target, tuple):
         return _pick(logits, target[0]) - _pick(logits, target[1])
     if logits.ndim != 1:
-        raise InputError(f"A class has one score; this model gives {tuple(logits.shape)} an image, so give a function.")
+        raise InputError(
+            f"A class has one score; this model gives {tuple(logits.shape)} per image, so give a function."
+        )
     if isinstance(target, int | np.integer) and not 0 <= target < logits.shape[-1]:
         raise InputError(f"A target is a class from 0 to {logits.shape[-1] - 1}; it was {target}.")
     return logits[target]

@@ -130,7 +130,7 @@ def _nearest(module: str, names: Sequence[str]) -> str:
 
 
 def folded(rows: Sequence[Layer], depth: int) -> list[Layer]:
-    """The rows inside at most `depth - 1` modules, each with the parameters of all that is inside it.
+    """The rows inside at most `depth - 1` modules, each with the parameters of everything inside it.
 
     A module whose output is no array, and that has no row for it, has one like its last layer's. Raises InputError if
     `depth` is not a positive integer.
@@ -149,7 +149,7 @@ def _outermost(name: str, depth: int) -> str:
 
 
 def _one_row(name: str, group: Sequence[tuple[int, Layer]]) -> list[tuple[int, Layer]]:
-    """The rows of the calls of a module with their places, the first with the parameters of all that is inside."""
+    """The rows of the calls of a module with their places, the first with the parameters of everything inside."""
     calls = [(i, row) for i, row in group if row.name.split("@")[0] == name]
     last, module = group[-1], {"name": name, "kind": "module", "function": "", "aliases": (), "repeats": ""}
     (i, first), *others = calls or [(last[0], replace(last[1], **module))]

@@ -150,7 +150,7 @@ def rules_of(composite: str | Composite, reading: Reading) -> Rules:
     layers = [step for step in reading.steps if layer(step)]
     if layers and not any(chosen(step) for step in reading.steps if linear(step)):
         raise InputError(
-            f"No entry of the composite holds for any of the score's layers, which are "
+            f"No entry of the composite matches any of the score's layers, which are "
             f"{', '.join(f'{step.place} ({step.name})' for step in layers)}."
         )
 

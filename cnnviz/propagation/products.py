@@ -1,4 +1,4 @@
-"""LRP's rules for what is not linear in the image: products of values, normalization, gates and attention.
+"""LRP's rules for operations that are not linear in the image: products of values, normalization, gates and attention.
 
 Arras et al., "Explaining recurrent neural network predictions in sentiment analysis", 2017 (gates); Ali et al., "XAI
 for Transformers: better explanations through conservative propagation", 2022 (normalizers and attention weights are

@@ -95,7 +95,7 @@ def remove(folder: Path) -> None:
 
 
 def clear_unfinished(path: Path) -> None:
-    """Removes what is left in a run and in its parent folder if a process was killed while it wrote or removed."""
+    """Removes files that a killed process left in a run and its parent folder while it wrote or removed them."""
     for folder in (path.parent, path):
         atomic.clear_unfinished(folder)
     for folder in _folder(path).glob(".step_*"):

@@ -63,7 +63,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Config(Mapping[str, Any]):
-    """The content of a run's config.json, as a mapping, and what is derived from it."""
+    """The content of a run's config.json, as a mapping, with the objects derived from it."""
 
     content: Mapping[str, Any]
 

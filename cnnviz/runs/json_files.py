@@ -44,7 +44,7 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
         content = json.loads(file.read_bytes(), object_pairs_hook=each_once)
         an_object(content, "")
         if "digest" in content and content["digest"] != _digest(content):
-            raise InputError(f"{file} was changed after it was written: it does not have the digest that it says.")
+            raise InputError(f"{file} was changed after it was written: its digest is not the one recorded in it.")
         version = content.get("format", 1)
         if not (type(version) is int and version in formats):
             known = " and ".join(map(str, formats))

@@ -29,7 +29,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise InputError(f"Another process is writing to {folder}; wait for its end, or choose another.") from None
+        raise InputError(f"Another process is writing to {folder}; wait until it ends, or choose another.") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be written to: {error.strerror or error}.") from error
     try:

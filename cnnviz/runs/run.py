@@ -177,7 +177,7 @@ def load_config(path: Path) -> Config:
     """
     file_of(path)
     if not checkpoints.steps(path):
-        raise InputError(f"The run {path} has no checkpoint, it stopped before the first was saved; start it again.")
+        raise InputError(f"The run {path} has no checkpoint: it stopped before the first was saved; start it again.")
     digests.check(path, [0])
     digests.check_latest(path)
     config = Config.read(path)

@@ -38,7 +38,7 @@ class BlurIG(Sampled):
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         if len(image_shape) < 2:
-            raise InputError(f"blur_ig needs images with places to blur; these are vectors of the shape {image_shape}.")
+            raise InputError(f"blur_ig needs images, signals or volumes to blur; these are vectors {image_shape}.")
         return self if self.max_sigma else replace(self, max_sigma=SIGMA * max(image_shape[:-1]))
 
     @property

@@ -34,7 +34,7 @@ class SmoothGrad(Sampled):
         if isinstance(self.base, str):
             raise InputTypeError(f"base is a method, as build({self.base!r}) makes it; it was a name.")
         if isinstance(self.base, Stepwise):
-            raise InputError(f"{type(self.base).__name__} goes step by step and cannot be smoothed.")
+            raise InputError(f"{type(self.base).__name__} is a stepwise method, which cannot be smoothed.")
 
     @property
     def cost(self) -> int:

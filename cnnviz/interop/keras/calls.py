@@ -147,4 +147,4 @@ def _in_order(reads: Mapping[Key, Sequence[Read]], given: Mapping[Key, int]) -> 
                 heappush(ready, i)
     if count < len(keys):
         first = next(key[0] for key in keys if missing[key])
-        raise InputError(f"layer {first!r} is called on what is computed from it.")
+        raise InputError(f"layer {first!r} is called on its own output.")

@@ -33,7 +33,7 @@ class Pass:
     held: int = 0
 
     def hold(self, size: int) -> None:
-        """Counts the bytes of one more value. Raises InputError if the machine has not so many in all."""
+        """Adds the bytes of one more value. Raises InputError if the total exceeds the machine's memory."""
         self.held += size
         if self.held > memory.most():
             asked, possible = memory.in_words(self.held), memory.in_words(memory.most())

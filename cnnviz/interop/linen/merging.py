@@ -39,7 +39,7 @@ class Merge(nn.Module):
         return reduce(FUNCTIONS[self.function], xs)
 
     def _widened(self, x: Values, ndim: int) -> Values:
-        """x in the file's order, with axes of one value after the first, up to so many axes."""
+        """x in the file's order, with axes of length one inserted after the first, up to this number of axes."""
         x = to_file_order(x, self.channels_first)
         return x.reshape(x.shape[0], *(1,) * (ndim - x.ndim), *x.shape[1:])
 

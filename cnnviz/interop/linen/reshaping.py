@@ -98,7 +98,7 @@ class UpSampling(nn.Module):
 
 
 def padded(x: Values, sides: Sequence[tuple[int, int]]) -> Values:
-    """x with so many zeros before and after each spatial axis. Raises InputError unless there are as many axes."""
+    """x padded with these numbers of zeros at both ends of each spatial axis. Raises InputError if counts differ."""
     check_axes(x, sides)
     return jnp.pad(x, ((0, 0), *sides, (0, 0)))
 

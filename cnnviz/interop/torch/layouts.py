@@ -101,7 +101,7 @@ def _next(model: Any, reduce: Callable[[int], str], block: Callable[[int, int], 
 
 
 def convnext_torchvision(model: Any) -> Table:
-    """torchvision's ConvNeXt, a list in which stages and what is between them alternate."""
+    """torchvision's ConvNeXt, a list in which stages and the layers between them alternate."""
     ends = {"features.0.0": "conv1", "features.0.1": "norm1", "classifier.0": "norm2", "classifier.2": "logits"}
     block = lambda stage, i: f"features.{2 * stage + 1}.{i}"
     parts = "block.0 block.2 block.3 block.5 layer_scale"

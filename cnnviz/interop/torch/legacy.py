@@ -1,7 +1,7 @@
 """What torch.save wrote before PyTorch 1.6: five pickles in a row, then the numbers of each storage.
 
 The pickles are a magic number, a version, facts about the machine, the value, and the keys of the storages in the order
-in which their numbers follow: each a count of eight bytes, then so many numbers.
+in which their numbers follow: each a count of eight bytes, then that many numbers.
 """
 
 import io
@@ -36,7 +36,7 @@ class Legacy:
         self.places = _places(read_pickle(content).value, pickle.storages, content.tell())
 
     def numbers(self, storage: Storage) -> np.ndarray:
-        """The numbers of a storage; raises InputError if the file does not have them, or not so many."""
+        """The numbers of a storage; raises InputError if the file lacks them or has fewer."""
         place = self.places.get(storage.key, -1)
         if not 0 <= place <= os.fstat(self.file.fileno()).st_size - COUNT - storage.nbytes:
             raise InputError("the file is cut off, or a tensor's storage is not in it.")

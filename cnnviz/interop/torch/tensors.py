@@ -94,7 +94,7 @@ def _check(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple
 
 
 def _parameter(arguments: tuple[Any, ...]) -> Tensor:
-    """A parameter is its tensor; whether it is trained and what is hooked to it are dropped."""
+    """A parameter is its tensor; `requires_grad` and hooks are dropped."""
     match arguments:
         case (Tensor() as data, *_):
             return data

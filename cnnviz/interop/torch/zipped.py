@@ -37,7 +37,7 @@ class Zipped:
         self.value: Any = read_pickle(io.BytesIO(self._bytes("data.pkl", LARGEST))).value
 
     def numbers(self, storage: Storage) -> np.ndarray:
-        """The numbers of a storage; raises InputError if the archive does not have them, or not so many."""
+        """The numbers of a storage; raises InputError if the archive lacks them or has fewer."""
         info = self.archive.NameToInfo.get(f"{self.root}/data/{storage.key}")
         if not KEY.fullmatch(storage.key) or info is None:
             raise InputError(f"a tensor's storage, {storage.key[:20]!r}, is not in the archive.")

@@ -29,8 +29,8 @@ def write(net: Net, path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with needs_extra("onnx", f"{net.name} cannot be exported to ONNX"):
-        import onnx
-        from jax2onnx import to_onnx
+        import onnx  # pyright: ignore[reportMissingImports]
+        from jax2onnx import to_onnx  # pyright: ignore[reportMissingImports]
     function, images = _primitives(net)
     try:
         made = to_onnx(function, [images], model_name=net.name, input_names=["images"], output_names=["outputs"])
@@ -39,7 +39,7 @@ def write(net: Net, path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"{net.name} cannot be expressed in ONNX by jax2onnx ({why}).") from error
     for name, value in facts.items():
         made.metadata_props.add(key=name, value=str(value))
-    onnx.save_model(made, path)
+    onnx.save_model(made, path)  # pyright: ignore[reportAttributeAccessIssue]
     found, size = described(net), images.shape[0]
     if isinstance(size, int):
         found = {side: {**what, "shape": [size, *what["shape"][1:]]} for side, what in found.items()}

@@ -1,0 +1,182 @@
+"""The page of attribution maps: its title, its columns, its caption and what it is of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pkgutil import resolve_name
+from typing import Any
+
+import numpy as np
+
+from cnnviz.attribution.shapes import Method
+from cnnviz.data import Dataset
+from cnnviz.figures.attributions import Column, attributions
+from cnnviz.figures.finite import finite
+from cnnviz.figures.scales import scale_of, scales_of
+from cnnviz.networks import Net
+from cnnviz.pictures.picture import SIDES, Picture, Sample, shown_channel
+from cnnviz.pictures.slices import middle
+
+WORDS = {"predicted": "the predicted class", "label": "the true class"}
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One method's results for m members and n images: `maps [m n h w]`, `layers` by name, `gap [m n]` or None."""
+
+    method: Method
+    maps: np.ndarray
+    layers: Mapping[str, np.ndarray]
+    gap: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What all pictures of one call share; `target` is what is explained, in words."""
+
+    asked: Any
+    net: Net
+    dataset: Dataset | None
+    chosen: Sequence[Sample]
+    target: str
+    rows: list[str]
+    left_out: Mapping[str, str]
+
+    def picture(self, explained: Mapping[str, Explained]) -> Picture:
+        """One picture of at most eight methods; its numbers are the raw maps and a `manifest` that describes them."""
+        asked, net = self.asked, self.net
+        images = np.stack([one.pixels for one in self.chosen])
+        title = f"{net.name}{members_of(net)} on {self.shown}: what {self.target} rests on"
+        columns, sides = columns_of(explained, asked.scale == "shared"), SIDES[images.ndim - 2]
+        numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
+        for name, found in explained.items():
+            numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
+            numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
+        pixels, drawn, sliced = images, columns, ""
+        if len(sides) == 3:
+            pixels, sliced = middle(images, 1)
+            drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
+        draw = partial(attributions, pixels, self.rows, drawn, overlay=asked.overlay, title=title)
+        axes = dict.fromkeys(explained, ("member", "image", *sides))
+        caption = caption_of(columns, explained, self.left_out, asked) + sliced + shown_channel(images[0])
+        return Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
+
+    def subject(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
+        """What the picture is of."""
+        asked = self.asked
+        layer = [f"at-{asked.layer}"] if asked.layer is not None else []
+        drawn = [*layer, *["shared"] * (asked.scale == "shared"), *["overlay"] * asked.overlay]
+        target = asked.target.replace(",", "-vs")
+        return {
+            "network": self.net.name,
+            "image": self.places,
+            "target": target,
+            "method": list(explained),
+            "drawn": drawn,
+        }
+
+    @property
+    def shown(self) -> str:
+        """The images in words."""
+        own = [one.title for one in self.chosen if one.original is not None]
+        count = len(self.chosen) - len(own)
+        title = self.dataset.title if self.dataset else ""
+        ours = [f"{count} {self.asked.split} image{'s' * (count > 1)} of {title}"] if count else []
+        return " and ".join(ours + (own if len(own) < 3 else [f"{len(own)} pictures"]))
+
+    @property
+    def places(self) -> dict[str, Any]:
+        """The images as a picture's subject names them: by their numbers, or by their files."""
+        places = [one.subject for one in self.chosen]
+        index, files = ([place[key] for place in places if key in place] for key in ("index", "file"))
+        numbered = {**places[0], "index": index} if index and not files else {"index": index} if index else {}
+        return numbered | ({"file": files} if files else {})
+
+    def manifest(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
+        """Everything needed to reproduce the maps."""
+        asked, dataset = self.asked, self.dataset
+        data = {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": asked.split} if dataset else None
+        return {
+            "cnnviz": resolve_name("cnnviz:__version__"),
+            "run": self.net.name,
+            "dataset": data,
+            "images": [one.subject.get("index", one.subject.get("file")) for one in self.chosen],
+            "target": asked.target,
+            "seed": asked.seed,
+            "axes": ", ".join(("member", "image", *SIDES[len(self.net.image_shape) - 1])),
+            "methods": {
+                name: options_of(found.method) | {"at": list(found.layers)} for name, found in explained.items()
+            },
+        }
+
+
+def options_of(method: Method) -> dict[str, Any]:
+    """The method's options for JSON; arrays and methods are replaced by the names of their types."""
+    plain = lambda value: value if isinstance(value, str | int | float | tuple | None) else type(value).__name__
+    return {field.name: plain(getattr(method, field.name)) for field in fields(method)}
+
+
+def members_of(net: Net) -> str:
+    """What is drawn of several members, for the title."""
+    count = len(net.members)
+    return f" (mean and standard deviation of {count} seeds)" if count > 1 else ""
+
+
+def target_words(target: Any, names: Sequence[str]) -> str:
+    """The score that is explained, in words: the logit of a class by its name, or a difference of two."""
+    if isinstance(target, tuple):
+        this, that = (target_words(one, names) for one in target)
+        return f"{this} minus {that}"
+    name = WORDS.get(target) if isinstance(target, str) else names[target] if 0 <= target < len(names) else f"{target}"
+    return f"the logit of {name}"
+
+
+def columns_of(explained: Mapping[str, Explained], shared: bool = False) -> dict[str, Column]:
+    """One column per method, headed by its name and layers; of several members also their standard deviation."""
+    columns = {}
+    scales = lambda maps: [scale_of(maps)] if shared else scales_of(maps)
+    for name, found in explained.items():
+        heading = name + (f"\nat {', '.join(found.layers)}" if found.layers else "")
+        mean = found.maps.mean(0)
+        notes = [] if found.gap is None else [gap_of(float(gap)) for gap in found.gap.mean(0)]
+        columns[heading] = Column(mean, scales(mean), notes)
+        if len(found.maps) > 1:
+            deviation = found.maps.std(0, ddof=1)
+            columns[f"{name}\nsd of {len(found.maps)} seeds"] = Column(deviation, scales(deviation))
+    return columns
+
+
+def gap_of(gap: float) -> str:
+    """A completeness gap as the note under a map."""
+    return f"gap {gap:+.2g}".replace("-", "−") if np.isfinite(gap) else "gap NaN or infinite"
+
+
+def caption_of(
+    columns: Mapping[str, Column], explained: Mapping[str, Explained], left_out: Mapping[str, str], asked: Any
+) -> str:
+    """What the titles, the colors and the gaps mean, and what is clipped or left out."""
+    beyond = sum(column.outside for column in columns.values())
+    total = sum(column.maps.size for column in columns.values())
+    own = "each map on its own scale, whose end is printed under it"
+    scale = own if asked.scale == "own" else "each column on its own scale"
+    words = ["Each image with its predicted class and that class's probability, its true class and its number."]
+    words.append(f"Raw values, {scale}; {beyond:,} of {total:,} are clipped.")
+    if asked.overlay:
+        words.append("Maps lie over the images in gray, the more transparent the closer a value is to zero.")
+    if left := total - sum(finite(column.maps).size for column in columns.values()):
+        words.append(f"{left:,} of {total:,} values are NaN or infinite.")
+    if any(found.gap is not None for found in explained.values()):
+        words.append("A gap is the sum of the values minus the sum that completeness requires.")
+    if any(found.layers for found in explained.values()):
+        words.append("Maps of a layer are upsampled bilinearly.")
+    words += [f"Left out: {name}. {reason}" for name, reason in left_out.items()]
+    return " ".join(words)
+
+
+def row_titles(p: np.ndarray, chosen: Sequence[Sample], names: Sequence[str]) -> list[str]:
+    """Each image's predicted class with its probability, its true class, and its index or its file's name."""
+    said = [f"{names[row.argmax()]}, {row.max():.1%}" if np.isfinite(row).all() else "outputs are NaN" for row in p]
+    true = ["" if one.label is None or one.label >= len(names) else f"is {names[one.label]}" for one in chosen]
+    place = [f"image {one.subject['index']}" if one.original is None else one.title for one in chosen]
+    return ["\n".join(filter(None, lines)) for lines in zip(said, true, place, strict=True)]

@@ -1,0 +1,61 @@
+"""The page of pictures: for a screen, a paper or a slide."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from cnnviz.errors import InputError, unknown
+
+WIDTHS = {"column": 3.3, "text": 6.9, "slide": 10.0}  # inches: a paper of two columns, and PowerPoint's 4:3 and 16:9
+PRINTED, PROJECTED = 0.86, 1.7  # scales of text: 6 to 8 points in print, 12 to 19 on a slide
+LEAST, MOST = 1.0, 60.0  # inches
+DPI = 20, 2400
+STYLES = ("screen", "paper")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Options of all pictures: how wide they are, and whether title and caption are in them."""
+
+    width: str | None = None
+    """Width of the pictures: column (3.3 inches), text (6.9), slide (10), or inches; by default what each needs."""
+    style: str = "screen"
+    """screen, or paper: no title and no caption in the picture, which has a .tex file with its caption next to it."""
+    font: str | None = None
+    """The pictures' font family, such as "Times New Roman"; by default DejaVu Sans."""
+    dpi: int | None = None
+    """Pixels per inch: of a png by default 200, of the maps in a pdf or svg 600."""
+
+    @property
+    def drawn(self) -> Any:
+        """The `figures.style.Style` of the figures; raises InputError for an option that is not valid."""
+        from cnnviz.figures.fonts import FONT, installed  # here: a command's help does not wait for matplotlib
+        from cnnviz.figures.style import Style
+
+        if self.style not in STYLES:
+            raise unknown("style", self.style, STYLES)
+        if self.font is not None and self.font not in installed():
+            raise unknown("font", self.font, installed())
+        if self.dpi is not None and not DPI[0] <= self.dpi <= DPI[1]:
+            raise InputError(f"Pixels per inch are from {DPI[0]} to {DPI[1]}; it was {self.dpi}.")
+        width = self._inches()
+        is_small = width is not None and width <= WIDTHS["text"] + 1
+        scale = PROJECTED * width / WIDTHS["slide"] if width and not is_small else PRINTED if is_small else 1.0
+        return Style(width, scale, self.style != "paper", self.font or FONT)
+
+    @property
+    def suffix(self) -> str:
+        """What file names end in, so that pictures for a paper and for a screen are different files."""
+        width = self.width if self.width in WIDTHS or self.width is None else f"{float(self.width):g}in"
+        return "".join(f"_{part}" for part in (width, self.style if self.style != "screen" else None) if part)
+
+    def _inches(self) -> float | None:
+        if self.width is None or self.width in WIDTHS:
+            return WIDTHS.get(self.width or "")
+        try:
+            inches = float(self.width)
+        except ValueError:
+            raise unknown("width", self.width, (*WIDTHS, "a number of inches")) from None
+        if not isfinite(inches) or not LEAST <= inches <= MOST:
+            raise InputError(f"A width is from {LEAST:g} to {MOST:g} inches; with {self.width} labels have no room.")
+        return inches

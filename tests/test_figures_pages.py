@@ -1,0 +1,195 @@
+"""Pictures for a column, a text and a slide: no text is cut off or overlaps another."""
+
+import json
+import re
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_pictures import RECORD, make_dataset, make_run
+
+from cnnviz.errors import InputError
+from cnnviz.figures.bars import probabilities
+from cnnviz.figures.confusion import confusion
+from cnnviz.figures.fonts import FONT
+from cnnviz.figures.style import page
+from cnnviz.figures.texts import cut_off, make_drawable, overlapping
+from cnnviz.models.cnn import CNN
+from cnnviz.models.dense import DenseNetwork
+from cnnviz.models.resnet import ResNet
+from cnnviz.pictures import PICTURES, files, latex
+from cnnviz.pictures.page import WIDTHS, Page
+from cnnviz.pictures.picture import Data, Picture
+from cnnviz.registry import resolve
+
+HISTORY = [RECORD | {"epoch": i, "step": 2 * i, "val_loss": 0.4 + 0.01 * i} for i in range(1, 13)]
+BOOT = np.zeros((8, 8, 1), np.uint8)
+
+
+def seeds(net):
+    own = [net.variables, net.untrained, net.variables]
+    history = [record | {"seed": seed} for seed in (0, 1, 2) for record in net.history]
+    return replace(net, members=own, beginnings=[net.untrained] * 3, seeds=(0, 1, 2), history=history)
+
+
+NETWORKS = {
+    "default": lambda: (make_run(CNN(), history=HISTORY), (28, 28, 1)),
+    "colour": lambda: (make_run(ResNet(channels=8), (32, 32, 3), history=HISTORY), (32, 32, 3)),
+    "dense": lambda: (make_run(DenseNetwork(), history=HISTORY), (28, 28, 1)),
+    "three seeds": lambda: (seeds(make_run(CNN(), history=HISTORY)), (28, 28, 1)),
+}
+OPTIONS = {"attribute": {"images": "0:2"}}  # rows are alike
+PAGES = [Page("column", "paper"), Page("column"), Page("text", "paper"), Page("slide")]
+DRAWN = [*[(name, PAGES[0]) for name in NETWORKS], *[("default", page) for page in PAGES[1:]]]
+
+
+@cache
+def everything(name):
+    """All pictures of a network, whose classes have names of usual lengths."""
+    net, shape = NETWORKS[name]()
+    dataset = make_dataset(shape)
+    names = ("T-shirt/top", "Ankle boot", "Sneaker", *dataset.classes[3:])
+    dataset, net = replace(dataset, classes=names), replace(net, classes=names)
+    kinds = [resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {})) for kind in PICTURES]
+    return [picture for kind in kinds for picture in kind([net], Data(lambda: dataset))]
+
+
+@pytest.mark.parametrize(("name", "asked"), DRAWN)
+def test_no_text_of_any_picture_is_cut_off_or_overlaps_another(name, asked):
+    for picture in everything(name):
+        figure = picture.figure(asked)
+        make_drawable(figure, FONT)
+        assert figure.get_figwidth() == pytest.approx(WIDTHS[asked.width])
+        assert cut_off(figure) == [], picture.name
+        assert overlapping(figure) == [], picture.name
+
+
+def test_what_is_cut_off_or_overlaps_is_found():
+    figure = page(6.0, 2.0)
+    for x, text in ((0.5, "one"), (0.51, "two"), (0.99, "too far right")):
+        figure.text(x, 0.5, text)
+    assert cut_off(figure) == ["too far right"]
+    assert overlapping(figure) == [("one", "two")]
+
+
+def one_picture(draw=lambda: probabilities(BOOT, np.array([0.25, 0.75]), ["a_b", "b"], title="T & t"), **named):
+    return Picture("name", "T & t", "100 % of {x}_1.", [{"a": 1}], draw, **named)
+
+
+@pytest.mark.parametrize(
+    ("width", "inches"), [("column", 3.3), ("text", 6.9), ("slide", 10.0), ("4.5", 4.5), (None, 8.4)]
+)
+def test_a_picture_has_the_width_that_was_asked_for(width, inches, tmp_path):
+    png, *_ = files.write(one_picture(), tmp_path, page=Page(width, dpi=100))
+    image = Image.open(png)
+    assert image.width == pytest.approx(100 * inches, abs=1)
+    assert image.info["dpi"][0] == pytest.approx(100, rel=0.01)
+    pdf, *_ = files.write(one_picture(), tmp_path, "pdf", page=Page(width))
+    box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ", pdf.read_bytes())
+    assert float(box[1]) == pytest.approx(72 * inches, abs=0.01)
+
+
+def test_a_wider_page_has_larger_text():
+    size = lambda width: one_picture().figure(Page(width)).axes[1].get_yticklabels()[0].get_fontsize()
+    assert 6 <= size("column") <= 9 < 14 <= size("slide") <= 20
+
+
+def test_for_a_paper_the_caption_is_in_a_file_of_its_own(tmp_path):
+    png, tex = files.write(one_picture(), tmp_path, page=Page(style="paper"))
+    assert (png.name, tex.name) == ("name_paper.png", "name_paper.tex")
+    assert tex.read_text() == (
+        "% name_paper.png\n\\caption{T \\& t. 100 \\% of \\{x\\}\\_1.}\n\\label{fig:name-paper}\n"
+    )
+    assert [text.get_text() for text in one_picture().figure(Page(style="paper")).texts] == []
+    assert Image.open(png).height < Image.open(files.write(one_picture(), tmp_path)[0]).height
+
+
+def test_captions_are_escaped_for_latex():
+    assert latex.escaped("a_b\\c^2 ~ −1±2 … <x>\n#1$") == (
+        r"a\_b\textbackslash{}c\textasciicircum{}2 \textasciitilde{} $-$1$\pm$2 \ldots{} "
+        r"\textless{}x\textgreater{} \#1\$"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"width": "colum"}, "no width named 'colum'; did you mean 'column'"),
+        ({"width": "0.5"}, "from 1 to 60 inches"),
+        ({"width": "nan"}, "from 1 to 60 inches"),
+        ({"style": "papr"}, "no style named 'papr'; did you mean 'paper'"),
+        ({"font": "DejaVu Sanz"}, "no font named 'DejaVu Sanz'; did you mean 'DejaVu Sans'"),
+        ({"dpi": 0}, "from 20 to 2400; it was 0"),
+        ({"width": "40", "dpi": 2400}, "too large for 2400 pixels per inch"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(options, text):
+    with pytest.raises(InputError, match=text):
+        one_picture().encoded(page=Page(**options))
+
+
+def test_a_width_too_small_for_the_labels_is_refused():
+    picture = one_picture(lambda: confusion(np.eye(12, dtype=int), [f"a class {i}" for i in range(12)]))
+    with pytest.raises(InputError, match=r"A width of 1\.2 inches is too small for the labels"):
+        picture.encoded(page=Page("1.2"))
+    assert picture.encoded(page=Page("3.3"))
+
+
+def test_a_font_is_used_in_all_texts():
+    figure = one_picture().figure(Page(font="DejaVu Serif"))
+    assert {text.get_fontfamily()[0] for text in (*figure.texts, *figure.axes[1].get_yticklabels())} == {"DejaVu Serif"}
+
+
+ABOUT = {"run": "runs/x", "step": [400], "seed": [3], "command": "visualize.py 'ä b'", "revision": "1234abc"}
+
+
+@pytest.mark.parametrize("format", ["png", "pdf", "svg"])
+def test_files_say_what_they_are_of_and_have_the_same_bytes_each_time(format, tmp_path):
+    found = [files.write(one_picture(), tmp_path, format, about=ABOUT)[0].read_bytes() for _ in range(2)]
+    assert found[0] == found[1]
+    if format == "png":
+        info = Image.open(tmp_path / "name.png").info
+        assert json.loads(info["Description"]) == ABOUT
+        assert info["Title"] == "T & t"
+    text = found[0].decode("latin-1").replace("&quot;", '"')
+    assert '"run": "runs/x"' in text
+    assert '"revision": "1234abc"' in text
+    assert "Date" not in text.replace("CreationDate", "Date") or format == "svg"
+
+
+IMAGE = {"dataset": "things", "split": "test", "index": [0, 1, 2, 5]}
+
+
+@pytest.mark.parametrize(
+    ("subject", "file"),
+    [
+        ({}, "name.png"),
+        ({"image": IMAGE | {"index": 3}}, "name_test3.png"),
+        ({"image": IMAGE, "target": "Ankle boot", "method": ["a", "b"]}, "name_test0-2+5_Ankle-boot_a+b.png"),
+        (
+            {"image": IMAGE, "target": "label", "method": ["a"], "drawn": ["overlay"]},
+            "name_test0-2+5_label_a_overlay.png",
+        ),
+        ({"image": {"file": "photo.jpg"}}, "name_photo.png"),
+    ],
+)
+def test_a_file_name_says_image_target_and_method(subject, file, tmp_path):
+    (path,) = files.write(one_picture(subject=subject), tmp_path)
+    assert path.name == file
+
+
+def test_pictures_of_other_methods_or_pages_are_other_files(tmp_path):
+    many = [f"method{i}" for i in range(8)]
+    write = lambda methods, **named: files.write(one_picture(subject={"method": methods}), tmp_path, **named)[0].name
+    names = [write(many), write([*many[:-1], "other"]), write(many, page=Page("column")), write(many, variant="_seed3")]
+    assert len(set(names)) == 4
+    assert names[2].endswith("_column.png")
+
+
+def test_maps_in_a_pdf_have_sharp_pixels():
+    """A viewer may smooth what it enlarges, so each value has many pixels of its own."""
+    picture = one_picture(lambda: confusion(np.eye(3, dtype=int), ["a", "b", "c"]))
+    widths = [int(width) for width in re.findall(rb"/Width (\d+)", picture.encoded("pdf", page=Page("column")))]
+    assert max(widths) > 600
