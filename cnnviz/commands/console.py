@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from io import StringIO
 from itertools import takewhile
@@ -16,6 +16,7 @@ from typing import Any
 import tyro
 
 from cnnviz.commands import faults, output
+from cnnviz.commands.flags import negated
 from cnnviz.errors import InputError
 
 STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
@@ -65,6 +66,7 @@ def parse(options: type, arguments: Sequence[str], program: str, description: st
 
     Raises InputError if the arguments cannot be parsed; for an unknown option it suggests the closest one.
     """
+    arguments, negative = negated(options, arguments)
     known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
     for argument in arguments:
         option = argument.split("=")[0].replace("_", "-")
@@ -88,7 +90,7 @@ def parse(options: type, arguments: Sequence[str], program: str, description: st
             raise InputError(_unboxed(stderr.getvalue())) from end
     if rest:
         raise InputError(f"{rest[0]!r} is one argument too many; --help lists all options.")
-    return parsed
+    return replace(parsed, **negative)
 
 
 def _unboxed(text: str) -> str:

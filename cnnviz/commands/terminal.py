@@ -63,10 +63,10 @@ def any_process(debug: bool = False) -> Iterator[Stop]:
 
 @contextmanager
 def progress() -> Iterator[Any]:
-    """Yields `on_step(done, total)`, which moves a progress bar on a terminal and does nothing elsewhere."""
+    """Yields `report(done, total, what)`, which moves a progress bar on a terminal and does nothing elsewhere."""
     stream = unescaped(sys.stdout)
     if not stream.isatty():
-        yield lambda done, total: None
+        yield lambda done, total, what="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -75,4 +75,4 @@ def progress() -> Iterator[Any]:
     with Progress(*columns, transient=True, console=Console(file=stream)) as bar:  # type: ignore[arg-type]
         task = bar.add_task("step")
         with redirect_stdout(Output(sys.stdout)), redirect_stderr(Output(sys.stderr)):  # which are the bar's own now
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield lambda done, total, what="step": bar.update(task, completed=done, total=total, description=what)

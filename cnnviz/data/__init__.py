@@ -50,7 +50,10 @@ def first_available(names: str | Sequence[str], data_dir: str | Path | None = No
         except Unavailable as reason:
             passed.append(str(reason))
         else:
-            return dataset, " ".join([f"Data set {name} from {dataset.source}.", *passed])
+            found = f"Data set {name} from {dataset.source}."
+            if passed and name == "garments":
+                found = f"WARNING: synthetic garments take the place of {listed[0]}. {found}"
+            return dataset, " ".join([found, *passed])
     raise Unavailable(" ".join(passed))
 
 
