@@ -15,6 +15,7 @@ from jaxtyping import Float
 from cnnviz.types import Array, PyTree, Variables
 
 Kernel = Float[Array | np.ndarray, "*window i o"]
+Weights = Float[Array | np.ndarray, "..."]
 ATTENTION = {"query", "key", "value", "out"}  # Flax's names of dense layers whose kernels have as many axes
 DENSE = ("dense", "linear", "einsum", "attention")  # in the kinds of layers that are no convolutions
 
@@ -46,17 +47,20 @@ def _is_convolution(name: str, modules: Mapping[str, Mapping[str, PyTree]]) -> b
     return not (last in ATTENTION and beside >= ATTENTION)
 
 
-def weights(variables: Variables) -> dict[str, Float[Array | np.ndarray, "..."]]:
+def weights(variables: Variables) -> dict[str, Weights]:
     """Every parameter called `kernel` `[..., in, out]`, of convolutions and dense layers, by the name of its layer."""
     modules = _modules(variables)
     return {name or "kernel": leaves["kernel"] for name, leaves in modules.items() if "kernel" in leaves}
 
 
-def statistics(kernel: Float[Array | np.ndarray, "..."]) -> dict[str, float]:
+def statistics(kernel: Weights | Mapping[str, Any]) -> dict[str, Any]:
     """Mean, standard deviation (of the population), minimum and maximum of a kernel's weights, of any shape.
 
-    They are computed in the weights' type, or in float64 if that overflows.
+    Of variables, or of kernels by name, they are those of every layer, by its name. They are computed in the weights'
+    type, or in float64 if that overflows.
     """
+    if isinstance(kernel, Mapping):
+        return {name: statistics(each) for name, each in (weights(kernel) if "params" in kernel else kernel).items()}
     kernel = np.asarray(kernel)
     measures = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
     with np.errstate(over="ignore", invalid="ignore"):

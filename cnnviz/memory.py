@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,17 @@ def in_words(size: int) -> str:
 def _limits() -> Iterator[int]:
     with suppress(AttributeError, ValueError, OSError):  # not on Windows
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path, _, _ in CONTAINERS:
-        with suppress(ValueError, OSError):  # "max" is not a number
-            yield int(Path(path).read_text())
+    yield from filter(None, (_container_limit(path) for path, _, _ in CONTAINERS))
     if space := address_space():
         yield space[0]
+
+
+@cache
+def _container_limit(path: str) -> int | None:
+    """The number in this file, read once since it is asked for at each call of a method; None if there is none."""
+    with suppress(ValueError, OSError):  # "max" is not a number
+        return int(Path(path).read_text())
+    return None
 
 
 def _left() -> Iterator[int]:

@@ -35,7 +35,7 @@ class Options:
 def pictures(net: Net, shown: Data) -> dict[str, Picture]:
     """The pictures by the names of their files."""
     first = spatial_layers(net)[0].name
-    explain = lambda methods: Attributions(methods=methods, images="0:3", split="test")([net], shown)[0]
+    explain = lambda methods: Attributions(methods=methods, image="0:3")([net], shown)[0]
     return {
         "kernels": kernels_picture(net, convolutions(net)[0]),
         "activations": Activations(layer=first)([net], shown)[1],

@@ -1,5 +1,6 @@
 """The commands as a user types them: what is printed, which files there are, and how faults are told."""
 
+import io
 import json
 import os
 import shutil
@@ -14,8 +15,10 @@ import pytest
 
 from cnnviz import data as data_sets
 from cnnviz import runs
-from cnnviz.commands import train, visualize
+from cnnviz.commands import output, train, visualize
+from cnnviz.commands.tables import show
 from cnnviz.errors import InputError
+from cnnviz.interop.weights.safetensors import serialized
 from cnnviz.runs.lock import locked
 
 ROOT = Path(__file__).parent.parent
@@ -45,15 +48,40 @@ def test_a_run_has_everything_that_was_asked_and_measured(folder, data, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("epoch")] == ["epoch", "epoch"]
     one, other = runs.load_run(run), runs.load_run(folder / "again")
-    assert runs.checkpoints._serialized(one.variables) == runs.checkpoints._serialized(other.variables)
+    assert serialized(one.variables) == serialized(other.variables)
 
 
 def test_all_pictures_and_their_numbers_are_written(folder, capsys):
     assert visualize.main([str(folder / "toy"), "--data", "--format", "svg"]) == 0
-    written = [line.split(": ", 1) for line in capsys.readouterr().out.splitlines()]
-    assert {kind for kind, _ in written} == set(visualize.PICTURES)
+    written = [line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if ": " in line]
+    assert {kind for kind, _ in written} == set(visualize.PICTURES) - set(visualize.ON_REQUEST)
     assert all(Path(path).stat().st_size > 0 for _, path in written)
     assert all(Path(path).parent == folder / "toy" / "figures" for _, path in written)
+
+
+def test_tables_are_printed_as_well_as_drawn(folder, tmp_path, capsys):
+    run = runs.load_run(folder / "toy")
+    assert visualize.main([str(folder / "toy"), "--out", str(tmp_path), "--layer", "0,-1"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    weights = np.asarray(run.variables["params"]["conv1"]["kernel"])
+    assert ["conv1", "Conv", "12x12x32", "320", "3x3", "0"] in lines
+    shown = ["conv1", "trained", "3x3x1x32", f"{weights.mean():.8g}", f"{weights.std():.8g}"]
+    assert shown in lines
+    assert [*shown, *map(str, np.histogram(weights, 10)[0])] in lines
+    accuracy = json.loads((folder / "toy" / "summary.json").read_text())["test_accuracy"]
+    assert ["50", str(round(50 * accuracy)), f"{accuracy:.4f}"] in [line[-3:] for line in lines]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_tables_are_printed_in_any_encoding_and_as_wide_as_they_are(encoding, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", stream)
+    with output.guarded():
+        show([{"layer": "é\x1b[31m" + 200 * "x", "parameters": "1,000"}, {"layer": "b", "parameters": "2"}])
+    lines = stream.buffer.getvalue().decode(encoding).splitlines()
+    assert any("  1,000" in line and 200 * "x" in line for line in lines)
+    assert any("      2" in line for line in lines)
+    assert "\x1b" not in "".join(lines)
 
 
 def test_one_kind_one_layer(folder, tmp_path, capsys):
@@ -99,7 +127,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--limit", "2"], "A validation share of 0.2 of 2 images leaves one side of the split empty"),
         (["--seed", "9" * 20], "A seed has 64 bits"),
         (["--name", "a/../b"], "name must be a folder's name, without a path; it was 'a/../b'."),
-        (["toy"], "'toy' is one argument too many"),
+        (["toy"], "'toy' is one argument too many; --help"),
         (["--epochs", "many"], "--epochs takes INT; it was 'many'."),
         (
             ["--resume", "--name", "toy", "--model", "dense", "--seed", "3"],
@@ -121,17 +149,17 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
     ("arguments", "text"),
     [
         (["{run}", "--layer", "relu9"], "no layer named 'relu9'; did you mean 'relu"),
-        (["{run}", "--image", "150"], "they go from 0 to 149"),
+        (["{run}", "--image", "150"], "they go from 0 to 49"),
         (["{run}x"], "does not exist; give a run's directory or a file (.h5, .hdf5, .keras)."),
         (["kernls"], "did you mean 'kernels'"),
         (["kernls", "{run}"], "no kind of picture named 'kernls'; did you mean 'kernels'?"),
         (["--formt", "svg"], "There is no option '--formt'; did you mean --format?"),
         (["curves", "{run}", "--layer", "relu9"], "There is no option '--layer'"),
         (["kernels", "{run}", "--layer", "pool1"], "The layer pool1 has no kernel"),
-        (["{run}", "activations"], "'activations' is one argument too many"),
+        (["{run}", "activations", "more"], "'more' is one argument too many; one network is drawn at a time"),
         (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),
         (["{run}", "--split", "tset"], "did you mean 'test'?"),
-        (["{run}", "--image", "one"], "Error parsing --image: invalid literal"),
+        (["{run}", "--image", "one"], "as a picture, a folder or a pattern; it was 'one'."),
         (["--runs", "/nowhere"], "/nowhere has no run"),
         (
             ["activations", "{run}", "--dataset", "garments"],
@@ -154,7 +182,7 @@ def test_pictures_that_are_done_are_kept_when_a_later_one_fails(folder, tmp_path
 
     monkeypatch.setattr("cnnviz.pictures.predictions.predict", fail)
     assert visualize.main([str(folder / "toy"), "--out", str(tmp_path)]) == code
-    done = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines()}
+    done = {line.split(": ")[1] for line in capsys.readouterr().out.splitlines() if ".png" in line}
     assert done == {str(path) for path in tmp_path.iterdir()}
     assert {"layers.png", "histogram_conv1.png", "attribute.png"} <= {path.name for path in tmp_path.iterdir()}
 
@@ -172,18 +200,18 @@ def test_without_its_data_a_run_s_weights_are_drawn_all_the_same(data, folder, t
     finally:
         data.with_suffix(".away").rename(data)
     assert (tmp_path / "kernels_conv1.png").exists()
-    assert "does not exist" in capsys.readouterr().err
+    assert "are no longer at" in capsys.readouterr().err
 
 
 def test_a_data_set_that_cannot_be_had_is_one_line_among_all_pictures(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("cnnviz.commands.visualize.dataset_for", lambda *_: data_sets.load("cifar10"))
+    monkeypatch.setattr("cnnviz.commands.visualize.dataset_for", lambda *_: data_sets.load("stl10"))
     arguments = [str(folder / "toy"), "--out", str(tmp_path / "out")]
     assert visualize.main(arguments) == 0
-    assert "activations: skipped. cifar10 is known to TFDS and not prepared" in capsys.readouterr().out
+    assert "activations: skipped. stl10 is known to TFDS and not prepared" in capsys.readouterr().out
     assert visualize.main(["activations", *arguments]) == 2
-    assert visualize.main([*arguments, "--dataset", "cifar10"]) == 2
+    assert visualize.main([*arguments, "--dataset", "stl10"]) == 2
 
 
 def test_debug_shows_where_an_error_comes_from(folder):
@@ -278,6 +306,19 @@ def test_snapshots_and_epochs_that_were_asked_for_are_kept(data, folder):
     assert steps == [0, 1, 2, 3, 6]
 
 
+def test_killed_after_its_last_step_was_saved_a_run_keeps_no_more_than_others(data, tmp_path, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(runs.checkpoints, "remove", lambda folder: None)
+        assert train.main(arguments(data, tmp_path, "killed", "--epochs", 4)) == 0
+    (tmp_path / "killed" / "summary.json").unlink()
+    assert train.main(["--resume", "--runs", str(tmp_path), "--name", "killed"]) == 0
+    assert train.main(arguments(data, tmp_path, "usual", "--epochs", 4)) == 0
+    killed, usual = (
+        {path.name for path in (tmp_path / name / "checkpoints").iterdir()} for name in ("killed", "usual")
+    )
+    assert killed == usual
+
+
 def test_a_checkpoint_that_cannot_be_written_in_the_background_is_told(data, folder, capsys, monkeypatch):
     write, calls = runs.checkpoints.save, []
 
@@ -307,7 +348,7 @@ def test_several_seeds_are_one_run_with_a_line_an_epoch(data, folder, capsys):
     assert summary["test_accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
     assert train.main(arguments(data, folder, "six", "--seed", 6)) == 0
     alone = runs.load_run(folder / "six")
-    assert runs.checkpoints._serialized(run.members[1]) == runs.checkpoints._serialized(alone.variables)
+    assert serialized(run.members[1]) == serialized(alone.variables)
     capsys.readouterr()
     assert train.main(["--verify", str(folder / "seeds")]) == 0
     assert capsys.readouterr().out.count("as recorded") == 3

@@ -99,8 +99,8 @@ def test_every_place_that_was_looked_in_is_named(tmp_path):
 
 
 def test_a_data_set_of_tfds_that_is_not_prepared_is_unavailable():
-    with pytest.raises(data.Unavailable, match="cifar10 is known to TFDS and not prepared"):
-        data.load("cifar10")
+    with pytest.raises(data.Unavailable, match="food101 is known to TFDS and not prepared"):
+        data.load("food101")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from cnnviz.figures.bars import code, probabilities
 from cnnviz.figures.confusion import confusion, shares
 from cnnviz.figures.curves import curves
-from cnnviz.figures.histogram import bin_edges, counts, histograms
+from cnnviz.figures.histogram import histograms, own_histogram, shared_histograms
 from cnnviz.figures.image import gallery, image
-from cnnviz.figures.statistics import scatter
+from cnnviz.figures.statistics import scatter, statistics
 from cnnviz.figures.style import add_caption, page, place, shortened
 from cnnviz.figures.table import table
 
@@ -29,27 +29,73 @@ def test_figures_load_no_jax_and_no_pyplot():
     subprocess.run([sys.executable, "-c", f"import sys\n{imports}\n{check}"], check=True)
 
 
-def test_bins_are_the_same_for_both_sets_and_hold_every_value():
+def test_a_set_has_ten_bins_of_its_own_as_matplotlib_draws_it():
+    values = np.random.default_rng(0).normal(0, 0.3, 288).astype(np.float32)
+    counts, edges = own_histogram(values)
+    np.testing.assert_array_equal(counts, np.histogram(values, 10)[0])
+    assert (edges[0], edges[-1]) == (values.min(), values.max())
+
+
+@pytest.mark.parametrize(("count", "bins"), [(288, 10), (50_000, 30)])
+@pytest.mark.parametrize("wide", [0.3, 1.0, 2.5])
+def test_uniform_values_look_uniform_beside_wider_ones(count, bins, wide):
     rng = np.random.default_rng(0)
-    sets = {"trained": rng.normal(0, 0.3, 288), "untrained": rng.uniform(-0.1, 0.1, 288)}
-    edges = bin_edges(sets)
-    assert np.isclose(edges, 0).any()
-    assert all(found.sum() == 288 for found in counts(sets, edges).values())
+    sets = {"wide": rng.normal(0, wide, count), "uniform": rng.uniform(-0.14, 0.14, count)}
+    found = shared_histograms(sets)
+    assert all(histogram.counts.sum() == count for histogram in found.values())
+    filled = np.flatnonzero(found["uniform"].counts)
+    assert len(filled) == filled[-1] - filled[0] + 1
+    assert 10 <= len(filled) <= bins
+    kept, expected = found["uniform"].counts[filled], count / len(filled)
+    assert np.square(kept - expected).sum() / expected < 60  # chi squared of 30 bins: once in 1000 draws
+    assert max(len(histogram.counts) for histogram in found.values()) <= 1002
+    densities = [histogram.density @ np.diff(histogram.edges) for histogram in found.values()]
+    np.testing.assert_allclose(densities, 1)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.25, -1e-9])
-def test_equal_weights_have_a_histogram(value):
-    sets = {"trained": np.full(9, value), "untrained": np.full(9, value)}
-    assert all(found.sum() == 9 for found in counts(sets, bin_edges(sets)).values())
+SETS = {
+    "equal": (np.zeros(3), np.ones(4)),
+    "nothing finite": (np.array([np.nan]), np.ones(4)),
+    "empty": (np.zeros(0), np.zeros(0)),
+    "ranges of 1e-9 and 1e30": (np.linspace(0, 1e-9, 100), np.linspace(-1e30, 1e30, 90)),
+    "neighbors": (np.array([1, 1 + 1.2e-7], np.float32), np.linspace(-1, 1, 9)),
+    "all of float32": (np.array([-3.4e38, 3.4e38], np.float32), np.linspace(-1, 1, 9)),
+}
 
 
-def test_a_histogram_says_mean_and_deviation():
-    sets = {"trained": np.array([-1.0, 1.0]), "untrained": np.array([0.5, 0.5])}
-    legend = histograms(sets).axes[0].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "trained: mean 0.0000, standard deviation 1.0000",
-        "untrained: mean 0.5000, standard deviation 0.0000",
+@pytest.mark.parametrize("sets", SETS.values(), ids=SETS)
+def test_every_finite_value_is_in_a_bin(sets):
+    named = dict(zip(("a", "b"), sets, strict=True))
+    known = [np.isfinite(values).sum() for values in sets]
+    found = shared_histograms(named).values()
+    assert [histogram.counts.sum() for histogram in found] == known
+    assert [own_histogram(values).counts.sum() for values in sets] == known
+    assert all(len(histogram.counts) <= 1002 for histogram in found)
+    histograms(named).draw_without_rendering()
+
+
+def test_histograms_have_a_panel_a_set_with_mean_and_deviation_and_one_of_densities():
+    figure = histograms({"trained": np.array([-1.0, 1.0]), "untrained": np.array([0.5, 0.5])})
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "trained, in ten bins of its own\nmean 0.0000, standard deviation 1.0000",
+        "untrained, in ten bins of its own\nmean 0.5000, standard deviation 0.0000",
+        "as densities, on the same 10 bins",
     ]
+    assert texts(figure.axes[0]) == ["1", *"00000000", "1"]
+    assert [text.get_text() for text in figure.axes[2].get_legend().get_texts()] == ["trained", "untrained"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_there_may_be_any_number_of_sets(count):
+    sets = {f"seed {i}": np.linspace(-i - 1, i + 1, 50) for i in range(count)}
+    figure = histograms(sets)
+    assert len(figure.axes) == (1 if count == 1 else count + 1)
+    assert count == 1 or len(figure.axes[-1].get_legend().get_texts()) == count
+
+
+def test_one_set_may_be_an_array():
+    (ax,) = histograms(np.linspace(-1, 1, 30)).axes
+    assert texts(ax) == ["3"] * 10
 
 
 def test_statistics_have_a_point_a_kernel_on_axes_that_hold_all():
@@ -58,6 +104,21 @@ def test_statistics_have_a_point_a_kernel_on_axes_that_hold_all():
     assert [len(ax.collections[0].get_offsets()) for ax in figure.axes] == [2, 3, 4, 5, 6]
     assert len({ax.get_ylim() for ax in figure.axes}) == 1
     assert figure.axes[0].get_ylim()[1] > 0.6
+
+
+def test_many_layers_have_a_row_each_with_a_tick_a_kernel():
+    means, deviations = np.array([0.1, np.nan, 0.3]), np.array([0.2, 0.0, 2.0])
+    names = [f"stage{i}/conv" for i in range(20)]
+    figure = statistics(
+        {name: {"trained": (means, deviations), "untrained": (means / 9, deviations)} for name in names}
+    )
+    left, right = figure.axes
+    assert [len(line.get_xdata()) for ax in (left, right) for line in ax.lines[:2]] == [40] * 4
+    assert [label.get_text() for label in left.get_yticklabels()] == names
+    assert np.ptp(left.get_ylim()) == 20
+    assert figure.get_figheight() / 20 > 0.25  # inches for each layer
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["trained", "untrained"]
+    assert len(statistics({name: {"trained": (means, deviations)} for name in names[:6]}).axes) == 6
 
 
 def test_curves_of_several_networks_are_their_mean_in_a_band_of_those_there_are():

@@ -127,7 +127,7 @@ def test_a_method_says_its_paper_or_that_it_has_none(name):
     "registry", [METHODS, PICTURES, MODELS, READERS, DATASETS, TRACKERS], ids=lambda r: next(iter(r))
 )
 def test_every_entry_of_a_registry_is_there(registry):
-    for path in registry.values():
+    for path in (each for each in registry.values() if isinstance(each, str)):  # not classes that another test added
         module, _, attribute = path.partition(":")
         found = ast.parse(Path(find_spec(module).origin).read_text()).body  # not imported: it may need an extra
         names = [node.name for node in found if isinstance(node, ast.FunctionDef | ast.ClassDef)]

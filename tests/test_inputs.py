@@ -341,3 +341,35 @@ def test_several_inputs_are_prepared_together():
     prepare = lambda inputs: {**inputs, "image": inputs["image"] / 255.0}
     found = probe.logits(ByDict(), VARIABLES, pixels, prepare=prepare, batch_size=2)
     np.testing.assert_allclose(found, EXPECTED, atol=1e-2)
+
+
+class OnlyOne(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(x.reshape(1, 32))
+
+
+def test_a_model_for_one_number_of_images_is_told_so():
+    model, image = OnlyOne(), jnp.ones((1, 4, 4, 2))
+    variables = model.init(KEY, image)
+    with pytest.raises(InputError, match=r"does not take any number of images: .* write x.reshape\(len\(x\), -1\)"):
+        probe.activations(model, variables, image)
+
+
+class WithMode(nnx.Module):
+    """A mode of its own making, in an attribute that Flax's `eval` does not know."""
+
+    def __init__(self, rngs):
+        self.dense = nnx.Linear(4, 3, rngs=rngs)
+        self.training = True
+
+    def __call__(self, x):
+        return self.dense(x) * (7.0 if self.training else 1.0)
+
+
+def test_a_mode_of_an_nnx_module_s_own_making_is_set():
+    module = WithMode(nnx.Rngs(0))
+    model, variables = probe.from_nnx(module)
+    np.testing.assert_allclose(probe.logits(model, variables, FACTS), module.dense(FACTS), rtol=1e-6)
+    np.testing.assert_allclose(model.train(variables, FACTS, KEY)[0], 7 * module.dense(FACTS), rtol=1e-6)
+    assert module.training

@@ -29,6 +29,13 @@ def test_statistics_by_hand():
     )
 
 
+@pytest.mark.parametrize("given", [TREE, kernels.weights(TREE)], ids=["variables", "kernels by name"])
+def test_statistics_of_variables_are_those_of_every_layer(given):
+    found = kernels.statistics(given)
+    assert set(found) == {"z", "block/a", "dense"}
+    assert found["z"] == kernels.statistics(TREE["params"]["z"]["kernel"])
+
+
 def test_running_statistics_are_no_parameters():
     assert kernels.parameter_count(TREE) == 12 + 3 + 6 + 10
     assert kernels.parameter_counts(TREE) == {"z": 15, "block/a": 6, "dense": 10}

@@ -332,6 +332,10 @@ def test_cam_works_with_an_unedited_network(images):
         ("-2", "mean"),
         ([np.int64(0), "0", 1], "block1/Conv_0 block1/BatchNorm_0"),
         (("logits", "mean"), "mean logits"),
+        ("0,-1", "block1/Conv_0 Dense_0"),
+        ("mean, block?/relu ,kind:residual", "block1/relu block1 block2/relu block2 mean"),
+        (["mean,0", 0], "block1/Conv_0 mean"),
+        (np.array([0, -1]), "block1/Conv_0 Dense_0"),
         ([], ""),
     ],
 )
@@ -339,6 +343,14 @@ def test_layers_are_asked_for_by_name_pattern_kind_and_number(asked, found, netw
     names = []
     jax.eval_shape(lambda x: names.extend(probe.activations(*networks[Remat()], x, asked)), X)
     assert names == found.split()
+
+
+def test_a_name_with_a_comma_is_that_layer():
+    layers = [probe.Layer(name, "Dense", (4,), 0, None) for name in ("a,b", "a", "b")]
+    assert probe.find("a,b", layers) == ("a,b",)
+    assert probe.find("b,a", layers) == ("a", "b")
+    with pytest.raises(InputError, match="There is no layer named 'c'"):
+        probe.find("a,c", layers)
 
 
 def test_one_name_stands_for_all_calls_of_a_module_and_all_operations_of_a_kind(networks):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -98,6 +99,9 @@ def test_of_a_thousand_layers_sixty_are_in_the_drawn_table_and_all_in_the_number
     assert len(shown[3][0]) == 60
     assert max(picture.draw().get_size_inches()) < 20
     assert len(layers.rows(many[:60], 0)) == 61
+    assert picture.table[31] == {**dict.fromkeys(layers.HEADER, ""), "layer": "layer970", "kind": "Dense"} | {
+        "output shape": "4", "parameters": "20", "receptive field": "unknown", "number": "970"
+    }  # fmt: skip
 
 
 def test_the_layer_table_has_a_row_a_layer_and_a_total(run):
@@ -162,6 +166,35 @@ def test_deeper_kernels_are_inputs_by_outputs_capped_and_said():
     np.testing.assert_array_equal(plan.maps[2 * 8 + 5], weights[:, :, 2, 5])
 
 
+def test_of_many_kernels_the_strongest_are_drawn_and_numbered(run):
+    variables = jax.tree.map(np.array, run.variables)
+    variables["params"]["conv2"]["kernel"][:, :, 30, 7] = 9.0
+    picture = kernels.kernels_picture(replace(run, members=[variables]), "conv2")
+    assert "conv2: the strongest 16 of 32 inputs by the strongest 16 of 64 outputs of its kernels" in picture.title
+    labels = [text.get_text() for text in picture.draw().axes[0].texts]
+    assert (labels[0], labels[16]) == ("7", "30")
+    weights = variables["params"]["conv2"]["kernel"].astype(float)
+    (inputs, outputs) = (np.array(labels[start : start + 16], int) for start in (16, 0))
+    share = np.square(weights[:, :, inputs][..., outputs]).sum() / np.square(weights).sum()
+    assert f"have {share:.0%} of the trained and " in picture.caption
+    assert "strongest" not in kernels.kernels_picture(run, "conv1").title
+
+
+def test_kernels_of_colors_are_on_the_scale_of_their_own_range():
+    net = make_run(ResNet(channels=8), (32, 32, 3))
+    weak = jax.tree.map(lambda leaf: leaf / 40, net.variables)
+    picture = kernels.kernels_picture(replace(net, members=[weak]), "conv1")
+    trained, untrained, bar = picture.draw().axes
+    for ax, variables in ((trained, weak), (untrained, net.untrained)):
+        weights = np.abs(variables["params"]["conv1"]["kernel"])
+        assert (pixels := np.asarray(ax.images[0].get_array())).min() < 0.05
+        assert pixels.max() > 0.95
+        end = float(ax.get_title(loc="left").split()[-1])
+        assert np.percentile(weights, 99) < end < 1.3 * weights.max()
+    assert [label.get_text() for label in bar.get_yticklabels()][-1] == "1"
+    assert "on a scale of each network's own, trained from -0.0" in picture.caption
+
+
 def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):
     (picture,) = kernels.Kernels()([dense], DATA)
     weights = np.asarray(dense.variables["params"]["dense1"]["kernel"])
@@ -187,8 +220,15 @@ def test_a_layer_without_a_kernel_is_skipped_with_those_that_have_one(kind, run)
 def test_a_histogram_counts_every_weight_of_the_first_convolution(run):
     (picture,) = histograms.Histograms()([run], DATA)
     assert picture.name == "histogram_conv1"
-    assert sum(row["trained"] for row in picture.numbers) == sum(row["untrained"] for row in picture.numbers) == 288
-    assert all(a["to"] == b["from"] for a, b in zip(picture.numbers, picture.numbers[1:], strict=False))
+    counts = Counter()
+    for row in picture.numbers:
+        counts[row["weights"], row["bins"]] += row["count"]
+    assert set(counts) == {(kind, bins) for kind in ("trained", "untrained") for bins in ("own", "shared")}
+    assert set(counts.values()) == {288}
+    weights = np.asarray(run.untrained["params"]["conv1"]["kernel"])
+    own = [row["count"] for row in picture.numbers if (row["weights"], row["bins"]) == ("untrained", "own")]
+    assert own == np.histogram(weights, 10)[0].tolist()
+    assert picture.table[1]["in ten bins"] == " ".join(map(str, own))
 
 
 def test_feature_maps_are_those_of_the_model_after_its_non_linearities(run):
@@ -214,6 +254,29 @@ def test_signed_maps_are_centered_on_zero(run):
     assert low == -high < 0
 
 
+def test_maps_may_have_a_scale_each_and_the_caption_says_so(run):
+    one = activations.Activations(layer="conv1,relu1", scale="map")([run], DATA)[1:]
+    for picture, low, start in zip(one, (-1, 0), ("minus its end", "0"), strict=True):
+        assert f"Each map on a scale of its own, from {start} to its end; ends are " in picture.caption
+        image = picture.draw().axes[0].images[0]
+        assert image.get_clim() == (low, 1)
+        (maps,) = picture.numbers.values()
+        tiles = np.asarray(image.get_array())
+        shown = np.stack([tiles[1 + i // 8 * 29 :, 1 + i % 8 * 29 :][:28, :28] for i in range(32)], -1)
+        ends = np.abs(shown).max((0, 1))
+        assert ends[ends > 0].min() > 0.9
+        np.testing.assert_allclose(shown * (np.abs(maps).max((0, 1)) / np.maximum(ends, 1e-9)), maps, atol=1e-5)
+    with pytest.raises(InputError, match="no scale named 'maps'; did you mean 'map'"):
+        activations.Activations(scale="maps")
+
+
+def test_all_layers_that_are_asked_for_are_drawn(resnet):
+    data = Data(lambda: make_dataset((32, 32, 3)))
+    found = activations.Activations(layer="**/conv?,-1")([resnet], data)
+    assert len(found) == 1 + 6 + 1
+    assert not any("such layers" in picture.caption for picture in found)
+
+
 def test_a_code_is_drawn_as_bars(run, dense):
     assert len(activations.Activations(layer="dense1")([run], DATA)[1].draw().axes[0].patches) == 100
     assert names(activations.Activations()([dense], DATA)) == ["image", "activations_relu1"]
@@ -230,7 +293,7 @@ def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
 def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     data = Data(lambda: make_dataset((32, 32, 3)))
     found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture")()([resnet], data)]
-    assert len([picture.draw() for picture in found]) == 14
+    assert len([picture.draw() for picture in found]) == 17
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2.png"
 
@@ -268,9 +331,9 @@ def test_without_a_history_there_are_no_curves(run):
 
 def test_probabilities_are_the_softmax_of_the_logits(run):
     picture = predictions.Predictions()([run], DATA)[0]
-    logits = probe.logits(run.model, run.variables, run.prepare(DATASET.train.images[:1]))
+    logits = probe.logits(run.model, run.variables, run.prepare(DATASET.test.images[:1]))
     np.testing.assert_allclose([row["probability"] for row in picture.numbers], jax.nn.softmax(logits)[0], atol=1e-6)
-    assert [row["class"] for row in picture.numbers if row["true"]] == [f"thing {DATASET.train.labels[0]}"]
+    assert [row["class"] for row in picture.numbers if row["true"]] == [f"thing {DATASET.test.labels[0]}"]
 
 
 def test_the_confusion_matrix_counts_true_by_predicted(run):
@@ -353,8 +416,8 @@ def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"image": 30}, r"things has no train image 30; they go from 0 to 29\."),
-        ({"image": -1}, r"things has no train image -1;"),
+        ({"image": 30}, r"things has no test image 30; they go from 0 to 29\."),
+        ({"image": -1}, r"things has no test image -1;"),
         ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
     ],
 )
@@ -504,8 +567,8 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
     ("change", "text"),
     [
         ({"images": "eight"}, "it was 'eight'"),
-        ({"images": "0,99"}, "There are 30 images, 0 to 29"),
-        ({"images": "9:9"}, "none of them"),
+        ({"images": "0,99"}, "things has no test image 99; they go from 0 to 29"),
+        ({"images": "9:9"}, "The range 9:9 means none of the 30 images"),
         ({"target": "think 3"}, "no target named 'think 3'; did you mean 'thing 3'"),
         ({"methods": "gradcam"}, "no method named 'gradcam'; did you mean 'grad_cam'"),
     ],
@@ -527,7 +590,7 @@ def test_pictures_say_what_they_are_of_and_name_the_axes_of_their_numbers(run):
     (matrix,) = attribute.Attributions(methods="gradient", images="2")([run], DATA)
     assert matrix.subject == {
         "network": "a run",
-        "image": shown | {"split": "train", "index": [2]},
+        "image": shown | {"index": [2]},
         "method": ["gradient"],
     }
     assert matrix.axes == {"gradient": ("member", "image", "row", "column")}
@@ -568,8 +631,9 @@ def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
     data = Data(lambda: make_dataset((32, 32, 3)))
     found = activations.Activations(layer="stage?_block1/relu1")([resnet], data)
     assert names(found)[1:] == [f"activations_stage{i}_block1/relu1" for i in (1, 2, 3)]
-    with pytest.raises(InputError, match=r"One layer is needed here; '\*\*/conv\?' means 6: stage1_block1/conv1, "):
-        kernels.Kernels(layer="**/conv?")([resnet], DATA)
+    drawn = names(kernels.Kernels(layer="**/conv?,conv1")([resnet], DATA))
+    each = [f"kernels_stage{i}_block1/conv{k}" for i in (1, 2, 3) for k in (1, 2)]
+    assert drawn == ["kernel_statistics", "kernels_conv1", *each]
     (picture,) = layers.Layers(depth=1)([resnet], DATA)
     assert "25 layers inside 3 modules are in their rows; --depth lists them." in picture.caption
     many = [replace(layer, name=f"part{i}/{layer.name}") for i in range(20) for layer in resnet.layers]
@@ -579,3 +643,25 @@ def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
 
 def kernel_count(net):
     return sum(layer.parameters for layer in net.layers)
+
+
+class Convolutions(nn.Module):
+    """Convolutions along as many axes as the images have."""
+
+    @nn.compact
+    def __call__(self, x):
+        for name in ("first", "second"):
+            x = nn.relu(nn.Conv(4, (3,) * (x.ndim - 2), name=name)(x))
+        return nn.Dense(3)(x.mean(tuple(range(1, x.ndim - 1))))
+
+
+@pytest.mark.parametrize("shape", [(12, 2), (6, 8, 8, 2)], ids=["signals", "volumes"])
+@pytest.mark.parametrize("kind", ["activations", "attribute", "histograms", "kernels", "layers", "predictions"])
+def test_signals_and_volumes_are_drawn(kind, shape):
+    own = make_run(Convolutions(), shape, classes=3)
+    drawn = resolve(PICTURES, kind, "")()([own], Data(lambda: make_dataset(shape, classes=3)))
+    assert drawn
+    for picture in drawn:
+        picture.draw().canvas.draw()
+    slices = [picture for picture in drawn if "slice at depth" in picture.caption]
+    assert bool(slices) == (len(shape) == 4 and kind in ("activations", "attribute", "predictions"))

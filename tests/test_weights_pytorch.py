@@ -15,6 +15,7 @@ from cnnviz.commands.opened import Asked, opened
 from cnnviz.errors import InputError
 from cnnviz.interop.torch.layouts import residual
 from cnnviz.interop.weights import read_weights
+from cnnviz.models import imagenet
 
 GOLDENS = Path(__file__).parent / "goldens" / "torch"
 NET = """
@@ -128,3 +129,10 @@ def test_a_safetensors_file_of_flax_is_not_taken_for_pytorch_s(tmp_path):
 def test_names_are_for_weights_alone(capsys):
     assert visualize.main(["layers", "nowhere", "--names", "x.json"]) == 2
     assert "--names" in capsys.readouterr().err
+
+
+def test_what_the_names_of_published_weights_leave_open_is_said(published, monkeypatch, capsys):
+    monkeypatch.setitem(imagenet.NOTES, "resnet18", "there are two of them")
+    with pytest.raises(InputError, match="does not fit resnet18"):
+        net_of(model="resnet18", weights=published)
+    assert "note: there are two of them" in capsys.readouterr().out

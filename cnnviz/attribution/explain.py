@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from cnnviz.attribution.explained import Explained, ask
+from cnnviz.attribution.explained import Explained, Question, ask
 from cnnviz.attribution.inputs import Row
 from cnnviz.attribution.loops import loops_named
 from cnnviz.attribution.methods import METHODS
@@ -25,7 +25,7 @@ from cnnviz.errors import check_known
 from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.outputs import OutputName
 from cnnviz.registry import resolve
-from cnnviz.types import Key, PyTree, Variables, VariablesLike
+from cnnviz.types import Key, PyTree, VariablesLike
 
 
 def attribute(
@@ -65,7 +65,7 @@ def attribute(
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}
     asked = build(method, **options)
-    one = lambda *of_input: _run({"": asked}, question.variables, *of_input, report=report, **shared)[""]
+    one = lambda *of_input: _run({"": asked}, question, *of_input, report=report, **shared)[""]
     return question.of_inputs(input, data, one)
 
 
@@ -97,13 +97,13 @@ def suite(
     asked = {name: build(method) for name, method in named.items()}
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}
-    every = lambda *of_input: _run(asked, question.variables, *of_input, report=report, **shared)
+    every = lambda *of_input: _run(asked, question, *of_input, report=report, **shared)
     return question.of_inputs(input, data, every)
 
 
 def _run(
     methods: Mapping[str, Method],
-    variables: Variables,
+    question: Question,
     explained: Explained,
     rows: Row,
     data: Any,
@@ -113,10 +113,11 @@ def _run(
     **shared: Any,
 ) -> dict[str, Any]:
     """What each method gives for these rows: maps or, with details, attributions."""
-    fitted = {name: explained.fitted(method, variables, rows) for name, method in methods.items()}
+    variables, traced, shape = question.variables, question.traced, tuple(rows.image.shape[1:])
+    fitted = {name: explained.fitted(method, traced, shape) for name, method in methods.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
-    shared = {**shared, "data": data, "finish": finish, "row_bytes": explained.row_bytes(variables, rows)}
-    with loops_named(lambda: explained.traced(variables, rows).graph):
+    shared = {**shared, "data": data, "finish": finish, "row_bytes": 2 * traced.row_bytes}  # with gradients
+    with loops_named(traced.graph):
         found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
         for name, method in fitted.items():
             if name not in together:

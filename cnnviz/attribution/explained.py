@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.inputs import Row, check_finite
-from cnnviz.attribution.layers import places
+from cnnviz.attribution.layers import places_in
 from cnnviz.attribution.shapes import Method
 from cnnviz.attribution.subject import Subject
 from cnnviz.attribution.targets import Targets, resolve_targets, score_for
 from cnnviz.errors import InputError, InputTypeError, check_known
 from cnnviz.graph.precision import computes_in_low, in_float32, raised
-from cnnviz.probe import Call, Unit, as_variables, find_one, first_row
+from cnnviz.probe import Call, Unit, as_variables, find_one
 from cnnviz.probe.inputs import Inputs, call_for, image_count, inputs_of, is_float, named_leaves, with_rows
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Static, Trace, trace
@@ -44,32 +44,20 @@ class Explained:
 
         return in_float32(score) if self.low else score
 
-    def fitted(self, method: Method, variables: Variables, rows: Row) -> Method:
-        """The method with its options filled in from the model."""
+    def fitted(self, method: Method, traced: Trace, shape: tuple[int, ...]) -> Method:
+        """The method with its options filled in from the model's graph; `shape` is that of one image."""
         unit = self.target.value.layer if isinstance(self.target.value, Unit) else None
-        inputs, shape = self._inputs(rows, jax.ShapeDtypeStruct(rows.image.shape, self.dtype)), rows.image.shape[1:]
-        options = self.subject.options(inputs)
-        asked = {**options, "shape": tuple(shape), "explained": self.place, "unit": unit}
-        at = places(self.subject.model.value, variables, first_row(inputs.images), **asked)
-        return method.fitted_to(at, tuple(shape))
-
-    def row_bytes(self, variables: Variables, rows: Row) -> int:
-        """The bytes of the values of one image's score and of their gradients."""
-        return 2 * self.traced(variables, rows).row_bytes
-
-    def traced(self, variables: Variables, rows: Row) -> Trace:
-        """The model's graph for one row."""
-        inputs = with_rows(self._inputs(rows, jax.ShapeDtypeStruct(rows.image.shape, self.dtype)), 1)
-        return trace(self.subject.model.value, variables, inputs.images, **self.subject.options(inputs))
+        return method.fitted_to(places_in(traced, shape, self.place, unit), shape)
 
     def _inputs(self, row: Row, image: Any) -> Inputs:
         return jax.tree.unflatten(self.form, [*row.held[: self.place], image, *row.held[self.place :]])
 
 
 class Question(NamedTuple):
-    """What is asked of a model: whose score, for which inputs, and each image's target."""
+    """What is asked of a model: whose score, for which inputs, and each image's target; `traced` is its graph."""
 
     subject: Subject
+    traced: Trace
     variables: Variables
     inputs: Inputs
     target: Static
@@ -114,11 +102,11 @@ def ask(
     check_finite(images)
     image_count(images, call)
     variables, subject, inputs = as_variables(variables), Subject.of(model, call, output), inputs_of(images, call)
-    kind, numbers = resolve_targets(targets, subject, variables, inputs, labels)
     traced = trace(model, variables, with_rows(images, 1), call_for(call, 1), output)
+    kind, numbers = resolve_targets(targets, subject, traced, variables, inputs, labels)
     if isinstance(kind.value, Unit):
         kind = Static(replace(kind.value, layer=find_one(kind.value.layer, traced.addresses)))
-    return Question(subject, variables, inputs, kind, numbers, computes_in_low(traced.graph))
+    return Question(subject, traced, variables, inputs, kind, numbers, computes_in_low(traced.graph))
 
 
 def _checked(name: str, names: list[str]) -> str:

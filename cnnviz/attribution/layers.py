@@ -73,11 +73,12 @@ def places(
     """
     image = one_image(image_shape)
     shape = image.shape[1:] if shape is None else shape
-    return _places(trace(model, variables, image, call_for(call, 1), output), shape, explained, unit)
+    return places_in(trace(model, variables, image, call_for(call, 1), output), shape, explained, unit)
 
 
 @lru_cache(maxsize=64)
-def _places(traced: Trace, image: tuple[int, ...], explained: int, unit: str | None) -> list[Place]:
+def places_in(traced: Trace, image: tuple[int, ...], explained: int, unit: str | None) -> list[Place]:
+    """The layers of `places` in the model's graph; `image` is the shape of one image, the input that is explained."""
     end, graph = traced.logits if unit is None else traced.value(unit), traced.graph
     flow, found = Flow(graph, [list(traced.images.values())[explained]]), []
     leading = flow.depends & {end, *(value for node in graph.needed([end]) for value in node.inputs)}

@@ -32,6 +32,10 @@ class Attribution(NamedTuple):
     layers: dict[str, Array]
     gap: Array | None
 
+    def __repr__(self) -> str:
+        sizes = {"maps": self.maps, **self.layers} | ({} if self.gap is None else {"gap": self.gap})
+        return f"Attribution({', '.join(f'{name} {v.dtype}{list(v.shape)}' for name, v in sizes.items())})"
+
     def _repr_png_(self) -> bytes | None:
         """The maps as the last line of a notebook's cell shows them; drawn by `pictures`, a higher floor."""
         return resolve_name("cnnviz.pictures.maps:maps_picture")(self.maps, self.gap)._repr_png_()

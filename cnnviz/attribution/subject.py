@@ -31,11 +31,6 @@ class Subject:
         """The logits `[n, ...]` of these inputs."""
         return probe.logits(self.model.value, variables, inputs.images, **self.options(inputs))
 
-    def logits_shape(self, variables: Variables, inputs: Inputs) -> tuple[int, ...]:
-        """The shape of the logits of one image."""
-        image = probe.first_row(inputs.images)
-        return probe.output_shape(self.model.value, variables, image, **self.options(inputs))
-
     def score(self, variables: Variables, inputs: Inputs, target: Any) -> Score:
         """The score of a target, as a function of the images of `inputs`, whose other rows have the one of an image."""
         return probe.score_of(self.model.value, variables, target, **self.options(inputs))

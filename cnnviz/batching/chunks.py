@@ -18,7 +18,22 @@ IMAGE_ROWS, SAMPLED_ROWS = (64, 256), (128, 1024)
 # Bytes of what a chunk computes, on CPU and elsewhere: large rows make smaller chunks. A chunk has at least one row.
 MOST_BYTES, SHARE = (2**30, 2**33), 1 / 8  # and at most this share of the memory that the process may use
 
-Report = Callable[[int, int], None]  # called as report(done, total) after each compiled call of `total`
+# Called as report(done, total) after each compiled call of `total`; what goes through several parts of some work also
+# says which one it is at, report(done, total, "smooth_grad").
+Report = Callable[..., None]
+
+
+def part(report: Report | None, place: int, count: int, name: str = "") -> Report | None:
+    """A report for one of `count` equal parts of the work, whose name stands before what is reported in it."""
+    if report is None:
+        return None
+
+    def report_part(done: int, total: int, what: str = "") -> None:
+        report(place * total + done, count * total, ", ".join(filter(None, (name, what))))
+
+    if name:
+        report_part(0, 1)
+    return report_part
 
 
 class Chunk(NamedTuple):
@@ -70,8 +85,10 @@ def batch_size_or_default(batch_size: int | None, usual: tuple[int, int], row_by
     """
     if batch_size is None:
         place = 0 if jax.default_backend() == "cpu" else 1
+        if not row_bytes:
+            return usual[place]
         most = int(min(MOST_BYTES[place], SHARE * memory.most()))
-        return max(1, min(usual[place], most // max(row_bytes, 1)))
+        return max(1, min(usual[place], most // row_bytes))
     if batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
     return batch_size

@@ -24,31 +24,38 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     from cnnviz.runs.keep import Keep, log_spaced
     from cnnviz.training.class_weights import class_weights
     from cnnviz.training.fit import steps_per_epoch
-    from cnnviz.training.members import held_out
     from cnnviz.training.mesh import check_batch
 
     path, recipe = _named(options), options.new_recipe
     tracking.load(options.trackers)
-    dataset, line = data.first_available(options.dataset, options.data_dir)
+    reading = data.Reading.of(options.resize, options.skip_unreadable)
+    dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given)
     print(line)
     class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
-    count = len(dataset.train.labels[: options.limit])
-    count -= held_out(count, recipe.validation)
+    count = training_count(dataset, options.limit, recipe)
     check_batch(min(recipe.batch_size, count), mesh)
     total = recipe.epochs * steps_per_epoch(count, recipe)
     snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
     config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
-    config |= _model(options) | {
-        "data": _described(dataset, options),
-        "prepare": Prepare().described(),
+    prepare = Prepare.normalizing(dataset.train.images[: options.limit]) if options.normalize else Prepare()
+    config |= _model(options) | {"data": _described(dataset, options) | reading.given, "prepare": prepare.described()}
+    config |= {
         "track": options.trackers,
+        "keep": asdict(Keep(options.keep, options.keep_every)) | {"snapshots": snapshots},
     }
-    config["keep"] = asdict(Keep(options.keep, options.keep_every)) | {"snapshots": snapshots}
     config, start = _start(options, config)
     model = options.model.rpartition(":")[2]  # of a class of one's own, its name
     paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))
     check_fits(Config(config), count)
     return _created(paths, config, environment(dataset.fingerprint), start), Config(config), dataset
+
+
+def training_count(dataset: Any, limit: int | None, recipe: Any) -> int:
+    """How many images a network is trained on; raises InputError if none are left for training or validation."""
+    from cnnviz.training.members import held_out
+
+    count = len(dataset.train.labels[:limit])
+    return count if dataset.validation else count - held_out(count, recipe.validation)
 
 
 def _named(options: Any) -> Path | None:

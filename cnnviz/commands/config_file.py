@@ -51,6 +51,8 @@ def _of_run(path: Path, options: Any) -> dict[str, Any]:
     data, keep = config["data"], config.keep
     found |= {"model": config["model"], "dataset": data["name"], "limit": data["limit"]}
     found |= {"data_dir": Path(data["dir"]) if data["dir"] else None}
+    found |= {"resize": "x".join(map(str, data.get("resize") or [])) or None, "normalize": bool(config.prepare.mean)}
+    found |= {"skip_unreadable": data.get("skip_unreadable", False)}
     found |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     found |= {"track": ",".join(config.get("track", [])) or None}
     found |= {"model_options": json.dumps(config["model_options"]) if config.get("model_options") else None}

@@ -4,10 +4,9 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import redirect_stderr, suppress
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from io import StringIO
 from itertools import takewhile
 from pathlib import Path
@@ -15,12 +14,24 @@ from typing import Any
 
 import tyro
 
-from cnnviz.commands import faults, output
+from cnnviz.commands import faults, help, kinds, output
+from cnnviz.commands.choices import check_names, option_for
+from cnnviz.commands.declared import fields_of
 from cnnviz.commands.flags import negated
+from cnnviz.commands.option_names import is_option, without_option
 from cnnviz.errors import InputError
 
 STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
-UNREADABLE = re.compile(r"Error parsing (--\S+): no type matching (\S+) could be instantiated from \['(.*?)'\]")
+WORDED = {  # errors of tyro's, in our words
+    re.compile(r"Error parsing (--\S+): no type matching (\S+) could be instantiated from \['(.*?)'\]"): (
+        "{} takes {}; it was {!r}."
+    ),
+    re.compile(
+        r"Error parsing (--\S+): invalid literal for int\(\) with base 10: '(.*)'"
+    ): "{} takes INT; it was {!r}.",
+    re.compile(r"Error parsing (--\S+): could not convert string to float: '(.*)'"): "{} takes FLOAT; it was {!r}.",
+    re.compile(r"Missing value for argument '(--\S+)'"): "{} needs a value.",
+}
 INPUT_ERROR, INTERRUPTED = 2, 130
 COMPRESSED = (b"\x28\xb5\x2f\xfd", b"\x78")  # how Zstandard's and zlib's data begin
 FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # the sides of a box, in Unicode or in ASCII
@@ -32,20 +43,28 @@ def run(
     options: type,
     arguments: Sequence[str],
     program: str,
-    description: str | None = None,
     *,
     smaller: str = "the input",
 ) -> int:
-    """Parses the arguments, runs the command and returns its exit code.
+    """Parses the arguments, runs the command and returns its exit code, with errors as in `answered`."""
+
+    def parsed() -> int:
+        asked = parse(options, arguments, program)
+        faults.check_machine()
+        return command(asked)
+
+    return answered(parsed, arguments, program, smaller)
+
+
+def answered(command: Callable[[], int], arguments: Sequence[str], program: str, smaller: str) -> int:
+    """Runs the command and returns its exit code.
 
     An InputError or OSError is printed as one line on stderr, or raised with `--debug`; so is what the machine lacks,
     where the line asks to make `smaller` smaller.
     """
     with output.guarded():
         try:
-            asked = parse(options, arguments, program, description)
-            faults.check_machine()
-            return command(asked)
+            return command()
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
             return INTERRUPTED
@@ -61,36 +80,61 @@ def run(
             return INPUT_ERROR
 
 
-def parse(options: type, arguments: Sequence[str], program: str, description: str | None = None) -> Any:
+def parse(
+    options: type,
+    arguments: Sequence[str],
+    program: str,
+    listed: Mapping[str, Mapping[str, str]] | None = None,
+) -> Any:
     """The options as an instance of the dataclass.
 
-    Raises InputError if the arguments cannot be parsed; for an unknown option it suggests the closest one.
+    `--help` prints the help page, with what is `listed` before the options, and raises SystemExit. Raises InputError,
+    with what was probably meant, if the arguments cannot be parsed or the value of an option is an unknown name.
     """
+    if {"--help", "-h"}.intersection(arguments):
+        help.show(options, program, listed)
+        raise SystemExit(0)
     arguments, negative = negated(options, arguments)
-    known = [f"--{field.name.replace('_', '-')}" for field in fields(options)]
-    for argument in arguments:
-        option = argument.split("=")[0].replace("_", "-")
-        if option.startswith("--") and option not in (*known, "--help"):
-            nearest = get_close_matches(option, known, n=1, cutoff=0.5)
-            hint = f"did you mean {nearest[0]}?" if nearest else "--help lists all options."
-            raise InputError(f"There is no option {argument!r}; {hint}")
-    with redirect_stderr(StringIO()) as stderr, redirect_stdout(output.unescaped(sys.stdout)):  # help is colored
+    known = [field.name.replace("_", "-") for field in fields(options)]
+    flags = [field.name for field in fields(options) if field.default is False or field.type == bool | None]
+    for place, argument in enumerate(arguments):
+        if is_option(arguments, place, flags) and _spelled(argument) not in known:
+            raise without_option(argument, known, _owners(_spelled(argument), program))
+    with redirect_stderr(StringIO()) as stderr:
         try:
-            parsed, rest = tyro.cli(
-                options,
-                args=list(arguments),
-                prog=program,
-                description=description,
-                return_unknown_args=True,
-                config=STYLE,
-            )
+            parsed, rest = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
         except SystemExit as end:
-            if not end.code:  # --help
-                raise
             raise InputError(_unboxed(stderr.getvalue())) from end
     if rest:
-        raise InputError(f"{rest[0]!r} is one argument too many; --help lists all options.")
+        raise InputError(_too_many(rest[0], arguments, options, flags))
+    check_names(parsed)
     return replace(parsed, **negative)
+
+
+def _spelled(argument: str) -> str:
+    """The name of the option in an argument, as `--help` spells it."""
+    return argument.split("=")[0].lstrip("-").replace("_", "-")
+
+
+def _owners(option: str, program: str) -> list[str]:
+    """What else has an option of this name, as it is typed: the other command, and kinds of picture."""
+    in_train = option in map(_spelled, fields_of("cnnviz.commands.train:Options"))
+    in_common = option in map(_spelled, fields_of("cnnviz.commands.visualize:Common"))
+    found = ["train.py"] if in_train and "train" not in program else []
+    return [*found, "visualize.py"] if in_common else [*found, *filter(None, [kinds.owners(option)])]
+
+
+def _too_many(argument: str, arguments: Sequence[str], options: type, flags: Collection[str]) -> str:
+    """What is wrong with an argument that nothing takes, and what to type instead."""
+    what = f"{argument!r} is one argument too many"
+    before = arguments[arguments.index(argument) - 1] if argument in arguments[1:] else ""
+    if before.startswith("--") and _spelled(before) in flags:
+        return f"{what}; {before} takes no value."
+    if meant := option_for(argument, [field.name for field in fields(options)]):
+        return f"{what}; did you mean {meant}?"
+    if meant := getattr(options, "EXTRA", ""):
+        return f"{what}; {meant}."
+    return f"{what}; --help lists all options."
 
 
 def _unboxed(text: str) -> str:
@@ -98,8 +142,9 @@ def _unboxed(text: str) -> str:
     lines = (FRAME.sub("", line).strip() for line in text.splitlines())
     title, *body = takewhile(lambda line: not line.startswith(ENDS), (line for line in lines if line.strip("─-")))
     sentence = " ".join(body)
-    if unreadable := UNREADABLE.search(sentence):
-        return "{} takes {}; it was {!r}.".format(*unreadable.groups())
+    for pattern, said in WORDED.items():
+        if found := pattern.search(sentence):
+            return said.format(*found.groups())
     return f"{title}: {sentence}"
 
 

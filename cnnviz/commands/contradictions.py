@@ -7,7 +7,7 @@ from cnnviz.commands.sweep import NOT_SWEPT
 from cnnviz.errors import InputError
 from cnnviz.training.recipe import Recipe
 
-MODES = ("list", "verify", "prepare_data", "sweep", "resume")  # each is done in place of one new training
+MODES = ("list", "verify", "prepare_data", "export", "sweep", "resume")  # each is done in place of one new training
 NOT_RESUMED = {
     "config": "a run goes on with its own config",
     "init_from": "a run goes on with its own weights",

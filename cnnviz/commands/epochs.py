@@ -36,8 +36,8 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
     Raises InputError if the loss is not finite, or if the run cannot be read or written.
     """
     model, recipe, limit = config.model, config.recipe, config["data"]["limit"]
-    images, labels = dataset.train.images[:limit], dataset.train.labels[:limit]
-    members = [member(seed, len(labels), recipe) for seed in config.seeds]
+    images, labels, held = dataset.for_training(limit)
+    members = [member(seed, len(labels), recipe, held) for seed in config.seeds]
     own, records = processes.on_every_process(lambda: _begin(path) if processes.is_first() else (config.fresh(), []))
     begun, history = processes.broadcast_arrays(own), processes.broadcast(lambda: records)
     step = _furthest(begun)
@@ -47,7 +47,7 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
     with tracked(trackers, path, config) as tell, terminal.progress() as report, background() as later:
         tell(history, {})
         how = {"save_at": config.keep.snapshots, "begun": config.begun, "stop": lambda: bool(stop())}
-        how["class_weights"] = class_weights(recipe.class_weights, labels, dataset.classes)
+        how["class_weights"] = class_weights(recipe.class_weights, dataset.train.labels[:limit], dataset.classes)
         how["on_step"] = paced(report, recipe.epochs, compiling(config))
         try:
             for states, records in fit(model, begun, feed, members, recipe, config.prepare, history=history, **how):
@@ -79,6 +79,7 @@ def _begin(path: Path) -> tuple[list[State], list[Record]]:
         print(note)
     states, history = runs.load_states(path)
     runs.clear_unfinished(path)
+    runs.remove_unkept(path, _furthest(states), history)  # of one that was killed when it had saved its last step
     if runs.mend_metrics(path, history) and not note:
         print("metrics.jsonl differed from the latest checkpoint; it is written again.")
     return states, history

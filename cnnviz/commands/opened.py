@@ -9,6 +9,7 @@ from typing import Any
 from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.errors import InputError, unknown
 from cnnviz.interop import READERS
+from cnnviz.models.imagenet import NOTES
 from cnnviz.pictures import PICTURES
 
 # options that a run or file leaves no room for
@@ -28,7 +29,7 @@ class Asked:
 
         if self.options.dataset is None:
             return None
-        dataset, line = data.first_available(self.options.dataset, self.options.data_dir)
+        dataset, line = data.first_available(self.options.dataset, self.options.data_dir, resize=self.options.resize)
         print(line)
         return dataset
 
@@ -91,6 +92,8 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     expected = dict(networks.published(tree, options.model) or {})
     shape = _shape(options, asked, expected.pop("image_shape", None))
     prepare = _prepare(options, shape, expected)
+    if expected and not chosen and options.model in NOTES:
+        print(f"note: {NOTES[options.model]}")
     names, count = _classes(options, asked)
     model = networks.build(options.model, chosen, count, shape)
     if isinstance(tree, StateDict) and expected and count is None:

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from types import TracebackType
@@ -19,6 +20,8 @@ STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 
 class Output(io.TextIOBase):
     """A text stream that writes to another one, escaped; with `steers`, control characters pass as they are."""
+
+    last_written = 0.0  # by the monotonic clock, of all streams
 
     def __init__(self, stream: Any, steers: bool = False) -> None:
         self.stream: Any = stream  # None once it has failed
@@ -45,7 +48,8 @@ class Output(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Writes the text; characters that the encoding lacks are escaped too."""
-        shown = text if self.steers else STEERING.sub(lambda found: _escape(found[0]), text)
+        shown = text if self.steers else escaped(text)
+        Output.last_written = time.monotonic()
         with self._dropped_if_it_fails():
             if self.stream is not None:
                 self.stream.write(shown.encode(self.encoding, "backslashreplace").decode(self.encoding))
@@ -87,6 +91,18 @@ def guarded() -> Iterator[None]:
 def unescaped(stream: Any) -> Output:
     """The stream for what moves the cursor or has colors, and holds no names from a stranger."""
     return Output(_inner(stream), steers=True)
+
+
+def escaped(text: str) -> str:
+    """The text with its control characters as `\\x1b`, but for tabs and newlines."""
+    return STEERING.sub(lambda found: _escape(found[0]), text)
+
+
+def is_of_the_system(stream: Any) -> bool:
+    """Whether the stream has a descriptor, as those of a notebook have not."""
+    with suppress(OSError, ValueError, AttributeError):
+        return Output.fileno(Output(_inner(stream))) >= 0
+    return False
 
 
 def _inner(stream: Any) -> Any:

@@ -4,9 +4,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cnnviz.commands.begin import check_fits
+from cnnviz.commands.begin import check_fits, training_count
 from cnnviz.commands.own_model import is_for, options_of, use_for
-from cnnviz.commands.recorded import address, recorded_data
+from cnnviz.commands.recorded import address, reading_of, recorded_data
 from cnnviz.errors import InputError
 
 
@@ -58,7 +58,7 @@ def longer(path: Path, config: Any, options: Any, dataset: Any) -> Any:
     from cnnviz import runs
     from cnnviz.runs import continued
     from cnnviz.training.fit import steps_per_epoch
-    from cnnviz.training.members import by_seed, held_out
+    from cnnviz.training.members import by_seed
 
     _, history = runs.load_states(path)
     ends = sorted({own[-1]["epoch"] for own in by_seed(history)})
@@ -70,12 +70,8 @@ def longer(path: Path, config: Any, options: Any, dataset: Any) -> Any:
     continued.write(path, ends[0], options.epochs)
     (path / "summary.json").unlink()
     config = runs.load_config(path)
-    count = len(dataset.train.labels[: config["data"]["limit"]])
-    print(
-        _continuation(
-            config.recipe, ends[0], steps_per_epoch(count - held_out(count, config.recipe.validation), config.recipe)
-        )
-    )
+    count = training_count(dataset, config["data"]["limit"], config.recipe)
+    print(_continuation(config.recipe, ends[0], steps_per_epoch(count, config.recipe)))
     return config
 
 
@@ -120,6 +116,8 @@ def data_of(path: Path, config: Any, options: Any) -> Any:
 
 def _others(options: Any, config: Any) -> list[str]:
     """The options that differ from those that the run was started with, each with both values."""
+    from cnnviz.data import Reading
+
     keep, recipe = config.keep, asdict(config.recipe)  # an older run's file lacks what came later
     model = options.model if is_for(config, options.model) else config["model"]
     started = {
@@ -131,10 +129,15 @@ def _others(options: Any, config: Any) -> list[str]:
     started |= {"track": ",".join(config.get("track", [])) or None}
     started |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     started["seeds"] = len(config.seeds)
+    started |= {"resize": None, "skip_unreadable": False} | reading_of(config["data"])
+    started["normalize"] = bool(config.prepare.mean)
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in recipe}
     asked["model_options"] = options_of(options.model_options) if options.model_options is not None else None
+    asked |= {name: getattr(options, name) or None for name in ("normalize", "skip_unreadable")}
+    asked["resize"] = Reading.of(options.resize).given.get("resize")
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
-    name = config["data"]["name"]
-    same = options.dataset is None or name in map(address, options.dataset.split(","))
-    return others if same else [*others, f"--dataset {options.dataset} (it has {name})"]
+    name, named = config["data"]["name"], options.dataset.split(",") if options.dataset else []
+    # a path may be where the data are now, which their fingerprint tells
+    is_same = not named or any(address(each) == name or Path(each).exists() for each in (*named, options.dataset))
+    return others if is_same else [*others, f"--dataset {options.dataset} (it has {name})"]

@@ -32,7 +32,7 @@ def dataset_for(options: Any, net: Any, asked: Asked) -> Any:
 def _first_fitting(options: Any, net: Any) -> Any:
     from cnnviz import data
 
-    for name in data.DATASETS:
+    for name in data.fitting(net.image_shape, net.class_count):
         try:
             dataset = data.load(name, options.data_dir)
         except data.Unavailable:

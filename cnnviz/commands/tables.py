@@ -1,29 +1,50 @@
 """Tables on the terminal: what a picture has to say in numbers."""
 
+import io
+import re
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-SIZE = 120, 24  # characters of a line, and lines, where the output is no terminal
+NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?%?|nan|NaN|")
 
 
 def show(rows: Sequence[Mapping[str, object]]) -> None:
-    """Prints the records as a table, one column per name, numbers flush right; nothing if there are none."""
+    """Prints the records as a table, one column per name, numbers flush right; nothing if there are none.
+
+    It is as wide as the terminal, elsewhere as its columns need.
+    """
     if not rows:
         return
-    from rich import box
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    for name in columns:
-        is_number = all(isinstance(row.get(name, 0), int | float) for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(row.get(name, "")) for name in columns))
-    width = shutil.get_terminal_size(SIZE).columns
-    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+    table, columns = Table(box=SIMPLE_HEAD), list(dict.fromkeys(name for row in rows for name in row))
+    texts = [[_text(row.get(name, "")) for name in columns] for row in rows]
+    for name, cells in zip(columns, zip(*texts, strict=True), strict=True):
+        is_number = all(map(NUMBER.fullmatch, cells))
+        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+    for row in texts:
+        table.add_row(*map(Text, row))
+    encoding = sys.stdout.encoding or "utf-8"  # rich draws rules in characters that it has
+    lines = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="\n")
+    console = Console(file=lines, color_system=None)
+    console.width = _terminal_width() or console.measure(table, options=console.options.update(width=10_000)).maximum
+    console.print(table)
+    lines.seek(0)
+    print("\n".join(line.rstrip() for line in lines.read().splitlines()), flush=True)
 
 
 def _text(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _terminal_width() -> int:
+    """The width of the terminal, or 0 if what is printed goes elsewhere."""
+    with suppress(ValueError):  # the stream is closed
+        if sys.__stdout__ is not None and sys.__stdout__.isatty():
+            return shutil.get_terminal_size().columns
+    return 0

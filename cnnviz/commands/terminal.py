@@ -4,12 +4,18 @@ import itertools
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
-from cnnviz.commands.output import Output, unescaped
+from cnnviz.commands.output import Output, escaped, is_of_the_system, unescaped
+
+Report = Callable[..., None]  # called as report(done, total), or report(done, total, what)
+# Seconds without output before a line says what is worked on: the first time, then, and after a minute.
+FIRST, LATER, LATEST, MINUTE = 1.5, 3.0, 10.0, 60.0
 
 Stop = Callable[[], int]  # the signal that asks the command to stop; 0 if there was none
 
@@ -62,17 +68,57 @@ def any_process(debug: bool = False) -> Iterator[Stop]:
 
 
 @contextmanager
-def progress() -> Iterator[Any]:
-    """Yields `report(done, total, what)`, which moves a progress bar on a terminal and does nothing elsewhere."""
-    stream = unescaped(sys.stdout)
-    if not stream.isatty():
-        yield lambda done, total, what="": None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def progress() -> Iterator[Report]:
+    """Yields `report(done, total, what)`, which says how much is done: a bar on a terminal, elsewhere lines on stderr.
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True, console=Console(file=stream)) as bar:  # type: ignore[arg-type]
-        task = bar.add_task("step")
+    A line is printed when nothing else was for some seconds, and only if stderr is a stream of the operating system.
+    `what` names the work; without it the previous name stays.
+    """
+    terminals = [stream for stream in map(unescaped, (sys.stdout, sys.stderr)) if stream.isatty()]
+    with _bar(terminals[0]) if terminals else _lines() as report:
+        yield report
+
+
+@contextmanager
+def _bar(stream: Output) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    console = Console(file=stream)  # type: ignore[arg-type]
+    is_stdout = stream.stream is unescaped(sys.stdout).stream
+    with Progress(*columns, transient=True, console=console, redirect_stdout=is_stdout) as bar:
+        task = bar.add_task("working", total=1.0)
+
+        def report(done: int, total: int, what: str = "") -> None:
+            bar.update(task, completed=done / total, description=escaped(what) if what else None)
+
         with redirect_stdout(Output(sys.stdout)), redirect_stderr(Output(sys.stderr)):  # which are the bar's own now
-            yield lambda done, total, what="step": bar.update(task, completed=done, total=total, description=what)
+            yield report
+
+
+@contextmanager
+def _lines() -> Iterator[Report]:
+    state, ended = {"what": "working", "share": 0.0}, threading.Event()
+
+    def report(done: int, total: int, what: str = "") -> None:
+        state.update({"what": what or state["what"], "share": done / total})
+
+    writer = threading.Thread(target=_write_lines, args=(sys.stderr, state, ended), daemon=True)
+    if is_of_the_system(sys.stderr):
+        writer.start()
+    try:
+        yield report
+    finally:
+        ended.set()
+
+
+def _write_lines(stream: Any, state: Mapping[str, Any], ended: threading.Event) -> None:
+    """Writes what is worked on whenever nothing was printed for a while, until `ended` is set."""
+    start, silence = time.monotonic(), FIRST
+    while not ended.wait(0.2):
+        now = time.monotonic()
+        if now - max(start, Output.last_written) >= silence:
+            share = f"{state['share']:.0%}, " if state["share"] else ""
+            print(f"{state['what']}: {share}{now - start:.0f} s", file=stream, flush=True)
+            silence = LATER if now - start < MINUTE else LATEST

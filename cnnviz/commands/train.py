@@ -12,6 +12,7 @@ from cnnviz.commands import console, terminal
 from cnnviz.commands.begin import new_run
 from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_recipe, check_together
+from cnnviz.commands.export import ExportOptions, check_alone, export
 from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.commands.recipe_options import RecipeOptions
 from cnnviz.commands.resume import data_of, is_finished, longer, resumed
@@ -28,12 +29,13 @@ GROUPS = {
     "Recipe": RecipeOptions,
     "Run": RunOptions,
     "Instead of one new training": ModeOptions,
+    "Export": ExportOptions,
     "Machine": MachineOptions,
 }
 
 
 @dataclass(frozen=True)
-class Options(MachineOptions, ModeOptions, RunOptions, RecipeOptions, StartOptions, DataOptions):
+class Options(ExportOptions, MachineOptions, ModeOptions, RunOptions, RecipeOptions, StartOptions, DataOptions):
     """Train a convolutional network and keep it as a run."""
 
     EXAMPLE: ClassVar[str] = "--dataset fashion_mnist,garments --epochs 2"
@@ -85,6 +87,9 @@ def train(options: Options) -> int:
     Raises InputError, before anything is loaded or written, if an option cannot be used.
     """
     check_together(options)
+    if options.export is not None:
+        return export(options)
+    check_alone(options)
     if options.list:
         from cnnviz.commands.listing import list_runs
 

@@ -1,29 +1,40 @@
 """`visualize.py`: draws what a trained network has learned, from a run or from a Keras file."""
 
-import ast
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
 from cnnviz.atomic import clear_unfinished
-from cnnviz.commands import console, glyphs, terminal
+from cnnviz.commands import console, faults, glyphs, kinds, terminal
 from cnnviz.commands.opened import Asked, opened
+from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.shown import dataset_for
-from cnnviz.errors import InputError, unknown
-from cnnviz.pictures import PICTURES
+from cnnviz.commands.tables import show
+from cnnviz.commands.together import check_together
+from cnnviz.errors import InputError
+from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.registry import resolve
+
+SMALLER = "the choice of --images or --methods, or the network"  # when memory runs out
 
 
 @dataclass(frozen=True)
 class Common:
     """Options of all kinds of picture: the network, the data and the output."""
+
+    HEADINGS: ClassVar[Mapping[str, str]] = {
+        "The network": "run runs member seed model model_options weights names image_shape classes prepare",
+        "The data set": "dataset data_dir",
+        "The pictures": "format data out debug",
+    }
+    EXTRA: ClassVar[str] = "one network is drawn at a time, by RUN"
 
     run: Annotated[str | None, tyro.conf.Positional] = None
     """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
@@ -54,6 +65,8 @@ class Common:
     """Data sets in order of preference; by default the run's own, or for a Keras file the first that fits."""
     data_dir: Path | None = None
     """Where to look for the data set first."""
+    resize: str | None = None
+    """Resize the images of --dataset: 32, or HEIGHTxWIDTH, scaled to cover that size and cropped around the center."""
     seed: int = 0
     """The seed of methods that draw at random, and of the untrained network that a Keras file is compared with."""
     runs: Path = Path("runs")
@@ -64,82 +77,87 @@ class Common:
 
 @dataclass(frozen=True)
 class Every(Common, OfImage, OfLayer):
-    """Draw a network, in every kind of picture; put a kind first to draw that one alone, with options of its own."""
+    """Draw a network in every kind of picture, or in one kind, which has options of its own: KIND --help lists them."""
+
+    USAGE: ClassVar[str] = "[KIND] [RUN] [options]"
+    EXAMPLE: ClassVar[str] = "kernels runs/garments-cnn-1 --layer conv1"
+
+
+FLAGS = kinds.flags_of(Common)
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "visualize.py") -> int:
     """Runs the command and returns its exit code: 0, or 2 for an invalid input."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    kinds = [arguments.pop(0)] if _is_kind(arguments[:2]) else list(PICTURES)
-    options = options_of(kinds[0]) if len(kinds) == 1 and kinds[0] in PICTURES else Every
-    description = _kinds_listed() if options is Every and "--help" in arguments else None
-    draw, smaller = lambda asked: visualize(asked, kinds), "the choice of --images or --methods, or the network"
-    return console.run(draw, options, arguments, program, description, smaller=smaller)
+    return console.answered(partial(_run, arguments, program), arguments, program, SMALLER)
 
 
-def _is_kind(first: Sequence[str]) -> bool:
-    """Whether the first argument is a kind of picture, or is in the place of one, before a run."""
-    alone = len(first) < 2 or any(argument.startswith("-") for argument in first)
-    return first[:1] != [] and (first[0] in PICTURES or not alone and not Path(first[0]).exists())
+def _run(arguments: Sequence[str], program: str) -> int:
+    """Draws the kind of picture among the arguments, or every kind."""
+    kind, others = kinds.separated(arguments, FLAGS)
+    options = Every if kind is None else options_of(kind)
+    listed = {"Kinds of picture": kinds.described()} if kind is None else None
+    others = gathered(others, options, every=kind == "predict")
+    asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
+    check_together(asked, kind)
+    faults.check_machine()
+    usual = [name for name in PICTURES if name not in ON_REQUEST]
+    return visualize(asked, usual if kind is None else [kind])
 
 
 def options_of(kind: str) -> type:
-    """The options of one kind of picture together with those of all kinds."""
-    own = resolve(PICTURES, kind, "kind of picture")
-    return dataclass(frozen=True)(type(own.__name__, (Common, own), {"__doc__": own.__doc__}))
+    """The options of one kind of picture together with those of all kinds; raises InputError if it is unknown."""
+    return kinds.options_with(kind, Common)
 
 
-def _kinds_listed() -> str:
-    """The description for `--help`, with one line per kind of picture: the first of its module's docstring.
+def visualize(options: Any, names: Sequence[str]) -> int:
+    """Draws the kinds of picture of these names and returns the exit code.
 
-    The modules are read and not imported, so that help does not wait for JAX and matplotlib.
+    Raises InputError for an option that is not valid.
     """
-    lines = [Every.__doc__ or "", ""]
-    for kind, path in PICTURES.items():
-        spec = find_spec(path.partition(":")[0])
-        module = ast.parse(Path(spec.origin).read_text(encoding="utf-8")) if spec and spec.origin else ast.parse("''")
-        lines.append(f"  {kind:12s} {(ast.get_docstring(module) or '').partition(chr(10))[0]}")
-    return "\n".join(lines)
+    with glyphs.one_note(), terminal.progress() as report:
+        report(0, 1, "starting JAX")
+        made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
+        console.use_compilation_cache()
+        _draw(options, made, report)
+    return 0
 
 
-def visualize(options: Any, kinds: Sequence[str]) -> int:
-    """Draws the kinds of picture and returns the exit code; raises InputError for an option that is not valid."""
+def _draw(options: Any, made: Mapping[str, Any], report: terminal.Report) -> None:
+    """Draws kinds of picture, each of which is written before the next is computed, so that an error keeps it."""
+    from cnnviz.batching import part
     from cnnviz.pictures import files
-    from cnnviz.pictures.picture import SPLITS, Data
+    from cnnviz.pictures.picture import Data
 
-    made = {kind: _made(resolve(PICTURES, kind, "kind of picture"), options) for kind in kinds}
-    known = {"format": files.FORMATS, "split": SPLITS}
-    for name, names in known.items():
-        if (given := getattr(options, name, None)) not in (None, *names):
-            raise unknown(name, given, names)
-    console.use_compilation_cache()
+    report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
     net = opened(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
-    data = Data(lambda: dataset_for(options, net, asked))
+    report(0, 1, "reading the data set")
+    data = Data(lambda: dataset_for(options, net, asked), print)
     folder = options.out or _folder(net)
-    needed = len(kinds) == 1 or options.dataset is not None
-    _check_image(options, made.values(), data)
+    needed = len(made) == 1 or options.dataset is not None
+    _check_images(made.values(), net, data)
     clear_unfinished(folder)
-    # Each kind is written before the next is computed, so that an error or Ctrl-C keeps those that are done.
-    with glyphs.one_note(), terminal.progress() as report:
-        for name, kind in made.items():
-            for picture in _pictures(name, kind, net, data, report, needed):
-                for path in files.write(picture, folder, options.format, options.data):
-                    print(f"{name}: {path}", flush=True)
-    return 0
+    for place, (name, kind) in enumerate(made.items()):
+        pictures = _pictures(name, kind, net, data, part(report, place, len(made), name), needed)
+        show([row for picture in pictures for row in picture.table])
+        for picture in pictures:
+            for path in files.write(picture, folder, options.format, options.data):
+                print(f"{name}: {path}", flush=True)
 
 
-def _check_image(options: Any, kinds: Iterable[Any], data: Any) -> None:
-    """Raises InputError, before anything is written, if the data set lacks the image that a kind of picture shows."""
+def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:
+    """Raises InputError, before anything is written, if an image that a kind of picture shows cannot be had."""
     from cnnviz.data import Unavailable
-    from cnnviz.pictures.picture import sample
+    from cnnviz.pictures.picture import Skipped
+    from cnnviz.pictures.samples import samples
 
-    if any(isinstance(kind, OfImage) for kind in kinds):
-        with suppress(Unavailable):  # which is said of each kind that needs it
-            if data.dataset is not None:
-                sample(data.dataset, options.split, options.image)
+    for kind in kinds:
+        if isinstance(kind, OfImage):
+            with suppress(Unavailable, Skipped):  # which is said of each kind that needs the data set
+                samples(kind, net.first, data)
 
 
 def _folder(net: Any) -> Path:

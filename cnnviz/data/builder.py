@@ -79,10 +79,8 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        return {
-            "train": self._generate_examples(self.dataset.train),
-            "test": self._generate_examples(self.dataset.test),
-        }
+        splits = {"train": self.dataset.train, "test": self.dataset.test, "validation": self.dataset.validation}
+        return {name: self._generate_examples(split) for name, split in splits.items() if split is not None}
 
     def _generate_examples(self, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
         for index, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):

@@ -20,8 +20,8 @@ from cnnviz.atomic import atomic_write, clear_unfinished
 from cnnviz.data.dataset import Dataset, Split, fingerprint_of
 from cnnviz.data.home import expanded
 
-ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-FORMAT = 1
+SPLITS = ("train", "test", "validation")  # the last one only where a data set has it
+FORMAT = 2
 
 
 def folder() -> Path | None:
@@ -60,22 +60,26 @@ def remembered(name: str, place: str, mark: list[Any], decode: Callable[[], Data
 
 def _load(entry: Path, name: str, mark: list[Any]) -> Dataset:
     facts = json.loads((entry / "manifest.json").read_text())
-    arrays = [np.asarray(np.load(entry / f"{array}.npy", mmap_mode="r", allow_pickle=False)) for array in ARRAYS]
-    train, test, classes = Split(*arrays[:2]), Split(*arrays[2:]), tuple(facts["classes"])
-    if facts["mark"] != mark or fingerprint_of(train, test, classes) != facts["fingerprint"]:
+    array = lambda part: np.asarray(np.load(entry / f"{part}.npy", mmap_mode="r", allow_pickle=False))
+    splits = [Split(array(f"{part}_images"), array(f"{part}_labels")) for part in SPLITS[: facts["splits"]]]
+    (train, test, *held), classes = splits, tuple(facts["classes"])
+    validation = held[0] if held else None
+    if facts["mark"] != mark or fingerprint_of(train, test, classes, validation) != facts["fingerprint"]:
         raise ValueError("The entry is stale or damaged.")
-    return Dataset(name, train, test, classes, facts["fingerprint"], facts["source"])
+    notes = tuple(facts["notes"])
+    return Dataset(name, train, test, classes, facts["fingerprint"], facts["source"], validation, notes)
 
 
 def _save(entry: Path, dataset: Dataset, mark: list[Any]) -> None:
     """Writes an entry and removes the stale one; `_load` refuses one that is only partly removed."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     clear_unfinished(entry.parent)
-    train, test = dataset.train, dataset.test
+    splits = [split for split in (dataset.train, dataset.test, dataset.validation) if split is not None]
     with atomic_write(entry) as temporary:
         temporary.mkdir()
-        for array, values in zip(ARRAYS, (train.images, train.labels, test.images, test.labels), strict=True):
-            np.save(temporary / f"{array}.npy", values)
-        facts = {key: getattr(dataset, key) for key in ("classes", "fingerprint", "source")}
-        (temporary / "manifest.json").write_text(json.dumps({**facts, "mark": mark}))
+        for part, split in zip(SPLITS, splits, strict=False):
+            np.save(temporary / f"{part}_images.npy", split.images)
+            np.save(temporary / f"{part}_labels.npy", split.labels)
+        facts = {key: getattr(dataset, key) for key in ("classes", "fingerprint", "source", "notes")}
+        (temporary / "manifest.json").write_text(json.dumps({**facts, "splits": len(splits), "mark": mark}))
         shutil.rmtree(entry, ignore_errors=True)

@@ -1,16 +1,19 @@
-"""Data sets in memory: uint8 images and int32 labels in two splits, checked, with a fingerprint."""
+"""Data sets in memory: uint8 images and int32 labels in two or three splits, checked, with a fingerprint."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 from jaxtyping import Int32, Shaped, UInt8
 
+from cnnviz.data.notes import on_channels, on_classes
 from cnnviz.errors import InputError
 
-Images = UInt8[np.ndarray, "n h w c"]
+Images = UInt8[np.ndarray, "n *sides c"]
 Labels = Int32[np.ndarray, " n"]
 
 
@@ -18,19 +21,24 @@ class Unavailable(InputError):
     """A known data set that can be neither found nor downloaded; only this lets a list fall back to its next name."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Images and their labels, in the order of the file they came from."""
 
     images: Images
     labels: Labels
 
+    def __repr__(self) -> str:
+        sides = "x".join(map(str, self.images.shape[1:]))
+        return f"Split({len(self.labels):,} images {sides}, labels {self.labels.min()} to {self.labels.max()})"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Two splits, the class names, the place they were read from, and a SHA-256 of all that a network sees of them.
+    """The splits, the class names, the place they were read from, and a SHA-256 of all that a network sees of them.
 
-    `data.load(name)` loads the same data set again: `name` is a data set's name, or an absolute path.
+    `data.load(name)` loads the same data set again: `name` is a data set's name, or an absolute path. `validation` is
+    None unless the data set has such a split of its own. `notes` are sentences about what was read.
     """
 
     name: str
@@ -39,6 +47,26 @@ class Dataset:
     classes: tuple[str, ...]
     fingerprint: str
     source: str
+    validation: Split | None = None
+    notes: tuple[str, ...] = ()
+
+    def for_training(self, limit: int | None = None) -> tuple[Images, Labels, int]:
+        """The first `limit` training images and labels, then those for validation, and how many the latter are."""
+        images, labels = self.train.images[:limit], self.train.labels[:limit]
+        if self.validation is None:
+            return images, labels, 0
+        held = self.validation.labels[:limit]
+        images = np.concatenate([images, self.validation.images[:limit]])
+        return images, np.concatenate([labels, held]), len(held)
+
+    def __repr__(self) -> str:
+        sides = "x".join(map(str, self.train.images.shape[1:]))
+        counts = f"{len(self.train.labels):,} train and {len(self.test.labels):,} test images {sides}"
+        return f"Dataset({self.title!r}: {counts}, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        """What it holds, and an image of each class, as a notebook shows it."""
+        return f"<p>{escape(repr(self))}</p>{resolve_name('cnnviz.pictures.gallery:of_classes')(self)}"
 
     @property
     def title(self) -> str:
@@ -47,21 +75,37 @@ class Dataset:
 
 
 def assemble(
-    name: str, train: Split, test: Split, classes: Sequence[str] | None, source: str, fingerprint: str | None = None
+    name: str,
+    train: Split,
+    test: Split,
+    classes: Sequence[str] | None,
+    source: str,
+    *,
+    validation: Split | None = None,
+    notes: Iterable[str] = (),
 ) -> Dataset:
-    """The data set of two splits; without class names, each class is named by its number.
+    """The data set of its splits; without class names, each class is named by its number.
 
     Raises InputError if the splits differ in shape, or if a label is not the number of a class.
     """
-    classes = _numbered(train, test, f"{name} in {source}") if classes is None else tuple(classes)
-    for part, split in (("train", train), ("test", test)):
+    splits = {"train": train, "test": test} | ({"validation": validation} if validation else {})
+    classes = _numbered(splits.values(), f"{name} in {source}") if classes is None else tuple(classes)
+    for part, split in splits.items():
         _check_labels(split.labels, classes, f"The {part} labels of {name} in {source}")
-    if train.images.shape[1:] != test.images.shape[1:]:
-        shapes = f"{train.images.shape[1:]} and {test.images.shape[1:]}"
-        raise InputError(
-            f"The train and test images of {name} in {source} have shapes {shapes}; they must be the same."
-        )
-    return Dataset(name, train, test, classes, fingerprint or fingerprint_of(train, test, classes), source)
+        if split.images.shape[1:] != train.images.shape[1:]:
+            shapes = f"{train.images.shape[1:]} and {split.images.shape[1:]}"
+            raise InputError(
+                f"The train and {part} images of {name} in {source} have shapes {shapes}; they must be the same."
+            )
+    fingerprint = fingerprint_of(train, test, classes, validation)
+    said = (*notes, *on_classes(train.labels, test.labels, classes), *on_channels(train.images))
+    return Dataset(name, train, test, classes, fingerprint, source, validation, said)
+
+
+def check_several(classes: Sequence[str], source: object) -> None:
+    """Raises InputError if there is one class alone."""
+    if len(classes) == 1:
+        raise InputError(f"{source} has one class, {classes[0]}; a network needs two or more to tell apart.")
 
 
 def split(images: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], where: str) -> Split:
@@ -72,8 +116,10 @@ def split(images: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], 
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape:
         found = f"{images.dtype}{list(images.shape)}"
         raise InputError(f"The images of {where} are {found}; uint8 of shape [n, h, w] or [n, h, w, c] is needed.")
+    labels = _plain(labels, len(images))
     if not np.issubdtype(labels.dtype, np.integer) or labels.size != max(labels.shape, default=0):
-        raise InputError(f"The labels of {where} are {labels.dtype}{list(labels.shape)}; they must be integers [n].")
+        found = f"{labels.dtype}{list(labels.shape)}"
+        raise InputError(f"The labels of {where} are {found}; they must be integers [n], one class per image.")
     if labels.size != len(images):
         raise InputError(
             f"{where} has {len(images)} images and {labels.size} labels; there must be one label per image."
@@ -84,36 +130,28 @@ def split(images: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], 
     return Split(images, labels.reshape(-1).astype(np.int32))
 
 
-def hold_out(everything: Split, where: str) -> tuple[Split, Split]:
-    """Train and test splits of a data set that has only one: every sixth image of each class is for testing.
-
-    Raises InputError if no class has six images.
-    """
-    ranks = np.zeros(len(everything.labels), int)
-    for label in np.unique(everything.labels):
-        members = everything.labels == label
-        ranks[members] = np.arange(members.sum())
-    held = ranks % 6 == 5
-    if not held.any():
-        raise InputError(
-            f"{where} has fewer than six images in every class; a test split needs at least six images of a class."
-        )
-    train, test = (Split(everything.images[chosen], everything.labels[chosen]) for chosen in (~held, held))
-    return train, test
+def _plain(labels: Shaped[np.ndarray, "..."], count: int) -> Shaped[np.ndarray, "..."]:
+    """One-hot labels `[n, k]` as the integers `[n]` that they stand for; all others as they are."""
+    if labels.ndim != 2 or len(labels) != count or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return labels
+    is_one_hot = ((labels == 1).sum(1) == 1) & ((labels == 0).sum(1) == labels.shape[1] - 1)
+    return labels.argmax(1) if is_one_hot.all() else labels
 
 
-def fingerprint_of(train: Split, test: Split, classes: Sequence[str]) -> str:
+def fingerprint_of(train: Split, test: Split, classes: Sequence[str], validation: Split | None = None) -> str:
     """SHA-256 of all images and labels, their shapes and the class names; it does not depend on the source."""
     digest = hashlib.sha256(repr(tuple(classes)).encode())
-    for array in (train.images, train.labels, test.images, test.labels):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+    for split in (train, test, *([validation] if validation else [])):
+        for array in (split.images, split.labels):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def _numbered(train: Split, test: Split, what: str) -> tuple[str, ...]:
+def _numbered(splits: Iterable[Split], what: str) -> tuple[str, ...]:
     """Numbers as names for unnamed classes; more classes than images mean that the labels are wrong."""
-    highest = int(max(train.labels.max(), test.labels.max()))
+    (train, *others) = splits
+    highest = int(max(split.labels.max() for split in (train, *others)))
     if highest >= len(train.labels):
         raise InputError(
             f"The labels of {what} go up to {highest} for {len(train.labels)} images; they must count up from 0."

@@ -1,4 +1,4 @@
-"""Downloads of the four files of a published data set: atomic, and abandoned within seconds when offline."""
+"""Downloads of the files of a published data set: atomic, and abandoned within seconds when offline."""
 
 import os
 import socket
@@ -10,15 +10,14 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from cnnviz.atomic import atomic_write
-from cnnviz.data import idx
 from cnnviz.data.dataset import Unavailable
-from cnnviz.data.published import FILES, Published
+from cnnviz.data.published import Published
 
 PREFLIGHT, CONNECT, READ = 3.0, 5.0, 30.0  # seconds
 
 
 def fetch(published: Published, folder: Path) -> None:
-    """Downloads the four files into a folder; raises Unavailable if that is impossible."""
+    """Downloads the files into a folder, but those that are there; raises Unavailable if that is impossible."""
     if os.environ.get("CNNVIZ_OFFLINE", "0") not in ("", "0"):
         raise Unavailable("CNNVIZ_OFFLINE is set")
     preflight(published.url)
@@ -26,8 +25,8 @@ def fetch(published: Published, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"{folder} cannot be written: {error.strerror}") from error
-    for name in FILES:
-        _fetch_file(f"{published.url}{name}.gz", folder / f"{name}.gz", published)
+    for name in published.downloaded:
+        _fetch_file(published.address(name), folder / name, published)
 
 
 def preflight(url: str) -> None:
@@ -54,10 +53,10 @@ def preflight(url: str) -> None:
 
 def _first_stop(url: str) -> tuple[str, int]:
     """Host and port that a request for this URL connects to first: the server's or the proxy's."""
-    host = urlsplit(url).hostname or ""
-    proxy = getproxies().get("https")
+    scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
+    proxy = getproxies().get(scheme)
     if not proxy or proxy_bypass(host):
-        return host, 443
+        return host, 443 if scheme == "https" else 80
     parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
@@ -75,7 +74,7 @@ def _fetch_file(url: str, path: Path, published: Published) -> None:
             downloader(url, str(part), None)
         except requests.RequestException as error:
             raise Unavailable(f"{url}: {_reason(error)}") from error
-        idx.read(part, published.digests)
+        published.check(part)
 
 
 def _reason(error: Exception) -> str:

@@ -1,62 +1,128 @@
-"""Folders of images: one subfolder per class, either directly or in each of `train` and `test`."""
+"""Folders of images: one subfolder per class, either directly or in each of `train`, `test` and, if there is, `val`."""
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cnnviz.data import cache, pictures
-from cnnviz.data.dataset import Dataset, Split, assemble, hold_out, split
+from cnnviz.data.dataset import Dataset, Split, assemble, check_several, split
+from cnnviz.data.listing import SUFFIXES, Listing, innermost, is_picture, listing, subfolders
+from cnnviz.data.notes import counted, listed
+from cnnviz.data.pictures import AS_STORED, Reading
+from cnnviz.data.splits import PART_OF, parts_of
 from cnnviz.errors import InputError
 
-PARTS = {"train", "test", "val", "valid", "validation"}
-SUFFIXES = {suffix for suffixes in pictures.FORMATS.values() for suffix in suffixes}
+__all__ = ["SUFFIXES", "read"]
 
 
-def read(path: Path) -> Dataset:
-    """The data set in a folder of images; without `train` and `test`, every sixth image of a class is for testing.
+def read(path: Path, reading: Reading = AS_STORED) -> Dataset:
+    """The data set in a folder of images, also in subfolders of the classes.
 
-    Raises InputError if a class has no images, if an image cannot be read, or if their sizes differ.
+    Without a `test` folder, `val` is for testing; without either, every sixth image of a class. Raises InputError if a
+    class has no images, if an image cannot be read, or if their sizes differ.
     """
     path = path.resolve()
-    parts = [path / "train", path / "test"] if (path / "train").is_dir() and (path / "test").is_dir() else [path]
-    classes = _classes(parts[0])
-    if not parts[1:] and set(classes) <= PARTS:
-        raise InputError(f"{path} has {' and '.join(classes)}; it needs train and test, or one subfolder per class.")
-    if parts[1:] and _classes(parts[1]) != classes:
-        raise InputError(
-            f"{parts[1]} has classes {_classes(parts[1])}, {parts[0]} has {classes}; they must be the same."
-        )
-    listed = {
-        part: [(label, file) for label in range(len(classes)) for file in _files(part / classes[label])]
-        for part in parts
-    }
-    mark = cache.stamp(file for entries in listed.values() for _, file in entries)
+    parts, notes = _parts(path)
+    listings = {part: [listing(entry) for entry in subfolders(folder)] for part, folder in parts.items()}
+    classes = _classes(parts, listings)
+    every = [each for own in listings.values() for each in own]
+    mark = cache.stamp(file for each in every for file in each.files)
 
     def decode() -> Dataset:
-        splits = [_split(part, entries) for part, entries in listed.items()]
-        train, test = splits if splits[1:] else hold_out(splits[0], str(path))
-        return assemble(str(path), train, test, classes, str(path))
+        decoded = {part: _split(parts[part], own, reading) for part, own in listings.items()}
+        check_several(classes, path)  # after the pictures, so that an unreadable one is said first
+        train, test, validation, said = parts_of({part: own for part, (own, _) in decoded.items()}, str(path))
+        said += [note for _, own in decoded.values() for note in own] + list(reading.notes)
+        return assemble(str(path), train, test, classes, str(path), validation=validation, notes=said)
 
-    return cache.remembered(str(path), str(path), mark, decode)
-
-
-def _classes(part: Path) -> list[str]:
-    """The names of the subfolders in alphabetical order, or in numerical order if all are numbers."""
-    names = sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not names:
-        raise InputError(f"{part} has no subfolders; a folder of images has one per class.")
-    return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
+    dataset = cache.remembered(str(path), f"{path}{reading.key}", mark, decode)
+    return replace(dataset, notes=(*notes, *_notes_on(path, every), *dataset.notes))
 
 
-def _files(folder: Path) -> list[Path]:
-    files = sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "." and file.is_file()
+def _parts(path: Path) -> tuple[dict[str, Path], list[str]]:
+    """The folder of each part, or the data set's as that for training, and sentences about what is left out."""
+    if not (inner := subfolders(path)):
+        raise InputError(_no_subfolders(path))
+    named = {part: entry for entry in inner if (part := PART_OF.get(entry.name.lower()))}
+    if not named and len(tokens := [_part_in(entry.name) for entry in inner]) == len({*tokens} - {None}):
+        named = {part: entry for part, entry in zip(tokens, inner, strict=True) if part}
+    if "train" in named and len(named) > 1:
+        with_classes = {part: folder for part, folder in named.items() if part == "train" or subfolders(folder)}
+        without = [folder for part, folder in named.items() if part not in with_classes]
+        return with_classes, [f"{folder} has no subfolders of classes and is left out." for folder in without]
+    if len(named) == len(inner):
+        names = " and ".join(entry.name for entry in inner)
+        raise InputError(f"{path} has {names}; it needs train and test, or one subfolder per class.")
+    loose = [entry.name for entry in sorted(path.iterdir()) if entry.name[0] != "." and is_picture(entry)]
+    said = f"{counted(len(loose), 'image')} directly in {path} of no class, left out: {listed(loose)}."
+    return {"train": path}, [said] if loose else []
+
+
+def _part_in(name: str) -> str | None:
+    """The part that a word of a folder's name stands for: training_set, seg_test."""
+    found = {PART_OF[word] for word in re.split(r"[^a-z]+", name.lower()) if word in PART_OF}
+    return found.pop() if len(found) == 1 else None
+
+
+def _classes(parts: Mapping[str, Path], listings: Mapping[str, Sequence[Listing]]) -> list[str]:
+    """The names of the classes; raises InputError unless all parts have them all, each with images."""
+    names = {part: [each.folder.name for each in own] for part, own in listings.items()}
+    classes = names["train"]
+    for part, folder in parts.items():
+        if not names[part]:
+            raise InputError(_no_subfolders(folder))
+        if names[part] != classes:
+            raise InputError(
+                f"{folder} has classes {names[part]}, {parts['train']} has {classes}; they must be the same."
+            )
+        _check_depth(folder, listings[part])
+        for each in listings[part]:
+            if not each.files:
+                endings = ".bmp, .gif, .jpg, .png, .tif, .webp and others"
+                raise InputError(f"{each.folder} has no images; each class needs at least one ({endings}).")
+    return classes
+
+
+def _no_subfolders(path: Path) -> str:
+    tables = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in (".csv", ".tsv"))
+    hint = f" If {tables[0]} says which image is of which class, name that file." if tables else ""
+    return f"{path} has no subfolders; a folder of images has one per class.{hint}"
+
+
+def _check_depth(folder: Path, listings: Sequence[Listing]) -> None:
+    """Raises InputError if the classes seem to be one or more folders further in."""
+    if len(listings) == 1 and (inner := innermost(listings[0].folder)) is not None:
+        names = listed([entry.name for entry in subfolders(inner)])
+        raise InputError(f"{folder} has one subfolder, and {inner} has several ({names}); name that folder.")
+    inner_names = {tuple(entry.name for entry in subfolders(each.folder)) for each in listings}
+    is_repeated = len(listings) > 1 and len(inner_names) == 1 and len(next(iter(inner_names))) > 1
+    if is_repeated and all(len(each.nested) == len(each.files) > 0 for each in listings):
+        names = listed(next(iter(inner_names)))
+        raise InputError(
+            f"Each of {folder}'s subfolders ({listed([each.folder.name for each in listings])}) has the subfolders "
+            f"{names}; name one of them, or call them train and test."
+        )
+
+
+def _notes_on(root: Path, listings: Sequence[Listing]) -> list[str]:
+    """Sentences about pictures in subfolders of classes, and files that are no pictures."""
+    nested = [file for each in listings for file in each.nested]
+    places = list(dict.fromkeys(file.parent.relative_to(root).as_posix() for file in nested))
+    others = [file.relative_to(root).as_posix() for each in listings for file in each.others]
+    notes = (
+        [f"{counted(len(nested), 'image')} in subfolders of classes ({listed(places)}) belong to these."]
+        if nested
+        else []
     )
-    if not files:
-        raise InputError(f"{folder} has no images; each class needs at least one ({', '.join(sorted(SUFFIXES))}).")
-    return files
+    return notes + ([f"{counted(len(others), 'file')} left out, not pictures: {listed(others)}."] if others else [])
 
 
-def _split(part: Path, entries: list[tuple[int, Path]]) -> Split:
-    images = pictures.stack((str(file), file) for _, file in entries)
-    return split(images, np.array([label for label, _ in entries]), str(part))
+def _split(part: Path, listings: Sequence[Listing], reading: Reading) -> tuple[Split, tuple[str, ...]]:
+    """The images of a part, and sentences about how they were converted."""
+    entries = [(label, file) for label, each in enumerate(listings) for file in each.files]
+    decoded = pictures.decode(((str(file), file) for _, file in entries), reading)
+    labels = np.array([entries[index][0] for index in decoded.kept])
+    return split(decoded.images, labels, str(part)), decoded.notes

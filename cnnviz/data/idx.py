@@ -5,6 +5,8 @@ import hashlib
 import math
 import zlib
 from collections.abc import Mapping
+from contextlib import nullcontext
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,8 @@ def read(path: Path, digests: Mapping[str, str] = {}) -> UInt8[np.ndarray, "..."
     or has another checksum.
     """
     kind = "images" if "images" in path.name else "labels"
-    payload, shape = _payload(path, kind)
+    with path.open("rb") as stream:
+        payload, shape = _payload(stream, path, kind, path.stat().st_size)
     check(path, payload, digests)
     return np.frombuffer(payload, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
@@ -45,24 +48,33 @@ def _compare(path: Path, how: str, content: bytes, wanted: str) -> None:
         raise InputError(f"{path} has the wrong checksum: its SHA-256{how} is {found}, the published one is {wanted}.")
 
 
-def _payload(path: Path, kind: str) -> tuple[bytes, tuple[int, ...]]:
+def read_stream(stream: BufferedIOBase, name: str, stored: int) -> UInt8[np.ndarray, "..."]:
+    """The bytes of the images or labels in an open file of this name, plain or gzipped, that takes `stored` bytes.
+
+    Raises InputError if the file is damaged.
+    """
+    payload, shape = _payload(stream, name, "images" if "images" in name else "labels", stored)
+    return np.frombuffer(payload, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def _payload(stream: BufferedIOBase, name: object, kind: str, stored: int) -> tuple[bytes, tuple[int, ...]]:
     """All bytes of a file, unpacked, and the shape in its header, which they fill exactly."""
-    open_file = gzip.open if path.suffix == ".gz" else open
+    is_gzipped = str(name).endswith(".gz")
     length = 4 + 4 * DIMENSIONS[kind]
     try:
-        with open_file(path, "rb") as file:
+        with gzip.open(stream) if is_gzipped else nullcontext(stream) as file:
             header = file.read(length)
-            shape = _shape(path, header, kind)
-            rest = file.read(_size(path, shape) + 1)
+            shape = _shape(name, header, kind)
+            rest = file.read(_size(name, shape, stored * (DEFLATE_LIMIT if is_gzipped else 1)) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is a damaged gzip file ({error}); put a good copy in its place.") from error
+        raise InputError(f"{name} is a damaged gzip file ({error}); put a good copy in its place.") from error
     if len(rest) != math.prod(shape):
         fault = "ends early" if len(rest) < math.prod(shape) else "goes on after its end"
-        raise InputError(f"{path} {fault}: its header promises {_product(shape)} bytes; put a good copy in its place.")
+        raise InputError(f"{name} {fault}: its header promises {_product(shape)} bytes; put a good copy in its place.")
     return header + rest, shape
 
 
-def _shape(path: Path, header: bytes, kind: str) -> tuple[int, ...]:
+def _shape(path: object, header: bytes, kind: str) -> tuple[int, ...]:
     """The shape in a header; raises InputError if its first four bytes are not those of this kind of IDX file."""
     dimensions = DIMENSIONS[kind]
     magic = bytes([0, 0, 8, dimensions])
@@ -75,9 +87,9 @@ def _shape(path: Path, header: bytes, kind: str) -> tuple[int, ...]:
     return tuple(int(size) for size in np.frombuffer(header, ">u4", offset=4))
 
 
-def _size(path: Path, shape: tuple[int, ...]) -> int:
+def _size(path: object, shape: tuple[int, ...], most: int) -> int:
     """How many bytes follow the header; raises InputError if the file cannot hold as many."""
-    size, most = math.prod(shape), path.stat().st_size * (DEFLATE_LIMIT if path.suffix == ".gz" else 1)
+    size = math.prod(shape)
     if not 0 < size <= most:
         raise InputError(
             f"{path} ends early: its header promises {_product(shape)} bytes, more than such a file can hold."

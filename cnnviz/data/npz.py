@@ -1,21 +1,25 @@
-"""Data sets in one `.npz` file, with the array names of Keras, of MedMNIST, or `images` and `labels`."""
+"""Data sets in one `.npz` file, whose arrays are told apart by their names: Keras's, MedMNIST's and the like."""
 
+import re
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz.data.dataset import Dataset, assemble, hold_out, split
+from cnnviz.data.dataset import Dataset, assemble, split
+from cnnviz.data.pictures import Reading
+from cnnviz.data.splits import PART_OF, parts_of
 from cnnviz.errors import InputError
 from cnnviz.interop.archives import DAMAGE, array, check_member, is_array, size_of, why_damaged
 
-BOTH_PARTS = (
-    ("x_train", "y_train", "x_test", "y_test"),
-    ("train_images", "train_labels", "test_images", "test_labels"),
-)
-ONE_PART = ("images", "labels")
-WANTED = [name for names in (*BOTH_PARTS, ONE_PART) for name in names]
+IMAGES = ("x", "image", "images", "img", "imgs", "data", "pixels", "inputs")
+LABELS = ("y", "label", "labels", "target", "targets")
+NAMES = ("class_names", "label_names", "classes")  # of the classes, as texts
+ROLES = {word: role for role, words in (("images", IMAGES), ("labels", LABELS)) for word in words}
+UNNAMED = {"arr_0": ("train", "images"), "arr_1": ("train", "labels")}  # by numpy.savez without names
+WANTED = "x_train, y_train, x_test, y_test or train_images, train_labels, test_images, test_labels or images, labels"
 
 
 def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
@@ -24,16 +28,56 @@ def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = 
     Raises InputError if the file is damaged, holds pickled objects, or lacks the arrays.
     """
     arrays = _arrays(path)
-    names = next((names for names in (*BOTH_PARTS, ONE_PART) if set(names) <= arrays.keys()), None)
-    if names is None:
-        known = " or ".join(", ".join(names) for names in (*BOTH_PARTS, ONE_PART))
-        with zipfile.ZipFile(path) as archive:
-            found = ", ".join(name.removesuffix(".npy") for name in archive.namelist())
-        raise InputError(f"{path} has the arrays {found or 'none'}; it needs {known}.")
-    pairs = zip(names[::2], names[1::2], strict=True)
-    splits = [split(arrays[images], arrays[labels], f"{images} in {path}") for images, labels in pairs]
-    train, test = splits if splits[1:] else hold_out(splits[0], str(path))
-    return assemble(name or str(path.resolve()), train, test, classes, str(path))
+    named = [arrays.pop(key) for key in NAMES if key in arrays and arrays[key].dtype.kind == "U"]
+    places = _places(path, [*arrays])
+    splits = {}
+    for part in dict.fromkeys(part for part, _ in places):
+        images, labels = places[part, "images"], places[part, "labels"]
+        splits[part] = split(arrays[images], arrays[labels], f"{images} in {path}")
+    train, test, validation, notes = parts_of(splits, str(path))
+    own = tuple(map(str, named[0].reshape(-1))) if named else None
+    address = name or str(path.resolve())
+    return assemble(address, train, test, classes or own, str(path), validation=validation, notes=notes)
+
+
+def at(path: Path, reading: Reading) -> Dataset:
+    """The data set in an `.npz` file that was named by its path."""
+    return read(path)
+
+
+def role(name: str) -> tuple[str, str] | None:
+    """The part and the role of an array by the words of its name: "x_train" has the images for training."""
+    if name in UNNAMED:
+        return UNNAMED[name]
+    words = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower().split("_")
+    parts, roles = (
+        [PART_OF[word] for word in words if word in PART_OF],
+        [ROLES[word] for word in words if word in ROLES],
+    )
+    if len(parts) + len(roles) != len(words) or len(parts) > 1 or not roles:
+        return None
+    return (parts or ["train"])[0], roles[-1]
+
+
+def _places(path: Path, names: Sequence[str]) -> dict[tuple[str, str], str]:
+    """The array of each part and role; raises InputError if one is missing or there are two."""
+    places: dict[tuple[str, str], str] = {}
+    for name in names:
+        place = role(name)
+        if place is None:
+            continue
+        if place in places:
+            raise InputError(f"{path} has two arrays of {place[0]} {place[1]}: {places[place]} and {name}.")
+        places[place] = name
+    whole = {(part, each) for part, _ in places for each in ("images", "labels")}
+    if ("train", "images") not in places or whole - places.keys():
+        raise InputError(f"{path} has the arrays {', '.join(_stored(path)) or 'none'}; it needs {WANTED}.")
+    return places
+
+
+def _stored(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
@@ -42,21 +86,21 @@ def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
         raise InputError(f"{path} is not a readable .npz file (it is not a zip archive).")
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [(name, info) for name in WANTED for info in _infos(archive, name)]
-            if junk := [name for name, info in members if not is_array(archive, info)]:
+            members = _members(archive)
+            if junk := [name for name, info in members.items() if not is_array(archive, info)]:
                 raise ValueError(f"not an array: {', '.join(junk)}")
-            return {name: array(archive, info) for name, info in members}
+            return {name: array(archive, info) for name, info in members.items()}
     except InputError as error:
         raise InputError(f"{path} is not a readable .npz file: {error}") from error
     except DAMAGE as error:
         raise why_damaged(path, error) from error
 
 
-def _infos(archive: zipfile.ZipFile, name: str) -> list[zipfile.ZipInfo]:
-    """The member that stores the array of this name, if there is one; raises InputError if it must not be unpacked."""
-    found = next((stored for stored in (f"{name}.npy", name) if stored in archive.namelist()), None)
-    if found is None:
-        return []
-    # out of all bytes, not only its own, since sorted labels are stored in very few
-    check_member(archive, info := archive.getinfo(found), "NumPy", "a data set", stored=size_of(archive), largest=None)
-    return [info]
+def _members(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
+    """The members with a name that a data set's array has; raises InputError if one must not be unpacked."""
+    named = {stored.removesuffix(".npy"): stored for stored in archive.namelist()}
+    infos = {name: archive.getinfo(stored) for name, stored in named.items() if role(name) or name in NAMES}
+    for info in infos.values():
+        # out of all bytes, not only its own, since sorted labels are stored in very few
+        check_member(archive, info, "NumPy", "a data set", stored=size_of(archive), largest=None)
+    return infos

@@ -1,13 +1,33 @@
-"""Data sets published as four IDX files: their names, their URLs, and the SHA-256 of each file.
+"""Data sets that are published as files: their names, their URLs, and a checksum of each file.
 
-A digest is of the unpacked file, so that it holds for every packaging. For KMNIST only the digests of the gzipped files
-are known (TensorFlow Datasets registers them); they are listed under the names of those files.
+A digest of an IDX file is of the unpacked file, so that it holds for every packaging. For KMNIST only the digests of
+the gzipped files are known (TensorFlow Datasets registers them); they are listed under the names of those files.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from cnnviz.data.dataset import Dataset, assemble, split
+from cnnviz.data.idx import read as read_idx
+from cnnviz.errors import InputError
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+ALGORITHMS = {32: "md5", 64: "sha256"}  # by the length of a digest
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way in which a data set lies on disk: its files, the names of their folder, and what reads them.
+
+    `read(name, files)` gets the path of each file, in order. `folders` may have "", the place that is searched itself,
+    if no other data set has files of these names.
+    """
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+    read: Callable[[str, Sequence[Path]], Dataset]
 
 
 @dataclass(frozen=True)
@@ -17,9 +37,52 @@ class Published:
     name: str
     classes: tuple[str, ...]
     folders: tuple[str, ...]  # the names that Keras, torchvision and packagers give to the folder of the files
-    url: str
+    url: str  # of the folder of the files, or with {} in the place of a file's name
     digests: Mapping[str, str]
     package: str | None = None  # the Debian package
+    files: tuple[str, ...] = FILES
+    shape: tuple[int, int, int] = (28, 28, 1)
+    read: Callable[[str, Sequence[Path]], Dataset] | None = None  # by default as four IDX files
+    others: tuple[Form, ...] = ()  # in which it is not downloaded, only found
+    tfds_name: str | None = None  # where it differs
+    store: str | None = None  # the folder of the download, where several data sets share one
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """All forms in which it is found; the first is that of the download."""
+        return Form(self.files, self.folders, self.read or self._read_idx), *self.others
+
+    @property
+    def downloaded(self) -> tuple[str, ...]:
+        """The names of the files that are downloaded."""
+        return tuple(f"{name}.gz" if name in FILES else name for name in self.files)
+
+    def address(self, file: str) -> str:
+        """The URL of a file."""
+        return self.url.replace("{}", file) if "{}" in self.url else f"{self.url}{file}"
+
+    def check(self, path: Path) -> None:
+        """Raises InputError if a downloaded file is damaged or does not have the published checksum."""
+        if self.read is None:
+            read_idx(path, self.digests)
+        elif note := differs(path, self.digests):
+            raise InputError(f"{path} has the wrong checksum: {note}.")
+
+    def _read_idx(self, name: str, files: Sequence[Path]) -> Dataset:
+        folder = files[0].parent
+        arrays = [read_idx(path, self.digests) for path in files]
+        train, test = split(arrays[0], arrays[1], f"{folder} (train)"), split(arrays[2], arrays[3], f"{folder} (t10k)")
+        return assemble(name, train, test, self.classes, str(folder))
+
+
+def differs(path: Path, digests: Mapping[str, str]) -> str:
+    """A phrase with both checksums if a file is not the published one; empty if it is, or if no digest is known."""
+    if (wanted := digests.get(path.name)) is None:
+        return ""
+    algorithm = ALGORITHMS[len(wanted)]
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    return "" if found == wanted else f"its {algorithm.upper()} is {found}, the published one is {wanted}"
 
 
 FASHION_MNIST = Published(

@@ -1,15 +1,34 @@
-"""Search for a published data set: prepared by TFDS, as IDX files or as `.npz` in the usual places; then a download."""
+"""Search for a published data set: prepared by TFDS, or as its files in the usual places; then a download."""
 
 import os
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from cnnviz.data import cache, download, idx, npz, tfds
-from cnnviz.data.dataset import Dataset, Unavailable, assemble, split
+from cnnviz.data import cache, download, npz, tfds
+from cnnviz.data.dataset import Dataset, Unavailable
 from cnnviz.data.home import expanded
-from cnnviz.data.published import FASHION_MNIST, FILES, KMNIST, MNIST, Published
+from cnnviz.data.published import FASHION_MNIST, FILES, KMNIST, MNIST, Form, Published
 
 SYSTEM = Path("/usr/share/datasets")  # where Debian's packages install data sets
+
+
+@dataclass(frozen=True)
+class Known:
+    """A published data set as an entry of DATASETS: called with a folder to search first, or None."""
+
+    published: Published
+
+    def __call__(self, data_dir: Path | None = None) -> Dataset:
+        return find(self.published, data_dir)
+
+    @property
+    def fits(self) -> tuple[tuple[int, ...], int]:
+        """The shape of its images and the number of its classes, known without loading it."""
+        return self.published.shape, len(self.published.classes)
+
+
+fashion_mnist, mnist, kmnist = Known(FASHION_MNIST), Known(MNIST), Known(KMNIST)
 
 
 def find(published: Published, data_dir: Path | None = None) -> Dataset:
@@ -24,16 +43,14 @@ def find(published: Published, data_dir: Path | None = None) -> Dataset:
         download.fetch(published, folder := downloads(published))
     except Unavailable as reason:
         raise Unavailable(_what_to_do(published, tried, str(reason))) from reason
-    return _read_files(published, _files(folder))
-
-
-fashion_mnist, mnist, kmnist = (partial(find, published) for published in (FASHION_MNIST, MNIST, KMNIST))
+    return _read(published, published.forms[0], _files(folder, published.files))
 
 
 def places(data_dir: Path | None) -> list[Path]:
     """The folders of this machine that are searched, in order; `data_dir` first."""
     keras, caches = expanded(os.environ.get("KERAS_HOME") or "~/.keras"), cache.folder()
-    usual = [tfds.root(), keras and keras / "datasets", Path("data"), SYSTEM, caches and caches / "downloads"]
+    usual = [tfds.root(), keras and keras / "datasets", Path("data"), expanded("~/.medmnist"), SYSTEM]
+    usual.append(caches and caches / "downloads")
     return [place for place in (data_dir, *usual) if place]
 
 
@@ -41,47 +58,50 @@ def downloads(published: Published) -> Path:
     """The folder that the files of a data set are downloaded to; raises Unavailable if there is no cache folder."""
     if (caches := cache.folder()) is None:
         raise Unavailable("there is no folder to download to; set CNNVIZ_CACHE")
-    return caches / "downloads" / published.name
+    return caches / "downloads" / (published.store or published.name)
 
 
 def _look(published: Published, place: Path, chosen: bool) -> tuple[Dataset | None, str]:
     """The data set in one place, or None and a note that names missing files; `chosen` is true of `data_dir`."""
-    if prepared := tfds.directory(published.name, place):
-        return tfds.read(published.name, prepared), ""
-    # Only in data_dir may the files lie without a subfolder: elsewhere they could be those of another data set.
-    folders = [place / folder for folder in published.folders] + ([place] if chosen else [])
-    found = {folder: _files(folder) for folder in folders}
-    for folder in (folder for folder in folders if len(found[folder]) == len(FILES)):
-        return _read_files(published, found[folder]), ""
+    for name in filter(None, (published.name, published.tfds_name)):
+        if prepared := tfds.directory(name, place):
+            return tfds.read(published.name, prepared), ""
+    lacking = ""
+    for form in published.forms:
+        # Only in data_dir may files lie without a subfolder whatever their names: elsewhere they could be another's.
+        folders = [*form.folders, *([""] if chosen and "" not in form.folders else [])]
+        found = {place / folder: _files(place / folder, form.files) for folder in folders}
+        if complete := next((files for files in found.values() if len(files) == len(form.files)), None):
+            return _read(published, form, complete), ""
+        partly = next(((folder, files) for folder, files in found.items() if files), None)
+        if partly and not lacking:
+            lacking = f" ({partly[0]} lacks {', '.join(name for name in form.files if name not in partly[1])})"
     if (file := place / f"{published.name}.npz").is_file():
         return npz.read(file, published.name, published.classes), ""
-    part = next((folder for folder in folders if found[folder]), None)
-    return None, f" ({part} lacks {', '.join(name for name in FILES if name not in found[part])})" if part else ""
+    return None, lacking
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    """The files that a folder has of the four, plain or gzipped; older archives write `.idx` for `-idx`."""
+def _files(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The files that a folder has of these; IDX files plain or gzipped, also with `.idx` for `-idx` as in archives."""
     spellings = lambda name: (name, f"{name}.gz", name.replace("-idx", ".idx"), f"{name.replace('-idx', '.idx')}.gz")
-    paths = {name: [folder / spelling for spelling in spellings(name)] for name in FILES}
-    return {name: path for name in FILES if (path := next((path for path in paths[name] if path.is_file()), None))}
+    paths = {name: [folder / each for each in (spellings(name) if "-idx" in name else (name,))] for name in names}
+    return {name: path for name in names if (path := next((path for path in paths[name] if path.is_file()), None))}
 
 
-def _read_files(published: Published, files: dict[str, Path]) -> Dataset:
-    """The data set in four IDX files, each compared with its published checksum when it is decoded."""
-    folder = files[FILES[0]].resolve().parent
-
-    def decode() -> Dataset:
-        arrays = [idx.read(files[name], published.digests) for name in FILES]
-        train, test = split(arrays[0], arrays[1], f"{folder} (train)"), split(arrays[2], arrays[3], f"{folder} (t10k)")
-        return assemble(published.name, train, test, published.classes, str(folder))
-
-    return cache.remembered(published.name, str(folder), cache.stamp(files.values()), decode)
+def _read(published: Published, form: Form, files: dict[str, Path]) -> Dataset:
+    """The data set in its files, which are compared with their published checksums when they are decoded."""
+    paths = [files[name].resolve() for name in form.files]
+    place = str(paths[0] if len(paths) == 1 else paths[0].parent)
+    decode = lambda: form.read(published.name, paths)
+    return cache.remembered(published.name, place, cache.stamp(paths), decode)
 
 
 def _what_to_do(published: Published, tried: list[str], reason: str) -> str:
     package = f"apt-get install {published.package}, or " if published.package else ""
+    (first, *others) = published.downloaded
+    files = f"{published.address(first)}{' and the other three files' if len(others) == len(FILES) - 1 else ''}"
+    files = f"{files} and {published.address(others[0])}" if len(others) == 1 else files
     return (
         f"{published.name} is not on this machine and cannot be downloaded ({reason}); looked in {', '.join(tried)}; "
-        f"{package}give --data-dir a folder with {published.url}{FILES[0]}.gz and the other three files, "
-        "or use --dataset garments, which needs no files."
+        f"{package}give --data-dir a folder with {files}, or use --dataset garments, which needs no files."
     )

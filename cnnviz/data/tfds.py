@@ -9,9 +9,11 @@ from typing import NoReturn
 import numpy as np
 
 from cnnviz.data import cache, pictures, records
-from cnnviz.data.dataset import Dataset, Split, Unavailable, assemble, hold_out, split
+from cnnviz.data.dataset import Dataset, Split, Unavailable, assemble, split
 from cnnviz.data.home import expanded
+from cnnviz.data.pictures import Reading
 from cnnviz.data.prepared import INFO, Prepared, describe
+from cnnviz.data.splits import PARTS, parts_of
 from cnnviz.errors import InputError
 
 
@@ -42,6 +44,16 @@ def read(name: str, path: Path) -> Dataset:
     files = sorted(file for file in path.iterdir() if file.is_file())
     place = str(path.resolve())
     return cache.remembered(name, place, cache.stamp(files), lambda: _decode(name, path))
+
+
+def is_at(folder: Path) -> bool:
+    """Whether a folder is a version of a data set that TFDS prepared."""
+    return (folder / INFO).is_file()
+
+
+def at(path: Path, reading: Reading) -> Dataset:
+    """The data set in a prepared directory that was named by its path."""
+    return read(str(path.resolve()), path)
 
 
 def is_name(name: str) -> bool:
@@ -78,16 +90,16 @@ def _newest(folder: Path, version: str) -> Path | None:
 
 def _decode(name: str, path: Path) -> Dataset:
     prepared = describe(path)
-    parts = [part for part in ("train", "test", "validation") if part in prepared.splits][:2]
-    if parts[:1] != ["train"]:
+    if "train" not in prepared.splits:
         raise InputError(f"{path} has the splits {', '.join(prepared.splits) or 'none'}; cnnviz needs train.")
-    splits = [_split(prepared, part, f"{path} ({part})") for part in parts]
-    train, test = splits if splits[1:] else hold_out(splits[0], str(path))
-    return assemble(name, train, test, prepared.classes, str(path))
+    decoded = {part: _split(prepared, part, f"{path} ({part})") for part in PARTS if part in prepared.splits}
+    train, test, validation, said = parts_of({part: own for part, (own, _) in decoded.items()}, str(path))
+    said += [note for _, own in decoded.values() for note in own]
+    return assemble(name, train, test, prepared.classes, str(path), validation=validation, notes=said)
 
 
-def _split(prepared: Prepared, part: str, where: str) -> Split:
-    """One split, its images decoded by Pillow."""
+def _split(prepared: Prepared, part: str, where: str) -> tuple[Split, tuple[str, ...]]:
+    """One split, its images decoded by Pillow, and sentences about how they were converted."""
     try:
         read = [example for file, length in prepared.splits[part] for example in _examples(prepared, file, length)]
     except InputError:
@@ -97,7 +109,8 @@ def _split(prepared: Prepared, part: str, where: str) -> Split:
     if not read:
         raise InputError(f"{where} is empty.")
     named = ((f"image {index} of {where}", io.BytesIO(encoded)) for index, (encoded, _) in enumerate(read))
-    return split(pictures.stack(named), np.array([number for _, number in read]), where)
+    decoded = pictures.decode(named)
+    return split(decoded.images, np.array([number for _, number in read]), where), decoded.notes
 
 
 def _examples(prepared: Prepared, file: Path, length: int) -> list[tuple[bytes, int]]:

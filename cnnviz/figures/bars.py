@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.figures.image import Shown, draw_image
@@ -34,6 +35,14 @@ def probabilities(
     figure = page(8.4, max(2.6, 0.26 * len(values) + 0.6), title)
     left, right = figure.subplots(1, 2, width_ratios=(1, 2.1))
     draw_image(left, pixels)
+    draw_probabilities(right, values, labels, true)
+    return figure
+
+
+def draw_probabilities(
+    right: Axes, values: Float[np.ndarray, " n"], labels: Sequence[str], true: int | None = None
+) -> None:
+    """One bar per class from the top down; the true class is green, hatched and labelled."""
     places, widths = np.arange(len(values)), np.where(np.isfinite(values), values, 0)
     bars = right.barh(places, widths, color=BLUE, height=0.72)
     names = [shortened(label, 28) for label in labels]
@@ -48,4 +57,3 @@ def probabilities(
     right.set_ylim(len(values) - 0.4, -0.6)
     right.set_xlabel("probability")
     right.spines[["top", "right"]].set_visible(False)
-    return figure

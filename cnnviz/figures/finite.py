@@ -32,6 +32,6 @@ def moments(values: Values) -> tuple[float, float]:
 
 
 def in_words(mean: float, deviation: float) -> str:
-    """Mean and standard deviation as text."""
-    number = lambda value: f"{value:.4f}" if abs(value) < 1e6 else f"{value:.4g}"
+    """Mean and standard deviation as text, to four decimals, or four digits if these would not show it."""
+    number = lambda value: f"{value:.4f}" if 5e-5 <= abs(value) < 1e6 or not value else f"{value:.4g}"
     return f"mean {number(mean)}, standard deviation {number(deviation)}" if np.isfinite(mean) else "no finite value"

@@ -17,6 +17,7 @@ from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import MARGIN, default_style, page, place
 
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
+Indices = tuple[Sequence[int], Sequence[int]]  # of columns and rows
 LEFT, BELOW, ABOVE, RIGHT = 0.45, 0.4, 0.25, 0.95  # inches: row indices, column indices, panel name, color bar
 
 
@@ -46,18 +47,20 @@ def grids(
     label: str = "",
     columns: int | None = None,
     axes: tuple[str, str] = ("", ""),
+    indices: Indices | None = None,
 ) -> Figure:
     """Each panel's maps as a grid under the panel's name, all on `scale`, which is printed once next to them.
 
     Rows are numbered by the index of their first map and columns from zero, so that a map's index is their sum.
-    With `axes`, the axis labels of columns and rows, both are numbered from zero. Maps [n h w 3] are drawn as RGB.
+    With `axes`, the axis labels of columns and rows, both are numbered from zero, or by `indices`. Maps [n h w 3] are
+    drawn as RGB.
     """
     first = next(iter(panels.values()))
     columns = columns or map_columns(len(first))
     plan = layout(len(panels), len(first), columns, first.shape[1:3])
     figure, places, (left, height) = panel_places(list(panels), plan, RIGHT, title)
     for ax, maps in zip(places, panels.values(), strict=True):
-        draw_grid(ax, maps, scale, columns, axes)
+        draw_grid(ax, maps, scale, columns, axes, indices)
     gray = matplotlib.colormaps["gray"] if first.ndim == 4 else None
     bar = place(figure, left + 0.12, BELOW, 0.13, height)
     print_scale(bar, scale, label, colormap=gray, clipped=any(scale.outside(maps) for maps in panels.values()))
@@ -83,7 +86,14 @@ def panel_places(
     return figure, places, (plan.across * across, plan.down * down - BELOW - above)
 
 
-def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str, str] = ("", "")) -> None:
+def draw_grid(
+    ax: Axes,
+    maps: Maps,
+    scale: Scale,
+    columns: int,
+    axes: tuple[str, str] = ("", ""),
+    indices: Indices | None = None,
+) -> None:
     """Fills the axes with the maps as one montage, with row indices to the left and column indices below.
 
     NaN and infinite values have the color of the gutter; a map that has nothing else says so.
@@ -97,7 +107,7 @@ def draw_grid(ax: Axes, maps: Maps, scale: Scale, columns: int, axes: tuple[str,
     ax.set_axis_off()
     _cover_blank(ax, len(maps), columns)
     _mark_missing(ax, maps, columns)
-    print_indices(ax, columns, math.ceil(len(maps) / columns), axes)
+    print_indices(ax, columns, math.ceil(len(maps) / columns), axes, indices)
 
 
 def _mark_missing(ax: Axes, maps: Maps, columns: int) -> None:
@@ -116,13 +126,13 @@ def _cover_blank(ax: Axes, count: int, columns: int) -> None:
         ax.add_patch(blank)
 
 
-def print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str]) -> None:
+def print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str], indices: Indices | None = None) -> None:
     """Indices along two sides as plain text, which takes a quarter of the time of ticks."""
-    step = 1 if any(axes) else columns
+    across, down = indices or (range(columns), range(0, rows * columns, 1 if any(axes) else columns))
     for column in range(0, columns, math.ceil(columns / 32)):
-        _beside(ax, ((column + 0.5) / columns, 0.0), (0.0, -2.0), str(column), va="top", ha="center")
+        _beside(ax, ((column + 0.5) / columns, 0.0), (0.0, -2.0), str(across[column]), va="top", ha="center")
     for row in range(0, rows, math.ceil(rows / 32)):
-        _beside(ax, (0.0, 1 - (row + 0.5) / rows), (-4.0, 0.0), str(row * step), va="center", ha="right")
+        _beside(ax, (0.0, 1 - (row + 0.5) / rows), (-4.0, 0.0), str(down[row]), va="center", ha="right")
     _beside(ax, (0.5, 0.0), (0.0, -13.0), axes[0], va="top", ha="center")
     _beside(ax, (0.0, 0.5), (-18.0, 0.0), axes[1], va="center", ha="right", rotation=90)
 

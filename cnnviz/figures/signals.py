@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from cnnviz.figures.grids import BELOW, layout, panel_places, print_indices
+from cnnviz.figures.grids import BELOW, Indices, layout, panel_places, print_indices
 from cnnviz.figures.montage import map_columns
 from cnnviz.figures.scales import Scale
 from cnnviz.figures.style import BLUE, default_style, place
@@ -27,6 +27,7 @@ def signals(
     label: str = "",
     columns: int | None = None,
     axes: tuple[str, str] = ("", ""),
+    indices: Indices | None = None,
 ) -> Figure:
     """Each panel's curves as a grid under the panel's name, each in a frame from the low to the high end of `scale`.
 
@@ -38,7 +39,7 @@ def signals(
     figure, places, (left, _) = panel_places(list(panels), plan, RIGHT, title)
     for ax, curves in zip(places, panels.values(), strict=True):
         _draw(ax, curves, scale, columns)
-        print_indices(ax, columns, math.ceil(len(curves) / columns), axes)
+        print_indices(ax, columns, math.ceil(len(curves) / columns), axes, indices)
     height = plan.height / math.ceil(len(first) / columns)
     _print_ends(place(figure, left + 0.1, BELOW, 0.08, height), scale, label)
     return figure

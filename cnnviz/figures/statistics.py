@@ -1,29 +1,38 @@
-"""Scatter plots of kernel statistics: one point per kernel, one panel per layer, the same axes for all."""
+"""Kernel statistics: one point per kernel; few layers have one panel each, many have one row each."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.style import BLUE, VERMILLION, default_style, page, shortened, tidy
 
 Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # set -> means, standard deviations
 STYLES = [{"color": BLUE, "marker": "o"}, {"facecolor": "none", "edgecolor": VERMILLION, "marker": "s"}]
+MOST_PANELS, LONGEST = 6, 40  # layers, characters of their names
+ROW = 0.28  # inches
 
 
 @default_style()
-def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) -> Figure:
-    """One panel per layer: each set's kernels as points, x the mean and y the standard deviation, on shared axes.
+def statistics(panels: Mapping[str, Points], *, title: str = "") -> Figure:
+    """Mean and standard deviation of every kernel by layer and set: `scatter` of at most six layers, else `strips`.
 
-    Kernels whose mean or deviation is NaN or infinite have no point.
+    Values that are NaN or infinite have no point.
     """
-    columns = min(columns, len(panels))
+    return (scatter if len(panels) <= MOST_PANELS else strips)(panels, title=title)
+
+
+@default_style()
+def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 3) -> Figure:
+    """One panel per layer: each set's kernels as points, x the mean and y the standard deviation, on shared axes."""
+    columns = 2 if len(panels) == 4 else min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
-    side = 3.4 if columns <= 2 else 2.5
+    side = 3.4 if columns <= 2 else 2.7
     figure = page(columns * side + 0.4, rows * side + 0.4, title)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax, (name, sets) in zip(grid.flat, panels.items(), strict=False):
@@ -46,3 +55,47 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 4) 
     grid.flat[0].set_ylim(0, 1.08 * highest or 1.0)
     grid.flat[0].legend(fontsize=8, frameon=False)
     return figure
+
+
+@default_style()
+def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
+    """One row per layer: a tick for each kernel's mean on the left, and on the right for its standard deviation.
+
+    The first set's ticks are above the second's. The axis of deviations is logarithmic; those of zero have no tick.
+    """
+    figure = page(8.6, ROW * len(panels) + 0.8, title)
+    left, right = figure.subplots(1, 2, sharey=True)
+    sets = dict.fromkeys(name for points in panels.values() for name in points)
+    for name, color, shift in zip(sets, (BLUE, VERMILLION), (-0.2, 0.2), strict=False):
+        points = {y + shift: points[name] for y, points in enumerate(panels.values()) if name in points}
+        _draw_ticks(left, {y: means[np.isfinite(means)] for y, (means, _) in points.items()}, color, name)
+        known = {y: deviations[np.isfinite(deviations) & (deviations > 0)] for y, (_, deviations) in points.items()}
+        _draw_ticks(right, known, color, name)
+    _style_rows(left, list(panels), "mean")
+    _style_rows(right, list(panels), "standard deviation (logarithmic axis)")
+    left.axvline(0, color="0.75", linewidth=0.8, zorder=0)
+    right.set_xscale("log")
+    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.xaxis.set_major_formatter("{x:g}")
+    right.xaxis.set_minor_formatter("")
+    right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def _draw_ticks(ax: Axes, rows: Mapping[float, Float[np.ndarray, " n"]], color: str, name: str) -> None:
+    """The values of each row as vertical ticks at the height that is its key."""
+    x = np.concatenate([*rows.values()])
+    y = np.repeat([*rows], [len(values) for values in rows.values()])
+    ax.plot(x, y, "|", color=color, markersize=72 * ROW * 0.34, markeredgewidth=0.8, alpha=0.6, label=name)
+
+
+def _style_rows(ax: Axes, names: Sequence[str], label: str) -> None:
+    """Names the rows, separates them by thin lines, and labels the axis."""
+    ax.set_yticks(range(len(names)), [shortened(name, LONGEST) for name in names], fontsize=8, parse_math=False)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    for y in range(1, len(names)):
+        ax.axhline(y - 0.5, color="0.9", linewidth=0.8, zorder=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.set_xlabel(label, fontsize=9)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ from cnnviz.graph.labels import MARK, split
 from cnnviz.graph.primitives import CALLS, CUSTOM_CALLS
 from cnnviz.graph.unroll import is_short_scan, unrolled
 
+MOST_SHOWN = 100  # nodes in a notebook
 Opaque = Callable[["Graph"], bool]  # whether a custom call with this body stays one node
 
 
@@ -31,6 +33,9 @@ class Value:
     shape: tuple[int, ...]
     dtype: Any
     constant: Any = None
+
+    def __repr__(self) -> str:
+        return f"{self.dtype}{list(self.shape)}"
 
     def is_number(self, holds: Callable[[np.ndarray], Any]) -> bool:
         """Whether this is one constant number, known while tracing, for which `holds` is true."""
@@ -51,6 +56,10 @@ class Node:
     scope: str = ""  # the modules around it, as Flax names them: "CNN/conv1"
     labels: tuple[str, ...] = ()  # those around it (`graph.labels`), the outermost first
 
+    def __repr__(self) -> str:
+        given, made = (", ".join(map(repr, values)) for values in (self.inputs, self.outputs))
+        return f"{self.name}({given}) -> {made}" + (f" in {self.scope}" if self.scope else "")
+
     @property
     def name(self) -> str:
         """The primitive's name, as in `graph.primitives`."""
@@ -60,6 +69,11 @@ class Node:
     def params(self) -> Mapping[str, Any]:
         """The primitive's parameters."""
         return self.equation.params
+
+    @property
+    def place(self) -> str:
+        """The modules and calls around it, as errors name its place."""
+        return "/".join(filter(None, (self.scope, *self.calls))) or "the model"
 
     @cached_property
     def body(self) -> "Graph | None":
@@ -105,6 +119,16 @@ class Graph:
     def __post_init__(self):
         made_by = {value: i for i, node in enumerate(self.nodes) for value in node.outputs}
         object.__setattr__(self, "made_by", made_by)
+
+    def __repr__(self) -> str:
+        given, made = (", ".join(map(repr, values)) for values in (self.inputs, self.outputs))
+        return f"Graph({len(self.nodes):,} nodes: {given} -> {made})"
+
+    def _repr_html_(self) -> str:
+        """The first nodes, one per line, as a notebook shows them."""
+        lines = [repr(self), *(f"{i:4d} {node!r}" for i, node in enumerate(self.nodes[:MOST_SHOWN]))]
+        more = [f"     and {left:,} more"] if (left := len(self.nodes) - MOST_SHOWN) > 0 else []
+        return f"<pre>{escape(chr(10).join([*lines, *more]))}</pre>"
 
     @classmethod
     def of(

@@ -6,6 +6,7 @@ ReLU; the inputs of other functions with types (a `custom_vjp`, a loop) are roun
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -26,6 +27,7 @@ def raised(array: Any) -> Any:
     return array.astype(jnp.float32) if is_low(array.dtype) else array
 
 
+@lru_cache(maxsize=64)
 def computes_in_low(graph: Graph) -> bool:
     """Whether any value of the graph has a lower precision than float32."""
     return any(is_low(v.dtype) for v in (*graph.inputs, *(value for node in graph.nodes for value in node.outputs)))

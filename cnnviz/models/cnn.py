@@ -28,7 +28,7 @@ class CNN(nn.Module):
         x = nn.Conv(2 * self.width, (3, 3), kernel_init=glorot, name="conv2")(x)
         x = tap(self, "relu2", nn.relu(x))
         x = tap(self, "pool2", nn.max_pool(x, (2, 2), strides=(2, 2)))
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         x = nn.Dense(self.hidden, kernel_init=glorot, name="dense1")(x)
         x = tap(self, "relu3", nn.relu(x))
         x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)

@@ -21,7 +21,7 @@ class DenseNetwork(nn.Module):
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for i in range(1, self.depth + 1):
             x = nn.Dense(self.width, kernel_init=glorot, name=f"dense{i}")(x)
             x = tap(self, f"relu{i}", nn.relu(x))

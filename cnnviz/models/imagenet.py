@@ -18,3 +18,10 @@ EXPECTED: Mapping[str, Mapping[str, Any]] = {
     **{name: {"image_shape": (224, 224, 3), **COLORS} for name in NAMES.split()},
     "efficientnet_lite0": {"image_shape": (224, 224, 3), **INTEGERS},
 }
+# What the names of published weights leave open.
+NOTES: Mapping[str, str] = {
+    "efficientnet_lite0": (
+        "the weights are read as those that TensorFlow trained; timm's efficientnet_lite0, without tf_, has the same "
+        """names, and needs --model-options '{"same": false, "epsilon": 1e-5}'"""
+    ),
+}

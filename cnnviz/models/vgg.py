@@ -51,7 +51,7 @@ class VGG(nn.Module):
                     x = Norm(use_running_average=not train, name=f"norm{stage}_{i}")(x)
                 x = nn.relu(x)
             x = nn.max_pool(x, (2, 2), strides=(2, 2))
-        x = adaptive_mean(x, 7).reshape(len(x), -1)
+        x = adaptive_mean(x, 7).reshape(x.shape[0], -1)
         for i in (1, 2):
             x = nn.relu(Dense(self.hidden, name=f"dense{i}")(x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)

@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
+from cnnviz.kernels import parameter_count
 from cnnviz.networks.prepare import Prepare
 from cnnviz.probe import Layer, find, find_one, output_shape
 from cnnviz.probe import ending as ending_of
 from cnnviz.probe import layers as layers_of
+from cnnviz.probe.table import Layers
 from cnnviz.types import LayerNames, Variables
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Net:
     """A model and its variables, with the shape `(h, w, c)` of its images and the names of its classes.
 
@@ -39,6 +42,24 @@ class Net:
     seeds: tuple[int, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._facts)})"
+
+    def _repr_html_(self) -> str:
+        """What it is, and the table of its layers, as a notebook shows it."""
+        return f"<p>{escape(', '.join(self._facts))}</p>{Layers(self.layers)._repr_html_()}"
+
+    @property
+    def _facts(self) -> list[str]:
+        """What a person would say of the network first, without computing anything."""
+        sides = "x".join(map(str, self.image_shape))
+        facts = [repr(self.name), type(self.model).__name__, f"{parameter_count(self.variables):,} parameters"]
+        facts += [f"images {sides}"] + ([f"{len(self.classes)} classes"] if self.classes else [])
+        facts += [f"data set {self.dataset!r}"] if self.dataset else []
+        facts += [f"{len(self.members)} members"] if len(self.members) > 1 else []
+        epochs = max((int(record["epoch"]) for record in self.history if "epoch" in record), default=0)
+        return facts + ([f"{epochs} epochs"] if epochs else [])
 
     @property
     def variables(self) -> Variables:

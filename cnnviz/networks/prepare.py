@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import UInt8
 
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Float, Given
 
+CHUNK = 4096  # images that are counted at a time
 OLDEST = "float32(pixel) / 255"  # the description in runs before there were numbers
 
 
@@ -30,6 +33,20 @@ class Prepare:
             raise InputError(f"prepare.deviation has positive, finite numbers; it was {list(self.deviation)}.")
         if not all(-float("inf") < value < float("inf") for value in self.mean):
             raise InputError(f"prepare.mean has finite numbers; it was {list(self.mean)}.")
+
+    @classmethod
+    def normalizing(cls, images: UInt8[np.ndarray, "n h w c"]) -> "Prepare":
+        """Brings each channel of these images, scaled to 0..1, to mean 0 and deviation 1; a constant one to 0 alone."""
+        values, channels = np.arange(256) / 255, range(images.shape[-1])
+        counts = np.zeros((len(channels), 256), np.int64)
+        for start in range(0, len(images), CHUNK):
+            chunk = images[start : start + CHUNK]
+            counts += np.stack([np.bincount(chunk[..., c].ravel(), minlength=256) for c in channels])
+        shares = counts / counts.sum(1, keepdims=True)
+        means = shares @ values
+        deviations = np.sqrt((shares * (values - means[:, None]) ** 2).sum(1))
+        rounded = lambda numbers: tuple(round(float(number), 6) for number in numbers)
+        return cls(mean=rounded(means), deviation=rounded(np.where(deviations > 0, deviations, 1)))
 
     def __call__(self, images: Given) -> Float[Array, "..."]:
         """uint8 images `[... h w c]` as float32 of the same shape; raises InputError like `check`."""

@@ -1,6 +1,7 @@
 """PICTURES: the kinds of picture that `visualize.py` draws, each a frozen dataclass whose fields are its options.
 
-Calling a kind with networks and data returns pictures: `Kernels(layer="conv1")([net], data)`.
+Calling a kind with networks and data returns pictures: `Kernels(layer="conv1")([net], data)`. Those in ON_REQUEST are
+drawn only if they are named.
 """
 
 PICTURES = {
@@ -11,4 +12,7 @@ PICTURES = {
     "attribute": "cnnviz.pictures.attribute:Attributions",
     "curves": "cnnviz.pictures.curves:Curves",
     "predictions": "cnnviz.pictures.predictions:Predictions",
+    "predict": "cnnviz.pictures.predict:Predict",
+    "evaluate": "cnnviz.pictures.evaluate:Evaluate",
 }
+ON_REQUEST = ("predict", "evaluate")

@@ -9,37 +9,50 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels, probe
+from cnnviz.errors import check_known
 from cnnviz.figures.bars import code
 from cnnviz.figures.grids import grids
 from cnnviz.figures.image import image
-from cnnviz.figures.scales import scale_of
+from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, sample, size
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
+from cnnviz.pictures.samples import each, samples
 from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
 
 MOST_LAYERS, MOST_MAPS, MOST_UNITS = 4, 256, 2048
+SCALES = ("layer", "map")
+Maps = Float[np.ndarray, "n *sides"]
 
 
 @dataclass(frozen=True)
 class Activations(OfImage, OfLayer, OneByOne):
-    """An image and its activations at one layer, by default after the convolutions' non-linearities."""
+    """An image and its activations at layers, by default after the convolutions' non-linearities."""
+
+    scale: str = "layer"
+    """One scale for all maps of a layer, which shows how they differ, or one for each map, which shows faint ones."""
+
+    def __post_init__(self) -> None:
+        check_known("scale", self.scale, SCALES)
 
     def of(self, net: Net, data: Data) -> list[Picture]:
-        """The picture of the image, and one picture per layer, of at most four layers evenly spread."""
+        """The picture of each image, and one picture per layer, those asked for or at most four evenly spread."""
+        return each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+
+    def pictures(self, net: Net, shown: Sample) -> list[Picture]:
+        """The pictures of one image."""
         candidates = spatial_layers(net) if self.layer is None else net.find(self.layer)
-        shown = sample(data.of(net), self.split, self.image)
-        layers = spread(candidates, MOST_LAYERS)
+        layers = spread(candidates, MOST_LAYERS) if self.layer is None else candidates
         names, images = [layer.name for layer in layers], net.prepare(shown.pixels[None])
         values = probe.activations(net.model, net.variables, images, names)
         more = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
         where, subject = f"{net.name} on {shown.title}", {"network": net.name, "image": shown.subject}
         sides = len(net.image_shape) - 1
-        maps = [values_picture(where, n, np.asarray(found[0]), more, subject, sides) for n, found in values.items()]
-        return [image_picture(shown), *maps]
+        one = partial(values_picture, subject=subject, sides=sides, own=self.scale == "map")
+        return [image_picture(shown), *(one(where, n, np.asarray(found[0]), more) for n, found in values.items())]
 
 
 def image_picture(shown: Sample) -> Picture:
@@ -54,7 +67,7 @@ def image_picture(shown: Sample) -> Picture:
     else:
         flat, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
         caption = f"{size(pixels.shape)} values from 0 to 255" + ("." if pixels.shape[-1] == 3 else ", 255 in black.")
-        draw, caption = partial(image, flat, title=shown.title), caption + sliced
+        draw, caption = partial(image, flat, title=shown.title), caption + sliced + shown_channel(pixels)
     return Picture("image", shown.title, caption, {"image": pixels}, draw, {"image": shown.subject}, axes)
 
 
@@ -84,7 +97,13 @@ def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
 
 
 def values_picture(
-    where: str, name: str, values: Float[np.ndarray, "..."], left_out: str, subject: Mapping[str, Any], sides: int = 2
+    where: str,
+    name: str,
+    values: Float[np.ndarray, "..."],
+    left_out: str,
+    subject: Mapping[str, Any],
+    sides: int = 2,
+    own: bool = False,
 ) -> Picture:
     """One layer's values for one image of so many `sides`: `[h w c]` as a grid of maps, `[h w]` as one map.
 
@@ -97,7 +116,7 @@ def values_picture(
     stem = f"activations_{name}"
     if values.ndim > 1 and values.ndim in (sides, sides + 1) and max(values.shape[:sides]) > 1:
         maps = np.moveaxis(values, -1, 0) if with_channels else values[None]
-        return replace(maps_picture(stem, where, name, maps, left_out, numbers), subject=subject, axes=axes)
+        return replace(maps_picture(stem, where, name, maps, left_out, numbers, own), subject=subject, axes=axes)
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
@@ -109,22 +128,44 @@ def values_picture(
 
 
 def maps_picture(
-    stem: str, where: str, name: str, maps: Float[np.ndarray, "n *sides"], left_out: str, numbers: dict[str, np.ndarray]
+    stem: str,
+    where: str,
+    name: str,
+    maps: Maps,
+    left_out: str,
+    numbers: dict[str, np.ndarray],
+    own: bool = False,
 ) -> Picture:
-    """A grid of the maps, at most 256 of them, all on one scale; of volumes the middle slices, of signals curves."""
-    scale = scale_of(maps)
+    """A grid of the maps, at most 256 of them, all on one scale, or each on its `own`.
+
+    Of volumes they are the middle slices, of signals curves.
+    """
     drawn, sliced = middle(maps, 1) if maps.ndim == 4 else (maps, "")
-    shown = drawn[:MOST_MAPS]
+    shown, scale, label = drawn[:MOST_MAPS], scale_of(maps), "activation"
+    said, clipped = f"All maps on one scale, {scale.low:g} to {scale.high:g}", scale.outside(maps)
+    if own:
+        ends, clipped = ends_of(maps)
+        low = -1.0 if scale.low < 0 else 0.0
+        start = "minus its end" if low else "0"
+        said = f"Each map on a scale of its own, from {start} to its end; ends are {ends.min():g} to {ends.max():g}"
+        shown = shown / ends[:MOST_MAPS].reshape(-1, *[1] * (shown.ndim - 1)).astype(shown.dtype)
+        scale, label = Scale(low, 1.0), "activation / end of the map's scale"
     count = f"{len(maps)}" if len(maps) <= MOST_MAPS else f"the first {MOST_MAPS} of {len(maps)}"
     title = f"{where}: {name}, {count} feature maps of {size(maps.shape[1:])}"
     silent = int((maps == 0).all(axis=tuple(range(1, maps.ndim))).sum())
     caption = (
-        f"All maps on one scale, {scale.low:g} to {scale.high:g}; {scale.outside(maps):,} of {maps.size:,} values "
+        f"{said}; {clipped:,} of {maps.size:,} values "
         f"are clipped. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero."
         f"{sliced}{left_out}{missing('values', maps)}"
     )
-    draw = partial(grids if shown.ndim == 3 else signals, {"": shown}, scale, title=title, label="activation")
+    draw = partial(grids if shown.ndim == 3 else signals, {"": shown}, scale, title=title, label=label)
     return Picture(stem, title, caption, numbers, draw)
+
+
+def ends_of(maps: Maps) -> tuple[Float[np.ndarray, " n"], int]:
+    """The end of each map's own scale, and how many values in all are beyond their map's."""
+    scales = [scale_of(one) for one in maps]
+    return np.array([scale.high for scale in scales]), sum(map(Scale.outside, scales, maps))
 
 
 def axis_names(count: int, sides: int) -> tuple[str, ...]:

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from cnnviz import probe
 from cnnviz.attribution import METHODS, Attribution, attribute, build
 from cnnviz.attribution.shapes import Method, image_sets
-from cnnviz.batching import Report
+from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
 from cnnviz.figures.attributions import Column, attributions
@@ -21,17 +22,17 @@ from cnnviz.figures.finite import finite
 from cnnviz.figures.scales import scale_of
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
-from cnnviz.pictures.choices import indices, target_of
+from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.effort import affordable
-from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Skipped, split_of
+from cnnviz.pictures.options import OfImage, OfLayer
+from cnnviz.pictures.picture import SIDES, Data, Kind, Picture, Sample, Skipped, shown_channel
 from cnnviz.pictures.predictions import class_names
+from cnnviz.pictures.samples import known, samples
 from cnnviz.pictures.slices import middle
 from cnnviz.pictures.two_classes import per_class
 
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
-FIRST = "0:8"  # the images drawn by default
 MOST_COLUMNS, BASELINE = 8, 50
 
 
@@ -46,15 +47,13 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class Attributions(OfLayer, Kind):
+class Attributions(OfImage, OfLayer, Kind):
     """Attribution maps: which pixels the output depends on, one row per image and one column per method."""
+
+    FIRST: ClassVar[str] = "0:8"
 
     methods: str = USUAL
     """Methods with commas between them, or all."""
-    images: str = FIRST
-    """Which images of the split: a range 0:8, one index, or several with commas between them."""
-    split: str = "train"
-    """The split that the images are from: train or test."""
     target: str = "predicted"
     """What is explained: predicted, label, a class by name or number, or two with a comma (why this and not that)."""
     seed: int = 0
@@ -71,15 +70,13 @@ class Attributions(OfLayer, Kind):
         """
         if self.layer is not None:
             net.find(self.layer)
-        dataset = data.of(net)
-        split = split_of(dataset, self.split)
-        asked = indices(self.images, len(split.images))
-        built = self.built(net, dataset)
+        asked = samples(self, net, data)
+        built = self.built(net, data)
         most = affordable(net, len(asked), passes(built) * len(net.members))
-        chosen = asked[:most] if self.images == FIRST else asked
-        images, labels = net.prepare(split.images[chosen]), split.labels[chosen]
+        chosen = asked[:most] if self.chosen == self.FIRST else asked
+        images, labels = net.prepare(np.stack([one.pixels for one in chosen])), self.labels(chosen)
         p = probabilities(net, images)
-        names = class_names(net, dataset, p.shape[-1])
+        names = class_names(net, known(data), p.shape[-1])
         # one class per image for all members, so that their maps are of the same thing
         targets = p.argmax(-1) if self.target == "predicted" else target_of(self.target, names)
         explained, left_out = self.explained(net, built, images, targets, labels, report)
@@ -87,9 +84,16 @@ class Attributions(OfLayer, Kind):
             raise Skipped(" ".join(left_out.values()))
         if len(chosen) < len(asked):
             left_out[f"{len(asked) - len(chosen)} of {len(asked)} images"] = "This large network would take hours."
-        page = Page(self, net, dataset, chosen, row_titles(p, labels, chosen, names), left_out)
+        page = Page(self, net, known(data), chosen, row_titles(p, chosen, names), left_out)
         parts = in_parts(explained)
         return [page.matrix(part, numbered=len(parts) > 1) for part in parts]
+
+    def labels(self, chosen: Sequence[Sample]) -> Int[np.ndarray, " n"]:
+        """The labels of the images, -1 where there is none; raises InputError if they are explained and one lacks."""
+        unknown = [one.title for one in chosen if one.label is None]
+        if unknown and "label" in self.target.replace(" ", "").split(","):
+            raise InputError(f"{unknown[0]} has no label to explain; the target is predicted, or a class.")
+        return np.array([-1 if one.label is None else one.label for one in chosen])
 
     def explained(
         self, net: Net, built: Mapping[str, Method], images: Any, targets: Any, labels: Any, report: Report | None
@@ -100,18 +104,24 @@ class Attributions(OfLayer, Kind):
         by name raises InputError.
         """
         found, left_out = {}, {}
-        for name, method in built.items():
-            ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True, report=report)
+        of_images = {"images": images, "targets": targets, "labels": labels}
+        for place, (name, method) in enumerate(built.items()):
             try:
-                explain = partial(per_class, ask, net, images=images, targets=targets, labels=labels)
-                found[name] = stacked(method, [explain(own) for own in net.members])
+                found[name] = self.of_members(method, net, part(report, place, len(built), name), **of_images)
             except InputError as error:
                 if self.methods not in (USUAL, "all"):
                     raise
                 left_out[name] = str(error)
         return found, left_out
 
-    def built(self, net: Net, dataset: Dataset) -> dict[str, Method]:
+    def of_members(self, method: Method, net: Net, report: Report | None, **of_images: Any) -> Explained:
+        """One method's maps for every member."""
+        ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True)
+        asks = [partial(ask, report=part(report, i, len(net.members))) for i in range(len(net.members))]
+        pairs = zip(asks, net.members, strict=True)
+        return stacked(method, [per_class(one, net, own, **of_images) for one, own in pairs])
+
+    def built(self, net: Net, data: Data) -> dict[str, Method]:
         """The methods with the layer of the options, if they take one, and with training images as their baseline."""
         names = list(METHODS) if self.methods == "all" else [name.strip() for name in self.methods.split(",")]
         found = {}
@@ -122,7 +132,7 @@ class Attributions(OfLayer, Kind):
             if self.layer is not None and "layers" in known:
                 options["layers"] = self.layer
             for baseline in image_sets(method):
-                options[baseline] = net.prepare(dataset.train.images[:BASELINE])
+                options[baseline] = net.prepare(data.of(net).train.images[:BASELINE])
             found[name] = build(method, **options)
         return found
 
@@ -159,18 +169,17 @@ class Page:
 
     asked: Attributions
     net: Net
-    dataset: Dataset
-    chosen: Sequence[int]
+    dataset: Dataset | None
+    chosen: Sequence[Sample]
     rows: list[str]
     left_out: Mapping[str, str]
 
     def matrix(self, explained: Mapping[str, Explained], numbered: bool) -> Picture:
         """One picture of at most eight methods; its numbers are the raw maps and a `manifest` that describes them."""
-        asked, net, dataset = self.asked, self.net, self.dataset
-        images = split_of(dataset, asked.split).images[list(self.chosen)]
+        asked, net = self.asked, self.net
+        images = np.stack([one.pixels for one in self.chosen])
         what = WORDS.get(asked.target, asked.target)
-        shown = f"{len(images)} {asked.split} image{'s' * (len(images) > 1)} of {dataset.title}"
-        title = f"{net.name} on {shown}: what {what} rests on"
+        title = f"{net.name} on {self.shown}: what {what} rests on"
         columns, sides = columns_of(explained), SIDES[images.ndim - 2]
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
@@ -182,20 +191,37 @@ class Page:
             pixels, sliced = middle(images, 1)
             drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
         draw = partial(attributions, pixels, self.rows, drawn, title=title)
-        index = {"dataset": dataset.name, "split": asked.split, "index": [int(i) for i in self.chosen]}
-        subject = {"network": net.name, "image": index, "method": list(explained)}
+        subject = {"network": net.name, "image": self.subject, "method": list(explained)}
         axes = dict.fromkeys(explained, ("member", "image", *sides))
-        caption = caption_of(columns, explained, self.left_out) + sliced
+        caption = caption_of(columns, explained, self.left_out) + sliced + shown_channel(images[0])
         return Picture(stem, title, caption, numbers, draw, subject, axes)
+
+    @property
+    def shown(self) -> str:
+        """The images in words."""
+        own = [one.title for one in self.chosen if one.original is not None]
+        count = len(self.chosen) - len(own)
+        title = self.dataset.title if self.dataset else ""
+        ours = [f"{count} {self.asked.split} image{'s' * (count > 1)} of {title}"] if count else []
+        return " and ".join(ours + (own if len(own) < 3 else [f"{len(own)} pictures"]))
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """The images as a picture's subject names them: by their numbers, or by their files."""
+        places = [one.subject for one in self.chosen]
+        index, files = ([place[key] for place in places if key in place] for key in ("index", "file"))
+        numbered = {**places[0], "index": index} if index and not files else {"index": index} if index else {}
+        return numbered | ({"file": files} if files else {})
 
     def manifest(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
         """Everything needed to reproduce the maps."""
         asked, dataset = self.asked, self.dataset
+        data = {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": asked.split} if dataset else None
         return {
             "cnnviz": resolve_name("cnnviz:__version__"),
             "run": self.net.name,
-            "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint, "split": asked.split},
-            "images": [int(i) for i in self.chosen],
+            "dataset": data,
+            "images": [one.subject.get("index", one.subject.get("file")) for one in self.chosen],
             "target": asked.target,
             "seed": asked.seed,
             "axes": ", ".join(("member", "image", *SIDES[len(self.net.image_shape) - 1])),
@@ -245,8 +271,9 @@ def caption_of(columns: Mapping[str, Column], explained: Mapping[str, Explained]
     return " ".join(words)
 
 
-def row_titles(p: np.ndarray, labels: np.ndarray, chosen: Sequence[int], names: Sequence[str]) -> list[str]:
-    """Each image's predicted class with its probability, its true class and its index."""
+def row_titles(p: np.ndarray, chosen: Sequence[Sample], names: Sequence[str]) -> list[str]:
+    """Each image's predicted class with its probability, its true class, and its index or its file's name."""
     said = [f"{names[row.argmax()]}, {row.max():.1%}" if np.isfinite(row).all() else "outputs are NaN" for row in p]
-    true = [f"is {names[label]}" if label < len(names) else "" for label in labels]
-    return [f"{one}\n{other}\nimage {i}" for one, other, i in zip(said, true, chosen, strict=True)]
+    true = ["" if one.label is None or one.label >= len(names) else f"is {names[one.label]}" for one in chosen]
+    place = [f"image {one.subject['index']}" if one.original is None else one.title for one in chosen]
+    return ["\n".join(filter(None, lines)) for lines in zip(said, true, place, strict=True)]

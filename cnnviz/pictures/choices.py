@@ -1,28 +1,74 @@
 """Parsing of the options that choose images and a target."""
 
+import re
 from collections.abc import Sequence
+from glob import glob
+from pathlib import Path
 from typing import Any
 
+from cnnviz.data.folder import SUFFIXES
+from cnnviz.data.home import expanded
 from cnnviz.errors import InputError, unknown
 
 MOST_IMAGES = 64
+NUMBER, RANGE = re.compile(r"-?\d+"), re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
+PATTERN = re.compile(r"[*?\[]")
+Choice = slice | int | Path
 
 
-def indices(text: str, count: int) -> list[int]:
-    """The indices that "0:8", "3" or "1,5,9" select from `count` images.
+def choices(text: str) -> list[Choice]:
+    """What "3", "0:8", "3,5,9", a file, a folder or a pattern means: numbers, ranges and files, in order.
 
-    Raises InputError for any other text, for an index out of range, or for more than 64 images.
+    Parts are separated by commas, or by line breaks where names have commas. Raises InputError for a file that does
+    not exist, for a folder or a pattern without pictures, and for any other text.
     """
-    try:
-        parts = [int(part) if part else None for part in text.split(":")] if ":" in text else None
-        found = list(range(count))[slice(*parts)] if parts is not None else [int(part) for part in text.split(",")]
-    except (ValueError, TypeError):
-        raise InputError(f"Images are given as 0:8, as 3, or as 1,5,9; it was {text!r}.") from None
-    wrong = [i for i in found if not 0 <= i < count]
-    if wrong or not found:
-        raise InputError(f"There are {count} images, 0 to {count - 1}; {text!r} means {wrong or 'none of them'}.")
-    if len(found) > MOST_IMAGES:
-        raise InputError(f"A picture has at most {MOST_IMAGES} images; {text!r} means {len(found)}.")
+    parts = [text] if text and _path(text).exists() else text.split("\n" if "\n" in text else ",")
+    return [choice for part in parts for choice in _part(part.strip(), text)]
+
+
+def _part(part: str, text: str) -> Sequence[Choice]:
+    if NUMBER.fullmatch(part):
+        return [int(part)]
+    if found := RANGE.fullmatch(part):
+        return [slice(*(None if number is None else int(number) for number in found.groups()))]
+    path = _path(part)
+    if part and path.is_dir():
+        return _pictures(path.iterdir(), f"The folder {part}")
+    if PATTERN.search(part) and not path.exists():
+        return _pictures(map(Path, glob(str(path), recursive=True)), f"The pattern {part!r}")
+    if not part or not (path.exists() or is_picture(part) or "/" in part):
+        raise InputError(
+            f"Images are given as 3, 0:8 or 3,5,9, or as a picture, a folder or a pattern; it was {text!r}."
+        )
+    if not path.is_file():
+        raise InputError(f"{part} does not exist; give a picture, a folder of pictures or a pattern.")
+    return [path]
+
+
+def _path(text: str) -> Path:
+    return Path(text) if "\0" in text else expanded(text) or Path(text)
+
+
+def _pictures(entries: Any, what: str) -> list[Path]:
+    """The pictures among the entries, by name."""
+    found = sorted(entry for entry in entries if is_picture(entry.name) and entry.name[0] != "." and entry.is_file())
+    if not found:
+        raise InputError(f"{what} has no pictures ({', '.join(sorted(SUFFIXES))}).")
+    return found
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file has the name of a picture."""
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def indices(choice: slice, count: int) -> Sequence[int]:
+    """The indices that a range selects from `count` images; raises InputError if it selects none."""
+    found = range(count)[choice] if choice.step != 0 else ()
+    if not found:
+        parts = (choice.start, choice.stop, choice.step)[: 2 if choice.step is None else 3]
+        shown = ":".join("" if part is None else str(part) for part in parts)
+        raise InputError(f"The range {shown} means none of the {count} images, 0 to {count - 1}.")
     return found
 
 

@@ -13,7 +13,7 @@ from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, size
 from cnnviz.probe import Layer
 from cnnviz.probe.table import folded
 
-HEADER = ("layer", "kind", "output shape", "parameters", "receptive field")
+HEADER: tuple[str, ...] = ("layer", "kind", "output shape", "parameters", "receptive field", "number")
 MOST_ROWS, LONGEST = 60, 60  # of the drawn table; all layers, with their full names, are in the numbers
 FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
@@ -44,8 +44,11 @@ class Layers(OfLayer, OneByOne):
             caption += f" Drawn are the first and the last {MOST_ROWS // 2} of {len(layers):,} layers."
         if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):
             caption += f" Names of more than {LONGEST} characters are shortened in the middle."
-        draw = partial(table, HEADER, rows(layers, total), numeric=(3, 4), title=title)
-        return [Picture("layers", title, caption, records(every, total), draw, {"network": net.name})]
+        shown = rows(layers, total, [layer.name for layer in net.layers])
+        draw = partial(table, HEADER, shown, numeric=(3, 4, 5), title=title)
+        printed = [dict(zip(HEADER, row, strict=True)) for row in shown]
+        subject = {"network": net.name}
+        return [Picture("layers", title, caption, records(every, total), draw, subject, table=printed)]
 
 
 def legible(layers: Sequence[Layer]) -> Sequence[Layer]:
@@ -55,18 +58,20 @@ def legible(layers: Sequence[Layer]) -> Sequence[Layer]:
     return next((table for table in tables if len(table) <= MOST_ROWS), folded(layers, 1) if layers else layers)
 
 
-def rows(layers: Sequence[Layer], total: int) -> list[tuple[str, ...]]:
+def rows(layers: Sequence[Layer], total: int, names: Sequence[str] = ()) -> list[tuple[str, ...]]:
     """The table as text, without the layers in the middle if there are too many to draw.
 
-    Its last row is the model's parameter count.
+    A layer's number, by which it can be asked for, is its place among all `names`. The last row is the model's
+    parameter count.
     """
+    numbers = {name: str(i) for i, name in enumerate(names)}
     field = lambda layer: size(layer.receptive_field) if layer.receptive_field else "unknown"
     kept = [*layers[: MOST_ROWS // 2], *layers[-MOST_ROWS // 2 :]] if len(layers) > MOST_ROWS else layers
-    name = lambda text: shortened(text, LONGEST)
-    words = [(name(l.name), name(l.kind), size(l.shape), f"{l.parameters:,}", field(l)) for l in kept]
+    name, number = lambda text: shortened(text, LONGEST), lambda layer: numbers.get(layer.name, "")
+    words = [(name(l.name), name(l.kind), size(l.shape), f"{l.parameters:,}", field(l), number(l)) for l in kept]
     if len(kept) < len(layers):
-        words.insert(MOST_ROWS // 2, (f"… {len(layers) - len(kept):,} more", "", "", "", ""))
-    return [*words, ("total", "", "", f"{total:,}", "")]
+        words.insert(MOST_ROWS // 2, (f"… {len(layers) - len(kept):,} more", "", "", "", "", ""))
+    return [*words, ("total", "", "", f"{total:,}", "", "")]
 
 
 def records(layers: Sequence[Layer], total: int) -> list[dict[str, str | int]]:

@@ -1,6 +1,9 @@
 """Options that several kinds of picture share; others are fields of the kind that has them."""
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from cnnviz.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -8,14 +11,29 @@ class OfLayer:
     """The option of pictures of a layer."""
 
     layer: str | None = None
-    """Draw this layer, or those of a pattern (block*/relu), a kind (kind:relu) or a number (-1)."""
+    """Draw this layer, or several: by name (conv1,relu1), pattern (conv*), kind (kind:relu) or number (0,-1)."""
 
 
 @dataclass(frozen=True)
 class OfImage:
-    """The options of pictures of one image."""
+    """The options of pictures of images, of a data set or of one's own."""
 
-    image: int = 0
-    """Index of the image in the split."""
-    split: str = "train"
-    """The split that the image is from: train or test."""
+    FIRST: ClassVar[str] = "0"  # what is drawn if nothing is asked for
+
+    image: str | int | None = None
+    """Images of the split by number (3; 0:8; 3,5,9), or pictures of your own: a file, a folder, a pattern
+    ("photos/*.jpg"). By default the first image; attribute draws the first eight."""
+    images: str | int | None = None
+    """The same as --image."""
+    split: str = "test"
+    """The split that numbers are from: train or test."""
+    invert: bool = False
+    """Show pictures of your own as negatives, to a network that was trained on bright things on black."""
+
+    @property
+    def chosen(self) -> str:
+        """What was asked for, as text; raises InputError for two different answers."""
+        if self.image is not None and self.images is not None and self.image != self.images:
+            raise InputError(f"--image {self.image} and --images {self.images} are one option; give one of them.")
+        asked = self.image if self.image is not None else self.images
+        return self.FIRST if asked is None else str(asked)

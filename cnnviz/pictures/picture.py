@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Shaped, UInt8
 from matplotlib.figure import Figure
 
 from cnnviz.atomic import atomic_write
 from cnnviz.batching import Report
 from cnnviz.data import Dataset, Split
+from cnnviz.data.photograph import Photograph
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.files import FORMATS, encoded
 from cnnviz.networks import Net
@@ -28,12 +29,13 @@ class Skipped(Exception):
     """There is nothing to draw for this network or data; the message is a sentence that says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """A figure with its title, its caption and the numbers that it shows.
 
     `numbers` are arrays by name, flat records, or nested values for JSON; `axes` names the axes of the arrays.
     `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
+    `table` has what a terminal prints beside it, one record per row.
     """
 
     name: str
@@ -43,6 +45,10 @@ class Picture:
     draw: Callable[[], Figure]
     subject: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    table: Sequence[Mapping[str, object]] = ()
+
+    def __repr__(self) -> str:
+        return f"Picture({self.name!r}: {self.title!r})"
 
     def save(self, path: str | Path) -> Path:
         """Writes the picture with its caption atomically; raises InputError if the path's suffix is unknown."""
@@ -86,9 +92,14 @@ class OneByOne(Kind):
 
 @dataclass(frozen=True)
 class Data:
-    """The data set whose images are shown to a network; it is loaded when the first picture needs it."""
+    """The data set whose images are shown to a network; it is loaded when the first picture needs it.
+
+    `note` is told, in a line each, how pictures of one's own were converted; `photographs` keeps those.
+    """
 
     find: Callable[[], Dataset | None] = lambda: None
+    note: Callable[[str], object] = lambda line: None
+    photographs: dict[Any, Photograph] = field(default_factory=dict, repr=False)
 
     @cached_property
     def dataset(self) -> Dataset | None:
@@ -107,12 +118,19 @@ class Data:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a data set: its pixels `[h w c]` or values, its label, and its name in titles."""
+    """One image as the network takes it: its pixels `[h w c]` or values, its label if it is known, its title.
+
+    `name` stands in names of files. `original` is a picture of one's own as it was, `[y x 3]`, and `conversions` say
+    what was done to it.
+    """
 
     pixels: Shaped[np.ndarray, "*sides c"]
-    label: int
+    label: int | None
     title: str
     subject: Mapping[str, Any]
+    name: str = ""
+    original: UInt8[np.ndarray, "y x 3"] | None = None
+    conversions: tuple[str, ...] = ()
 
 
 def split_of(dataset: Dataset, split: str) -> Split:
@@ -130,7 +148,16 @@ def sample(dataset: Dataset, split: str, index: int) -> Sample:
         raise InputError(f"{dataset.name} has no {split} image {index}; they go from 0 to {last}.")
     label = int(labels[index])
     title = f"{split} image {index} ({dataset.classes[label]}) of {dataset.title}"
-    return Sample(images[index], label, title, {"dataset": dataset.name, "split": split, "index": index})
+    subject = {"dataset": dataset.name, "split": split, "index": index}
+    return Sample(images[index], label, title, subject, f"{split}{index}")
+
+
+def shown_channel(pixels: Shaped[np.ndarray, "*sides c"]) -> str:
+    """A sentence for a caption, if an image is drawn by one of its channels alone; else empty."""
+    channels = pixels.shape[-1]
+    if pixels.ndim < 3 or channels in (1, 3):
+        return ""
+    return f" Of its {channels} channels, numbered 0 to {channels - 1}, channel 0 is drawn."
 
 
 def size(shape: Sequence[int]) -> str:

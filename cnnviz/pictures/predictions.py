@@ -20,7 +20,8 @@ from cnnviz.networks.probabilities import Probabilities
 from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.options import OfImage
-from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, sample
+from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped, shown_channel
+from cnnviz.pictures.samples import each, known, samples
 from cnnviz.pictures.slices import middle
 
 MOST_BARS, MOST_MISTAKES, MOST_COUNTS = 20, 24, 1000
@@ -37,11 +38,17 @@ class Predictions(OfImage, Kind):
         return [picture for net in networks for picture in self.of(net.first, data, report)]
 
     def of(self, net: Net, data: Data, report: Report | None = None) -> list[Picture]:
-        """Up to three pictures; raises Skipped if the network has only one output."""
+        """One picture per image, and up to two of the test split if there is a data set.
+
+        Raises Skipped if the network has only one output.
+        """
+        shown = samples(self, net, data)
+        found = each(shown, lambda one: [sample_picture(net, known(data), one)])
+        if known(data) is None and all(one.label is None for one in shown):
+            return found
         dataset = data.of(net)
-        one = sample_picture(net, dataset, sample(dataset, self.split, self.image))
         p = predict(net, dataset.test.images[: affordable(net, len(dataset.test.images))], report)
-        return [one, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
+        return [*found, confusion_picture(net, dataset, p), *mistakes_pictures(net, dataset, p)]
 
 
 def predict(net: Net, images: Shaped[np.ndarray, "n *sides c"], report: Report | None = None) -> Probabilities:
@@ -50,49 +57,61 @@ def predict(net: Net, images: Shaped[np.ndarray, "n *sides c"], report: Report |
     return probabilities_of(np.asarray(logits), net.ending)
 
 
-def class_names(net: Net, dataset: Dataset, count: int) -> list[str]:
+def class_names(net: Net, dataset: Dataset | None, count: int) -> list[str]:
     """The run's class names, or else the data set's; numbers if neither has `count` names."""
-    named = (list(names) for names in (net.classes, dataset.classes) if len(names) == count)
+    theirs = () if dataset is None else dataset.classes
+    named = (list(names) for names in (net.classes, theirs) if len(names) == count)
     return next(named, [str(number) for number in range(count)])
 
 
-def sample_picture(net: Net, dataset: Dataset, shown: Sample) -> Picture:
-    """One image and its class probabilities, at most the twenty most probable.
+def likelihoods(net: Net, dataset: Dataset | None, pixels: Shaped[np.ndarray, "*sides c"]) -> Float[np.ndarray, " k"]:
+    """The class probabilities of one image.
 
     Raises Skipped if the network has one output, InputError if it has fewer classes than the data set.
     """
-    pixels, label = shown.pixels, shown.label
     p = predict(net, pixels[None])[0]
     if len(p) < 2:
         raise Skipped(f"{net.name} has one output, so there are no classes to tell apart.")
-    if len(p) < len(dataset.classes):
+    if dataset is not None and len(p) < len(dataset.classes):
         raise InputError(f"{net.name} tells {len(p)} classes apart; {dataset.name} has {len(dataset.classes)}.")
+    return p
+
+
+def sample_picture(net: Net, dataset: Dataset | None, shown: Sample) -> Picture:
+    """One image and its class probabilities, at most the twenty most probable; raises as `likelihoods` does."""
+    pixels, label = shown.pixels, shown.label
+    p = likelihoods(net, dataset, pixels)
     names = class_names(net, dataset, len(p))
     order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
     title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
-    true_name = shortened(names[label], NAME)
+    true_name = "" if label is None else shortened(names[label], NAME)
     apart = " Each class has its own, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
-    caption = f"Class probabilities; the true class, {true_name}, has {p[label]:.4f}.{apart}{left_out}"
+    of_true = "" if label is None else f"; the true class, {true_name}, has {p[label]:.4f}"
+    caption = f"Class probabilities{of_true}.{apart}{left_out}"
     if not np.isfinite(p).all():
         title = f"{net.name} on {shown.title}: no prediction"
-        caption = f"Outputs are NaN or infinite, so there are no class probabilities; the true class is {true_name}."
+        caption = "Outputs are NaN or infinite, so there are no class probabilities"
+        caption += f"; the true class is {true_name}." if true_name else "."
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]
-    true = int(np.flatnonzero(order == label)[0])
+    true = None if label is None else int(np.flatnonzero(order == label)[0])
+    caption += shown_channel(pixels)
     pixels, sliced = middle(pixels) if pixels.ndim == 4 else (pixels, "")
     draw = partial(probabilities, pixels, p[order], [names[i] for i in order], true=true, title=title)
     subject = {"network": net.name, "image": shown.subject}
     return Picture("probabilities", title, caption + sliced, records, draw, subject)
 
 
-def likeliest(p: Float[np.ndarray, " k"], label: int) -> Int[np.ndarray, " most"]:
+def likeliest(p: Float[np.ndarray, " k"], label: int | None) -> Int[np.ndarray, " most"]:
     """The twenty most probable classes, descending; the true class replaces the last if it is not one of them."""
     order = np.argsort(-p, kind="stable")[:MOST_BARS]
-    return order if label in order else np.append(order[:-1], label)
+    return order if label is None or label in order else np.append(order[:-1], label)
 
 
-def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
+def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str = "test") -> Picture:
     """The confusion matrix of the test split, or of its first images: true against predicted classes, at most 50.
+
+    `split` is what the title calls it.
 
     Images whose outputs are NaN or infinite count as wrong and are not in the matrix.
     """
@@ -100,8 +119,8 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
     labels, said, names = dataset.test.labels[:count][known], p.argmax(axis=1)[known], class_names(net, dataset, k)
     right, every = int((said == labels).sum()), len(dataset.test.labels)
     some = f" of the first {count:,} of {every:,} images" if count < every else ""
-    title = f"{net.name} on {dataset.title}: confusion matrix, test accuracy {right / count:.4f}{some}"
-    caption = f"{right:,} of {count:,} test images are right. {worst(labels, said, names)}".rstrip()
+    title = f"{net.name} on {dataset.title}: confusion matrix, {split} accuracy {right / count:.4f}{some}"
+    caption = f"{right:,} of {count:,} {split} images are right. {worst(labels, said, names)}".rstrip()
     if some:
         caption += f" Only the first {count:,} were shown to this large network, since all would take hours."
     if unknown := count - len(labels):
@@ -114,7 +133,10 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities) -> Picture:
     numbers = {"classes": [names[i] for i in kept], "accuracy": right / count, "counts": counts.tolist()}
     named = [names[i] if len(drawn) == k else f"{i}: {names[i]}" for i in drawn]
     shown = counts_of(labels, said, drawn, k), named, np.bincount(labels, minlength=k)[drawn]
-    return Picture("confusion", title, caption, numbers, partial(confusion, *shown, title=title), {"network": net.name})
+    table = [{"data set": dataset.title, "test images": f"{count:,}", "right": f"{right:,}"}]
+    table[0]["test accuracy"] = f"{right / count:.4f}"
+    draw = partial(confusion, *shown, title=title)
+    return Picture("confusion", title, caption, numbers, draw, {"network": net.name}, table=table)
 
 
 def most_confused(labels: Int[np.ndarray, " n"], said: Int[np.ndarray, " n"], k: int) -> Int[np.ndarray, " drawn"]:
@@ -166,6 +188,7 @@ def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Pict
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
     images = dataset.test.images[first]
+    caption += shown_channel(images[0]) if len(images) else ""
     images, sliced = middle(images, 1) if images.ndim == 5 else (images, "")
     draw = partial(gallery, images, texts, title=title)
     return [Picture("mistakes", title, caption + sliced, records, draw, {"network": net.name})]

@@ -9,8 +9,7 @@ from cnnviz import kernels
 from cnnviz.figures.finite import in_words
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import statistics
-from cnnviz.pictures.picture import Skipped
-from cnnviz.probe import find_one
+from cnnviz.pictures.picture import Skipped, size
 
 Pair = dict[str, Float[np.ndarray, "..."]]  # "trained" and mostly "untrained" -> the weights of one layer
 
@@ -26,28 +25,38 @@ def convolutions(net: Net) -> list[str]:
     return list(kernels.kernels(net.variables, net.layers))
 
 
-def weighted_layer(net: Net, asked: str | None) -> str:
-    """The layer to draw: the one asked for, else the first convolution, else the first layer with a kernel.
+def weighted_layers(net: Net, asked: str | None) -> list[str]:
+    """The layers to draw: those asked for that have a kernel, else the first convolution, else the first with a kernel.
 
-    Raises Skipped if it has no kernel, InputError if there is no such layer or several of them have kernels.
+    Raises Skipped if none has a kernel, InputError if there is no such layer.
     """
     weights = kernels.weights(net.variables)
+    called = list(dict.fromkeys(layer.name.split("@")[0] for layer in net.layers))  # all calls have the same weights
     if asked is not None:
-        names = dict.fromkeys(layer.name.split("@")[0] for layer in net.find(asked))  # all calls have the same weights
-        weighted = [name for name in names if name in weights]
-        if not weighted:
-            raise Skipped(f"The layer {asked} has no kernel; layers with one are {', '.join(weights)}.")
-        if len(weighted) == 1:
-            return weighted[0]
-        return find_one(asked, [layer for layer in net.layers if layer.name.split("@")[0] in weighted])
-    called = [layer.name.split("@")[0] for layer in net.layers]
+        found = {layer.name.split("@")[0] for layer in net.find(asked)}
+        if not (weighted := [name for name in called if name in found and name in weights]):
+            which = " ".join(["The layer", *found]) if len(found) == 1 else f"Each of the layers {asked}"
+            raise Skipped(f"{which} has no kernel; layers with one are {', '.join(weights)}.")
+        return weighted
     names = [*convolutions(net), *(name for name in called if name in weights), *weights]
     if not names:
         raise Skipped(f"{net.name} has no layer with a kernel.")
-    return names[0]
+    return names[:1]
 
 
 def summary(weights: Mapping[str, Float[np.ndarray, "..."]]) -> str:
     """The mean and standard deviation of each array's finite values, as text."""
     facts = {name: statistics(values) for name, values in weights.items()}
     return "; ".join(f"{name} {in_words(f['mean'], f['std'])}" for name, f in facts.items())
+
+
+def rows(pairs: Mapping[str, Mapping[str, Float[np.ndarray, "..."]]]) -> list[dict[str, str]]:
+    """One row per layer and set for a printed table: how many weights, their mean and standard deviation."""
+    number = lambda value: f"{value:.8g}"
+    found = []
+    for layer, sets in pairs.items():
+        for kind, values in sets.items():
+            facts = statistics(values)
+            row = {"layer": layer, "weights": kind, "shape": size(values.shape), "mean": number(facts["mean"])}
+            found.append(row | {"standard deviation": number(facts["std"])})
+    return found

@@ -14,7 +14,7 @@ arrays, `output` names the one that the logits are (`outputs.logits_among`).
 """
 
 from cnnviz.probe.addressing import find, find_one
-from cnnviz.probe.calls import batch_logits, check_trainable, initial_variables, training_logits
+from cnnviz.probe.calls import batch_logits, check_trainable, evaluated, initial_variables, training_logits
 from cnnviz.probe.capture import Adapter
 from cnnviz.probe.folds import fold, fold_readers
 from cnnviz.probe.inputs import Rows, check_images, first_row
@@ -43,6 +43,7 @@ __all__ = [
     "check_trainable",
     "check_unit",
     "ending",
+    "evaluated",
     "find",
     "find_one",
     "first_row",

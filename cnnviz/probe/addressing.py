@@ -5,6 +5,7 @@
 - a pattern: `"block*/relu"`; `*` and `?` stand for characters but "/", `**` for any, `[12]` for one of these.
 - a kind: `"kind:relu"`, `"kind:Conv"`: what a layer is or what made its value, in small or capital letters.
 - a number: `0` or `"0"` is the first layer, `-1` or `"-1"` the last.
+- several: `"conv1,relu1"`, `"0,-1"`, `"conv*,kind:Dense"`, or a list of these, such as `[0, "conv*"]`.
 """
 
 import re
@@ -64,6 +65,8 @@ def _find(one: Any, layers: Sequence[Any], also: Sequence[str]) -> list[str]:
         return [one]
     if re.fullmatch(r"-?\d+", one):
         return [_numbered(int(one), names)]
+    if "," in one:
+        return [name for part in one.split(",") for name in _find(part.strip(), layers, also)]
     if one.startswith(KIND):
         return _of_kind(one.removeprefix(KIND).strip(), layers)
     fits = re.compile(_regex(one)).fullmatch

@@ -10,11 +10,19 @@ import jax
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph
 from cnnviz.graph.softmax import logits_of
-from cnnviz.probe.capture import EVALUATION, Adapter, check_model, evaluation_call
+from cnnviz.probe.capture import (
+    EVALUATION,
+    Adapter,
+    arguments_of,
+    check_model,
+    evaluation_call,
+    in_evaluation,
+)
 from cnnviz.probe.outputs import logits_among, named_outputs
 from cnnviz.probe.reader import NOTHING
 from cnnviz.probe.trace import trace
-from cnnviz.types import Array, Images, Key, Logits, PyTree, Variables
+from cnnviz.probe.variables import as_variables
+from cnnviz.types import Array, Images, Key, Logits, PyTree, Variables, VariablesLike
 
 TEMPORARY = ("intermediates", "perturbations")  # collections of values that a call leaves behind
 TRAINED = ("params", "batch_stats")
@@ -44,6 +52,23 @@ def batch_logits(model: Any, variables: Variables, images: Images) -> Logits:
     """The logits of a batch in evaluation mode, for use inside a compiled function."""
     traced = trace(model, variables, images, NOTHING)
     return traced.compute(variables, images, NOTHING, [traced.logits])[0]
+
+
+def evaluated(model: Any, variables: VariablesLike, images: PyTree) -> Array:
+    """The model's own output in evaluation mode, after the softmax that it may end in; of several, that of the logits.
+
+    The call is neither labelled nor marked, and the images may have a symbol for their number.
+    """
+    check_model(model)
+    variables = as_variables(variables)
+    if isinstance(model, Adapter):
+        output = model.apply(variables, images)
+    else:
+        kept = {name: tree for name, tree in variables.items() if name not in TEMPORARY}
+        by_place, by_name = arguments_of(model.__call__, images, NOTHING)
+        output = nn.Module.apply(in_evaluation(model), kept, *by_place, **by_name)
+    outputs = named_outputs(output)
+    return outputs[logits_among(outputs, None)]
 
 
 def training_logits(model: Any, variables: Variables, images: Images, key: Key) -> tuple[Logits, PyTree]:

@@ -10,7 +10,7 @@ from flax import nnx
 
 from cnnviz.errors import InputTypeError
 from cnnviz.graph.labels import label, mark
-from cnnviz.probe.capture import Adapter, Recording, arguments_of, evaluation_call, is_array, named, sown
+from cnnviz.probe.capture import EVALUATION, Adapter, Recording, arguments_of, evaluation_call, is_array, named, sown
 from cnnviz.probe.naming import label_of
 from cnnviz.types import Array, Key, PyTree, Variables
 
@@ -38,6 +38,7 @@ class NNXModel(Adapter):
         states = [_filled(state, variables.get(name, {})) for name, state in self.states.items()]
         module = nnx.merge(self.graphdef, *states)
         module.eval()
+        _set_modes(module, EVALUATION)
         return module
 
     def apply(self, variables: Variables, images: PyTree, **call: Any) -> PyTree:
@@ -55,6 +56,7 @@ class NNXModel(Adapter):
         """The output in training mode, each stream of random draws with a key of its own, and the new statistics."""
         module = self.module(variables)
         module.train()
+        _set_modes(module, {name: not value for name, value in EVALUATION.items()})
         streams = [part for _, part in nnx.iter_graph(module) if isinstance(part, nnx.RngStream)]
         for i, stream in enumerate(streams):
             stream.key.set_value(jax.random.fold_in(key, i))
@@ -91,6 +93,14 @@ def from_nnx(module: Any) -> tuple[NNXModel, dict[str, PyTree]]:
 def nnx_model(make: Callable[[Key], nnx.Module]) -> NNXModel:
     """The model whose variables `make(key)` draws, to be trained or to be filled with weights."""
     return replace(from_nnx(make(jax.random.key(0)))[0], make=make)
+
+
+def _set_modes(module: Any, modes: Mapping[str, bool]) -> None:
+    """Sets attributes of these names that select a mode, of the module and its parts; Flax knows only two of them."""
+    for _, part in nnx.iter_modules(module):
+        for name, value in modes.items():
+            if isinstance(getattr(part, name, None), bool):
+                setattr(part, name, value)
 
 
 def _captured(module: Any, by_place: tuple[PyTree, ...], by_name: Mapping[str, Any]) -> tuple[PyTree, Any]:

@@ -225,6 +225,11 @@ def _in_one_sentence(images: PyTree) -> Iterator[None]:
     except flax.errors.InvalidRngError as error:
         raise InputError(f"The model needs a random key in evaluation mode, and gets none: {error}") from error
     except (AttributeError, TypeError) as error:
+        if "reshape" in str(error) and isinstance(error, TypeError):
+            raise InputError(
+                "The model does not take any number of images: where it says how many there are, as in "
+                f"x.reshape(8, -1), write x.reshape(len(x), -1). {str(error).partition(chr(10))[0]}"
+            ) from error
         if hasattr(images, "shape") or isinstance(error, InputError):
             raise
         given = f"a {type(images).__name__} of {', '.join(named_leaves(images))}"

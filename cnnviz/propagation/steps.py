@@ -81,8 +81,7 @@ class Step:
     @property
     def place(self) -> str:
         """Where in the model this is: the modules and the functions around it."""
-        node = self.nodes[0]
-        return "/".join(filter(None, (node.scope, *node.calls))) or "the model"
+        return self.nodes[0].place
 
     @property
     def is_nonnegative(self) -> bool:

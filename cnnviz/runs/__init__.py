@@ -5,7 +5,18 @@ from cnnviz.runs.config import Config
 from cnnviz.runs.digests import damages
 from cnnviz.runs.intact import newest, restore_first
 from cnnviz.runs.records import mend_metrics
-from cnnviz.runs.run import Exists, Run, create, latest, load_config, load_run, load_states, save, write_summary
+from cnnviz.runs.run import (
+    Exists,
+    Run,
+    create,
+    latest,
+    load_config,
+    load_run,
+    load_states,
+    remove_unkept,
+    save,
+    write_summary,
+)
 from cnnviz.runs.summaries import read as read_summary
 
 __all__ = [
@@ -22,6 +33,7 @@ __all__ = [
     "mend_metrics",
     "newest",
     "read_summary",
+    "remove_unkept",
     "restore_first",
     "save",
     "write_summary",

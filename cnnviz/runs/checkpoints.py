@@ -21,6 +21,7 @@ import safetensors.numpy
 from cnnviz import atomic
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
+from cnnviz.interop.weights.safetensors import named_leaves, serialized
 from cnnviz.runs import inside, json_files
 from cnnviz.runs.json_files import anything, list_of, mapping_of, maybe, must_be, record, sha256, text, whole_number
 from cnnviz.runs.records import RECORD
@@ -83,7 +84,7 @@ def save(folder: Path, trees: Mapping[str, PyTree], facts: Mapping[str, Any]) ->
 
 def files_of(trees: Mapping[str, PyTree]) -> dict[str, bytes]:
     """The content of the safetensors file of each tree, by the file's name."""
-    return {f"{name}.safetensors": _serialized(tree) for name, tree in trees.items()}
+    return {f"{name}.safetensors": serialized(tree) for name, tree in trees.items()}
 
 
 def remove(folder: Path) -> None:
@@ -138,7 +139,7 @@ def load(folder: Path, name: str, like: PyTree) -> PyTree:
         arrays = safetensors.numpy.load(data)
     except safetensors.SafetensorError as error:
         raise InputError(f"{file} is not a safetensors file: {error}.") from error
-    expected = _flat(like)
+    expected = named_leaves(like)
     if faults := _differences(arrays, expected):
         raise InputError(f"{file} does not fit the model: {'; '.join(faults)}.")
     return jax.tree.unflatten(jax.tree.structure(like), [arrays[path] for path in expected])
@@ -176,14 +177,3 @@ def _differences(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Any]) 
     faults += [f"{path} is unexpected" for path in arrays if path not in expected]
     both = [(path, arrays[path], expected[path]) for path in expected if path in arrays]
     return faults + [f"{p} is {describe(a)}, not {describe(e)}" for p, a, e in both if describe(a) != describe(e)]
-
-
-def _flat(tree: PyTree) -> dict[str, Any]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
-
-
-def _serialized(tree: PyTree) -> bytes:
-    return safetensors.numpy.save(
-        {path: np.asarray(leaf, order="C") for path, leaf in _flat(jax.device_get(tree)).items()}
-    )

@@ -41,12 +41,13 @@ DATA = {
     "limit": maybe(whole_number(1)),
     "dir": maybe(text),
 }
+READING = {"resize": maybe(list_of(whole_number(1), least=2, most=2)), "skip_unreadable": flag}
 KEEP = {"last": whole_number(1), "every": maybe(whole_number(1)), "snapshots": list_of(whole_number(1))}
 KINDS = {int: integer, float: number, str: text, bool: flag}
 RECIPE = {field.name: KINDS[type(field.default)] for field in fields(Recipe)}  # bounds are checked by the class
 FORMATS = {
     1: record(
-        {"model": text, "recipe": record({}, RECIPE), "data": record(DATA)},
+        {"model": text, "recipe": record({}, RECIPE), "data": record(DATA, READING)},
         {
             "format": anything,
             "seeds": whole_number(1),

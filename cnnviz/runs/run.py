@@ -27,7 +27,7 @@ class Exists(InputError):
     """The directory of a new run exists already."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(Net):
     """A network trained by cnnviz, with its config; `variables` are those of the best checkpoint.
 
@@ -99,9 +99,15 @@ def _save(path: Path, states: Sequence[State], history: Sequence[Record]) -> Non
         facts["model"] = {"class": config["model"], "options": options, "source": source}
     checkpoints.save(folder_of(path, step), config.trees(states), facts)
     mend_metrics(path, history)
-    steps = checkpoints.steps(path)
-    kept = config.keep.of([other for other in steps if other <= step], history)  # later ones were passed over
-    for other in set(steps) - kept:
+    for later in [other for other in checkpoints.steps(path) if other > step]:  # which were passed over
+        checkpoints.remove(folder_of(path, later))
+    remove_unkept(path, step, history)
+
+
+def remove_unkept(path: Path, step: int, history: Sequence[Record]) -> None:
+    """Removes the checkpoints up to a step that the run does not keep after these records."""
+    steps = [other for other in checkpoints.steps(path) if other <= step]
+    for other in set(steps) - Config.read(path).keep.of(steps, history):
         checkpoints.remove(folder_of(path, other))
 
 

@@ -31,14 +31,17 @@ class Member(NamedTuple):
         return shuffled[: steps * batch].reshape(steps, batch)
 
 
-def member(seed: int, count: int, recipe: Recipe) -> Member:
-    """The network of this seed, for `count` training images.
+def member(seed: int, count: int, recipe: Recipe, own: int = 0) -> Member:
+    """The network of this seed, for `count` images, the last `own` of which are the data set's own for validation.
 
-    Raises InputError if the training or the validation split would be empty.
+    Without such, a share of the images is drawn. Raises InputError if the training or the validation split would be
+    empty.
     """
     split_key, key = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
     order_key, step_key = jax.random.split(key)
-    return Member(seed, order_key, step_key, *split_rows(count, recipe.validation, split_key))
+    rows = np.arange(count)
+    split = (rows[:-own], rows[-own:]) if own else split_rows(count, recipe.validation, split_key)
+    return Member(seed, order_key, step_key, *split)
 
 
 def split_rows(count: int, share: float, key: Key) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:

@@ -44,7 +44,8 @@ def check_head(layer: str, parts: list[Part]) -> None:
         if part.node.name not in IDENTITIES | MOVES | {"add", "mul", "div"} or part.node.name == "reshape":
             wrong = (*wrong, part.node.name)
     if wrong:
+        place = next(part.node.place for part in parts if part.node.name == wrong[0])
         raise InputError(
             f"cam needs a network that goes from {layer!r} through the mean over places to one dense layer; here "
-            f"{wrong[0]} comes between. grad_cam takes any network."
+            f"{wrong[0]} (in {place}) comes between. grad_cam takes any network."
         )

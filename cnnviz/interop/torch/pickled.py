@@ -6,7 +6,7 @@ below. The opcodes are those that PyTorch writes; `pickletools` of the standard 
 """
 
 import pickletools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -37,13 +37,13 @@ class Pickle:
     storages: Mapping[str, Storage]
 
 
-def read_pickle(file: BytesIO) -> Pickle:
+def read_pickle(file: BytesIO, machine: "Machine | None" = None) -> Pickle:
     """Reads one pickle, up to and including its end; the rest of the file stays unread.
 
     Raises InputError if the pickle is damaged, uses an opcode that PyTorch does not write, or names anything but
-    tensors and ordered dicts.
+    tensors and ordered dicts: anything but what `machine` knows, where another one is given.
     """
-    machine = _Machine()
+    machine = machine or Machine()
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
             if number == MOST_OPCODES:
@@ -56,7 +56,15 @@ def read_pickle(file: BytesIO) -> Pickle:
         raise InputError(f"its pickle is damaged or cut off ({_shortly(error)}).") from error
 
 
-class _Machine:
+class Machine:
+    """A stack machine for pickles of PyTorch's; one for another program's has its names, and overrides what differs."""
+
+    writer = "PyTorch"
+    content = "a state dict"
+    advice = ADVICE
+    calls: Mapping[str, Callable[[tuple[Any, ...]], Any]] = CALLED
+    names: Collection[str] = STORAGES  # the other globals
+
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # the stacks under each mark
@@ -65,7 +73,7 @@ class _Machine:
 
     def run(self, opcode: str, argument: Any) -> None:
         if opcode not in OPCODES:
-            raise InputError(f"its pickle uses the opcode {opcode}, which PyTorch does not write; {ADVICE}.")
+            raise InputError(f"its pickle uses the opcode {opcode}, which {self.writer} does not write; {self.advice}.")
         OPCODES[opcode](self, argument)
 
     def push(self, value: Any) -> None:
@@ -76,7 +84,7 @@ class _Machine:
 
     def top(self, kind: Any, doing: str) -> Any:
         if not isinstance(found := self.stack[-1], kind):
-            raise InputError(f"its pickle {doing} a {type(found).__name__}, which PyTorch does not write.")
+            raise InputError(f"its pickle {doing} a {type(found).__name__}, which {self.writer} does not write.")
         return found
 
     def marked(self) -> list[Any]:
@@ -106,7 +114,11 @@ class _Machine:
         self.top(dict, "sets entries of").update((name, value) for name, value in pairs if type(name) is str)
 
     def name(self, written: str) -> None:
-        self.stack.append(Global(_known(written)))
+        """A global, written as "module name", if it is one of those that are known."""
+        name = written.replace(" ", ".")
+        if name not in self.calls and name not in self.names:
+            raise InputError(f"its pickle names {_shortly(name)}, which is no part of {self.content}; {self.advice}.")
+        self.stack.append(Global(name))
 
     def stack_name(self, _: Any) -> None:
         name, module = self.pop(), self.pop()
@@ -116,16 +128,16 @@ class _Machine:
 
     def call(self, _: Any) -> None:
         arguments, function = self.pop(), self.pop()
-        if not isinstance(function, Global) or function.name not in CALLED or not isinstance(arguments, tuple):
-            raise InputError("its pickle calls something that is not a function of PyTorch's for making tensors.")
-        self.stack.append(CALLED[function.name](arguments))
+        if not isinstance(function, Global) or function.name not in self.calls or not isinstance(arguments, tuple):
+            raise InputError(f"its pickle calls something that is not a function of {self.writer}'s for making arrays.")
+        self.stack.append(self.calls[function.name](arguments))
 
-    def build(self, _: Any) -> None:
+    def build(self) -> None:
         """The attributes of an ordered dict (PyTorch's versions of modules) or a parameter, which are dropped."""
         self.pop()
         self.top(dict | Tensor, "sets attributes of")
 
-    def persistent(self, _: Any) -> None:
+    def persistent(self) -> None:
         match self.pop():
             case ("storage", Global(name), str(key), str(), int(size), *views) if not any(views):
                 if name in STORAGES and size >= 0:
@@ -139,43 +151,35 @@ class _Machine:
 
 ITSELF = "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINSTRING SHORT_BINSTRING "
 ITSELF += "BINBYTES SHORT_BINBYTES"
-OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
+OPCODES: dict[str, Callable[[Machine, Any], None]] = {
     **dict.fromkeys("PROTO FRAME STOP".split(), lambda machine, _: None),
-    **dict.fromkeys(ITSELF.split(), _Machine.push),
+    **dict.fromkeys(ITSELF.split(), Machine.push),
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
     "EMPTY_DICT": lambda machine, _: machine.push({}),
     "EMPTY_LIST": lambda machine, _: machine.push([]),
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
-    "MARK": _Machine.mark,
-    "TUPLE": _Machine.group,
+    "MARK": Machine.mark,
+    "TUPLE": Machine.group,
     "TUPLE1": lambda machine, _: machine.push((machine.pop(),)),
     "TUPLE2": lambda machine, _: machine.push((machine.pop(), machine.pop())[::-1]),
     "TUPLE3": lambda machine, _: machine.push((machine.pop(), machine.pop(), machine.pop())[::-1]),
-    "BINPUT": _Machine.put,
-    "LONG_BINPUT": _Machine.put,
-    "MEMOIZE": _Machine.put,
-    "BINGET": _Machine.get,
-    "LONG_BINGET": _Machine.get,
+    "BINPUT": Machine.put,
+    "LONG_BINPUT": Machine.put,
+    "MEMOIZE": Machine.put,
+    "BINGET": Machine.get,
+    "LONG_BINGET": Machine.get,
     "APPEND": lambda machine, _: machine.append([machine.pop()]),
     "APPENDS": lambda machine, _: machine.append(machine.marked()),
     "SETITEM": lambda machine, _: machine.set([machine.pop(), machine.pop()][::-1]),
     "SETITEMS": lambda machine, _: machine.set(machine.marked()),
-    "GLOBAL": _Machine.name,
-    "STACK_GLOBAL": _Machine.stack_name,
-    "REDUCE": _Machine.call,
-    "BUILD": _Machine.build,
-    "BINPERSID": _Machine.persistent,
+    "GLOBAL": Machine.name,
+    "STACK_GLOBAL": Machine.stack_name,
+    "REDUCE": Machine.call,
+    "BUILD": lambda machine, _: machine.build(),
+    "BINPERSID": lambda machine, _: machine.persistent(),
 }
-
-
-def _known(written: str) -> str:
-    """The name of a global, written as "module name", if a state dict may hold it."""
-    name = written.replace(" ", ".")
-    if name not in CALLED and name not in STORAGES:
-        raise InputError(f"its pickle names {_shortly(name)}, which is no part of a state dict; {ADVICE}.")
-    return name
 
 
 def _shortly(value: object) -> str:

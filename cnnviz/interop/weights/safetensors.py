@@ -1,13 +1,18 @@
 """Weights in a `.safetensors` file: names such as `params/conv/kernel` or `conv.kernel`, and arrays."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import safetensors
+import safetensors.numpy
 
 from cnnviz.errors import InputError
 from cnnviz.interop.torch.read import is_state_dict, read_state_dict
 from cnnviz.interop.weights.tree import DTYPES, Arrays, Tree, content, nested
+from cnnviz.types import PyTree
 
 CODES = {"BOOL": "bool", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
 for letter, kind in (("I", "int"), ("U", "uint"), ("F", "float"), ("C", "complex")):
@@ -23,6 +28,19 @@ def read(path: Path) -> Tree:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} has names that no tree has: {error}.") from error
+
+
+def serialized(tree: PyTree, metadata: Mapping[str, str] | None = None) -> bytes:
+    """A tree of arrays as the bytes of a file, by names such as params/conv/kernel; the same bytes each time."""
+    leaves = named_leaves(jax.device_get(tree))
+    found = {name: np.asarray(leaf, order="C") for name, leaf in leaves.items()}
+    return safetensors.numpy.save(found, None if metadata is None else dict(metadata))
+
+
+def named_leaves(tree: PyTree) -> dict[str, Any]:
+    """The leaves of a tree by their path, joined by "/"."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def arrays(path: Path) -> Arrays:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
+
+from cnnviz.errors.meant import meant
 
 
 class InputError(ValueError):
@@ -19,10 +20,10 @@ class OutOfMemory(InputError, MemoryError):
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
-    """The error for a name that is not in `known`; it suggests the closest one."""
+    """The error for a name that is not in `known`; it suggests what was probably meant."""
     known = list(known)
-    nearest = get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+    suggested = " or ".join(map(repr, meant(str(name), known)))
+    hint = f"; did you mean {suggested}?" if suggested else "."
     return InputError(f"There is no {kind} named {str(name)!r}{hint} Known: {', '.join(known) or 'none'}.")
 
 

@@ -1,0 +1,73 @@
+"""Options whose values are names: an unknown name is refused before JAX is imported and anything is loaded."""
+
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from cnnviz.commands.declared import listed
+from cnnviz.errors import unknown
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the names are, where they are listed, and whether an option takes several, with commas between them."""
+
+    kind: str
+    place: str
+    several: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> Collection[str]:
+        """The known names, from the source of a module that is not imported yet; none if it does not list them."""
+        module, _, name = self.place.partition(":")
+        if module in sys.modules:  # where names may have been added
+            return tuple(getattr(sys.modules[module], name))
+        return listed(module, name)
+
+    def check(self, value: str) -> None:
+        """Raises InputError, with what was probably meant, if a name is unknown."""
+        for name in [part.strip() for part in value.split(",")] if self.several else [value]:
+            if self.names and name not in (*self.names, *self.also):
+                raise unknown(self.kind, name, self.names)
+
+
+CHOICES = {
+    "recipe": Choice("recipe", "cnnviz.training.recipe:RECIPES"),
+    "optimizer": Choice("optimizer", "cnnviz.training.recipe:OPTIMIZERS"),
+    "schedule": Choice("schedule", "cnnviz.training.recipe:SCHEDULES"),
+    "precision": Choice("precision", "cnnviz.training.recipe:PRECISIONS"),
+    "images_on": Choice("place for the images", "cnnviz.training.recipe:IMAGES_ON"),
+    "track": Choice("tracker", "cnnviz.tracking:TRACKERS", several=True),
+    "methods": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",)),
+    "format": Choice("format", "cnnviz.figures.files:DATES"),
+    "split": Choice("split", "cnnviz.pictures.picture:SPLITS"),
+    "model": Choice("model", "cnnviz.models:MODELS"),
+}
+
+
+def check_names(options: Any) -> None:
+    """Raises InputError if an option has a name that is unknown."""
+    for name in (field.name for field in fields(options)):
+        value = getattr(options, name)
+        if name in CHOICES and isinstance(value, str) and not (name == "model" and is_place(value)):
+            CHOICES[name].check(value)
+    if getattr(options, "dataset", None) is not None:
+        resolve_name("cnnviz.data:check_names")(options.dataset, options.data_dir)
+
+
+def is_place(model: str) -> bool:
+    """Whether `--model` names a class of your own or a file, which are not listed anywhere."""
+    return ":" in model or bool(Path(model).suffix) or "/" in model
+
+
+def option_for(text: str, known: Collection[str]) -> str:
+    """The option that a text without one was probably meant for, with the text; empty if it could be anything."""
+    fitting = [name for name, choice in CHOICES.items() if name in known and text in choice.names]
+    if fitting:
+        return f"--{fitting[0].replace('_', '-')} {text}"
+    datasets = resolve_name("cnnviz.data:DATASETS")
+    return f"--dataset {text}" if "dataset" in known and (text in datasets or Path(text).exists()) else ""

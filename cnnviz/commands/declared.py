@@ -1,0 +1,165 @@
+"""The options that a class declares, read from its source, so that help and refusals do not wait for JAX."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field, make_dataclass
+from functools import cache
+from importlib.util import find_spec
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+# The types of options by their names in the source; a class with other ones is imported.
+TYPES: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, str, Path)}
+
+
+class NotStatic(Exception):
+    """A class whose options cannot be told from its source alone."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One option as it stands in the source: its name, type, default value and docstring."""
+
+    name: str
+    type: ast.expr
+    default: ast.expr | None
+    text: str
+    module: str
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the option takes no value."""
+        return ast.unparse(self.type) == "bool"
+
+
+def fields_of(path: str) -> dict[str, Declared]:
+    """The options of the class `module:Class` by name, those of its bases first."""
+    found: dict[str, Declared] = {}
+    for module, definition in reversed(list(_lineage(*path.split(":")))):
+        for statement, after in zip(definition.body, [*definition.body[1:], None], strict=True):
+            if isinstance(statement, ast.AnnAssign) and _is_field(statement) and isinstance(statement.target, ast.Name):
+                name, text = statement.target.id, _string(after)
+                found[name] = Declared(name, statement.annotation, statement.value, text, module)
+    return found
+
+
+def texts_of(options: type) -> dict[str, str]:
+    """The docstring of every option of a dataclass, whichever of its bases declares it."""
+    texts: dict[str, str] = {}
+    for kind in reversed(options.__mro__):
+        if "TEXTS" in vars(kind):
+            texts |= vars(kind)["TEXTS"]
+        elif _definition(kind.__module__, kind.__name__):
+            texts |= {name: option.text for name, option in fields_of(f"{kind.__module__}:{kind.__name__}").items()}
+    return texts
+
+
+def static(path: str, base: type) -> type:
+    """A dataclass with the options of the class `module:Class` and of `base`, made without importing the module.
+
+    Its docstring is that of the class. Raises NotStatic if a type or a default value is more than a literal.
+    """
+    module, name = path.split(":")
+    declared = fields_of(path)
+    made = [(one.name, _type_of(one.type), field(default=_value_of(one))) for one in declared.values()]
+    definition = _definition(module, name)
+    texts = {name: one.text for name, one in declared.items()}
+    doc = ast.get_docstring(definition) if definition else ""
+    return make_dataclass(name, made, bases=(base,), namespace={"__doc__": doc, "TEXTS": texts}, frozen=True)
+
+
+def first_line(path: str) -> str:
+    """The first line of the docstring of a module."""
+    return (ast.get_docstring(_parsed(path.partition(":")[0])) or "").partition("\n")[0]
+
+
+def listed(module: str, name: str) -> tuple[str, ...]:
+    """The texts in a tuple, or those that are keys of a dict, which a module assigns to a name; else an empty tuple."""
+    value = _assignments(module).get(name)
+    entries = value.keys if isinstance(value, ast.Dict) else value.elts if isinstance(value, ast.Tuple) else ()
+    return tuple(entry.value for entry in entries if isinstance(entry, ast.Constant) and isinstance(entry.value, str))
+
+
+def _is_field(statement: ast.AnnAssign) -> bool:
+    return not ast.unparse(statement.annotation).startswith("ClassVar")
+
+
+def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
+    """The definition of a class and of its bases, as far as they are written in this package, in their order."""
+    if (definition := _definition(module, name)) is None:
+        return
+    yield module, definition
+    for base in definition.bases:
+        if isinstance(base, ast.Name):
+            yield from _lineage(_origin(module, base.id), base.id)
+
+
+def _origin(module: str, name: str) -> str:
+    """The module that a name comes from: where it is imported from, or else the module itself."""
+    imports = (node for node in _parsed(module).body if isinstance(node, ast.ImportFrom) and node.module)
+    found = (str(node.module) for node in imports if name in (alias.asname or alias.name for alias in node.names))
+    return next(found, module)
+
+
+def _definition(module: str, name: str) -> ast.ClassDef | None:
+    if not module.startswith("cnnviz."):
+        return None
+    classes = (node for node in _parsed(module).body if isinstance(node, ast.ClassDef))
+    return next((node for node in classes if node.name == name), None)
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    spec = find_spec(module)
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else "")
+
+
+def _string(statement: ast.stmt | None) -> str:
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return cleandoc(str(statement.value.value))
+    return ""
+
+
+def _type_of(annotation: ast.expr) -> Any:
+    match annotation:
+        case ast.Name(id=name) if name in TYPES:
+            return TYPES[name]
+        case ast.Constant(value=None):
+            return None
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _type_of(left) | _type_of(right)
+    raise NotStatic(ast.unparse(annotation))
+
+
+def _value_of(option: Declared) -> Any:
+    if option.default is None:
+        raise NotStatic(option.name)
+    return _literal(option.default, option.module)
+
+
+def _literal(value: ast.expr, module: str) -> Any:
+    """The value of a literal, or of a name for one in the module or where it is imported from."""
+    if isinstance(value, ast.Name) and (assigned := _assignments(origin := _origin(module, value.id)).get(value.id)):
+        return _literal(assigned, origin)
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, TypeError) as error:
+        raise NotStatic(ast.unparse(value)) from error
+
+
+@cache
+def _assignments(module: str) -> dict[str, ast.expr]:
+    """What a module assigns to each name; `A, B = 1, 2` assigns to two."""
+    found: dict[str, ast.expr] = {}
+    for statement in _parsed(module).body:
+        match statement:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                found |= {
+                    name.id: value for name, value in zip(names, values, strict=False) if isinstance(name, ast.Name)
+                }
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found[name] = value
+    return found

@@ -1,0 +1,99 @@
+"""The kinds of picture as `visualize.py` sees them before one is imported: their options, names and places."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from cnnviz.commands.declared import NotStatic, fields_of, first_line, static
+from cnnviz.commands.option_names import is_value
+from cnnviz.errors import InputError, unknown
+from cnnviz.interop import READERS
+from cnnviz.pictures import PICTURES
+from cnnviz.registry import resolve
+
+KIND = "kind of picture"
+EXAMPLES = {"methods": "grad_cam,lrp", "image": "0:8", "layer": "conv1", "split": "test"}
+
+
+def options_with(kind: str, base: type) -> type:
+    """The options of a kind together with those of `base`, without importing the kind where its source says enough."""
+    if kind not in PICTURES:
+        raise unknown(KIND, kind, PICTURES)
+    try:
+        options = static(PICTURES[kind], base)
+    except NotStatic:
+        own = resolve(PICTURES, kind, KIND)
+        checked_later = {"__post_init__": lambda self: None}  # when the kind is made: tyro would wrap the message
+        options = dataclass(frozen=True)(type(own.__name__, (base, own), {"__doc__": own.__doc__, **checked_later}))
+    options.EXAMPLE = example(kind)
+    return options
+
+
+def example(kind: str) -> str:
+    """The arguments of a typical call, after the kind."""
+    named = [f"--{option} {value}" for option, value in EXAMPLES.items() if option in option_names(kind)]
+    return " ".join(["runs/garments-cnn-1", *(["photo.png"] if kind == "predict" else named[:2])])
+
+
+def flags_of(base: type) -> list[str]:
+    """The names of all options without a value, of `base` and of every kind, as fields are named."""
+    kinds = [option for path in PICTURES.values() for option in fields_of(path).values()]
+    return [one.name for one in fields(base) if one.default is False] + [one.name for one in kinds if one.is_flag]
+
+
+def owners(option: str) -> str:
+    """The command with the kinds that have an option of this name, as they are typed; empty if there are none."""
+    found = [kind for kind in PICTURES if option in option_names(kind)]
+    return f"visualize.py {'|'.join(found)}" if found else ""
+
+
+def shows_data(kind: str) -> bool:
+    """Whether a kind shows images to the network: it has an option that chooses some."""
+    return not {"image", "images", "split"}.isdisjoint(option_names(kind))
+
+
+def described() -> dict[str, str]:
+    """Every kind with the first line of its module's docstring."""
+    return {kind: first_line(path) for kind, path in PICTURES.items()}
+
+
+def option_names(kind: str) -> list[str]:
+    """The names of the options of a kind, without dashes."""
+    return [name.replace("_", "-") for name in fields_of(PICTURES[kind])]
+
+
+def separated(arguments: Sequence[str], flags: Collection[str]) -> tuple[str | None, list[str]]:
+    """The kind of picture among the arguments, None for all kinds, and the other arguments.
+
+    The kind may stand anywhere but as the value of an option; `flags` are the options without one. Raises InputError
+    for two kinds, and for a text that is neither a kind nor a place where a network can be.
+    """
+    places = [
+        place for place, text in enumerate(arguments) if text[:1] != "-" and not is_value(arguments, place, flags)
+    ]
+    found = [place for place in places if arguments[place] in PICTURES]
+    names = list(dict.fromkeys(arguments[place] for place in found))
+    if len(names) > 1:
+        listed = " and ".join(map(repr, names))
+        raise InputError(f"{listed} are {len(names)} kinds of picture; name one, or none to draw all.")
+    if found:
+        return names[0], [text for place, text in enumerate(arguments) if place != found[0]]
+    for place in places:
+        if not is_there(arguments[place]):
+            raise _missing(arguments[place], alone=len(places) == 1)
+    return None, list(arguments)
+
+
+def _missing(text: str, alone: bool) -> InputError:
+    """The error for a text in the place of a kind or of a network that is neither; `alone` if it is the only one."""
+    if (run := Path("runs", text)).is_dir():
+        return InputError(f"{text} does not exist; did you mean {run}?")
+    if Path(text).name == text and not Path(text).suffix and not set("@:").intersection(text):
+        return unknown(KIND if not alone else f"{KIND} or run", text, PICTURES)
+    return InputError(f"{text} does not exist; give a run's directory or a file ({', '.join(READERS)}).")
+
+
+def is_there(where: str) -> bool:
+    """Whether a network can be at `where`: the path exists, or what is before its step and seed."""
+    ends = (len(where), where.rfind("@"), where.rfind(":step_"))
+    return any(Path(where[:end]).exists() for end in ends if end > 0)

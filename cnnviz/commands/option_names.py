@@ -1,0 +1,149 @@
+"""What an option that is unknown here was probably meant to be, by its name in other tools or by its spelling."""
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+
+from cnnviz.errors import InputError
+from cnnviz.errors.meant import NEAR, folded
+
+MOST = 3  # suggestions in one error
+
+# Our option, and what it is called in Keras, PyTorch's examples, Lightning, timm, Hugging Face, and by hand. Where
+# several options have an alias in common, the first of them that the command has come first.
+ALIASES = {
+    "learning-rate": "lr learning_rate learn_rate init_lr initial_lr base_lr max_lr peak_lr eta step_size blr alpha",
+    "batch-size": "bs batch b train_batch_size per_device_train_batch_size per_device_batch_size mini_batch "
+    "minibatch train_batch batch_sz batchsize global_batch_size",
+    "epochs": "epoch e nb_epochs nb_epoch n_epochs num_epochs num_epoch num_train_epochs max_epochs max_epoch "
+    "train_epochs total_epochs passes steps max_steps iterations iters n_iter max_iter num_steps",
+    "devices": "gpu gpus n_gpu n_gpus num_gpus ngpu device cuda cuda_device accelerator accelerators tpu tpus "
+    "tpu_cores num_devices device_count nproc nproc_per_node use_gpu use_cuda no_cuda",
+    "images-on": "pin_memory device cache_images in_memory",
+    "distributed": "strategy ddp dp multi_gpu num_nodes nodes world_size rank local_rank dist dist_backend "
+    "distributed_backend dist_url fsdp coordinator_address",
+    "model": "arch architecture a net network backbone m model_name model_name_or_path model_type model_id cnn",
+    "model-options": "model_kwargs model_args model_config dropout drop drop_rate drop_path width hidden "
+    "hidden_size filters num_filters channels kernel_size activation num_layers depth units",
+    "schedule": "lr_schedule sched scheduler lr_scheduler lr_scheduler_type lr_policy lr_decay decay_schedule",
+    "optimizer": "opt optim optimiser solver momentum adam sgd",
+    "weight-decay": "wd decay l2 l2_reg weight_decay_rate regularization adam_weight_decay",
+    "warmup": "warmup_epochs warmup_steps warmup_ratio warmup_lr num_warmup_steps",
+    "label-smoothing": "smoothing label_smooth label_smoothing_factor ls",
+    "average": "ema model_ema ema_decay model_ema_decay swa polyak moving_average",
+    "gradient-clip": "clip clip_grad grad_clip max_grad_norm clip_norm clipnorm clipvalue gradient_clip_val "
+    "gradient_clipping clip_gradients",
+    "class-weights": "class_weight weights_per_class balanced pos_weight",
+    "flip": "hflip fliplr horizontal_flip random_flip vflip",
+    "shift": "translate random_crop crop width_shift_range height_shift_range padding",
+    "erase": "reprob random_erasing cutout erasing random_erase",
+    "recipe": "schedule lr_schedule sched scheduler lr_scheduler opt optim optimizer optimiser wd weight_decay "
+    "decay l2 warmup warmup_epochs warmup_steps momentum smoothing label_smoothing ema model_ema augment "
+    "augmentation aug data_augmentation auto_augment aa randaugment mixup cutmix color_jitter hflip flip shift "
+    "erase reprob cutout clip clip_grad gradient_clip config cfg preset hparams",
+    "precision": "amp fp16 bf16 half mixed_precision use_amp dtype compute_dtype jit_precision float16 bfloat16 fp32",
+    "seed": "random_seed random_state rng manual_seed s torch_seed rng_seed key",
+    "seeds": "n_seeds num_seeds ensemble repeats n_runs trials members",
+    "patience": "early_stopping early_stop early_stopping_patience es es_patience stop_patience",
+    "validation": "val_split validation_split val_size valid_size test_size val_fraction val_ratio valid_pct "
+    "validation_fraction val val_percent_check holdout dev_size",
+    "dataset": "data d data_set datasets dataset_name train_data training_data train_set trainset ds task "
+    "data_path root",
+    "data-dir": "data_path data_root root root_dir data_folder dataset_dir dataset_root dataset_path train_dir "
+    "cache_dir",
+    "resume": "checkpoint ckpt c checkpoint_path ckpt_path resume_from resume_from_checkpoint load load_model "
+    "restore continue auto_resume load_checkpoint",
+    "init-from": "pretrained pretrain pretrained_path init init_weights initial_checkpoint finetune fine_tune "
+    "weights transfer load_weights from_pretrained checkpoint ckpt",
+    "weights": "pretrained checkpoint ckpt checkpoint_path ckpt_path load load_weights weights_path weight resume "
+    "state_dict model_path model_file params",
+    "runs": "output_dir outdir out output o output_path log_dir logdir save_dir savedir save_path checkpoint_dir "
+    "default_root_dir work_dir experiment_dir results_dir run_dir dest destination save",
+    "name": "run_name exp_name experiment experiment_name exp exp_id version run id tag output_dir outdir out output",
+    "out": "output_dir outdir output o output_path save_dir savedir save_path save figures fig_dir results_dir "
+    "dest destination folder path dir to figures_dir filename",
+    "track": "wandb use_wandb tensorboard tb logger loggers report_to tracker trackers log log_to log_wandb project",
+    "keep": "save_total_limit save_top_k max_to_keep keep_checkpoint_max checkpoint_hist",
+    "keep-every": "save_freq save_every save_interval save_period save_steps save_epochs every_n_epochs "
+    "checkpoint_freq checkpoint_interval period",
+    "limit": "subset n_samples max_samples num_samples max_train_samples limit_train_batches limit_data "
+    "fast_dev_run samples_per_class train_size",
+    "verify": "eval evaluate test test_only evaluate_only eval_only check validate_only",
+    "prepare-data": "download prepare download_data",
+    "config": "cfg config_file config_path yaml conf c hparams args_file",
+    "list": "ls list_runs show_runs",
+    "export": "save_model convert onnx to_onnx saved_model",
+    "debug": "traceback verbose v verbosity",
+    "timeout": "wait time_out",
+    # visualize.py
+    "layer": "layers layer_name l target_layer target_layers conv_layer last_conv_layer_name module node",
+    "methods": "method explainer explainers algorithm attr attribution attributions technique cam",
+    "target": "class class_idx cls label y target_class class_index category target_category",
+    "image": "img index idx i img_path image_path image_index sample sample_index input file photo picture n images",
+    "images": "image img imgs index idx i indices samples sample_indices n num num_images count input range",
+    "split": "subset set part partition test train fold",
+    "member": "seed run_seed replica",
+    "format": "fmt ext extension filetype file_type type file_format fig_format",
+    "data": "csv npz json numbers save_data raw export",
+    "classes": "num_classes n_classes nb_classes class_names labels label_names names",
+    "image-shape": "img_size image_size input_size resolution res img_shape input_shape size imsize shape crop_size",
+    "prepare": "normalize normalization mean std preprocess preprocessing preprocess_input scale rescale transform",
+    "depth": "max_depth level expand nested",
+    "dpi": "resolution quality",
+    "width": "figsize fig_size size",
+    "overlay": "alpha blend superimpose heatmap_alpha",
+    "scale": "vmin vmax clim norm share_scale color_scale",
+}
+# What no option does, and why.
+WITHOUT_OPTION = {
+    "images are in memory, so nothing loads them meanwhile": "workers num_workers j n_workers nworkers prefetch "
+    "dataloader_num_workers num_data_workers loader_threads prefetch_factor persistent_workers",
+    "by default the classes are those of the data set": "num_classes n_classes nb_classes",
+    "JAX uses the GPU or TPU that it finds, and JAX_PLATFORMS=cpu forbids it": "gpu cuda use_gpu use_cuda no_cuda "
+    "tpu cpu",
+    "colors follow the values, sequential for unsigned and diverging for signed ones": "cmap colormap colors color "
+    "palette",
+    "`cnnviz --version` prints it": "version",
+}
+REASONS = {folded(name): reason for reason, names in WITHOUT_OPTION.items() for name in names.split()}
+
+
+def is_option(arguments: Sequence[str], place: int, flags: Collection[str]) -> bool:
+    """Whether an argument is an option: it begins with two dashes, or with one and a letter where no value stands.
+
+    `flags` are the names of the options that take no value.
+    """
+    if arguments[place].startswith("--"):
+        return True
+    return arguments[place][:1] == "-" and arguments[place][1:2].isalpha() and not is_value(arguments, place, flags)
+
+
+def is_value(arguments: Sequence[str], place: int, flags: Collection[str]) -> bool:
+    """Whether an argument is in the place of the value of the option before it."""
+    before = arguments[place - 1] if place else ""
+    return before.startswith("--") and "=" not in before and before[2:].replace("-", "_") not in flags
+
+
+def without_option(option: str, known: Collection[str], owners: Sequence[str]) -> InputError:
+    """The error for an option that is not known; it says which was probably meant, or what has such an option.
+
+    `known` are the names of the options there are, without dashes, and `owners` are those that have this one.
+    """
+    name = option.split("=")[0].lstrip("-").replace("_", "-")
+    suggested = meant(name, known) or ([] if owners else get_close_matches(name, list(known), n=1, cutoff=NEAR))
+    facts = [f"did you mean {' or '.join(f'--{one}' for one in suggested)}?"] if suggested else []
+    facts += [f"it is an option of {' and of '.join(owners)}."] if owners else []
+    facts += [f"{REASONS[folded(name)]}."] if folded(name) in REASONS else []
+    first, *more = facts or ["--help lists all options."]
+    sentences = [f"There is no option {option!r}; {first}", *(f"{one[0].upper()}{one[1:]}" for one in more)]
+    return InputError(" ".join(sentences))
+
+
+def meant(name: str, known: Collection[str]) -> list[str]:
+    """The known options that this name means: the same spelled differently, or those that other tools call so.
+
+    The name of a flag's opposite, `no-flip`, means `flip`.
+    """
+    asked = folded(name)
+    if same := [one for one in known if folded(one) in (asked, asked.removeprefix("no"))]:
+        return same[:1]
+    return [ours for ours, others in ALIASES.items() if ours in known and asked in map(folded, others.split())][:MOST]

@@ -1,0 +1,39 @@
+"""Pictures of one's own on the command line: `predict RUN a.png b.jpg`, `activations RUN --image photos/*.jpg`."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+NAMES = ("--image", "--images")
+
+
+def gathered(arguments: Sequence[str], options: type, every: bool) -> list[str]:
+    """The arguments with all that are pictures as one value of `--image`, one a line.
+
+    A shell makes many arguments of `--image photos/*.jpg`. With `every`, all arguments after the run are pictures,
+    whatever they are called. The arguments of options without images stay as they are.
+    """
+    from cnnviz.pictures.choices import is_picture
+
+    if not any(field.name == "image" for field in fields(options)):
+        return list(arguments)
+    flags, others, pictures, runs, option = _flags(options), [], [], 0, ""
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if argument.startswith("--"):
+            option = "" if value or name in flags else name
+            pictures += [value] if name in NAMES and value else []
+            others += [] if name in NAMES else [argument]
+        elif option in NAMES or not option and (is_picture(argument) or (every and runs)):
+            pictures, option = [*pictures, argument], ""
+        else:
+            runs += not option
+            others, option = [*others, argument], ""
+    lacking = [option] if option in NAMES else []
+    return [*others, *(["--image", "\n".join(pictures)] if pictures else []), *lacking]
+
+
+def _flags(options: type) -> list[str]:
+    """The options that take no value."""
+    hints: Any = get_type_hints(options)
+    return ["--help", *(f"--{field.name.replace('_', '-')}" for field in fields(options) if hints[field.name] is bool)]

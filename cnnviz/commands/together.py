@@ -1,0 +1,57 @@
+"""Options of `visualize.py` that contradict each other, refused by an error that names both."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cnnviz.commands.declared import listed
+from cnnviz.commands.kinds import shows_data
+from cnnviz.errors import InputError
+from cnnviz.interop import READERS
+
+PYTORCH = (".pt", ".pth", ".tar", ".bin")
+OF_WEIGHTS = ("model_options", "image_shape", "classes", "names")  # what a run and a Keras file say themselves
+
+
+def check_together(options: Any, kind: str | None) -> None:
+    """Raises InputError for two options of which one leaves no room for the other; `kind` is None for all kinds."""
+    for fault in (*_of_network(options), *_of_output(options), *_of_data(options, kind)):
+        raise InputError(fault)
+
+
+def _of_network(options: Any) -> Iterator[str]:
+    run, weights, member = options.run, options.weights, options.member
+    if weights is not None:
+        if run is not None:
+            yield f"{run} and --weights {weights} name two networks; leave one of them out."
+        if member is not None:
+            yield f"--member {member} is a seed of a run, and --weights {weights} is one network; leave one out."
+        if options.names is not None and weights.suffix not in PYTORCH:
+            yield f"--names {options.names} is for weights of PyTorch's, and --weights {weights} is not such a file."
+        return
+    where = run or "the latest run"
+    if given := [name for name in OF_WEIGHTS if getattr(options, name) is not None]:
+        named = f"--{given[0].replace('_', '-')} {getattr(options, given[0])}"
+        yield f"{named} is for --weights; {where} says this itself."
+    if run is None or member is None:
+        return
+    if Path(run).suffix in READERS:
+        yield f"--member {member} is a seed of a run, and {run} is a file with one network; leave --member out."
+    _, at, seed = run.rpartition("@")
+    if at and not Path(run).exists() and seed != str(member):
+        yield f"{run} and --member {member} name two members; leave one of them out."
+
+
+def _of_output(options: Any) -> Iterator[str]:
+    out = options.out
+    formats = listed("cnnviz.figures.files", "DATES")
+    if out is not None and out.suffix[1:] in formats and not out.is_dir():
+        yield f"--out is a folder; for {out.name} use --out {out.parent} --format {out.suffix[1:]}."
+
+
+def _of_data(options: Any, kind: str | None) -> Iterator[str]:
+    if kind is None or options.weights is not None or shows_data(kind):
+        return
+    for name in ("dataset", "data_dir"):
+        if (value := getattr(options, name)) is not None:
+            yield f"{kind} shows no images, so --{name.replace('_', '-')} {value} has no effect; leave it out."

@@ -1,0 +1,50 @@
+"""Sentences about a data set that whoever trains on it should know: classes without images, and odd channels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int32, UInt8
+
+SHOWN = 5  # names in a list, before the others are counted
+UNBALANCED = 10  # times as many images of one class as of another
+
+
+def on_classes(
+    train: Int32[np.ndarray, " n"], test: Int32[np.ndarray, " m"], classes: Sequence[str]
+) -> tuple[str, ...]:
+    """Which classes have no image in a split, and whether one has ten times the training images of another."""
+    counts = {"training": np.bincount(train, minlength=len(classes)), "test": np.bincount(test, minlength=len(classes))}
+    notes = []
+    for part, numbers in counts.items():
+        if missing := [name for name, count in zip(classes, numbers, strict=True) if not count]:
+            notes.append(f"{listed(missing)} {'has' if len(missing) == 1 else 'have'} no {part} image.")
+    alone = [f"{classes[0]} is the only class, so there is nothing to tell apart."] if len(classes) == 1 else []
+    return (*notes, *alone, *_on_balance(counts["training"], classes))
+
+
+def _on_balance(counts: np.ndarray, classes: Sequence[str]) -> list[str]:
+    present = np.flatnonzero(counts)
+    few, many = present[counts[present].argmin()], present[counts[present].argmax()]
+    if counts[many] < UNBALANCED * counts[few]:
+        return []
+    span = f"{counts[few]:,} ({classes[few]}) to {counts[many]:,} ({classes[many]})"
+    return [f"The classes are unbalanced: they have {span} training images."]
+
+
+def on_channels(images: UInt8[np.ndarray, "n h w c"]) -> tuple[str, ...]:
+    """What pictures draw of images that are neither gray nor RGB."""
+    channels = images.shape[-1]
+    if channels in (1, 3):
+        return ()
+    return (f"The images have {channels} channels, numbered 0 to {channels - 1}; pictures draw channel 0 of them.",)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are: "a, b and 7 more"."""
+    shown = ", ".join(names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 image", "1,200 images"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

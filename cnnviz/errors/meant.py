@@ -1,0 +1,129 @@
+"""What a name that is unknown here was probably meant to be: the same name spelled differently, or another library's.
+
+Names are compared folded: without case, spaces and punctuation, so "Grad-CAM++" is `grad_cam_pp`.
+"""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+# Least similarity, by difflib, of a name that is suggested for its spelling, and of another name for one.
+NEAR, VERY_NEAR = 0.6, 0.8
+
+# Our name, and what people type for it: in papers, Captum, tf-explain, Keras, PyTorch, timm, Lightning, Hugging Face.
+OTHER_NAMES = {
+    # methods
+    "gradient": "saliency saliency_map vanilla vanilla_gradient vanilla_gradients backprop backpropagation sensitivity "
+    "grad grads gradients plain_gradient simple_gradient",
+    "input_x_gradient": "gradient_x_input gradient_input grad_x_input grad_input input_x_grad ixg gxi grad_times_input "
+    "gradient_times_input input_times_gradient input_times_grad",
+    "smooth_grad": "smooth sg noise_tunnel smooth_gradient smooth_gradients",
+    "square_grad": "smooth_grad_squared smooth_grad_sq smooth_grad_square smooth_squared",
+    "var_grad": "smooth_grad_variance variance_gradient",
+    "integrated_gradients": "ig integrated_gradient integrated_grad integrated_grads int_grad int_grads path_ig",
+    "expected_gradients": "eg expected_gradient expected_grad gradient_shap grad_shap gradient_explainer",
+    "blur_ig": "blur_integrated_gradients blurred_ig",
+    "guided_ig": "gig guided_integrated_gradients adaptive_path",
+    "cam": "class_activation_map class_activation_mapping class_activation",
+    "grad_cam": "gcam gradient_cam gradcam heatmap heat_map",
+    "grad_cam_pp": "grad_cam_plus_plus grad_cam_plus gradcampp grad_cam2",
+    "hires_cam": "high_res_cam highres_cam",
+    "xgrad_cam": "axiom_cam axiom_grad_cam",
+    "elementwise_cam": "grad_cam_elementwise element_wise_cam",
+    "guided_backprop": "gbp guided_bp guided_backpropagation guided_relu guided guided_saliency",
+    "deconvnet": "deconv deconvolution deconvolutional",
+    "guided_grad_cam": "guided_cam ggc",
+    "lrp": "relevance layerwise_relevance layer_wise_relevance_propagation layerwise_relevance_propagation",
+    "lrp_zero": "lrp_z lrp_0 z_rule",
+    "lrp_epsilon": "lrp_e lrp_eps epsilon_rule epsilon_lrp",
+    "lrp_epsilon_plus": "lrp_eps_plus lrp_z_plus zplus",
+    "lrp_epsilon_alpha2_beta1": "lrp_alpha_beta lrp_ab lrp_alpha2_beta1 alpha_beta alpha2_beta1",
+    "lrp_epsilon_gamma_box": "lrp_gamma lrp_composite gamma_rule",
+    "deep_lift": "dl deep_lift_rescale rescale",
+    "deep_lift_shap": "shap deep_shap deep_explainer dls shapley",
+    "excitation_backprop": "ebp excitation excitation_bp mwp",
+    "full_grad": "full_gradient full_gradients",
+    "attention_rollout": "rollout attention attention_map",
+    "attention_relevance": "chefer transformer_attribution generic_attention",
+    "layer_conductance": "conductance",
+    "layer_integrated_gradients": "layer_ig",
+    "layer_gradient_x_activation": "layer_grad_x_activation layer_grad_x_act grad_x_activation",
+    "internal_influence": "influence",
+    # models
+    "cnn": "lenet lenet5 convnet conv_net conv simple_cnn small_cnn net basic default chapter",
+    "dense": "mlp fc fcn ffn dnn linear perceptron fully_connected feedforward",
+    "resnet": "resnet8 resnet20 resnet32 resnet44 resnet56 resnet110 resnet9 wide_resnet wrn small_resnet",
+    "resnet50": "resnet101 resnet152 resnext50 resnet50d resnetv2_50 resnet50v2 resnet50_v1 wide_resnet50",
+    "resnet18": "resnet18d resnet10 resnet18v1",
+    "vgg16": "vgg",
+    "mobilenet_v2": "mobilenet mobilenet_v1 mobilenet_v3 mobilenetv3_small mobilenetv3_large mobilenet_v2_100",
+    "efficientnet_lite0": "efficientnet efficientnet_b0 efficientnet_lite effnet tf_efficientnet_lite0 efficientnet_v2",
+    "convnext_tiny": "convnext convnext_small convnext_base convnextv2 convnext_t",
+    # recipes, precisions, optimizers, schedules
+    "fast": "quick default speed short small airbench",
+    "classic": "book chapter keras simple plain original baseline basic",
+    "best": "accurate slow long full good strong",
+    "bfloat16": "bf16 half mixed mixed_bfloat16 mixed_float16 16 16_mixed bf16_mixed fp16 float16 f16 amp brain",
+    "float32": "fp32 f32 32 single full 32_true float 64 fp64 float64 double tf32",
+    "adam": "adamw adamax nadam radam amsgrad adam_w lion lamb",
+    "one_cycle": "cosine cos cosine_decay cosine_annealing warmup_cosine one_cycle_lr onecycle linear_warmup cyclic",
+    "constant": "none const fixed flat off no",
+    # data sets and their parts
+    "fashion_mnist": "fashion fmnist fashion_mnist_784 zalando",
+    "mnist": "digits handwritten mnist_784 qmnist",
+    "kmnist": "kuzushiji kuzushiji_mnist",
+    "cifar10": "cifar",
+    "svhn": "svhn_cropped street_view_house_numbers",
+    "emnist_balanced": "emnist",
+    "garments": "synthetic fake toy_data dummy clothes",
+    "test": "val valid validation dev eval evaluation testing holdout held_out test_set",
+    "train": "training train_set fit learn learning",
+    # places, trackers, formats, colors
+    "device": "gpu cuda tpu accelerator vram",
+    "host": "cpu ram memory disk",
+    "tensorboard": "tb board summary_writer tensorboardx",
+    "wandb": "wb weights_and_biases weights_biases",
+    "png": "jpg jpeg tif tiff bmp gif webp image bitmap",
+    "svg": "vector html",
+    "pdf": "eps ps latex tex",
+    # kinds of picture and commands
+    "layers": "summary table architecture structure model layer model_summary",
+    "kernels": "kernel filter filters weights weight conv",
+    "histograms": "histogram hist distribution hists",
+    "activations": "activation feature_maps feature_map featuremaps features maps layer_outputs",
+    "attribute": "attribution attributions saliency heatmap heatmaps explain explanation explanations cam gradcam "
+    "grad_cam integrated_gradients interpret",
+    "curves": "curve loss history learning_curve learning_curves training_curves accuracy plot metrics",
+    "predictions": "prediction predict confusion confusion_matrix mistakes errors probabilities evaluate",
+    "visualize": "viz vis plot show visualise explain see look",
+}
+
+
+def folded(name: str) -> str:
+    """The name in lower case without spaces and punctuation, a plus sign as a p."""
+    return re.sub(r"[\W_]", "", name.casefold().replace("+", "p"))
+
+
+MEANT: dict[str, list[str]] = {}
+for _ours, _others in OTHER_NAMES.items():
+    for _other in dict.fromkeys(map(folded, _others.split())):
+        MEANT.setdefault(_other, []).append(_ours)
+
+
+def meant(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that this one is another name for; or else the nearest by spelling, if it is near.
+
+    The result is empty if nothing is near, and has more than one name only if the name has several meanings.
+    """
+    known = list(known)
+    asked = folded(name)
+    if asked and (same := [one for one in known if folded(one) == asked]):
+        return same[:1]
+    if named := [one for one in MEANT.get(asked, ()) if one in known]:
+        return named
+    lower = {one.casefold(): one for one in known}
+    if near := get_close_matches(name.casefold(), lower, n=1, cutoff=NEAR):
+        return [lower[near[0]]]
+    others = [other for other, ours in MEANT.items() if any(one in known for one in ours)]
+    near = get_close_matches(asked, others, n=1, cutoff=VERY_NEAR)
+    return [one for one in MEANT[near[0]] if one in known] if near else []

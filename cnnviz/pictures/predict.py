@@ -1,0 +1,58 @@
+"""What a network takes pictures of your own for: the likeliest classes beside each picture as the network sees it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz.errors import InputError
+from cnnviz.figures.predicted import predicted
+from cnnviz.networks import Net
+from cnnviz.pictures.options import OfImage
+from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
+from cnnviz.pictures.predictions import class_names, likelihoods
+from cnnviz.pictures.samples import each, known, samples
+
+
+@dataclass(frozen=True)
+class Predict(OfImage, OneByOne):
+    """What a network takes pictures for: predict RUN photo.png other.jpg, in any size and colors."""
+
+    top: int = 5
+    """How many classes are drawn, the likeliest first."""
+
+    def of(self, net: Net, data: Data) -> list[Picture]:
+        """One picture per image; raises Skipped for images that are no pictures, InputError if --top is 0."""
+        if self.top < 1:
+            raise InputError(f"--top must be at least 1; it was {self.top}.")
+        if len(net.image_shape) != 3:
+            raise Skipped(f"{net.name} takes inputs of {size(net.image_shape)}, not pictures.")
+        return each(samples(self, net, data), lambda shown: [self.picture(net, data, shown)])
+
+    def picture(self, net: Net, data: Data, shown: Sample) -> Picture:
+        """The picture of one image; its numbers are all classes, its table is those that are drawn."""
+        p = likelihoods(net, None if shown.label is None else known(data), shown.pixels)
+        names = class_names(net, known(data), len(p))
+        order = np.argsort(-p, kind="stable")
+        title, caption = self.words(net, shown, p, names)
+        records = [{"class": names[i], "probability": float(p[i])} for i in order]
+        draw = partial(
+            predicted, shown.original, shown.pixels, p[order][: self.top], [names[i] for i in order[: self.top]]
+        )
+        table = [{"image": shown.title, **record} for record in records[: self.top]]
+        subject = {"network": net.name, "image": shown.subject}
+        return Picture("predict", title, caption, records, partial(draw, title=title), subject, table=table)
+
+    def words(self, net: Net, shown: Sample, p: Float[np.ndarray, " k"], names: Sequence[str]) -> tuple[str, str]:
+        """The title and the caption."""
+        converted = f" {shown.title}: {', '.join(shown.conversions)}." if shown.conversions else ""
+        if not np.isfinite(p).all():
+            return f"{net.name} on {shown.title}: no prediction", f"Its outputs are NaN or infinite.{converted}"
+        drawn = min(self.top, len(p))
+        rest = f"The {drawn} likeliest of {len(p)} classes" if drawn < len(p) else f"All {len(p)} classes"
+        apart = " Each class has its own probability, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
+        gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(shown.pixels)
+        caption = f"{rest}, which have {np.sort(p)[-drawn:].sum():.4f} of the probability.{apart}{converted}{gray}"
+        return f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}", caption

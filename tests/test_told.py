@@ -1,0 +1,308 @@
+"""What a user is told who types a name of another tool's, a wrong name, or too much; and while they wait."""
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from cnnviz.batching import part
+from cnnviz.commands import console, declared, kinds, output, terminal, train, visualize
+from cnnviz.errors.meant import MEANT, OTHER_NAMES, meant
+from cnnviz.pictures import ON_REQUEST, PICTURES
+from cnnviz.registry import resolve
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def told(capsys):
+    """`told(main, *arguments)`: the line on stderr of a command that refuses them with exit code 2."""
+
+    def ask(main, *arguments):
+        assert main(list(map(str, arguments))) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return ask
+
+
+def asks_for(main, option, told):
+    return told(main, option, "3").partition("did you mean ")[2].partition("?")[0].split(" or ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    {
+        "--lr": "--learning-rate",
+        "--bs": "--batch-size",
+        "--batch": "--batch-size",
+        "-b": "--batch-size",
+        "--per_device_train_batch_size": "--batch-size",
+        "--gpu": "--devices",
+        "--gpus=2": "--devices",
+        "--arch": "--model",
+        "--nb-epochs": "--epochs",
+        "--max_epochs": "--epochs",
+        "-e": "--epochs",
+        "--checkpoint": "--resume",
+        "--output-dir": "--runs",
+        "--data": "--dataset",
+        "--fp16": "--precision",
+        "--val-split": "--validation",
+        "--early-stopping": "--patience",
+        "--wandb": "--track",
+        "--Epochs": "--epochs",
+        "--no-resume": "--resume",
+        "--learning-rat": "--learning-rate",
+    }.items(),
+)
+def test_an_option_s_name_in_another_tool_is_known(typed, means, told):
+    assert means in asks_for(train.main, typed, told)
+
+
+@pytest.mark.parametrize("typed", ["--lr-schedule", "--sched", "--opt", "--wd", "--momentum", "--warmup-epochs"])
+def test_what_a_recipe_decides_leads_to_it_or_to_an_option_of_its_own(typed, told):
+    found = asks_for(train.main, typed, told)
+    assert set(found) <= {"--recipe", "--schedule", "--optimizer", "--weight-decay", "--warmup", "--warmup-epochs"}
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    {
+        "--checkpoint": "--weights",
+        "--output-dir": "--out",
+        "--fmt": "--format",
+        "--target-layer": "--layer",
+        "--arch": "--model",
+        "--index": "--image",
+        "--pretrained": "--weights",
+        "--num-classes": "--classes",
+    }.items(),
+)
+def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means, told):
+    assert means in asks_for(visualize.main, typed, told)
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "text"),
+    [
+        (train.main, ["--num-workers", 4], "images are in memory"),
+        (train.main, ["--xyzzy", 4], "There is no option '--xyzzy'; --help lists all options."),
+        (visualize.main, ["--epochs", 4], "There is no option '--epochs'; it is an option of train.py."),
+        (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute."),
+        (
+            visualize.main,
+            ["curves", "--target", "label"],
+            "There is no option '--target'; it is an option of visualize.py",
+        ),
+        (train.main, ["--format", "png"], "it is an option of visualize.py."),
+        (train.main, ["mnist"], "'mnist' is one argument too many; did you mean --dataset mnist?"),
+        (train.main, ["resnet18"], "did you mean --model resnet18?"),
+        (train.main, ["best"], "did you mean --recipe best?"),
+        (train.main, [ROOT], f"did you mean --dataset {ROOT}?"),
+        (train.main, ["--resume", "True"], "'True' is one argument too many; --resume takes no value."),
+        (train.main, ["--epochs"], "train.py: --epochs needs a value."),
+        (train.main, ["--learning-rate", "high"], "--learning-rate takes FLOAT; it was 'high'."),
+        (visualize.main, ["--member", "first"], "--member takes INT; it was 'first'."),
+        (visualize.main, ["--seed", "first"], "--seed takes INT; it was 'first'."),
+        (visualize.main, ["kernels", ROOT, "more"], "'more' is one argument too many; one network is drawn at a time"),
+    ],
+)
+def test_what_to_type_is_said(main, arguments, text, told):
+    assert text in told(main, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--model", "resnet-50"], "did you mean 'resnet50'?"),
+        (["--model", "mlp"], "did you mean 'dense'?"),
+        (["--precision", "bf16"], "did you mean 'bfloat16'?"),
+        (["--recipe", "book"], "did you mean 'classic'?"),
+        (["--track", "tb"], "did you mean 'tensorboard'?"),
+        (["--images-on", "gpu"], "did you mean 'device'?"),
+    ],
+)
+def test_a_value_s_other_names_are_known(arguments, text, told):
+    assert text in told(train.main, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["attribute", "--methods", "gradcam,ig"], "no method named 'gradcam'; did you mean 'grad_cam'?"),
+        (["attribute", "--methods", "grad_cam,ig"], "no method named 'ig'; did you mean 'integrated_gradients'?"),
+        (["attribute", "--methods", "Grad-CAM++"], "did you mean 'grad_cam_pp'?"),
+        (["attribute", "--methods", "saliency"], "did you mean 'gradient'?"),
+        (["--format", "JPG"], "did you mean 'png'?"),
+        (["--split", "val"], "did you mean 'test'?"),
+        (["filters", ROOT], "did you mean 'kernels'?"),
+        (["confusion-matrix", ROOT], "did you mean 'predictions'?"),
+        (["gradcam"], "did you mean 'attribute'?"),
+        (["nothing_like_it"], "There is no kind of picture or run named 'nothing_like_it'. Known: layers,"),
+        (["runs/nowhere"], "runs/nowhere does not exist; give a run's directory or a file"),
+        (["kernels", "curves", ROOT], "'kernels' and 'curves' are 2 kinds of picture; name one, or none to draw all."),
+    ],
+)
+def test_a_kind_or_method_s_other_names_are_known(arguments, text, told):
+    assert text in told(visualize.main, *arguments)
+
+
+@pytest.mark.parametrize("name", ["imagenet", "zzz", "한국어", "", "+"])
+def test_nothing_is_suggested_where_nothing_is_near(name):
+    assert meant(name, ["fashion_mnist", "mnist", "kmnist", "garments"]) == []
+
+
+def test_no_name_of_ours_means_another_one_of_the_same_registry():
+    """A name that is known is taken as it is, so that an entry for it would be dead."""
+    assert [name for name, ours in MEANT.items() if [name] == ours] == []
+    assert all(len(set(others.split())) == len(others.split()) for others in OTHER_NAMES.values())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["kernels", "RUN", "--layer", "conv1"],
+        ["RUN", "kernels", "--layer", "conv1"],
+        ["--layer", "conv1", "kernels", "RUN"],
+        ["--data", "kernels", "--layer=conv1", "RUN"],
+        ["--out", "kernels", "RUN", "--layer", "conv1", "kernels"],
+    ],
+)
+def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("RUN").mkdir()
+    asked = []
+    monkeypatch.setattr(visualize, "visualize", lambda options, names: asked.append((options, names)) or 0)
+    assert visualize.main(arguments) == 0
+    ((options, names),) = asked
+    assert names == ["kernels"]
+    assert (options.run, options.layer) == ("RUN", "conv1")
+
+
+def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch):
+    asked = []
+    monkeypatch.setattr(visualize, "visualize", lambda options, names: asked.append((options, names)) or 0)
+    assert visualize.main(["--out", "kernels"]) == 0
+    assert asked[0][0].out == Path("kernels")
+    assert asked[0][1] == [kind for kind in PICTURES if kind not in ON_REQUEST]
+
+
+def test_a_run_s_name_without_its_folder_leads_to_it(monkeypatch, tmp_path, told):
+    monkeypatch.chdir(tmp_path)
+    Path("runs/toy").mkdir(parents=True)
+    assert f"toy does not exist; did you mean {Path('runs/toy')}?" in told(visualize.main, "toy")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "both"),
+    [
+        (["RUN", "--weights", "w.npz"], ["RUN", "--weights w.npz"]),
+        (["--weights", "w.npz", "--model", "cnn", "--member", 1], ["--member 1", "--weights w.npz"]),
+        (["--weights", "w.npz", "--model", "cnn", "--names", "n.json"], ["--names n.json", "--weights w.npz"]),
+        (["RUN", "--classes", 3], ["RUN", "--classes 3"]),
+        (["RUN@3", "--member", 2], ["RUN@3", "--member 2"]),
+        (["m.h5", "--member", 2], ["m.h5", "--member 2"]),
+        (["kernels", "RUN", "--dataset", "mnist"], ["kernels", "--dataset mnist"]),
+        (["curves", "RUN", "--data-dir", "."], ["curves", "--data-dir ."]),
+        (["RUN", "--out", "x/a.pdf"], ["--out x", "--format pdf"]),
+    ],
+)
+def test_options_that_contradict_each_other_are_both_named(arguments, both, monkeypatch, tmp_path, told):
+    monkeypatch.chdir(tmp_path)
+    Path("RUN").mkdir()
+    Path("m.h5").touch()
+    line = told(visualize.main, *arguments)
+    assert [name for name in both if name not in line] == []
+
+
+WRONG = [
+    ["visualize", "attribute", "--methods", "gradcam"],
+    ["visualize", "kernels", "--formt", "png"],
+    ["visualize", "kernls"],
+    ["visualize", "runs/nowhere"],
+    ["visualize", "--format", "jpg"],
+    ["visualize", "attribute", "--help"],
+    ["train", "--recipe", "fats"],
+    ["train", "--model", "resnt"],
+    ["train", "--lr", "1"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_a_wrong_name_is_refused_before_jax_is_imported(arguments):
+    code = "import sys; from cnnviz.commands.main import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    code += "print([name for name in ('jax', 'matplotlib', 'flax') if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout.splitlines()[-1] == "[]", found.stderr
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_the_options_read_from_a_source_are_those_of_the_class(kind):
+    own = resolve(PICTURES, kind, "kind of picture")
+    read = declared.fields_of(PICTURES[kind])
+    assert set(read) == {field.name for field in fields(own)}
+    made = visualize.options_of(kind)()
+    assert {name: getattr(made, name) for name in read} == {name: getattr(own(), name) for name in read}
+    assert all(option.text for option in read.values())
+
+
+@pytest.mark.parametrize("options", [train.Options, visualize.Every, *map(visualize.options_of, PICTURES)])
+def test_help_has_each_option_once_with_its_text_under_a_heading(options, capsys):
+    with pytest.raises(SystemExit):
+        console.parse(options, ["--help"], "x.py")
+    text = capsys.readouterr().out
+    for field in fields(options):
+        name = field.name.upper() if field.name == "run" else f"--{field.name.replace('_', '-')}"
+        assert len([line for line in text.splitlines() if line.split()[:1] == [name]]) == 1
+    assert "None" not in text
+    assert options is train.Options or "Example: python x.py " in text
+    assert all(declared.texts_of(options)[field.name] for field in fields(options))
+
+
+def test_help_of_visualize_lists_the_kinds_and_that_of_a_kind_its_options_alone(capsys):
+    for arguments in (["--help"], ["curves", "--help"]):
+        with pytest.raises(SystemExit):
+            visualize.main(arguments)
+    every, curves = capsys.readouterr().out.split("usage: ")[1:]
+    assert [kind for kind in PICTURES if f"\n  {kind} " not in every] == []
+    assert "--layer" not in curves
+    assert "--methods" not in every
+
+
+def test_a_part_of_the_work_moves_its_share_of_the_whole():
+    seen = []
+    whole = lambda *call: seen.append(call)
+    inner = part(part(whole, 1, 2, "attribute"), 0, 4, "smooth_grad")
+    inner(3, 6)
+    assert seen[0] == (1, 2, "attribute")
+    assert [(done / total, what) for done, total, what in seen[1:]] == [
+        (0.5, "attribute, smooth_grad"),
+        (0.5 + 0.5 / 8, "attribute, smooth_grad"),
+    ]
+    assert part(None, 0, 1) is None
+
+
+def test_on_a_pipe_a_line_says_what_is_worked_on_until_something_else_is_printed(monkeypatch, tmp_path):
+    monkeypatch.setattr(terminal, "FIRST", 0.3)
+    monkeypatch.setattr(terminal, "LATER", 0.3)
+    with (tmp_path / "err").open("w") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        with output.guarded(), terminal.progress() as report:
+            report(1, 4, "attribute, lrp\x1b[2J")
+            time.sleep(1.2)
+        count = threading.active_count()
+    lines = (tmp_path / "err").read_text().splitlines()
+    assert 2 <= len(lines) <= 5
+    assert lines[0].startswith("attribute, lrp\\x1b[2J: 25%, ")
+    assert count == threading.active_count()
+
+
+def test_a_kind_in_the_registry_that_its_source_does_not_tell_is_imported(monkeypatch):
+    monkeypatch.setattr(kinds, "static", lambda *_: (_ for _ in ()).throw(declared.NotStatic("x")))
+    assert {field.name for field in fields(visualize.options_of("attribute"))} >= {"methods", "out"}
