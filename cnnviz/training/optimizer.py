@@ -56,7 +56,7 @@ def schedule(recipe: Recipe, steps: int) -> optax.ScalarOrSchedule:
     }[recipe.schedule]
     if not recipe.warmup:
         return after
-    falling = after if callable(after) else optax.constant_schedule(after)
+    falling: Any = after if callable(after) else optax.constant_schedule(after)
     rising = optax.linear_schedule(rate / max(rise, 1), rate, max(rise - 1, 1))
     return optax.join_schedules([rising, falling], [rise])
 
@@ -64,7 +64,8 @@ def schedule(recipe: Recipe, steps: int) -> optax.ScalarOrSchedule:
 def learning_rate_at(recipe: Recipe, steps: int, step: int) -> float:
     """The learning rate of one step, from 0, in a training of `steps` steps."""
     rate: Any = schedule(recipe, steps)
-    return float(rate(step) if callable(rate) else rate)
+    value: Any = rate(step) if callable(rate) else rate
+    return float(value)
 
 
 def _as_matrices(params: PyTree) -> PyTree:
