@@ -20,6 +20,7 @@ from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
 from cnnviz.networks.export import EXPORTS, export
 from cnnviz.networks.prepare import Prepare
+from cnnviz.probe.capture import evaluation_call
 
 
 class Counted(nn.Module):
@@ -69,9 +70,10 @@ class Own(nnx.Module):
 
 def opened(model, shape):
     """The network of a model with variables that are not those of a beginning, such as BatchNorm's."""
-    draw = jax.jit(lambda key: probe.initial_variables(model, key, jnp.zeros((1, *shape))))
+    draw = jax.jit(lambda key: model.init(key, jnp.zeros((1, *shape)), **evaluation_call(model.__call__, {})))
     noise = lambda leaf: leaf + 0.1 * jax.random.uniform(jax.random.key(leaf.size), leaf.shape)
-    return networks.open(model, jax.tree.map(noise, draw(jax.random.key(0))), image_shape=shape, name="net")
+    kept = {name: tree for name, tree in draw(jax.random.key(0)).items() if name != "intermediates"}
+    return networks.open(model, jax.tree.map(noise, kept), image_shape=shape, name="net")
 
 
 NETWORKS = {
@@ -130,10 +132,16 @@ def test_onnx_is_loaded_by_onnxruntime(net, tmp_path):
     assert facts["weights_sha256"] == json.loads(beside.read_text())["weights_sha256"]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_keras_loads_what_is_written_and_cnnviz_reads_it_again(net, tmp_path, monkeypatch):
+@pytest.fixture
+def keras(monkeypatch):
+    """Keras on JAX, which adds biases without their other axes."""
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    keras = pytest.importorskip("keras")
+    with jax.numpy_rank_promotion("allow"):
+        yield pytest.importorskip("keras")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_keras_loads_what_is_written_and_cnnviz_reads_it_again(net, tmp_path, keras):
     path, _ = export(net, "keras", tmp_path / "net.keras")
     loaded = keras.models.load_model(path)
     for count in (1, 3):
@@ -146,9 +154,7 @@ def test_keras_loads_what_is_written_and_cnnviz_reads_it_again(net, tmp_path, mo
         assert {layer.name.replace("/", "_") for layer in weighted} <= {layer.name for layer in loaded.layers}
 
 
-def test_a_batch_norm_is_one_with_its_own_statistics(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    keras = pytest.importorskip("keras")
+def test_a_batch_norm_is_one_with_its_own_statistics(tmp_path, keras):
     net = NETWORKS["resnet"]()
     path, _ = export(net, "keras", tmp_path / "net.keras")
     layer = keras.models.load_model(path).get_layer("norm1")
@@ -163,10 +169,7 @@ def test_a_batch_norm_is_one_with_its_own_statistics(tmp_path, monkeypatch):
     assert layer.epsilon == pytest.approx(1e-5)
 
 
-def test_what_keras_has_no_layer_for_is_said_with_its_place(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    pytest.importorskip("keras")
-
+def test_what_keras_has_no_layer_for_is_said_with_its_place(tmp_path, keras):
     class Sorted(nn.Module):
         @nn.compact
         def __call__(self, x):

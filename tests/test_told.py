@@ -101,6 +101,11 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
             ["curves", "--target", "label"],
             "There is no option '--target'; it is an option of visualize.py",
         ),
+        (
+            visualize.main,
+            ["kernels", "--depth", 2],
+            "There is no option '--depth'; it is an option of visualize.py layers.",
+        ),
         (train.main, ["--format", "png"], "it is an option of visualize.py."),
         (train.main, ["mnist"], "'mnist' is one argument too many; did you mean --dataset mnist?"),
         (train.main, ["resnet18"], "did you mean --model resnet18?"),
@@ -179,7 +184,7 @@ def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch,
     monkeypatch.chdir(tmp_path)
     Path("RUN").mkdir()
     asked = []
-    monkeypatch.setattr(visualize, "visualize", lambda options, names: asked.append((options, names)) or 0)
+    monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(arguments) == 0
     ((options, names),) = asked
     assert names == ["kernels"]
@@ -188,7 +193,7 @@ def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch,
 
 def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch):
     asked = []
-    monkeypatch.setattr(visualize, "visualize", lambda options, names: asked.append((options, names)) or 0)
+    monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(["--out", "kernels"]) == 0
     assert asked[0][0].out == Path("kernels")
     assert asked[0][1] == [kind for kind in PICTURES if kind not in ON_REQUEST]
@@ -293,16 +298,16 @@ def test_a_part_of_the_work_moves_its_share_of_the_whole():
 def test_on_a_pipe_a_line_says_what_is_worked_on_until_something_else_is_printed(monkeypatch, tmp_path):
     monkeypatch.setattr(terminal, "FIRST", 0.3)
     monkeypatch.setattr(terminal, "LATER", 0.3)
+    before = threading.active_count()
     with (tmp_path / "err").open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
         with output.guarded(), terminal.progress() as report:
             report(1, 4, "attribute, lrp\x1b[2J")
             time.sleep(1.2)
-        count = threading.active_count()
     lines = (tmp_path / "err").read_text().splitlines()
     assert 2 <= len(lines) <= 5
     assert lines[0].startswith("attribute, lrp\\x1b[2J: 25%, ")
-    assert count == threading.active_count()
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

@@ -30,7 +30,7 @@ Opaque = Callable[["Graph"], bool]  # whether a custom call with this body stays
 class Value:
     """One array of the graph, compared by identity; `constant` is the array itself if it depends on no input."""
 
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]  # numbers, or in an export a symbol for that of the images
     dtype: Any
     constant: Any = None
 

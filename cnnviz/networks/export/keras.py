@@ -28,8 +28,8 @@ def write(net: Net, path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """
     with needs_extra("keras", f"{net.name} cannot be exported to Keras"):
         keras = _keras()
-    model = keras_model(net, keras)
-    model.save(path)
+    with jax.numpy_rank_promotion("allow"):  # Keras adds biases without their other axes
+        keras_model(net, keras).save(path)
     return {**described(net), "load": f"keras.models.load_model({path.name!r})(images)"}
 
 

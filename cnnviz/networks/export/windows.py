@@ -105,7 +105,7 @@ def reduced(reading: Reading, node: Node, mean: bool = False) -> None:
 def padded(reading: Reading, node: Node) -> None:
     """A value with a constant around it."""
     config, value = node.params["padding_config"], reading.operand(node, 1)
-    pads = [(low, high) for low, high, _ in config]
+    pads = [(int(low), int(high)) for low, high, _ in config]
     if any(inner for *_, inner in config) or any(pads[0]) or not isinstance(value, int | float):
         raise reading.cannot(node, "padding between values, or of images")
     x = reading.tensor(node)
