@@ -65,7 +65,7 @@ def test_an_option_s_name_in_another_tool_is_known(typed, means, told):
     assert means in asks_for(train.main, typed, told)
 
 
-@pytest.mark.parametrize("typed", ["--lr-schedule", "--sched", "--opt", "--wd", "--momentum", "--warmup-epochs"])
+@pytest.mark.parametrize("typed", ["--lr-schedule", "--sched", "--opt", "--wd", "--warmup-epochs"])
 def test_what_a_recipe_decides_leads_to_it_or_to_an_option_of_its_own(typed, told):
     found = asks_for(train.main, typed, told)
     assert set(found) <= {"--recipe", "--schedule", "--optimizer", "--weight-decay", "--warmup", "--warmup-epochs"}
@@ -266,7 +266,8 @@ def test_help_has_each_option_once_with_its_text_under_a_heading(options, capsys
     text = capsys.readouterr().out
     for field in fields(options):
         name = field.name.upper() if field.name == "run" else f"--{field.name.replace('_', '-')}"
-        assert len([line for line in text.splitlines() if line.split()[:1] == [name]]) == 1
+        names = [name, name.replace("--", "--[no-]", 1)]  # of an option that is on or off
+        assert len([line for line in text.splitlines() if line.split() and line.split()[0] in names]) == 1
     assert "None" not in text
     assert options is train.Options or "Example: python x.py " in text
     assert all(declared.texts_of(options)[field.name] for field in fields(options))

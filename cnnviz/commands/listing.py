@@ -57,7 +57,7 @@ def _faults(path: Path) -> list[str]:
         return [str(error)]
 
 
-def _results(path: Path, summary: Mapping[str, Any] | None, history: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _results(path: Path, summary: Mapping[str, Any] | None, history: list[dict[str, Any]]) -> dict[str, Any]:
     """The accuracy on the test images, or on validation images while the training has not ended, and the epochs."""
     from cnnviz.training.members import best, by_seed
 

@@ -61,7 +61,7 @@ def longer(path: Path, config: Any, options: Any, dataset: Any) -> Any:
     from cnnviz.training.members import by_seed
 
     _, history = runs.load_states(path)
-    ends = sorted({own[-1]["epoch"] for own in by_seed(history)})
+    ends = sorted({int(own[-1]["epoch"]) for own in by_seed(history)})
     if len(ends) > 1:
         raise InputError(
             f"The networks of {path} ended at different epochs, {', '.join(map(str, ends))}, so they cannot go on "

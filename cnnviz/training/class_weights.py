@@ -21,7 +21,7 @@ def class_weights(text: str, labels: Int[np.ndarray, " n"], classes: Sequence[st
         return None
     if text == BALANCED:
         counts = np.bincount(labels, minlength=len(classes))
-        return np.float32(len(labels) / np.maximum(counts, 1) / np.count_nonzero(counts))
+        return (len(labels) / np.maximum(counts, 1) / np.count_nonzero(counts)).astype(np.float32)
     weights = np.ones(len(classes), np.float32)
     for name, weight in _pairs(text).items():
         check_known("class", name, classes)

@@ -169,7 +169,7 @@ class _Training:
         loss, accuracy = state.totals.means()
         record: Record = {"seed": member.seed} if len(self.members) > 1 else {}
         record |= {"epoch": epoch, "step": int(state.step), "train_loss": loss, "train_accuracy": accuracy}
-        record["learning_rate"] = learning_rate_at(self.recipe, self.total, record["step"] - 1)
+        record["learning_rate"] = learning_rate_at(self.recipe, self.total, int(state.step) - 1)
         loss, accuracy = self.evaluate(state.variables, self.feed, member.validation)
         if not math.isfinite(loss):
             raise NotFinite(f"The validation loss was {loss} after step {record['step']}.", refused)

@@ -1,5 +1,7 @@
 """Optimizers and schedules: what a recipe's names mean in optax."""
 
+from typing import Any
+
 import jax
 import optax
 import optax.contrib
@@ -47,22 +49,23 @@ def schedule(recipe: Recipe, steps: int) -> optax.ScalarOrSchedule:
     if recipe.schedule == "one_cycle":
         share = rise / steps if rise else RISE
         return optax.cosine_onecycle_schedule(steps, rate, pct_start=share, div_factor=10, final_div_factor=100)
-    after = {
+    after: Any = {
         "constant": rate,
         "cosine": optax.cosine_decay_schedule(rate, steps - rise),
         "linear": optax.linear_schedule(rate, 0.0, steps - rise),
     }[recipe.schedule]
     if not recipe.warmup:
         return after
-    falling = after if callable(after) else optax.constant_schedule(after)
+    falling: Any = after if callable(after) else optax.constant_schedule(after)
     rising = optax.linear_schedule(rate / max(rise, 1), rate, max(rise - 1, 1))
     return optax.join_schedules([rising, falling], [rise])
 
 
 def learning_rate_at(recipe: Recipe, steps: int, step: int) -> float:
     """The learning rate of one step, from 0, in a training of `steps` steps."""
-    rate = schedule(recipe, steps)
-    return float(rate(step) if callable(rate) else rate)
+    rate: Any = schedule(recipe, steps)
+    value: Any = rate(step) if callable(rate) else rate
+    return float(value)
 
 
 def _as_matrices(params: PyTree) -> PyTree:
