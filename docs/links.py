@@ -46,9 +46,7 @@ def field(attribute: griffe.Attribute) -> str:
 def fields(path: str) -> list[Any]:
     """The fields of a dataclass, with those of its bases: the annotated assignments."""
     members = package()[path.removeprefix("cnnviz.")].all_members.values()
-    return [
-        each for each in members if each.is_attribute and each.annotation and "ClassVar" not in str(each.annotation)
-    ]
+    return [each for each in members if each.annotation and "instance-attribute" in each.labels]
 
 
 @cache
