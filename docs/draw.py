@@ -23,6 +23,7 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "kernels": ("kernels", {}, "kernels_"),
     "histograms": ("histograms", {}, "histogram_"),
     "activations": ("activations", {}, "activations_"),
+    "responses": ("responses", {}, "responses_"),
     "attribute": (
         "attribute",
         {

@@ -129,7 +129,8 @@ def test_a_finished_run_is_left_byte_for_byte(finished, data, capsys):
     finally:
         data.with_suffix(".away").rename(data)
     said = capsys.readouterr()
-    assert (said.out, said.err) == (f"The run {finished} is finished; all its files are as they were written.\n", "")
+    line = f"The run {finished} is finished; all its files are as they were written. --resume --epochs N goes on.\n"
+    assert (said.out, said.err) == (line, "")
     assert (content(finished), [file.stat().st_mtime_ns for file in sorted(finished.rglob("*"))]) == before
 
 

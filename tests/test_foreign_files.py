@@ -211,5 +211,5 @@ def test_what_a_model_in_memory_lacks_is_one_sentence(given, message):
         given = given | {"variables": Net().init(jax.random.key(0), jnp.zeros((1, *SHAPE)))}
     with pytest.raises(InputError, match=message):
         networks.open(Net(), **given)
-    with pytest.raises(InputError, match="comes with variables"):
+    with pytest.raises(InputError, match="which has its own variables"):
         networks.open("runs/x", image_shape=SHAPE)

@@ -274,9 +274,13 @@ def test_an_interrupt_ends_both(tmp_path):
         while not ended.wait(2):  # again, since an interrupt in a finalizer is lost
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a program in the background ignores
     threading.Thread(target=interrupt, daemon=True).start()
-    with CHAPTER.open("rb") as file, pytest.raises(KeyboardInterrupt):
-        isolated.ask(path, file, 30.0, (1, 1))
-    ended.set()
+    try:
+        with CHAPTER.open("rb") as file, pytest.raises(KeyboardInterrupt):
+            isolated.ask(path, file, 30.0, (1, 1))
+    finally:
+        ended.set()
+        signal.signal(signal.SIGINT, before)
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)

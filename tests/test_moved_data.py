@@ -56,7 +56,7 @@ def test_data_that_moved_go_on_by_their_fingerprint(toy, tmp_path, capsys):
     (tmp_path / "new" / "other" / "dark" / "0.png").unlink()
     Path("runs/x/summary.json").unlink()
     assert train.main(["--resume", "--name", "x", "--dataset", "new/other"]) == 2
-    assert "was trained on other data than" in capsys.readouterr().err
+    assert "was trained on data other than" in capsys.readouterr().err
 
 
 def test_of_four_channels_it_is_said_which_is_drawn(tmp_path, alone, capsys):
@@ -72,7 +72,7 @@ def test_of_four_channels_it_is_said_which_is_drawn(tmp_path, alone, capsys):
     net, shown = networks.open("runs/x"), Data(lambda: data.load("four.npz"))
     said = "Of its 4 channels, numbered 0 to 3, channel 0 is drawn."
     for kind in ("activations", "predictions", "attribute", "predict"):
-        options = {"methods": "saliency"} if kind == "attribute" else {}
+        options = {"methods": "gradient"} if kind == "attribute" else {}
         pictures = resolve(PICTURES, kind, "kind of picture")(**options)([net], shown)
         names = ("image", "probabilities", "mistakes", "attribute", "predict")
         captions = [picture.caption for picture in pictures if picture.name in names]

@@ -245,7 +245,6 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
         ({"recipe": {"seed": "5"}}, "recipe.seed is '5'; it must be a whole number"),
         ({"recipe": {"epochs": 2.5}}, "recipe.epochs is 2.5"),
         ({"recipe": {"epsilon": float("nan")}}, "epsilon must be at least 0 and finite; it was nan"),
-        ({"recipe": {"speed": 1}}, "a name in recipe is 'speed'; it must be one of epochs, batch_size, "),
         ({"recipe": []}, r"recipe is \[\]; it must be an object"),
         ({"data": {**DATA, "image_shape": [12, 12]}}, r"data.image_shape is \[12, 12\]; it must be a list of 3"),
         (
@@ -260,7 +259,6 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
         ({"seeds": 0}, "seeds is 0; it must be a whole number of at least 1"),
         ({"seeds": "3"}, "seeds is '3'"),
         ({"seeds": 2**63 + 1}, "A seed has 64 bits"),
-        ({"sedds": 3}, "a name in the content is 'sedds'; it must be one of model, recipe, data, format, seeds, "),
         ({"keep": {"last": 1, "every": 0}}, "keep.every is 0"),
         (
             {"prepare": "pixel / 127.5 - 1"},
@@ -272,6 +270,15 @@ def test_a_damaged_config_is_named_with_its_fault(run, in_format_1, change, text
     in_format_1(run)  # has no digest of its config
     (run / "config.json").write_text(json.dumps({**config(), **change}))
     with pytest.raises(InputError, match=rf"config\.json is damaged \(.*{text}.*\)\.$"):
+        runs.load_run(run)
+
+
+def test_all_fields_of_another_version_s_config_are_named(run, in_format_1):
+    in_format_1(run)
+    changed = {**config(), "recipe": {"speed": 1, "epochs": 3}, "sedds": 3, "data": {**DATA, "zoom": [2]}}
+    (run / "config.json").write_text(json.dumps(changed))
+    fields = "recipe.speed and data.zoom and sedds"
+    with pytest.raises(InputError, match=f"config.json has {fields}, which this version of cnnviz does not know"):
         runs.load_run(run)
 
 

@@ -65,7 +65,7 @@ def test_an_option_s_name_in_another_tool_is_known(typed, means, told):
     assert means in asks_for(train.main, typed, told)
 
 
-@pytest.mark.parametrize("typed", ["--lr-schedule", "--sched", "--opt", "--wd", "--momentum", "--warmup-epochs"])
+@pytest.mark.parametrize("typed", ["--lr-schedule", "--sched", "--opt", "--wd", "--warmup-epochs"])
 def test_what_a_recipe_decides_leads_to_it_or_to_an_option_of_its_own(typed, told):
     found = asks_for(train.main, typed, told)
     assert set(found) <= {"--recipe", "--schedule", "--optimizer", "--weight-decay", "--warmup", "--warmup-epochs"}
@@ -100,6 +100,11 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
             visualize.main,
             ["curves", "--target", "label"],
             "There is no option '--target'; it is an option of visualize.py",
+        ),
+        (
+            visualize.main,
+            ["kernels", "--depth", 2],
+            "There is no option '--depth'; it is an option of visualize.py layers.",
         ),
         (train.main, ["--format", "png"], "it is an option of visualize.py."),
         (train.main, ["mnist"], "'mnist' is one argument too many; did you mean --dataset mnist?"),
@@ -179,7 +184,7 @@ def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch,
     monkeypatch.chdir(tmp_path)
     Path("RUN").mkdir()
     asked = []
-    monkeypatch.setattr(visualize, "visualize", lambda options, names: asked.append((options, names)) or 0)
+    monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(arguments) == 0
     ((options, names),) = asked
     assert names == ["kernels"]
@@ -188,7 +193,7 @@ def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch,
 
 def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch):
     asked = []
-    monkeypatch.setattr(visualize, "visualize", lambda options, names: asked.append((options, names)) or 0)
+    monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(["--out", "kernels"]) == 0
     assert asked[0][0].out == Path("kernels")
     assert asked[0][1] == [kind for kind in PICTURES if kind not in ON_REQUEST]
@@ -261,7 +266,8 @@ def test_help_has_each_option_once_with_its_text_under_a_heading(options, capsys
     text = capsys.readouterr().out
     for field in fields(options):
         name = field.name.upper() if field.name == "run" else f"--{field.name.replace('_', '-')}"
-        assert len([line for line in text.splitlines() if line.split()[:1] == [name]]) == 1
+        names = [name, name.replace("--", "--[no-]", 1)]  # of an option that is on or off
+        assert len([line for line in text.splitlines() if line.split() and line.split()[0] in names]) == 1
     assert "None" not in text
     assert options is train.Options or "Example: python x.py " in text
     assert all(declared.texts_of(options)[field.name] for field in fields(options))
@@ -293,16 +299,16 @@ def test_a_part_of_the_work_moves_its_share_of_the_whole():
 def test_on_a_pipe_a_line_says_what_is_worked_on_until_something_else_is_printed(monkeypatch, tmp_path):
     monkeypatch.setattr(terminal, "FIRST", 0.3)
     monkeypatch.setattr(terminal, "LATER", 0.3)
+    before = threading.active_count()
     with (tmp_path / "err").open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
         with output.guarded(), terminal.progress() as report:
             report(1, 4, "attribute, lrp\x1b[2J")
             time.sleep(1.2)
-        count = threading.active_count()
     lines = (tmp_path / "err").read_text().splitlines()
     assert 2 <= len(lines) <= 5
     assert lines[0].startswith("attribute, lrp\\x1b[2J: 25%, ")
-    assert count == threading.active_count()
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

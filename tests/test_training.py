@@ -18,19 +18,21 @@ from cnnviz.runs.keep import Keep, log_spaced
 from cnnviz.training.advance import at_once, in_turn
 from cnnviz.training.evaluate import make_evaluate
 from cnnviz.training.feed import feed_of
-from cnnviz.training.fit import REFUSALS, NotFinite, fit
+from cnnviz.training.fit import fit
 from cnnviz.training.members import best, by_seed, is_over, member
 from cnnviz.training.mesh import check_batch, mesh_of
 from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import RECIPES, Recipe, seeds_of
 from cnnviz.training.state import initial_state
 from cnnviz.training.step import make_step
+from cnnviz.training.watch import REFUSALS, NotFinite
 
 PREPARE = Prepare()
 
 RECIPE = Recipe(epochs=3, batch_size=16, patience=3)
 VARIED = replace(RECIPE, shift=2, flip=True, erase=0.5, label_smoothing=0.1, average=0.9)
 KEY = jax.random.key(0)
+TIMES = {"seconds": 0, "images_per_second": 0}  # of a record, which no key decides
 
 
 class Tiny(nn.Module):
@@ -70,7 +72,7 @@ def equal(one, other):
 
 
 def without_times(records):
-    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+    return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
 
 
 def furthest(one, other):
@@ -341,7 +343,7 @@ def test_steps_taken_all_at_once_are_those_taken_in_turn(data, model, images_on,
     once, same = run(model, data, at_a_time=at_once, images_on=images_on, **how)
     assert furthest(turns, once) < apart
     for one, other in zip(records, same, strict=True):
-        assert {**one, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=5 * apart)
+        assert {**one, **TIMES} == pytest.approx({**other, **TIMES}, abs=5 * apart)
 
 
 @pytest.mark.parametrize("at_a_time", [in_turn, at_once])

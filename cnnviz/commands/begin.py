@@ -1,16 +1,17 @@
 """Starting a run: loads its data, and creates its config and its directory with the first checkpoint."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from itertools import count as count_up
 from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
-from cnnviz.training.recipe import Recipe
+
+Start = Callable[[Any], Any]  # the variables that a training begins with, of the drawn ones
 
 
-def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, Any, Any]:
+def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     """Creates a run; returns its directory, its config and its data set.
 
     Raises InputError if the run exists, its name is not a folder name, or the options do not fit the data.
@@ -20,36 +21,59 @@ def new_run(options: Any, recipe: Recipe, keep: Any, mesh: Any) -> tuple[Path, A
     from cnnviz.runs import Config
     from cnnviz.runs.config import FORMAT
     from cnnviz.runs.environment import environment
-    from cnnviz.runs.keep import log_spaced
+    from cnnviz.runs.keep import Keep, log_spaced
+    from cnnviz.training.class_weights import class_weights
     from cnnviz.training.fit import steps_per_epoch
-    from cnnviz.training.members import held_out
     from cnnviz.training.mesh import check_batch
 
-    if options.name is not None and (Path(options.name).name != options.name or options.name in ("", "..")):
-        raise InputError(f"name must be a folder's name, without a path; it was {options.name!r}.")
-    path = options.runs / options.name if options.name else None
-    if path is not None and path.exists():
-        raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    path, recipe = _named(options), options.new_recipe
     tracking.load(options.trackers)
     reading = data.Reading.of(options.resize, options.skip_unreadable)
     dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given)
     print(line)
-    count = len(dataset.train.labels[: options.limit])
-    count -= 0 if dataset.validation else held_out(count, recipe.validation)
+    class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
+    count = training_count(dataset, options.limit, recipe)
     check_batch(min(recipe.batch_size, count), mesh)
     total = recipe.epochs * steps_per_epoch(count, recipe)
     snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
-    described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
-    described |= {"image_shape": [int(n) for n in dataset.train.images.shape[1:]], "limit": options.limit}
-    described |= {"dir": str(options.data_dir) if options.data_dir else None} | reading.given
     config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
     prepare = Prepare.normalizing(dataset.train.images[: options.limit]) if options.normalize else Prepare()
-    config |= _model(options) | {"data": described, "prepare": prepare.described(), "track": options.trackers}
-    config["keep"] = asdict(keep) | {"snapshots": snapshots}
+    config |= _model(options) | {"data": _described(dataset, options) | reading.given, "prepare": prepare.described()}
+    config |= {
+        "track": options.trackers,
+        "keep": asdict(Keep(options.keep, options.keep_every)) | {"snapshots": snapshots},
+    }
+    config, start = _start(options, config)
     model = options.model.rpartition(":")[2]  # of a class of one's own, its name
     paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))
     check_fits(Config(config), count)
-    return _created(paths, config, environment(dataset.fingerprint)), Config(config), dataset
+    return _created(paths, config, environment(dataset.fingerprint), start), Config(config), dataset
+
+
+def training_count(dataset: Any, limit: int | None, recipe: Any) -> int:
+    """How many images a network is trained on; raises InputError if none are left for training or validation."""
+    from cnnviz.training.members import held_out
+
+    count = len(dataset.train.labels[:limit])
+    return count if dataset.validation else count - held_out(count, recipe.validation)
+
+
+def _named(options: Any) -> Path | None:
+    """The run's directory if it has a name; raises InputError if it exists or the name is none of a folder."""
+    if options.name is None:
+        return None
+    if Path(options.name).name != options.name or options.name in ("", ".."):
+        raise InputError(f"name must be a folder's name, without a path; it was {options.name!r}.")
+    if (path := options.runs / options.name).exists():
+        raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    return path
+
+
+def _described(dataset: Any, options: Any) -> dict[str, Any]:
+    """The config's entry for the data set."""
+    described = {key: getattr(dataset, key) for key in ("name", "title", "fingerprint", "classes")}
+    described |= {"image_shape": [int(n) for n in dataset.train.images.shape[1:]], "limit": options.limit}
+    return described | {"dir": str(options.data_dir) if options.data_dir else None}
 
 
 def _model(options: Any) -> dict[str, Any]:
@@ -77,7 +101,25 @@ def check_fits(config: Any, count: int) -> None:
     check_memory(config.model, config.shapes(), config.image_shape, batch_size, len(config.seeds))
 
 
-def _created(paths: Iterable[Path], config: Mapping[str, Any], environment: Mapping[str, Any]) -> Path:
+def _start(options: Any, config: dict[str, Any]) -> tuple[dict[str, Any], Start]:
+    """The config with what its weights start from, and what makes them of the drawn ones."""
+    from cnnviz.commands.init_from import weights_from
+    from cnnviz.runs import Config
+
+    if options.init_from is None:
+        return config, _as_drawn
+    start, redrawn, line = weights_from(options.init_from, Config(config))
+    print(line)
+    return config | {"init_from": {"source": options.init_from, "redrawn": redrawn}}, start
+
+
+def _as_drawn(drawn: Any) -> Any:
+    return drawn
+
+
+def _created(
+    paths: Iterable[Path], config: Mapping[str, Any], environment: Mapping[str, Any], start: Start = _as_drawn
+) -> Path:
     """Creates a run at the first of the paths that does not exist, also if another process creates one meanwhile.
 
     Raises Exists, the error of the last path, if all exist.
@@ -87,7 +129,7 @@ def _created(paths: Iterable[Path], config: Mapping[str, Any], environment: Mapp
     exists = None
     for path in paths:
         try:
-            runs.create(path, config, environment)
+            runs.create(path, config, environment, start)
             return path
         except runs.Exists as error:
             exists = error

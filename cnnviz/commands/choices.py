@@ -55,7 +55,8 @@ def check_names(options: Any) -> None:
         value = getattr(options, name)
         if name in CHOICES and isinstance(value, str) and not (name == "model" and is_place(value)):
             CHOICES[name].check(value)
-    if getattr(options, "dataset", None) is not None:
+    one_of_several = getattr(options, "distributed", "off") != "off"  # the others learn of it once they are connected
+    if getattr(options, "dataset", None) is not None and not one_of_several:
         resolve_name("cnnviz.data:check_names")(options.dataset, options.data_dir)
 
 

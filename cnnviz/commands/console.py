@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stderr, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import StringIO
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +17,7 @@ import tyro
 from cnnviz.commands import faults, help, kinds, output
 from cnnviz.commands.choices import check_names, option_for
 from cnnviz.commands.declared import fields_of
+from cnnviz.commands.flags import negated
 from cnnviz.commands.option_names import is_option, without_option
 from cnnviz.errors import InputError
 
@@ -93,11 +94,14 @@ def parse(
     if {"--help", "-h"}.intersection(arguments):
         help.show(options, program, listed)
         raise SystemExit(0)
+    arguments, negative = negated(options, arguments)
     known = [field.name.replace("_", "-") for field in fields(options)]
-    flags = [field.name for field in fields(options) if field.default is False]
+    flags = [field.name for field in fields(options) if field.type in (bool, bool | None)]
     for place, argument in enumerate(arguments):
         if is_option(arguments, place, flags) and _spelled(argument) not in known:
-            raise without_option(argument, known, _owners(_spelled(argument), program))
+            owners = _owners(_spelled(argument), program)
+            other_kinds = "visualize" in program and any("visualize.py " in owner for owner in owners)
+            raise without_option(argument, [] if other_kinds else known, owners)
     with redirect_stderr(StringIO()) as stderr:
         try:
             parsed, rest = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
@@ -106,7 +110,7 @@ def parse(
     if rest:
         raise InputError(_too_many(rest[0], arguments, options, flags))
     check_names(parsed)
-    return parsed
+    return replace(parsed, **negative)
 
 
 def _spelled(argument: str) -> str:

@@ -14,16 +14,20 @@ from jax.sharding import Mesh
 from cnnviz import runs
 from cnnviz.atomic import atomic_write
 from cnnviz.commands import console, terminal
+from cnnviz.commands.announced import announce, compiling, say_next
 from cnnviz.commands.background import background
+from cnnviz.commands.paced import paced
 from cnnviz.commands.tracked import Log, tracked
 from cnnviz.errors import InputError
 from cnnviz.training import processes
-from cnnviz.training.evaluate import make_evaluate
+from cnnviz.training.class_weights import class_weights
 from cnnviz.training.feed import Feed, feed_of
-from cnnviz.training.fit import NotFinite, fit
+from cnnviz.training.fit import fit
 from cnnviz.training.members import Record, best, by_seed, member
 from cnnviz.training.mesh import here
 from cnnviz.training.state import State
+from cnnviz.training.tally import TOP, Tally, make_tally
+from cnnviz.training.watch import Diverged, NotFinite
 
 
 def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop, mesh: Mesh, images_on: str) -> int:
@@ -31,17 +35,20 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
 
     Raises InputError if the loss is not finite, or if the run cannot be read or written.
     """
-    recipe, limit = config.recipe, config["data"]["limit"]
+    model, recipe, limit = config.model, config.recipe, config["data"]["limit"]
     images, labels, held = dataset.for_training(limit)
     members = [member(seed, len(labels), recipe, held) for seed in config.seeds]
-    model = config.model
     own, records = processes.on_every_process(lambda: _begin(path) if processes.is_first() else (config.fresh(), []))
     begun, history = processes.broadcast_arrays(own), processes.broadcast(lambda: records)
     step = _furthest(begun)
-    feed, trackers = feed_of(images, labels, mesh, images_on), config.get("track", []) if processes.is_first() else []
-    with tracked(trackers, path, config) as tell, terminal.progress() as on_step, background() as later:
+    feed = feed_of(images, labels, mesh, images_on)
+    trackers = config.get("track", []) if processes.is_first() else []
+    announce(path, config, dataset, members, mesh, feed)
+    with tracked(trackers, path, config) as tell, terminal.progress() as report, background() as later:
         tell(history, {})
-        how = {"save_at": config.keep.snapshots, "stop": lambda: bool(stop()), "on_step": on_step}
+        how = {"save_at": config.keep.snapshots, "begun": config.begun, "stop": lambda: bool(stop())}
+        how["class_weights"] = class_weights(recipe.class_weights, dataset.train.labels[:limit], dataset.classes)
+        how["on_step"] = paced(report, recipe.epochs, compiling(config))
         try:
             for states, records in fit(model, begun, feed, members, recipe, config.prepare, history=history, **how):
                 step, history = _furthest(states), [*history, *records]
@@ -50,14 +57,15 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
                     later(_keep, path, copies, tuple(history), tell if records else None)
                 if records:
                     print(_line(records, recipe.epochs), flush=True)
-        except NotFinite as error:
-            file = _write_batches(path, error)
-            raise InputError(f"{error} {file} lists the images. The last good checkpoint of {path} is kept.") from error
-    if stop():
+        except (NotFinite, Diverged) as error:
+            lists = f" {_write_batches(path, error)} lists the images." if isinstance(error, NotFinite) else ""
+            raise InputError(f"{error}{lists} The last good checkpoint of {path} is kept.") from error
+    if signal := stop():
         print(f"Stopped at step {step} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
-        return 128 + stop()  # 130 for Ctrl-C, 143 for SIGTERM
+        return 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM
     if processes.is_first():
         _conclude(path, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
+        say_next(path, recipe)
     processes.wait_for_all("the end")
     return 0
 
@@ -90,10 +98,10 @@ def _keep(path: Path, states: Sequence[State], history: Sequence[Record], tell: 
         tell(history, {seed: state.variables for seed, state in zip(seeds, states, strict=True)})
 
 
-def measured(run: runs.Run, test: Feed) -> list[tuple[float, float]]:
-    """The loss and the accuracy of each member on the test images."""
-    evaluate = make_evaluate(run.model, run.prepare)
-    return [evaluate(variables, test, np.arange(len(test.labels))) for variables in run.members]
+def measured(run: runs.Run, test: Feed) -> list[Tally]:
+    """What each member gets right of the test images."""
+    tally = make_tally(run.model, run.prepare, len(run.classes))
+    return [tally(variables, test) for variables in run.members]
 
 
 def _write_batches(path: Path, error: NotFinite) -> Path:
@@ -111,14 +119,13 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     bests, run = [best(own) for own in by_seed(history)], runs.load_run(path)
     if run.note:
         raise InputError(f"{run.note} Later epochs are trained again by: {_how_to_resume(path)}")
-    losses, accuracies = zip(*measured(run, test), strict=True)
-    rows = [
-        {"best": kept, "test_loss": loss, "test_accuracy": accuracy}
-        for kept, loss, accuracy in zip(bests, losses, accuracies, strict=True)
-    ]
+    tallies = measured(run, test)
+    rows = [{"best": kept, **_results(tally, run.classes)} for kept, tally in zip(bests, tallies, strict=True)]
+    losses, accuracies = ([row[name] for row in rows] for name in ("test_loss", "test_accuracy"))
     summary = rows[0]
     if len(rows) > 1:
-        summary = {"networks": rows, "test_loss": fmean(losses), "test_accuracy": fmean(accuracies)}
+        means = {name: fmean(row[name] for row in rows) for name, value in rows[0].items() if isinstance(value, float)}
+        summary = {"networks": rows, **means}
         summary |= {"test_loss_sd": stdev(losses), "test_accuracy_sd": stdev(accuracies)}
         for row in rows:
             print(f"seed {row['best']['seed']}: kept epoch {row['best']['epoch']}, {_tested(row)}.")
@@ -126,6 +133,24 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     runs.write_summary(path, summary | {"epochs": epochs})
     what = f"Kept epoch {bests[0]['epoch']}" if len(rows) == 1 else f"{len(rows)} networks"
     print(f"{what}: test accuracy {_mean(accuracies)}, test loss {_mean(losses)}. Run: {path}")
+    print(_further(summary, tallies, run.classes))
+
+
+def _results(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
+    """What the summary says of one network's test images."""
+    loss, accuracy = tally.means()
+    found: dict[str, Any] = {"test_loss": loss, "test_accuracy": accuracy, "test_macro_f1": tally.macro_f1}
+    if len(classes) > TOP:
+        found["test_top5_accuracy"] = tally.top_accuracy
+    return found | {"test_class_accuracy": dict(zip(classes, tally.class_accuracies, strict=True))}
+
+
+def _further(summary: dict[str, Any], tallies: Sequence[Tally], classes: Sequence[str]) -> str:
+    """The other measures in one line: macro F1, top-5 accuracy, and the class that is recognized least."""
+    named = [(value, name) for t in tallies[:1] for value, name in zip(t.class_accuracies, classes, strict=True)]
+    least, worst = min((value, name) for value, name in named if value is not None)
+    top = f", top-5 accuracy {summary['test_top5_accuracy']:.4f}" if "test_top5_accuracy" in summary else ""
+    return f"Macro F1 {summary['test_macro_f1']:.4f}{top}; least recognized is {worst}, {least:.4f}."
 
 
 def _tested(row: dict[str, Any]) -> str:
@@ -133,14 +158,25 @@ def _tested(row: dict[str, Any]) -> str:
 
 
 def _line(records: Sequence[Record], epochs: int) -> str:
-    names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-    numbers = [f"{name} {_mean([record[name] for record in records])}" for name in names]
-    return "  ".join([f"epoch {records[0]['epoch']:2d}/{epochs}", *numbers, f"{records[0]['seconds']:.1f} s"])
+    """One epoch in at most 80 columns; of several networks the means, with deviations on the validation images."""
+    value = lambda name: [record[name] for record in records]
+    parts = [f"epoch {records[0]['epoch']:2d}/{epochs}", f"loss {_six(fmean(value('train_loss')))}"]
+    if len(records) == 1:
+        parts.append(f"accuracy {fmean(value('train_accuracy')):.3f}")
+    parts += [f"{name} {_mean(value(key))}" for name, key in (("val loss", "val_loss"), ("val acc", "val_accuracy"))]
+    seconds = records[0]["seconds"]
+    return "  ".join([*parts, f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"])
+
+
+def _six(number: float) -> str:
+    """A loss in six characters as long as it is below 10,000."""
+    digits = 4 - max(len(f"{abs(number):.0f}") - 1, 0)
+    return f"{number:.{digits}f}" if digits >= 1 else f"{number:.1e}"
 
 
 def _mean(values: Sequence[float]) -> str:
     """The mean as text, with the standard deviation if there are several values."""
-    return f"{fmean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
+    return _six(fmean(values)) + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
 def _how_to_resume(path: Path) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
+
+from tyro.conf import Positional
 
 from cnnviz.commands import output
 from cnnviz.commands.choices import CHOICES
@@ -31,7 +33,7 @@ def show(options: type, program: str, listed: Mapping[str, Mapping[str, str]] | 
 
     console = Console(file=output.unescaped(sys.stdout), highlight=False)  # type: ignore[arg-type]
     texts, hints = texts_of(options), get_type_hints(options, include_extras=True)
-    positional = {name for name, hint in hints.items() if get_origin(hint) is Annotated}
+    positional = {name for name, hint in hints.items() if Positional in getattr(hint, "__metadata__", ())}
     usage = getattr(options, "USAGE", " ".join([*(f"[{name.upper()}]" for name in positional), "[options]"]))
     command = f"python {program}" if program.split()[0].endswith(".py") else program
     console.print(Text(f"usage: {command} {usage}\n\n{options.__doc__ or ''}"))
@@ -83,7 +85,7 @@ def _invocation(option: Field, hint: Any) -> str:
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
     name = f"--{option.name.replace('_', '-')}"
     if kinds == [bool]:
-        return name
+        return name if option.default is False else f"--[no-]{name[2:]}"
     names = CHOICES[option.name].names if option.name in CHOICES else ()
     return f"{name} {'|'.join(names) if 0 < len(names) <= FEW else WORDS.get(kinds[0], 'VALUE')}"
 
@@ -93,4 +95,4 @@ def _default(option: Field, options: type) -> list[str]:
     defaults: Mapping[str, Any] = getattr(options, "DEFAULTS", {})
     value = None if option.default is MISSING else option.default
     value = defaults.get(option.name) if value is None else value
-    return [] if value in (None, "") or value is False else [f"(default: {value})"]
+    return [] if value in (None, "", ()) or value is False else [f"(default: {value})"]

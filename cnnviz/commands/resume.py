@@ -1,29 +1,34 @@
-"""Resuming a run, with the options it was started with and on the same data."""
+"""Resuming a run, with the options it was started with and on the same data; one that is finished, with more epochs."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cnnviz.commands.begin import check_fits
+from cnnviz.commands.begin import check_fits, training_count
 from cnnviz.commands.own_model import is_for, options_of, use_for
 from cnnviz.commands.recorded import address, reading_of, recorded_data
 from cnnviz.errors import InputError
 
 
 def resumed(options: Any) -> tuple[Path, Any, Any] | None:
-    """The directory, the config and the data set of an earlier run; None if it is finished.
+    """The directory, the config and the data set of an earlier run; None if it is finished and need not go on.
 
     Raises InputError if an option differs from the run's, the data differ, or the run's files were changed.
     """
     from cnnviz import runs
 
     path = options.runs / options.name if options.name else runs.latest(options.runs)
-    config = runs.load_config(path)
-    if others := _others(options, config):
+    config, asks_for_more = runs.load_config(path), False
+    if (path / "summary.json").is_file():
+        asks_for_more = _asks_for_more(config, options)
+    allowed = replace(options, epochs=None) if asks_for_more else options
+    if others := _others(allowed, config):
+        longer = _how_to_go_on(config, options)
         raise InputError(
             f"The run {path} can be resumed only with the options it was started with, not with {', '.join(others)}."
+            f"{longer}"
         )
-    if is_finished(path):
+    if is_finished(path, is_said=not asks_for_more) and not asks_for_more:
         return None
     use_for(path, config, options.model)
     dataset = data_of(path, config, options)
@@ -32,7 +37,61 @@ def resumed(options: Any) -> tuple[Path, Any, Any] | None:
     return path, config, dataset
 
 
-def is_finished(path: Path) -> bool:
+def _asks_for_more(config: Any, options: Any) -> bool:
+    return options.epochs is not None and options.epochs > config.recipe.epochs
+
+
+def _how_to_go_on(config: Any, options: Any) -> str:
+    if not _asks_for_more(config, options):
+        return ""
+    return " It goes on with more epochs once it is finished: --resume finishes it, then --resume --epochs goes on."
+
+
+def longer(path: Path, config: Any, options: Any, dataset: Any) -> Any:
+    """The config of a finished run that goes on with more epochs, which is written and said; else the config as it is.
+
+    The schedule is that of a training of all epochs, from the step that the run has reached. Raises InputError if its
+    networks ended at different epochs.
+    """
+    if not (options.resume and (path / "summary.json").is_file() and _asks_for_more(config, options)):
+        return config
+    from cnnviz import runs
+    from cnnviz.runs import continued
+    from cnnviz.training.fit import steps_per_epoch
+    from cnnviz.training.members import by_seed
+
+    _, history = runs.load_states(path)
+    ends = sorted({int(own[-1]["epoch"]) for own in by_seed(history)})
+    if len(ends) > 1:
+        raise InputError(
+            f"The networks of {path} ended at different epochs, {', '.join(map(str, ends))}, so they cannot go on "
+            "together; train them anew with a larger --patience."
+        )
+    continued.write(path, ends[0], options.epochs)
+    (path / "summary.json").unlink()
+    config = runs.load_config(path)
+    count = training_count(dataset, config["data"]["limit"], config.recipe)
+    print(_continuation(config.recipe, ends[0], steps_per_epoch(count, config.recipe)))
+    return config
+
+
+def _continuation(recipe: Any, after: int, steps: int) -> str:
+    """What a training that goes on does: its epochs, and how its learning rate continues."""
+    from cnnviz.training.optimizer import learning_rate_at
+
+    what = f"It goes on with epochs {after + 1} to {recipe.epochs}."
+    first, last = (
+        learning_rate_at(recipe, recipe.epochs * steps, step) for step in (after * steps, recipe.epochs * steps - 1)
+    )
+    if recipe.schedule == "constant":
+        return f"{what} The learning rate stays {last:.3g}."
+    return (
+        f"{what} The schedule {recipe.schedule} is continued as that of a training of {recipe.epochs} epochs, from its "
+        f"step {after * steps:,}: the learning rate is {first:.3g} there and {last:.3g} at the end."
+    )
+
+
+def is_finished(path: Path, is_said: bool = True) -> bool:
     """Whether a run is finished, which is printed; raises InputError if its files were changed since."""
     from cnnviz import runs
 
@@ -40,7 +99,8 @@ def is_finished(path: Path) -> bool:
         return False
     if faults := runs.damages(path):
         raise InputError(" ".join(faults))
-    print(f"The run {path} is finished; all its files are as they were written.")
+    if is_said:
+        print(f"The run {path} is finished; all its files are as they were written. --resume --epochs N goes on.")
     return True
 
 

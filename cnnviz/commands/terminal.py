@@ -105,12 +105,15 @@ def _lines() -> Iterator[Report]:
         state.update({"what": what or state["what"], "share": done / total})
 
     writer = threading.Thread(target=_write_lines, args=(sys.stderr, state, ended), daemon=True)
-    if is_of_the_system(sys.stderr):
-        writer.start()
+    if not is_of_the_system(sys.stderr):
+        yield report
+        return
+    writer.start()
     try:
         yield report
     finally:
         ended.set()
+        writer.join()
 
 
 def _write_lines(stream: Any, state: Mapping[str, Any], ended: threading.Event) -> None:

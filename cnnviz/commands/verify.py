@@ -32,8 +32,8 @@ def verify(path: Path, options: Any) -> int:
     rows = recorded.get("networks", [recorded])
     if len(rows) != len(found):
         raise InputError(f"The summary of {path} has {len(rows)} networks; its checkpoints have {len(found)}.")
-    for row, (loss, accuracy) in zip(rows, found, strict=True):
-        _compare(path, row, loss, accuracy)
+    for row, tally in zip(rows, found, strict=True):
+        _compare(path, row, *tally.means())
     return 0
 
 

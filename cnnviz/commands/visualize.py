@@ -32,7 +32,7 @@ class Common(Page):
 
     HEADINGS: ClassVar[Mapping[str, str]] = {
         "The network": "run runs member seed model model_options weights names image_shape classes prepare",
-        "The data set": "dataset data_dir",
+        "The data set": "dataset data_dir resize",
         "The pictures": "format data out width style font dpi debug",
     }
     EXTRA: ClassVar[str] = "one network is drawn at a time, by RUN"

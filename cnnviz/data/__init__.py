@@ -90,13 +90,16 @@ def first_available(
     the list.
     """
     passed: list[str] = []
-    for name, loader in _loaders(names, data_dir, Reading.of(resize, skip_unreadable)).items():
+    loaders = _loaders(names, data_dir, Reading.of(resize, skip_unreadable))
+    for name, loader in loaders.items():
         try:
             dataset = loader()
         except Unavailable as reason:
             passed.append(str(reason))
         else:
             line = " ".join([f"Data set {name} from {dataset.source}.", *passed])
+            if passed and name == "garments":
+                line = f"WARNING: synthetic garments take the place of {next(iter(loaders))}. {line}"
             return dataset, "\n".join([line, *(f"note: {note}" for note in dataset.notes)])
     raise Unavailable(" ".join(passed))
 

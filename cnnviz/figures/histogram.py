@@ -103,7 +103,7 @@ def _draw_counts(ax: Axes, histogram: Histogram, color: str) -> None:
     """Bars with their counts above them."""
     counts, edges = histogram
     style: dict[str, Any] = {"textcoords": "offset points", "fontsize": points(7), "ha": "center"}
-    is_long = counts.max() >= 10_000
+    is_long = counts.max() >= 1000
     ax.stairs(counts, edges, fill=True, facecolor=color, alpha=0.55, edgecolor=color)
     ax.vlines(edges[1:-1], 0, np.minimum(counts[1:], counts[:-1]), color="white", linewidth=0.6)
     for count, middle in zip(counts, (edges[1:] + edges[:-1]) / 2, strict=True):

@@ -79,6 +79,7 @@ def default_style() -> Iterator[None]:
     defaults: Any = {name: value for name, value in every if not name.startswith("backend")}
     defaults |= {name: style.scale * defaults[name] for name in POINTS}
     defaults["font.size"] *= SMALLER if is_narrow() else 1.0
+    defaults |= {"text.hinting": "no_hinting"}  # hinted text is wider than measured where pixels are few
     defaults |= {"font.family": [style.font], "image.interpolation": "nearest"}  # others are smoothed by PDF viewers
     with matplotlib.rc_context(defaults):
         yield

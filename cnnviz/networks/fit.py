@@ -46,11 +46,12 @@ def fit(
     found = _matched(given, wanted)
     faults = [*_faults({path: given.get(place) for path, place in found.items()}, wanted), *_others(given, found)]
     if faults:
-        fitting = sum(_fault(given.get(found[path]), leaf) is None for path, leaf in wanted.items())
+        fitting = [path for path, leaf in wanted.items() if _fault(given.get(found[path]), leaf) is None]
+        named = ", ".join([*map("/".join, fitting[:SHOWN]), *(["..."] if len(fitting) > SHOWN else [])])
         shown = f"the first {SHOWN} that do not" if len(faults) > SHOWN else "those that do not"
         raise InputError(
-            f"{source} does not fit {name}: {fitting} of {len(wanted)} arrays fit; {shown}: "
-            f"{'; '.join(faults[:SHOWN])}."
+            f"{source} does not fit {name}: {len(fitting)} of {len(wanted)} arrays fit; {shown}: "
+            f"{'; '.join(faults[:SHOWN])}.{f' Those that fit: {named}.' if named else ''}"
         )
     values = [jnp.asarray(given[found[path]].astype(leaf.dtype)) for path, leaf in wanted.items()]
     return jax.tree.unflatten(structure, values)

@@ -59,7 +59,7 @@ class Net:
         facts += [f"data set {self.dataset!r}"] if self.dataset else []
         facts += [f"{len(self.members)} members"] if len(self.members) > 1 else []
         epochs = max((int(record["epoch"]) for record in self.history if "epoch" in record), default=0)
-        return facts + ([f"{epochs} epochs"] if epochs else [])
+        return facts + ([f"{epochs} epoch{'s' * (epochs > 1)}"] if epochs else [])
 
     @property
     def variables(self) -> Variables:

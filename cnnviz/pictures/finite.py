@@ -11,6 +11,7 @@ from cnnviz import kernels
 from cnnviz.figures.finite import finite
 from cnnviz.networks import Net
 from cnnviz.pictures.picture import Picture
+from cnnviz.probe.inputs import is_float
 
 MEASURES = ("mean", "std", "min", "max")
 
@@ -41,6 +42,8 @@ def with_parameters_said(pictures: Sequence[Picture], net: Net) -> list[Picture]
     counts: dict[str, int] = {}
     for member in net.members:
         for path, values in jax.tree_util.tree_leaves_with_path(member):
+            if not is_float(values):  # the key of a random stream, for example
+                continue
             bad = np.size(values) - int(np.isfinite(np.asarray(values, np.float32)).sum())
             name = "/".join(str(getattr(key, "key", key)) for key in path[1:])
             counts |= {name: counts.get(name, 0) + bad} if bad else {}

@@ -75,7 +75,8 @@ def sides(weights: Kernel, taken: Map, channels: Sequence[int]) -> tuple[Column,
         image = np.stack([taken] * len(channels))
         limit = symmetric(scale_of(kernel).high)
         return Column("image", image, Scale(low, high or 1.0)), Column(name, kernel, limit, "∗"), rows
-    place = np.square(np.nan_to_num(kernel)).sum((1, 2)).argmax(-1)
+    finite_only = np.nan_to_num(kernel.astype(np.float64), posinf=0, neginf=0)  # where huge weights have a square
+    place = np.square(finite_only).sum((1, 2)).argmax(-1)
     group = np.array(channels) * taken.shape[-1] // (weights.shape[-1] * weights.shape[2])
     given = place + group * weights.shape[2]
     kernel, shown = kernel[np.arange(len(channels)), ..., place], np.moveaxis(taken[..., given], -1, 0)

@@ -12,7 +12,7 @@ from cnnviz.errors import InputError
 from cnnviz.models import MODELS
 from cnnviz.models.own import blamed, is_own, source_digest
 from cnnviz.networks import Prepare, as_options, build
-from cnnviz.runs import inside, json_files
+from cnnviz.runs import continued, inside, json_files
 from cnnviz.runs.json_files import (
     anything,
     flag,
@@ -56,6 +56,7 @@ FORMATS = {
             "track": list_of(text),
             "model_options": mapping_of(anything),  # checked by the model
             "model_source": maybe(sha256),  # of a class that is not one of ours
+            "init_from": record({"source": text, "redrawn": list_of(text)}),  # whose weights it began with
         },
     )
 }
@@ -73,6 +74,7 @@ class Config(Mapping[str, Any]):
         file = file_of(run)
         config = cls(json_files.read(file, FORMATS))
         try:
+            config = cls(continued.applied(run, config, config.recipe.epochs))
             config.prepare.check(config.image_shape[-1])
             _ = config.seeds, config.is_own or config.model
         except ValueError as error:
@@ -97,6 +99,11 @@ class Config(Mapping[str, Any]):
     def prepare(self) -> Prepare:
         """How uint8 images become the networks' float32 inputs."""
         return Prepare.read(self.get("prepare"))
+
+    @property
+    def begun(self) -> int:
+        """The epoch after which its training last went on when it had been finished; 0 if it never did."""
+        return max(self.get("continued", [0]))
 
     @cached_property
     def keep(self) -> Keep:

@@ -77,7 +77,10 @@ def restore_first(path: Path, config: Config) -> list[str]:
     for name in damaged:
         if hashlib.sha256(drawn.get(name, b"")).hexdigest() != wanted[name]:
             (damage,) = checkpoints.damages(folder, [name])
-            raise InputError(f"{damage} Weights drawn again from config.json differ from it, so restore it.")
+            why = "Weights drawn again from config.json differ from it, so restore it."
+            if begun := config.get("init_from"):
+                why = f"Its weights came from {begun['source']} and cannot be drawn again, so restore it."
+            raise InputError(f"{damage} {why}")
     for name in damaged:
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(drawn[name])

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any
@@ -49,6 +49,11 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
         if not (type(version) is int and version in formats):
             known = " and ".join(map(str, formats))
             raise UnknownFormat(f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}.")
+        if others := list(unknown_names(content, formats[version])):
+            raise UnknownFormat(
+                f"{file} has {' and '.join(others)}, which this version of cnnviz does not know; another version wrote "
+                "it, or the name is wrong."
+            )
         formats[version](content, "")
     except InputError:
         raise
@@ -152,7 +157,19 @@ def record(
         for name, one in value.items():
             checks.get(name, other)(one, _inside(at, name))
 
+    if not others:
+        vars(check_all)["checks"] = checks
     return check_all
+
+
+def unknown_names(content: Any, check: Check, at: str = "") -> Iterator[str]:
+    """The paths of the keys that a record's check does not know, also in the records inside of it."""
+    checks: Mapping[str, Check] = getattr(check, "checks", {})
+    for name, value in content.items() if checks and isinstance(content, dict) else ():
+        if name in checks:
+            yield from unknown_names(value, checks[name], _inside(at, name))
+        else:
+            yield _inside(at, name)
 
 
 def _inside(at: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """Creating, saving, finding and loading runs."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from cnnviz.runs.config import Config, file_of
 from cnnviz.runs.intact import Newest, check_members, newest, settled
 from cnnviz.runs.records import METRICS, mend_metrics
 from cnnviz.training.members import Record, best, by_seed
-from cnnviz.training.state import State
+from cnnviz.training.state import State, beginning_with
 from cnnviz.types import Variables
 
 
@@ -38,9 +38,15 @@ class Run(Net):
     note: str = ""
 
 
-def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+def create(
+    path: Path,
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    begin: Callable[[Variables], Variables] = lambda drawn: drawn,
+) -> None:
     """Creates the directory of a new run with the checkpoint of step 0, atomically.
 
+    `begin` turns the drawn variables of each member into those that its training begins with.
     Raises Exists if it exists, and InputError if it cannot be written or if the model cannot take images of the data
     set's shape.
     """
@@ -49,7 +55,7 @@ def create(path: Path, config: Mapping[str, Any], environment: Mapping[str, Any]
         raise exists
     asked = Config(config)
     try:
-        states = asked.fresh()
+        states = [beginning_with(begin(state.latest), state) for state in asked.fresh()]
         if not all(map(np.size, jax.tree.leaves(states[0].params))):
             raise ValueError("its pooling leaves nothing of them")
     except InputError:

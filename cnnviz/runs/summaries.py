@@ -7,18 +7,24 @@ from typing import Any
 from cnnviz.errors import InputError
 from cnnviz.runs import inside, json_files
 from cnnviz.runs.checkpoints import SEALED
-from cnnviz.runs.json_files import anything, list_of, mapping_of, must_be, number, record, sha256, whole_number
+from cnnviz.runs.json_files import anything, list_of, mapping_of, maybe, must_be, number, record, sha256, whole_number
 from cnnviz.runs.records import METRICS, RECORD
 
 NAME, FORMAT = "summary.json", 2
 SHARE = must_be("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1)
 MEASURED = {"test_loss": number, "test_accuracy": SHARE}
+FURTHER = {  # of runs since there were such
+    "test_top5_accuracy": SHARE,  # of more than five classes
+    "test_macro_f1": SHARE,
+    "test_class_accuracy": mapping_of(maybe(SHARE)),  # null for a class without test images
+}
 FILES = (*SEALED, METRICS)  # the summary has their SHA-256
 DIGESTS = mapping_of(sha256, must_be(f"one of {', '.join(FILES)}", FILES.__contains__))
 OPTIONAL = {
     "format": anything,
     "best": RECORD,
-    "networks": list_of(record({**MEASURED, "best": RECORD}), least=2),
+    **FURTHER,
+    "networks": list_of(record({**MEASURED, "best": RECORD}, FURTHER), least=2),
     "test_loss_sd": number,
     "test_accuracy_sd": number,
     "epochs": whole_number(1),

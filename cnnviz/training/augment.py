@@ -1,4 +1,4 @@
-"""Random augmentation of training images: shifts, flips and erased rectangles.
+"""Random augmentation of training images: shifts, crops, flips and erased rectangles.
 
 Pixels shifted in from outside the image, and erased ones, are 0 (black).
 """
@@ -11,25 +11,59 @@ from cnnviz.types import Array, Key
 
 AREA = (0.02, 0.33)  # share of the image that is erased
 ASPECT = (0.3, 1 / 0.3)  # height / width of the erased rectangle
+CROPPED = (3 / 4, 4 / 3)  # height / width of a crop, in units of the image's sides
+FURTHER = 1  # folded into an image's key for what came later than shift, flip and erase, whose draws stay
 Pixels = UInt8[Array, "h w c"]
 
 
-def augment(images: Shaped[Array, "n h w c"], key: Key, *, shift: int, flip: bool, erase: float) -> Array:
-    """The images, each shifted by up to `shift` pixels, flipped, and erased in part, at random.
+def augment(
+    images: Shaped[Array, "n h w c"],
+    key: Key,
+    *,
+    shift: int = 0,
+    flip: bool = False,
+    erase: float = 0.0,
+    flip_vertical: bool = False,
+    crop: float = 1.0,
+) -> Array:
+    """The images, each cropped, shifted by up to `shift` pixels, flipped, and erased in part, at random.
 
-    An image is flipped with probability 1/2 if `flip`, and loses a rectangle with probability `erase`.
+    An image is flipped left to right with probability 1/2 if `flip`, upside down if `flip_vertical`, and loses a
+    rectangle with probability `erase`. A `crop` below 1 is the smallest share of an image's area that is kept.
     """
-    keys = jax.random.split(key, len(images))
-    return jax.vmap(lambda image, image_key: _augment(image, image_key, shift, flip, erase))(images, keys)
+
+    def one(image: Pixels, key: Key) -> Pixels:
+        shift_key, flip_key, erase_key = jax.random.split(key, 3)
+        crop_key, vertical_key = jax.random.split(jax.random.fold_in(key, FURTHER))
+        if crop < 1:
+            image = cropped(image, crop_key, crop)
+        if shift:
+            image = shifted(image, jax.random.randint(shift_key, (2,), -shift, shift + 1), shift)
+        if flip:
+            image = jnp.where(jax.random.bernoulli(flip_key), image[:, ::-1], image)
+        if flip_vertical:
+            image = jnp.where(jax.random.bernoulli(vertical_key), image[::-1], image)
+        return erased(image, erase_key, erase) if erase else image
+
+    return jax.vmap(one)(images, jax.random.split(key, len(images)))
 
 
-def _augment(image: Pixels, key: Key, shift: int, flip: bool, erase: float) -> Pixels:
-    shift_key, flip_key, erase_key = jax.random.split(key, 3)
-    if shift:
-        image = shifted(image, jax.random.randint(shift_key, (2,), -shift, shift + 1), shift)
-    if flip:
-        image = jnp.where(jax.random.bernoulli(flip_key), image[:, ::-1], image)
-    return erased(image, erase_key, erase) if erase else image
+def cropped(image: Pixels, key: Key, least: float) -> Pixels:
+    """A random part of the image, of at least the share `least` of its area, resized bilinearly to the image's size.
+
+    Szegedy et al., "Going Deeper with Convolutions", 2015, section 6: the share of the area is uniform, and the ratio
+    of the sides, in units of the image's own, log-uniform from 3/4 to 4/3. A side is at most the image's.
+    """
+    height, width, _ = image.shape
+    area, aspect, top, left = jax.random.uniform(key, (4,))
+    area, aspect = least + area * (1 - least), CROPPED[0] * (CROPPED[1] / CROPPED[0]) ** aspect
+    tall, wide = jnp.minimum(jnp.sqrt(area * aspect), 1), jnp.minimum(jnp.sqrt(area / aspect), 1)
+    scale = jnp.stack([1 / tall, 1 / wide])
+    start = jnp.stack([top * (1 - tall) * height, left * (1 - wide) * width])
+    resized = jax.image.scale_and_translate(
+        image.astype(jnp.float32), image.shape, (0, 1), scale, -start * scale, "linear", antialias=False
+    )
+    return jnp.clip(jnp.round(resized), 0, 255).astype(image.dtype)
 
 
 def shifted(image: Pixels, by: Int[Array, "2"], most: int) -> Pixels:

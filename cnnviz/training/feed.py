@@ -33,7 +33,7 @@ class Batches(NamedTuple):
 class Resident:
     """All images on every device; each step gathers its batch there."""
 
-    steps_per_call = 1000
+    keeps_images, steps_per_call = True, 1000
     axes = Batches(None, None, 0)  # the axis over members
 
     def __init__(self, images: Any, labels: Any, mesh: Mesh):
@@ -48,7 +48,7 @@ class Resident:
 class OnHost:
     """All images in host memory; each process gathers its rows of a batch while the previous step runs."""
 
-    steps_per_call = 1
+    keeps_images, steps_per_call = False, 1
     axes = Batches(0, 0, None)
 
     def __init__(self, images: Any, labels: Any, mesh: Mesh):

@@ -2,33 +2,39 @@
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnviz.batching import is_in_turn
-from cnnviz.errors import InputError
-from cnnviz.training.advance import Advance, Rows, at_once, in_turn
-from cnnviz.training.evaluate import make_evaluate
+from cnnviz.training.advance import Advance, at_once, in_turn
+from cnnviz.training.evaluate import ROWS, make_evaluate
 from cnnviz.training.feed import Feed
 from cnnviz.training.members import Member, Record, is_over
 from cnnviz.training.mesh import check_batch, in_flight, replicated
+from cnnviz.training.optimizer import learning_rate_at
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State, Totals
 from cnnviz.training.step import make_step
+from cnnviz.training.watch import NotFinite, Watch, check_converges
 from cnnviz.types import Array
 
-REFUSALS = 3  # refused updates in a row after which training stops
 
+class Progress(NamedTuple):
+    """How far an epoch is: `done` of its `steps`, each of `images` images, of all networks that are trained."""
 
-class NotFinite(InputError):
-    """The loss or its gradient stayed NaN or infinite; `batches` are the rows of the refused batches by step."""
+    epoch: int
+    done: int
+    steps: int
+    images: int
+    totals: Sequence[Totals]
 
-    def __init__(self, text: str, batches: Mapping[int, Sequence[int]]):
-        super().__init__(text)
-        self.batches = batches
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy in the epoch so far; waits for the devices."""
+        found = [totals.means() for totals in self.totals if int(totals.count)]
+        loss, accuracy = np.mean(found, 0) if found else (math.nan, math.nan)
+        return float(loss), float(accuracy)
 
 
 def steps_per_epoch(count: int, recipe: Recipe) -> int:
@@ -47,8 +53,10 @@ def fit(
     history: Sequence[Record] = (),
     save_at: Collection[int] = (),
     stop: Callable[[], bool] = lambda: False,
-    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
     at_a_time: Callable[..., Advance] | None = None,
+    class_weights: np.ndarray | None = None,
+    begun: int = 0,
 ) -> Iterator[tuple[list[State], list[Record]]]:
     """Trains the networks side by side; after each epoch it yields their states and one record per network.
 
@@ -57,19 +65,25 @@ def fit(
     continues with the same bits. A network that stopped early keeps its state. With several networks, records have a
     `seed`.
 
-    `at_a_time` takes the steps: `in_turn`, the default on CPU, or `at_once`. Raises NotFinite if `REFUSALS` updates in
-    a row, all updates of an epoch, or the validation loss are not finite.
+    `at_a_time` takes the steps: `in_turn`, the default on CPU, or `at_once`. `class_weights` `[k]` weigh the loss. The
+    patience counts from epoch `begun`, where a finished training went on. Raises NotFinite if `REFUSALS` updates in a
+    row, all updates of an epoch, or the validation loss are not finite, and Diverged as `check_converges` does.
     """
-    training = _Training(model, states, feed, members, recipe, prepare, at_a_time)
+    training = _Training(model, states, feed, members, recipe, prepare, at_a_time, class_weights)
     histories = [_records_of(member, history) for member in members]
-    while active := [i for i, records in enumerate(histories) if not is_over(records, recipe)]:
+    training.note_start(histories)
+    while active := [i for i, records in enumerate(histories) if not is_over(records, recipe, begun)]:
         start, epoch = time.perf_counter(), len(histories[active[0]])
         if not (yield from training.take_steps(epoch, active, save_at, stop, on_step)):
             return
         for i in active:
             histories[i].append(training.end_epoch(i, epoch + 1))
-        seconds = time.perf_counter() - start
-        yield training.states, [histories[i][-1] | {"seconds": seconds} for i in active]
+        timed = _timed(len(active) * training.steps * training.batch, time.perf_counter() - start)
+        yield training.states, [histories[i][-1] | timed for i in active]
+
+
+def _timed(images: int, seconds: float) -> Record:
+    return {"seconds": seconds, "images_per_second": images / seconds}
 
 
 def _records_of(member: Member, history: Sequence[Record]) -> list[Record]:
@@ -96,17 +110,28 @@ class _Training:
         recipe: Recipe,
         prepare: Any,
         at_a_time: Any,
+        class_weights: np.ndarray | None = None,
     ):
         self.states: list[State] = [replicated(state, feed.mesh) for state in states]
         count = len(members[0].training)
         self.batch, self.steps = min(recipe.batch_size, count), steps_per_epoch(count, recipe)
         check_batch(self.batch, feed.mesh)
         at_a_time = at_a_time or (in_turn if is_in_turn() else at_once)
-        total = recipe.epochs * self.steps
+        self.recipe, self.total = recipe, recipe.epochs * self.steps
         self.longest = 1 if at_a_time is in_turn else feed.steps_per_call
-        self.advance = at_a_time(make_step(model, recipe, prepare, total, divided=feed.mesh.size > 1), members, feed)
+        how = {"divided": feed.mesh.size > 1, "weights": class_weights}
+        self.advance = at_a_time(make_step(model, recipe, prepare, self.total, **how), members, feed)
         self.evaluate, self.feed, self.members = make_evaluate(model, prepare), feed, members
-        self.watch = _Watch(in_flight(feed.mesh))
+        self.watch = Watch(in_flight(feed.mesh))
+        self.starts: list[float] = []
+
+    def note_start(self, histories: Sequence[Sequence[Record]]) -> None:
+        """Notes the loss that each network starts from: of some validation images, or of the first epoch so far."""
+        for member, state, records in zip(self.members, self.states, histories, strict=True):
+            rows = member.validation[:ROWS]
+            found = records[0].get("train_loss", 0) if records else self.evaluate(state.variables, self.feed, rows)[0]
+            classes = int(np.max(np.asarray(self.feed.labels))) + 1
+            self.starts.append(max(found, math.log(max(classes, 2))))
 
     def take_steps(
         self, epoch: int, active: Sequence[int], save_at: Collection[int], stop: Callable, on_step: Callable
@@ -122,7 +147,8 @@ class _Training:
             rows = {i: order[start - first : end - first] for i, order in orders.items()}
             self.states, refused = self.advance(self.states, rows)
             self.watch.add(start, rows, refused)
-            on_step(end - first, self.steps)
+            totals = [self.states[i].totals for i in active]
+            on_step(Progress(epoch + 1, end - first, self.steps, self.batch * len(active), totals))
             if end in save_at and end < last:
                 self.watch.wait(0)
                 yield self.states, []
@@ -143,43 +169,10 @@ class _Training:
         loss, accuracy = state.totals.means()
         record: Record = {"seed": member.seed} if len(self.members) > 1 else {}
         record |= {"epoch": epoch, "step": int(state.step), "train_loss": loss, "train_accuracy": accuracy}
+        record["learning_rate"] = learning_rate_at(self.recipe, self.total, int(state.step) - 1)
         loss, accuracy = self.evaluate(state.variables, self.feed, member.validation)
         if not math.isfinite(loss):
             raise NotFinite(f"The validation loss was {loss} after step {record['step']}.", refused)
         record |= {"val_loss": loss, "val_accuracy": accuracy}
+        check_converges(record, self.starts[i])
         return record if done == self.steps else record | {"refused": self.steps - done}
-
-
-class _Watch:
-    """The calls that are still running on the device, and each network's batches refused last, by step."""
-
-    def __init__(self, allowed: int):
-        self.allowed = allowed
-        self.waiting: deque[tuple[int, Rows, Mapping[int, Array]]] = deque()
-        self.refused: dict[int, dict[int, list[int]]] = {}
-
-    def of(self, network: int) -> dict[int, list[int]]:
-        """The rows of the last batches of a network that were refused in a row, by step."""
-        return self.refused.setdefault(network, {})
-
-    def add(self, start: int, rows: Rows, refused: Mapping[int, Array]) -> None:
-        """Adds a call, and waits for the oldest ones if too many are running."""
-        self.waiting.append((start, rows, refused))
-        self.wait(self.allowed)
-
-    def wait(self, allowed: int) -> None:
-        """Waits for the oldest calls until `allowed` are left; raises NotFinite after `REFUSALS` refusals in a row."""
-        while len(self.waiting) > allowed:
-            start, rows, refused = self.waiting.popleft()
-            for i, in_a_row in refused.items():
-                self._check(start, rows[i], np.asarray(in_a_row), self.of(i))
-
-    def _check(self, start: int, rows: np.ndarray, in_a_row: np.ndarray, refused: dict[int, list[int]]) -> None:
-        for step, (batch, count) in enumerate(zip(rows, in_a_row, strict=True), start + 1):
-            if not count:
-                refused.clear()
-                continue
-            refused[step] = batch.tolist()
-            if count >= REFUSALS:
-                what = f"The loss or its gradient was not finite in {REFUSALS} steps in a row, at last in step {step};"
-                raise NotFinite(f"{what} try a smaller learning rate.", refused)

@@ -73,7 +73,10 @@ def best(history: Sequence[Record]) -> Record:
     return min(history, key=lambda record: record["val_loss"])
 
 
-def is_over(history: Sequence[Record], recipe: Recipe) -> bool:
-    """Whether a network has done all its epochs, or the last `patience` of them did not improve on the best."""
-    stale = len(history) - 1 - history.index(best(history)) if history else 0
+def is_over(history: Sequence[Record], recipe: Recipe, begun: int = 0) -> bool:
+    """Whether a network has done all its epochs, or the last `patience` of them did not improve on the best.
+
+    Of a training that went on after its end, only epochs after `begun` count for the patience.
+    """
+    stale = len(history) - 1 - max(history.index(best(history)), begun - 1) if history else 0
     return len(history) >= recipe.epochs or stale >= recipe.patience

@@ -4,16 +4,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.errors import InputError, unknown
+from cnnviz.training.class_weights import check_class_weights
 
-OPTIMIZERS = ("adam", "muon")
-SCHEDULES = ("constant", "one_cycle")
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "muon")
+SCHEDULES = ("constant", "one_cycle", "cosine", "linear")
 PRECISIONS = ("float32", "bfloat16")
 IMAGES_ON = ("auto", "device", "host")
 BOUNDS = {
     "epochs batch_size patience": (lambda value: value >= 1, "at least 1"),
     "learning_rate": (lambda value: 0 < value < float("inf"), "positive and finite"),
-    "epsilon shift weight_decay": (lambda value: 0 <= value < float("inf"), "at least 0 and finite"),
-    "erase label_smoothing average": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
+    "epsilon shift weight_decay warmup gradient_clip": (
+        lambda value: 0 <= value < float("inf"),
+        "at least 0 and finite",
+    ),
+    "erase label_smoothing average momentum": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
+    "crop": (lambda value: 0 < value <= 1, "more than 0 and at most 1"),
 }
 
 
@@ -34,19 +39,25 @@ class Recipe:
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 1e-3
-    optimizer: str = "adam"  # or muon, which orthogonalizes the updates of convolutions
+    optimizer: str = "adam"  # one of OPTIMIZERS; with a weight decay, adam is AdamW
     epsilon: float = 1e-7  # as in Keras; the default of optax is 1e-8
     patience: int = 2
     validation: float = 0.2
     seed: int = 0
-    schedule: str = "constant"  # one_cycle: up to the learning rate in a fifth of all steps, then down, by cosines
-    weight_decay: float = 0.0  # of AdamW and of Muon
+    schedule: str = "constant"  # one of SCHEDULES: what the learning rate does after it has risen
+    weight_decay: float = 0.0  # decoupled with adam and muon, added to the gradient with sgd and rmsprop
     shift: int = 0  # pixels up, down, left or right, at most
     flip: bool = False  # half of the images, left to right
     erase: float = 0.0  # probability that a rectangle of an image is erased
     label_smoothing: float = 0.0  # share of a label's weight that is spread over all classes
     average: float = 0.0  # decay of the moving average that is evaluated and kept; 0 for no average
     precision: str = "float32"  # of the computation; parameters are always float32
+    momentum: float = 0.9  # of sgd
+    warmup: float = 0.0  # epochs in which the learning rate rises; with 0, one_cycle rises in a fifth of all steps
+    gradient_clip: float = 0.0  # largest norm of the gradient over all parameters; 0 for no clipping
+    class_weights: str = "none"  # balanced, or "cat=2,dog=0.5": the weight of each class's images in the loss
+    flip_vertical: bool = False  # half of the images, upside down
+    crop: float = 1.0  # smallest share of an image's area in a random crop, which is resized; 1 for no crop
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -63,6 +74,25 @@ class Recipe:
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
+        check_class_weights(self.class_weights)
+        if self.warmup >= self.epochs:
+            raise InputError(f"warmup must be shorter than the {self.epochs} epochs; it was {self.warmup:g} epochs.")
+        if self.optimizer == "adamw" and not self.weight_decay:
+            raise InputError(
+                "The optimizer adamw needs a weight_decay, which is 0; give one, such as 0.01, or take adam."
+            )
+
+    def described(self) -> str:
+        """The recipe in RECIPES that is nearest, and what differs from it: "fast with epochs 8"."""
+        apart = {name: _apart(self, other) for name, other in RECIPES.items()}
+        nearest = min(apart, key=lambda name: len(apart[name]))
+        changes = ", ".join(f"{name} {getattr(self, name)}" for name in apart[nearest])
+        return f"{nearest} with {changes}" if changes else nearest
+
+
+def _apart(one: Recipe, other: Recipe) -> list[str]:
+    """The fields that differ, but the seed."""
+    return [name for name, value in vars(one).items() if name != "seed" and value != getattr(other, name)]
 
 
 def _check_type(name: str, value: Any, expected: type) -> None:

@@ -11,7 +11,7 @@ import optax
 from cnnviz.probe import check_trainable, initial_variables
 from cnnviz.training.optimizer import optimizer
 from cnnviz.training.recipe import Recipe
-from cnnviz.types import Array, Key, Labels, Logits, PyTree
+from cnnviz.types import Array, Key, Labels, Logits, PyTree, Variables
 
 
 class Totals(flax.struct.PyTreeNode):
@@ -75,3 +75,9 @@ def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key:
     zero = lambda: jnp.zeros((), jnp.int32)  # two arrays, since a step donates the buffers of both
     state = State(zero(), params, variables.get("batch_stats", {}), opt_state, Totals.zero(), zero())
     return state.replace(average=jax.tree.map(jnp.copy, state.latest)) if recipe.average else state
+
+
+def beginning_with(variables: Variables, state: State) -> State:
+    """The state before the first step with other variables of the same shapes."""
+    state = state.replace(params=variables["params"], batch_stats=variables.get("batch_stats", {}))
+    return state if state.average is None else state.replace(average=jax.tree.map(jnp.copy, state.latest))

@@ -17,18 +17,19 @@ from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State
 from cnnviz.types import Array, Key, Labels, PyTree
 
+AUGMENTED = ("shift", "flip", "erase", "flip_vertical", "crop")  # the fields of a recipe
 AUGMENTATION = 2**32 - 1  # folded into the key before the step for augmentation; for dropout only the step is
 
 
 def make_step(
-    model: Any, recipe: Recipe, prepare: Callable[[Array], Array], steps: int, *, divided: bool = False
+    model: Any, recipe: Recipe, prepare: Callable, steps: int, *, divided: bool = False, weights: Any = None
 ) -> Callable:
     """Returns `step(state, key, images, labels) -> (state, refused)`, to be compiled; `steps` is the training's total.
 
     The images are uint8 `[n h w c]`, before `prepare`. The key is the same for all steps: the state's step is folded
     into it. An update that would put a NaN or an infinity into the state is refused: only the step advances, and
     `refused` counts such updates in a row. On CPU a batch passes the model in microbatches, unless it is `divided`
-    among devices.
+    among devices. `weights`, float `[k]`, are those of the classes in the loss.
     """
     update = optimizer(recipe, steps).update
 
@@ -41,11 +42,11 @@ def make_step(
         dropout_key = jax.random.fold_in(key, state.step)
         logits, batch_stats = predict({"params": params, "batch_stats": state.batch_stats}, images, dropout_key)
         logits = logits.astype(jnp.float32)
-        return _loss(logits, labels, recipe.label_smoothing), (logits, batch_stats)
+        return _loss(logits, labels, recipe.label_smoothing, weights), (logits, batch_stats)
 
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
         augment_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
-        images = prepare(augment(images, augment_key, shift=recipe.shift, flip=recipe.flip, erase=recipe.erase))
+        images = prepare(augment(images, augment_key, **{name: getattr(recipe, name) for name in AUGMENTED}))
         gradient_of = jax.value_and_grad(loss_of, has_aux=True)
         (loss, (logits, batch_stats)), gradient = gradient_of(state.params, state, key, images, labels)
         updates, opt_state = update(gradient, state.opt_state, state.params)
@@ -62,12 +63,17 @@ def make_step(
     return step
 
 
-def _loss(logits: Float[Array, "n k"], labels: Labels, smoothing: float) -> Array:
-    """The mean cross-entropy; label smoothing spreads a share of each label's weight over all classes."""
+def _loss(logits: Float[Array, "n k"], labels: Labels, smoothing: float, weights: Any) -> Array:
+    """The mean cross-entropy; label smoothing spreads a share of each label's weight over all classes.
+
+    With weights each image counts as much as its class; the sum is divided by the number of images, as in Keras.
+    """
     if not smoothing:
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-    wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
-    return optax.softmax_cross_entropy(logits, wanted).mean()
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    else:
+        wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+        losses = optax.softmax_cross_entropy(logits, wanted)
+    return (losses if weights is None else losses * jnp.asarray(weights)[labels]).mean()
 
 
 def _averaged(before: State, after: State, decay: float) -> PyTree:

@@ -1,0 +1,54 @@
+"""What is said at the start of a training: data, model, recipe, devices; and at its end: what to type next."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from cnnviz.commands import console
+from cnnviz.training.fit import steps_per_epoch
+
+SHOWN = 10  # classes that are named
+
+
+def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, feed: Any) -> None:
+    """Prints what is trained, on what and where."""
+    recipe, count, tested = config.recipe, len(members[0].training), dataset.test.labels[: config["data"]["limit"]]
+    parts = f"{count:,} to train, {len(members[0].validation):,} to validate, {len(tested):,} to test"
+    print(f"Images: {parts}, each {'x'.join(map(str, config.image_shape))}.")
+    print(f"Classes: {len(dataset.classes)} ({_listed(dataset.classes)}).")
+    parameters = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(config.shapes().params))
+    several = f", {len(members)} networks of seeds {config.seeds[0]} to {config.seeds[-1]}" if len(members) > 1 else ""
+    print(f"Model: {config['model']}, {parameters:,} parameters{several}.")
+    batch, steps = min(recipe.batch_size, count), steps_per_epoch(count, recipe)
+    print(f"Recipe: {recipe.described()}; up to {recipe.epochs} epochs of {steps:,} batches of {batch:,} images.")
+    print(f"Optimizer: {recipe.optimizer}, learning rate {recipe.learning_rate:g} ({recipe.schedule}).")
+    if recipe.batch_size > count:
+        print(
+            f"note: the batch size {recipe.batch_size:,} is larger than the {count:,} training images; a batch has all"
+        )
+    place = "on the device" if feed.keeps_images else "in host memory"
+    print(f"Devices: {_devices(mesh)}; {recipe.precision}; images {place}.")
+    print(f"Run: {path}", flush=True)
+
+
+def compiling(config: Any) -> str:
+    """What is compiled before the first step."""
+    return f"compiling the training step of {config['model']} for {config.recipe.batch_size} images"
+
+
+def say_next(path: Path, recipe: Any) -> None:
+    """Prints the commands that a finished training leads to."""
+    where = f"--runs {path.parent} --name {path.name}"
+    print(f"Next: {console.command_line('visualize')} {path}")
+    print(f"      {console.command_line('train')} --resume {where} --epochs {2 * recipe.epochs}")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:SHOWN]) + (f", and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+
+
+def _devices(mesh: Any) -> str:
+    kinds = sorted({device.device_kind for device in mesh.devices.flat})
+    return f"{mesh.size} x {', '.join(kinds)}"

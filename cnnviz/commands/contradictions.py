@@ -1,0 +1,45 @@
+"""Options of `train.py` that contradict each other: the error names both."""
+
+from dataclasses import fields
+from typing import Any
+
+from cnnviz.commands.sweep import NOT_SWEPT
+from cnnviz.errors import InputError
+from cnnviz.training.recipe import Recipe
+
+MODES = ("list", "verify", "prepare_data", "export", "sweep", "resume")  # each is done in place of one new training
+NOT_RESUMED = {
+    "config": "a run goes on with its own config",
+    "init_from": "a run goes on with its own weights",
+}
+OPTIMIZERS = {"momentum": ("sgd",), "epsilon": ("adam", "adamw", "rmsprop", "muon")}  # that have such a number
+
+
+def check_together(options: Any) -> None:
+    """Raises InputError, which names two options, if they cannot be obeyed both."""
+    given = [name for name in MODES if getattr(options, name)]
+    if len(given) > 1:
+        raise _apart(given[0], given[1], "each is done in place of one new training")
+    for name, why in NOT_RESUMED.items():
+        if options.resume and getattr(options, name) is not None:
+            raise _apart("resume", name, why)
+    if options.sort is not None and not options.list:
+        raise InputError("--sort is the order of --list, which is not given.")
+    for spec in options.sweep:
+        name = spec.partition("=")[0].strip().lstrip("-").replace("-", "_")
+        if name in {field.name for field in fields(options)} - NOT_SWEPT and getattr(options, name) is not None:
+            raise _apart("sweep", name, f"it was {getattr(options, name)!r}, and --sweep {spec} sets it too")
+
+
+def check_recipe(options: Any, recipe: Recipe) -> None:
+    """Raises InputError if a number was typed that the recipe's optimizer does not have."""
+    for name, optimizers in OPTIMIZERS.items():
+        if name in options.single_numbers and recipe.optimizer not in optimizers:
+            raise InputError(
+                f"--{name} is for --optimizer {' or '.join(optimizers)}; the optimizer is {recipe.optimizer}."
+            )
+
+
+def _apart(one: str, other: str, why: str) -> InputError:
+    first, second = (f"--{name.replace('_', '-')}" for name in (one, other))
+    return InputError(f"{first} and {second} do not go together: {why}.")
