@@ -40,7 +40,7 @@ def keras_model(net: Net, keras: Any) -> Any:
     if list(traced.images) != [""]:
         raise InputError(f"{net.name} has several inputs; a Keras file is written of networks with one.")
     given = keras.Input(net.image_shape, name="images")
-    names = {layer.value: name for name, layer in reversed(traced.layers.items())}  # the first of equal values
+    names = {layer.value: name for name, layer in reversed([*traced.layers.items()])}  # the first of equal values
     leaves: list[PyTree] = jax.tree.leaves(net.variables)
     conversion = Conversion(keras, net.name, names, RULES)
     (output,) = conversion.run(traced.graph, [*leaves, given], [traced.outputs[logits_among(traced.outputs, None)]])
