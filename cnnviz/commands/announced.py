@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from cnnviz.commands import console
+from cnnviz.kernels import parameter_count
 from cnnviz.training.fit import steps_per_epoch
 
 SHOWN = 10  # classes that are named
@@ -18,7 +16,7 @@ def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, fee
     parts = f"{count:,} to train, {len(members[0].validation):,} to validate, {len(tested):,} to test"
     print(f"Images: {parts}, each {'x'.join(map(str, config.image_shape))}.")
     print(f"Classes: {len(dataset.classes)} ({_listed(dataset.classes)}).")
-    parameters = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(config.shapes().params))
+    parameters = parameter_count({"params": config.shapes().params})
     several = f", {len(members)} networks of seeds {config.seeds[0]} to {config.seeds[-1]}" if len(members) > 1 else ""
     print(f"Model: {config['model']}, {parameters:,} parameters{several}.")
     batch, steps = min(recipe.batch_size, count), steps_per_epoch(count, recipe)

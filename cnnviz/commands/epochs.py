@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -19,6 +19,7 @@ from cnnviz.commands.background import background
 from cnnviz.commands.paced import paced
 from cnnviz.commands.tracked import Log, tracked
 from cnnviz.errors import InputError
+from cnnviz.networks.measures import ByClass
 from cnnviz.training import processes
 from cnnviz.training.class_weights import class_weights
 from cnnviz.training.feed import Feed, feed_of
@@ -133,22 +134,22 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     runs.write_summary(path, summary | {"epochs": epochs})
     what = f"Kept epoch {bests[0]['epoch']}" if len(rows) == 1 else f"{len(rows)} networks"
     print(f"{what}: test accuracy {_mean(accuracies)}, test loss {_mean(losses)}. Run: {path}")
-    print(_further(summary, tallies, run.classes))
+    print(_further(summary, rows[0]["test_class_accuracy"]))
 
 
 def _results(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
     """What the summary says of one network's test images."""
-    loss, accuracy = tally.means()
-    found: dict[str, Any] = {"test_loss": loss, "test_accuracy": accuracy, "test_macro_f1": tally.macro_f1}
+    (loss, accuracy), by_class = tally.means(), ByClass.of_confusion(np.asarray(tally.confusion))
+    found: dict[str, Any] = {"test_loss": loss, "test_accuracy": accuracy, "test_macro_f1": by_class.macro_f1}
     if len(classes) > TOP:
         found["test_top5_accuracy"] = tally.top_accuracy
-    return found | {"test_class_accuracy": dict(zip(classes, tally.class_accuracies, strict=True))}
+    known = [None if np.isnan(share) else share for share in by_class.recall.tolist()]
+    return found | {"test_class_accuracy": dict(zip(classes, known, strict=True))}
 
 
-def _further(summary: dict[str, Any], tallies: Sequence[Tally], classes: Sequence[str]) -> str:
+def _further(summary: dict[str, Any], by_class: Mapping[str, float | None]) -> str:
     """The other measures in one line: macro F1, top-5 accuracy, and the class that is recognized least."""
-    named = [(value, name) for t in tallies[:1] for value, name in zip(t.class_accuracies, classes, strict=True)]
-    least, worst = min((value, name) for value, name in named if value is not None)
+    least, worst = min((value, name) for name, value in by_class.items() if value is not None)
     top = f", top-5 accuracy {summary['test_top5_accuracy']:.4f}" if "test_top5_accuracy" in summary else ""
     return f"Macro F1 {summary['test_macro_f1']:.4f}{top}; least recognized is {worst}, {least:.4f}."
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import InputError, check_known
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ def export(options: Any) -> int:
     if options.to is None:
         raise InputError(f"--export needs a format: --to {', '.join(writers.EXPORTS)}.")
     for name in formats:
-        if name not in writers.EXPORTS:
-            raise unknown("format", name, writers.EXPORTS)
+        check_known("format", name, writers.EXPORTS)
     _use_own_class(options)
     net = networks.open(options.export)
     if note := getattr(net, "note", ""):

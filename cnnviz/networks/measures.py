@@ -43,6 +43,11 @@ class ByClass:
         count = lambda classes: np.bincount(classes, minlength=k)
         return cls(count(labels), count(said[said >= 0]), count(labels[said == labels]))
 
+    @classmethod
+    def of_confusion(cls, counts: Int[np.ndarray, "k k"]) -> "ByClass":
+        """The counts in a complete confusion matrix `[label, prediction]`."""
+        return cls(counts.sum(1), counts.sum(0), np.diagonal(counts))
+
     @cached_property
     def recall(self) -> Shares:
         """The share of a class's images that are taken for it: its accuracy."""

@@ -26,11 +26,17 @@ def choices(text: str) -> list[Choice]:
     return [choice for part in parts for choice in _part(part.strip(), text)]
 
 
-def _part(part: str, text: str) -> Sequence[Choice]:
+def numbered(part: str) -> int | slice | None:
+    """The number or the range that a text like "3" or "0:8" is; None for any other."""
     if NUMBER.fullmatch(part):
-        return [int(part)]
-    if found := RANGE.fullmatch(part):
-        return [slice(*(None if number is None else int(number) for number in found.groups()))]
+        return int(part)
+    found = RANGE.fullmatch(part)
+    return found and slice(*(None if number is None else int(number) for number in found.groups()))
+
+
+def _part(part: str, text: str) -> Sequence[Choice]:
+    if (meant := numbered(part)) is not None:
+        return [meant]
     path = _path(part)
     if part and path.is_dir():
         return _pictures(path.iterdir(), f"The folder {part}")

@@ -12,7 +12,7 @@ from cnnviz.figures.predicted import predicted
 from cnnviz.networks import Net
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
-from cnnviz.pictures.predictions import class_names, likelihoods
+from cnnviz.pictures.predictions import apart, class_names, headline, likelihoods
 from cnnviz.pictures.samples import each, known, samples
 
 
@@ -47,12 +47,12 @@ class Predict(OfImage, OneByOne):
 
     def words(self, net: Net, shown: Sample, p: Float[np.ndarray, " k"], names: Sequence[str]) -> tuple[str, str]:
         """The title and the caption."""
+        title = headline(net, shown, p, names)
         converted = f" {shown.title}: {', '.join(shown.conversions)}." if shown.conversions else ""
         if not np.isfinite(p).all():
-            return f"{net.name} on {shown.title}: no prediction", f"Its outputs are NaN or infinite.{converted}"
+            return title, f"Its outputs are NaN or infinite.{converted}"
         drawn = min(self.top, len(p))
         rest = f"The {drawn} likeliest of {len(p)} classes" if drawn < len(p) else f"All {len(p)} classes"
-        apart = " Each class has its own probability, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
         gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(shown.pixels)
-        caption = f"{rest}, which have {np.sort(p)[-drawn:].sum():.4f} of the probability.{apart}{converted}{gray}"
-        return f"{net.name} on {shown.title}: {names[int(p.argmax())]}, {p.max():.1%}", caption
+        share = f"which have {np.sort(p)[-drawn:].sum():.4f} of the probability."
+        return title, f"{rest}, {share}{apart(net, len(p))}{converted}{gray}"

@@ -79,20 +79,30 @@ def likelihoods(net: Net, dataset: Dataset | None, pixels: Shaped[np.ndarray, "*
     return p
 
 
+def headline(net: Net, shown: Sample, p: Float[np.ndarray, " k"], names: Sequence[str]) -> str:
+    """The title of a picture of one prediction: the likeliest class and its probability."""
+    said = f"{names[int(p.argmax())]}, {p.max():.1%}" if np.isfinite(p).all() else "no prediction"
+    return f"{net.name} on {shown.title}: {said}"
+
+
+def apart(net: Net, count: int) -> str:
+    """A sentence for a caption, if each of several classes has a probability of its own; else empty."""
+    own = net.ending == "sigmoid" and count > 2
+    return " Each class has its own probability, from a sigmoid." if own else ""
+
+
 def sample_picture(net: Net, dataset: Dataset | None, shown: Sample) -> Picture:
     """One image and its class probabilities, at most the twenty most probable; raises as `likelihoods` does."""
     pixels, label = shown.pixels, shown.label
     p = likelihoods(net, dataset, pixels)
     names = class_names(net, dataset, len(p))
     order = np.arange(len(p)) if len(p) <= MOST_BARS else likeliest(p, label)
-    title = f"{net.name} on {shown.title}: {names[p.argmax()]}, {p.max():.1%}"
+    title = headline(net, shown, p, names)
     left_out = "" if len(order) == len(p) else f" Drawn are {len(order)} of {len(p)} classes, the likeliest first."
     true_name = "" if label is None else shortened(names[label], NAME)
-    apart = " Each class has its own probability, from a sigmoid." if net.ending == "sigmoid" and len(p) > 2 else ""
     of_true = "" if label is None else f"; the true class, {true_name}, has {p[label]:.4f}"
-    caption = f"Class probabilities{of_true}.{apart}{left_out}"
+    caption = f"Class probabilities{of_true}.{apart(net, len(p))}{left_out}"
     if not np.isfinite(p).all():
-        title = f"{net.name} on {shown.title}: no prediction"
         caption = "Outputs are NaN or infinite, so there are no class probabilities"
         caption += f"; the true class is {true_name}." if true_name else "."
     records = [{"class": name, "probability": float(p[i]), "true": i == label} for i, name in enumerate(names)]

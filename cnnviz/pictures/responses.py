@@ -13,7 +13,7 @@ from cnnviz.figures.finite import finite
 from cnnviz.figures.responses import Column, responses
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 from cnnviz.networks import Net
-from cnnviz.pictures.choices import NUMBER, RANGE
+from cnnviz.pictures.choices import numbered
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, size
 from cnnviz.pictures.samples import each, samples
@@ -113,12 +113,9 @@ def channels_of(text: str | None, maps: Map, layer: str) -> list[int]:
         return sorted(np.argsort(-largest, kind="stable")[:DEFAULT].tolist())
     found: list[int] = []
     for part in (part.strip() for part in text.split(",")):
-        if span := RANGE.fullmatch(part):
-            found += range(count)[slice(*(None if end is None else int(end) for end in span.groups()))]
-        elif NUMBER.fullmatch(part):
-            found.append(int(part))
-        else:
+        if (meant := numbered(part)) is None:
             raise InputError(f"Channels are given as 3, 0:8 or 3,5,9; it was {text!r}.")
+        found += range(count)[meant] if isinstance(meant, slice) else [meant]
     if wrong := [channel for channel in found if not 0 <= channel < count] or not found:
         none = "none of them" if wrong is True else ", ".join(map(str, wrong))
         raise InputError(f"{layer} has {count} channels, 0 to {count - 1}; {text!r} means {none}.")

@@ -21,7 +21,8 @@ import safetensors.numpy
 from cnnviz import atomic
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
-from cnnviz.interop.weights.safetensors import named_leaves, serialized
+from cnnviz.interop.weights.safetensors import serialized
+from cnnviz.interop.weights.tree import named_leaves
 from cnnviz.runs import inside, json_files
 from cnnviz.runs.json_files import anything, list_of, mapping_of, maybe, must_be, record, sha256, text, whole_number
 from cnnviz.runs.records import RECORD

@@ -1,4 +1,4 @@
-"""What a network gets right of a labelled set: loss, accuracy, the confusion of classes, and what follows from them."""
+"""What a network gets right of a labelled set: loss, accuracy, the confusion of classes, and the likeliest few."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ TOP = 5
 class Tally(flax.struct.PyTreeNode):
     """Sums over images: totals, `confusion` `[label, prediction]`, and labels among the TOP highest logits.
 
-    Properties are meant for a tally whose sums are complete.
+    Its accuracies are meant for a tally whose sums are complete.
     """
 
     totals: PyTree  # Totals
@@ -49,19 +49,6 @@ class Tally(flax.struct.PyTreeNode):
     def top_accuracy(self) -> float:
         """The share of images whose label is among the TOP highest logits."""
         return int(self.among_top) / int(self.totals.count)
-
-    @property
-    def class_accuracies(self) -> list[float | None]:
-        """The share of each class's images that are recognized; None of a class without images."""
-        counts, right = np.asarray(self.confusion).sum(1), np.diagonal(self.confusion)
-        return [int(hit) / int(count) if count else None for hit, count in zip(right, counts, strict=True)]
-
-    @property
-    def macro_f1(self) -> float:
-        """The mean over classes of F1, 2 TP / (2 TP + FP + FN); without those that have no image and no prediction."""
-        confusion = np.asarray(self.confusion)
-        sums = confusion.sum(0) + confusion.sum(1)
-        return float((2 * np.diagonal(confusion)[sums > 0] / sums[sums > 0]).mean())
 
 
 def make_tally(model: Any, prepare: Callable[[Array], Array], classes: int) -> Callable[[Variables, Feed], Tally]:

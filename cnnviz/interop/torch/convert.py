@@ -13,6 +13,7 @@ from cnnviz.interop.torch.arrays import as_flax, fitted
 from cnnviz.interop.torch.layouts import Table
 from cnnviz.interop.torch.pairing import Names, Shapes, State, by_names, by_order, by_table, check_table
 from cnnviz.interop.torch.uses import Uses, uses_of
+from cnnviz.interop.weights.tree import named_leaves
 from cnnviz.types import Variables
 
 COUNT = ".num_batches_tracked"  # BatchNorm's, which Flax does not have
@@ -35,7 +36,7 @@ def convert(
     `call(variables, images)` calls the model in evaluation mode; by default it is `model.apply`. Raises InputError
     unless every array of the state dict has a place and every variable has an array; it says how many fit.
     """
-    shapes, uses = _by_path(variables), uses_of(call or model.apply, variables, tuple(image_shape))
+    shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, tuple(image_shape))
     names, state = _names(state, model, shapes, uses, table), _without_counts(state)
     arrays, faults = [], []
     for number, (path, like) in enumerate(shapes.items()):
@@ -59,7 +60,7 @@ def table_of(
     By the names that torchvision, timm and others use, if the model is one of cnnviz's; by equal names; or by order:
     modules whose arrays have equal kinds and shapes, in the order of the state dict and of their use in the model.
     """
-    shapes, uses = _by_path(variables), uses_of(call or model.apply, variables, tuple(image_shape))
+    shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, tuple(image_shape))
     return {name: path for path, name in _names(state, model, shapes, uses, None).items()}
 
 
@@ -73,12 +74,6 @@ def read_table(path: str | Path) -> dict[str, str]:
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
         raise InputError(f'{path} must be a JSON object of texts, as {{"features.0": "Conv_0"}}.')
     return table
-
-
-def _by_path(variables: Variables) -> Shapes:
-    """The leaves by path, in the order of `jax.tree.leaves`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(variables)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _without_counts(state: State) -> State:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +10,7 @@ import safetensors.numpy
 
 from cnnviz.errors import InputError
 from cnnviz.interop.torch.read import is_state_dict, read_state_dict
-from cnnviz.interop.weights.tree import DTYPES, Arrays, Tree, content, nested
+from cnnviz.interop.weights.tree import DTYPES, Arrays, Tree, content, named_leaves, nested
 from cnnviz.types import PyTree
 
 CODES = {"BOOL": "bool", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
@@ -35,12 +34,6 @@ def serialized(tree: PyTree, metadata: Mapping[str, str] | None = None) -> bytes
     leaves = named_leaves(jax.device_get(tree))
     found = {name: np.asarray(leaf, order="C") for name, leaf in leaves.items()}
     return safetensors.numpy.save(found, None if metadata is None else dict(metadata))
-
-
-def named_leaves(tree: PyTree) -> dict[str, Any]:
-    """The leaves of a tree by their path, joined by "/"."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def arrays(path: Path) -> Arrays:

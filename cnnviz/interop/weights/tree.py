@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
 from cnnviz import memory
 from cnnviz.errors import InputError
+from cnnviz.types import PyTree
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 Tree = Mapping[str, Any]  # of arrays and trees; other values have no meaning
@@ -42,6 +44,12 @@ def nested(arrays: Arrays) -> Tree:
 def flat(tree: Tree) -> dict[tuple[str, ...], Any]:
     """The arrays of a tree by path, in order; other leaves are left out. Raises ValueError if it is too deep."""
     return dict(_leaves(tree))
+
+
+def named_leaves(tree: PyTree) -> dict[str, Any]:
+    """The leaves of a tree by their path, joined by "/"."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _leaves(tree: Tree) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -40,13 +40,18 @@ def called(net: Net) -> Called:
     return Called(direct, images, True)
 
 
+def taken(net: Net) -> dict[str, Any]:
+    """The input alone, and how pixels become it."""
+    prepare = {"pixels": "uint8", "formula": "(pixel * scale - mean) / deviation", **net.prepare.described()}
+    return {"shape": [BATCH, *net.image_shape], "dtype": "float32", "prepare": prepare}
+
+
 def described(net: Net) -> dict[str, Any]:
     """The input and the output for the JSON beside a file."""
     shape = jax.eval_shape(
         partial(probe.evaluated, net.model, net.variables), jax.ShapeDtypeStruct((1, *net.image_shape), jnp.float32)
     ).shape
-    prepare = {"pixels": "uint8", "formula": "(pixel * scale - mean) / deviation", **net.prepare.described()}
     return {
-        "input": {"shape": [BATCH, *net.image_shape], "dtype": "float32", "prepare": prepare},
+        "input": taken(net),
         "output": {"shape": [BATCH, *shape[1:]], "dtype": "float32", "meaning": MEANINGS[net.ending]},
     }
