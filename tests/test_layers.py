@@ -14,7 +14,7 @@ FLOORS = [
     {"registry", "atomic", "batching", "kernels", "fast"},
     {"models", "tracking", "interop", "probe", "propagation"},
     {"data", "training", "attribution", "networks"},
-    {"runs"},
+    {"runs", "units", "metrics", "comparison"},
     {"pictures"},
     {"commands"},
 ]

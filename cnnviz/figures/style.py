@@ -15,6 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 
 from cnnviz.figures.fonts import FONT, drawable
 from cnnviz.figures.text import Size, width_of, wrapped
@@ -107,6 +108,22 @@ def size_of(figure: Figure) -> tuple[float, float]:
     return float(width), float(height)
 
 
+class SteadyLayout(ConstrainedLayoutEngine):
+    """Matplotlib's constrained layout with positions rounded to a billionth of the page.
+
+    Its solver visits variables by their addresses in memory, so a last digit differs between two equal figures; the
+    names of clip paths in an SVG file are hashes of all digits.
+    """
+
+    def execute(self, fig: Figure) -> Any:
+        grids = super().execute(fig)
+        for ax in fig.axes:
+            for which in ("original", "active"):
+                corners = ax.get_position(original=which == "original").get_points().round(9)
+                ax._set_position(Bbox(corners), which=which)  # pyright: ignore  # the public one leaves the layout
+        return grids
+
+
 def page(width: float, height: float, title: str = "", *, arranged: bool = True) -> Figure:
     """An empty figure under its title: as wide as the style says, by default about width x height inches.
 
@@ -117,8 +134,8 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
     header = TITLE_LINE * len(lines) + 2 * MARGIN if lines else 0.0
     figure = Figure(figsize=(width * style.scale, (height + header) * style.scale))
     if arranged:
-        pads = {"w_pad": MARGIN * style.scale, "h_pad": BETWEEN * style.scale}
-        figure.set_layout_engine("constrained", rect=(0, 0, 1, height / (height + header)), **pads)
+        pads: dict[str, Any] = {"w_pad": MARGIN * style.scale, "h_pad": BETWEEN * style.scale}
+        figure.set_layout_engine(SteadyLayout(rect=(0, 0, 1, height / (height + header)), **pads))
     if lines:
         at = MARGIN / width, 1 - MARGIN / (height + header)
         figure.text(*at, "\n".join(lines), va="top", fontsize=points(11), fontweight="bold", parse_math=False)

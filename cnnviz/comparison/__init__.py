@@ -1,0 +1,1 @@
+"""How networks differ: in weights, representations and answers; arrays in, rows out."""
