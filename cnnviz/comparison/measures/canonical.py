@@ -9,7 +9,7 @@ from cnnviz.comparison.measures.measure import Features, centered, tolerance
 
 
 class Span(NamedTuple):
-    """Orthonormal directions `[n, r]` that span centered features, their singular values `[r]`, their loadings `[r, p]`.
+    """Orthonormal directions `[n, r]` spanning centered features, their singular values `[r]`, their loadings `[r, p]`.
 
     The features are `directions @ (values[:, None] * loadings)`; a direction below rounding is left out.
     """
