@@ -55,7 +55,7 @@ def near(images: Any, radius: float, key: Key) -> Array:
 
 
 @compiled
-def _noisy(radius: float, key: Key, rows: tuple[Array, Array]) -> Array:
+def _noisy(radius: Any, key: Key, rows: tuple[Array, Array]) -> Array:
     def noisy(image: Array, i: Array) -> Array:
         drawn = jax.random.uniform(jax.random.fold_in(key, i), image.shape, minval=-1.0)
         return image + (radius * drawn).astype(image.dtype)
