@@ -35,8 +35,9 @@ def write(
 ) -> list[Path]:
     """Writes the picture, for a paper its caption as .tex, and with `data` its numbers; returns the paths.
 
-    Numbers are .npz, .csv or .json. File names say what the picture shows; `variant` is added to them, and `about` to
-    the picture's metadata. Raises InputError if the format is unknown or the folder cannot be created.
+    Numbers are .npz, .csv or .json, and the picture's `texts` are written with them. File names say what the picture
+    shows; `variant` is added to them, and `about` to the picture's metadata. Raises InputError if the format is unknown
+    or the folder cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
@@ -58,6 +59,10 @@ def write(
         written.append(folder / f"{name}.{kind}")
         with atomic_write(written[-1]) as path:
             WRITERS[kind](path, picture.numbers)
+        for ending, text in picture.texts.items():
+            written.append(folder / f"{name}.{ending}")
+            with atomic_write(written[-1]) as path:
+                path.write_text(text, encoding="utf-8", errors="backslashreplace")
     return written
 
 

@@ -1,0 +1,49 @@
+"""One scatter plot for each pair of measures: do they order the same things alike?"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnviz.figures.bands import style_of
+from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, room, tidy
+
+SIDE, KEY, MARKS = 2.2, 0.2, "osD^vP*X<>hp"
+
+
+@default_style()
+def pairs(
+    values: Mapping[str, Float[np.ndarray, " n"]],
+    names: Sequence[str],
+    agreement: Float[np.ndarray, "k k"],
+    *,
+    title: str = "",
+) -> Figure:
+    """A panel for each two of the k measures, one mark per name, with their rank correlation above."""
+    every = list(combinations(range(len(values)), 2))
+    columns = max(1, min(len(every), int(room(SIDE * min(3, len(every))) / SIDE + 0.1)))
+    rows, width = -(-len(every) // columns), 2 if is_narrow() else 4
+    figure = page(SIDE * columns, (SIDE + 0.1) * rows + KEY * -(-len(names) // width) + 0.1, title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax, (a, b) in zip(axes.flat, every, strict=False):
+        _draw(tidy(ax), list(values.items()), a, b, names, float(agreement[a, b]))
+    for ax in list(axes.flat)[len(every) :]:
+        ax.set_axis_off()
+    handles, texts = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower left", ncols=width, frameon=False, fontsize=points(7))
+    return figure
+
+
+def _draw(ax: Axes, values: Sequence[tuple[str, np.ndarray]], a: int, b: int, names: Sequence[str], rho: float) -> None:
+    for i, name in enumerate(names):
+        mark = {"marker": MARKS[i % len(MARKS)], "color": style_of(i)["color"], "linestyle": "none"}
+        ax.plot(values[a][1][i], values[b][1][i], markersize=points(5), label=name, **mark)
+    word = f"ρ = {rho:+.2f}".replace("-", "−") if np.isfinite(rho) else "no ρ"
+    ax.set_title(word, fontsize=points(8), loc="left")
+    label = lambda text: fitted(text, SIDE - 0.5, 7)
+    ax.set_xlabel(label(values[a][0]), fontsize=points(7))
+    ax.set_ylabel(label(values[b][0]), fontsize=points(7))
+    ax.tick_params(labelsize=points(6))
