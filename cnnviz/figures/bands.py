@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.style import default_style, is_narrow, page, points, room, tidy
+from cnnviz.figures.style import NARROWEST, default_style, fitted, is_narrow, page, points, room, tidy
 
 Band = Mapping[str, Float[np.ndarray, " steps"]]  # mean, low, high
 # Okabe and Ito's palette without its yellow, which is too light for lines; dashes tell the lines apart as well.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", ":", "-.")
-SIDE, KEY = 3.4, 0.2  # inches: a panel's width and height, and a line of the key
+SIDE, HIGH, KEY = 3.4, 2.6, 0.2  # inches: a panel's width and height, and a line of the key
 
 
 def style_of(i: int) -> dict[str, Any]:
@@ -37,11 +38,13 @@ def bands(
     count = len(panels)
     beside = count if room(SIDE * count) >= SIDE * count - 0.3 else 1
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    columns = 2 if is_narrow() else 4
+    columns = 2 if is_narrow() else 4 if beside > 1 else 3
     key = KEY * -(-len(names) // columns) + 0.1
-    figure = page(SIDE * beside, 2.6 * -(-count // beside) + key, title)
-    axes = figure.subplots(-(-count // beside), beside, squeeze=False)
-    for ax, (metric, lines) in zip(axes.flat, panels.items(), strict=False):
+    rows = -(-count // beside)
+    figure = page(SIDE * beside, HIGH * rows + key, title)
+    grid = figure.add_gridspec(rows + 1, beside, height_ratios=[HIGH] * rows + [key])
+    axes = [figure.add_subplot(grid[i // beside, i % beside]) for i in range(count)]
+    for ax, (metric, lines) in zip(axes, panels.items(), strict=True):
         tidy(ax)
         for name, band in lines.items():
             style = style_of(names.index(name))
@@ -51,6 +54,14 @@ def bands(
         ax.set_xlabel(across, fontsize=points(8))
         ax.set_ylabel(labels[metric], fontsize=points(8))
         ax.tick_params(labelsize=points(7))
-    handles, texts = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower left", ncols=columns, frameon=False, fontsize=points(7))
+    draw_key(figure.add_subplot(grid[rows, :]), axes[0], columns)
     return figure
+
+
+def draw_key(ax: Axes, of: Axes, columns: int) -> None:
+    """What the lines or marks of other axes are called, in axes of their own."""
+    ax.set_axis_off()
+    handles, texts = of.get_legend_handles_labels()
+    width = (room(NARROWEST) - 0.6) / columns - 0.45
+    texts = [fitted(text, width, 7) for text in texts]
+    ax.legend(handles, texts, loc="upper left", ncols=columns, frameon=False, fontsize=points(7), borderaxespad=0)

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.bands import style_of
-from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.bands import KEY, draw_key, style_of
+from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, tidy
 
-SIDE, KEY, MARKS = 2.2, 0.2, "osD^vP*X<>hp"
+SIDE, MARKS = 2.2, "osD^vP*X<>hp"
 
 
 @default_style()
@@ -24,16 +24,15 @@ def pairs(
 ) -> Figure:
     """A panel for each two of the k measures, one mark per name, with their rank correlation above."""
     every = list(combinations(range(len(values)), 2))
-    columns = max(1, min(len(every), int(room(SIDE * min(3, len(every))) / SIDE + 0.1)))
-    rows, width = -(-len(every) // columns), 2 if is_narrow() else 4
-    figure = page(SIDE * columns, (SIDE + 0.1) * rows + KEY * -(-len(names) // width) + 0.1, title)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for ax, (a, b) in zip(axes.flat, every, strict=False):
+    columns = min(len(every), 2 if is_narrow() else 3)
+    rows, width = -(-len(every) // columns), 2 if is_narrow() else 3
+    key = KEY * -(-len(names) // width) + 0.1
+    figure = page(SIDE * columns, (SIDE + 0.1) * rows + key, title)
+    grid = figure.add_gridspec(rows + 1, columns, height_ratios=[SIDE] * rows + [key])
+    axes = [figure.add_subplot(grid[i // columns, i % columns]) for i in range(len(every))]
+    for ax, (a, b) in zip(axes, every, strict=True):
         _draw(tidy(ax), list(values.items()), a, b, names, float(agreement[a, b]))
-    for ax in list(axes.flat)[len(every) :]:
-        ax.set_axis_off()
-    handles, texts = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower left", ncols=width, frameon=False, fontsize=points(7))
+    draw_key(figure.add_subplot(grid[rows, :]), axes[0], width)
     return figure
 
 

@@ -53,7 +53,7 @@ def table_picture(subject: Subject, found: Found) -> Picture:
     header = list(rows[0])
     words = [[str(row[name]) for name in header] for row in rows]
     draw = partial(table, header, words, numeric=tuple(range(1, len(header))), title=title, total=False)
-    texts = {f"table.{ending}": write(rows, f"{title}. {caption}") for ending, write in WRITERS.items()}
+    texts = {f"table.{ending}": write(rows, f"{title} {caption}") for ending, write in WRITERS.items()}
     texts["tests.csv"] = _csv(evidence.tests())
     numbers = records(found)
     return Picture("evidence", title, caption, numbers, draw, subject_of(subject, found), table=rows, texts=texts)
@@ -128,7 +128,8 @@ def _csv(rows: list[dict[str, object]]) -> str:
 def curves_picture(subject: Subject, found: Found) -> Picture:
     """The mean curve of each method, in the band of its interval."""
     names = [found.evidence.methods[i] for i in order(found)]
-    drawn = [*names[:MOST_DRAWN], *(name for name in found.evidence.controls if name not in names[:MOST_DRAWN])]
+    best = {*names[:MOST_DRAWN], *found.evidence.controls}
+    drawn = [name for name in found.evidence.methods if name in best]  # in the order of all pictures, for its colors
     panels = {label: {name: curve_bands(own[name]) for name in drawn} for label, own in found.curves.items()}
     shares = {label: shares_of(found.metrics[label], next(iter(own.values()))) for label, own in found.curves.items()}
     labels = {label: _measured(found.metrics[label].outcome) for label in panels}
