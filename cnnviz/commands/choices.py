@@ -54,7 +54,7 @@ CHOICES = {
     "images_on": Choice("place for the images", "cnnviz.training.recipe:IMAGES_ON"),
     "track": Choice("tracker", "cnnviz.tracking:TRACKERS", several=True),
     "methods": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
-    "metrics": Choice("metric", "cnnviz.metrics:METRICS", several=True, also=("all",), spelled=True),
+    "metrics": Choice("metric", "cnnviz.metrics.metrics:METRICS", several=True, also=("all",), spelled=True),
     "format": Choice("format", "cnnviz.figures.files:DATES"),
     "split": Choice("split", "cnnviz.pictures.picture:SPLITS"),
     "model": Choice("model", "cnnviz.models:MODELS"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -107,7 +107,7 @@ class Evidence:
         for a, b in combinations(range(count), 2):
             known = np.isfinite(good[:, [a, b]]).all(1)
             differ = known.sum() > 2 and all(np.ptp(good[known, k]) > 0 for k in (a, b))
-            found[a, b] = found[b, a] = spearmanr(*good[known][:, [a, b]].T).statistic if differ else np.nan
+            found[a, b] = found[b, a] = correlated(*good[known][:, [a, b]].T) if differ else np.nan
         return found
 
 
@@ -119,7 +119,7 @@ def interval(values: Float[np.ndarray, "members n"]) -> tuple[float, float, floa
     """
     known = np.isfinite(values)
     if not known.any():
-        return (float("nan"),) * 3
+        return float("nan"), float("nan"), float("nan")
     mean = float(values[known].mean())
     if known.any(0).sum() < 2:
         return mean, float("nan"), float("nan")
@@ -143,7 +143,14 @@ def paired(one: Float[np.ndarray, "members n"], other: Float[np.ndarray, "member
     apart = (one - other)[:, known].mean(0)
     if not len(apart):
         return float("nan")
-    return float(wilcoxon(apart, zero_method="pratt").pvalue) if apart.any() else 1.0
+    found: Any = wilcoxon(apart, zero_method="pratt") if apart.any() else None
+    return 1.0 if found is None else float(found.pvalue)
+
+
+def correlated(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> float:
+    """Spearman's rank correlation."""
+    found: Any = spearmanr(one, other)
+    return float(found.statistic)
 
 
 def holm(p: Sequence[float]) -> list[float]:

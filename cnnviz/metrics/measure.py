@@ -11,15 +11,15 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cnnviz.attribution.explain import build as build_method
-from cnnviz.attribution.explained import ask
+from cnnviz.attribution.explained import Question, ask
 from cnnviz.attribution.inputs import check_finite, check_key
 from cnnviz.attribution.run import run
 from cnnviz.attribution.targets import Targets
 from cnnviz.batching import Report
 from cnnviz.errors import InputError, InputTypeError, check_known
-from cnnviz.metrics import METRICS
 from cnnviz.metrics.explainer import Explainer
 from cnnviz.metrics.members import OfMembers
+from cnnviz.metrics.metrics import METRICS
 from cnnviz.metrics.outcome import Outcome
 from cnnviz.metrics.remade import OfMethod
 from cnnviz.metrics.shapes import Formula, Metric, OfMap, Perturbation, Perturbing
@@ -66,11 +66,7 @@ def measure(
     A metric is not defined for every map: a constant map has no order. Such maps raise InputError, which says which
     ones, or with `undefined="nan"` have the number NaN.
     """
-    asked = build(metric, **options)
-    check_key(asked, key)
-    check_known("way to treat undefined maps", undefined, ("refused", "nan"))
-    if isinstance(asked, OfMembers):
-        raise InputError(f"{type(asked).__name__} compares several networks: call it with their maps and predictions.")
+    asked = _checked(build(metric, **options), key, undefined)
     images, key = check_single(images), jax.random.key(0) if key is None else key
     question = ask(model, variables, images, targets, labels, call, output)
     if isinstance(asked, OfMethod):
@@ -78,6 +74,30 @@ def measure(
         given = {"labels": labels, "data": data, "call": call, "output": output}
         explainer = _explainer(asked, method, model, question.variables, images, classes, key, batch_size, given)
         return measured_by(asked, explainer, maps, key, details=details, undefined=undefined, report=report)
+    (values, parts), gone = _of_map(asked, question, images, maps, key, batch_size, data, undefined, report)
+    return _answer(values, parts, gone, details)
+
+
+def _checked(asked: Metric, key: Key | None, undefined: str) -> Metric:
+    check_key(asked, key)
+    check_known("way to treat undefined maps", undefined, ("refused", "nan"))
+    if isinstance(asked, OfMembers):
+        raise InputError(f"{type(asked).__name__} compares several networks: call it with their maps and predictions.")
+    return asked
+
+
+def _of_map(
+    asked: Metric,
+    question: Question,
+    images: Any,
+    maps: Any,
+    key: Key,
+    batch_size: int | None,
+    data: PyTree,
+    undefined: str,
+    report: Report | None,
+) -> tuple[tuple[Any, Any], np.ndarray]:
+    """The numbers and parts that the runner gives, and which maps the metric is not defined for."""
     if not isinstance(asked, OfMap):
         raise InputTypeError(f"A metric is OfMap, OfMethod or OfMembers; {type(asked).__name__} is none of these.")
     if maps is None:
@@ -88,8 +108,7 @@ def measure(
     outcome = Outcome(explained, asked.outcome, question.traced.ending)
     judge = adapted(asked, maps, tuple(rows.image.shape[1:]))
     shared = {"key": key, "batch_size": batch_size, "data": data, "row_bytes": question.traced.row_bytes}
-    values, parts = run(judge, outcome, question.variables, rows, report=report, **shared)
-    return _answer(values, parts, gone, details)
+    return run(judge, outcome, question.variables, rows, report=report, **shared), gone
 
 
 def measured_by(
