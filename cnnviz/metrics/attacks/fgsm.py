@@ -18,7 +18,7 @@ class FGSM(Direct):
     norm: str = "linf"
     low: float = 0.0
     high: float = 1.0
-    epsilon: Any = per_row()
+    epsilon: Any = per_row(default=None)
 
     def __post_init__(self):
         check_norm(self.norm)

@@ -25,7 +25,7 @@ class PGD(Stepwise):
     stride: float = 2.5
     low: float = 0.0
     high: float = 1.0
-    epsilon: Any = per_row()
+    epsilon: Any = per_row(default=None)
 
     random = True
 
