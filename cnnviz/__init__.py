@@ -27,7 +27,7 @@ _FACE = {
 }
 _ROOMS = (
     "atomic attribution batching commands data errors fast figures graph interop kernels memory models networks "
-    "pictures probe propagation registry runs tracking training types"
+    "pictures probe propagation registry runs tracking training types units"
 ).split()
 
 __all__ = [*_FACE, *_ROOMS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
