@@ -30,9 +30,10 @@ class LayerStatistics:
     """What the c channels of a layer, its last axis, do over `images` images: over all their values, at every place.
 
     `deviation` is the standard deviation of the population. `counts` `[c, buckets]` say how many values are in each of
-    the buckets between `edges`, `edges[i] <= x < edges[i + 1]`. `histogram` `[c, bins]` is the same for edges that were asked for.
-    `class_means` `[classes, c]` are the means over the images of each class, NaN for a class without images;
-    `class_images` `[classes]` counts those. `covariance` is `[c, c]`, and `top` a `Top`. What was not asked for is None.
+    the buckets between `edges`, `edges[i] <= x < edges[i + 1]`. `histogram` `[c, bins]` is the same for edges that were
+    asked for. `class_means` `[classes, c]` are the means over the images of each class, NaN for a class without images;
+    `class_images` `[classes]` counts those. `covariance` is `[c, c]`, and `top` a `Top`. What was not asked for is
+    None.
     """
 
     images: int
