@@ -111,8 +111,8 @@ def test_each_unit_is_worth_what_a_loop_over_hand_zeroed_networks_says(name, lay
 
 def test_a_keras_file_in_chunks_of_any_size():
     net = networks.open(KERAS)
-    images = np.random.default_rng(0).integers(0, 256, (9, 28, 28, 1), np.uint8)
-    labels = np.arange(9) % 10
+    images = np.random.default_rng(0).integers(0, 256, (9, *net.image_shape), np.uint8)
+    labels = np.arange(9) % net.class_count
     ask = partial(units.ablation, net.model, net.variables, images, labels, net.layers[0].name, prepare=net.prepare)
     one, other = ask(batch_size=2), ask(batch_size=9)
     np.testing.assert_array_equal(one.right_without, other.right_without)
@@ -176,9 +176,9 @@ def test_pairs_and_curves_equal_networks_zeroed_by_hand():
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        ({"layer": "relu9"}, InputError, "no layer named 'relu9'; did you mean 'relu1'"),
-        ({"units": [4]}, InputError, "relu1 has no unit 4; its 4 units go from 0 to 3: 3 is nearest"),
-        ({"units": [0.5]}, InputTypeError, r"Units are numbers such as \[0, 3\]"),
+        ({"layer": "relu9"}, InputError, "no layer named 'relu9'; did you mean 'relu3'"),
+        ({"units": [4]}, InputError, "relu1 has no unit 4; its 4 units go from 0 to 3, nearest is 3"),
+        ({"units": []}, InputTypeError, r"Units are numbers such as \[0, 3\]"),
         ({"labels": np.full(N, 10)}, InputError, "10 classes apart, 0 to 9; a label was 10"),
         ({"labels": np.zeros(3, int)}, InputError, "class"),
         ({"to": "men"}, InputError, "no replacement named 'men'; did you mean 'mean'"),
@@ -200,3 +200,26 @@ def test_a_nan_is_named_by_layer_channel_and_image():
     bad["params"]["conv1"]["bias"] = bad["params"]["conv1"]["bias"].at[2].set(jnp.nan)
     with pytest.raises(InputError, match="layer relu1 has a value that is NaN or infinite in channel 2 for image 0"):
         units.ablation(model, bad, images, labels, "relu1")
+
+
+def test_a_unit_s_page_shows_what_it_is_worth_and_says_that_a_dead_one_is():
+    from test_figures_pages import make_dataset, make_run
+
+    from cnnviz.pictures.picture import Data, Skipped
+    from cnnviz.pictures.units import Units
+
+    net, data = make_run(CNN(width=4, hidden=9)), Data(lambda: make_dataset((28, 28, 1)))
+    params = jax.tree.map(jnp.array, net.variables)
+    params["params"]["conv1"]["bias"] = params["params"]["conv1"]["bias"].at[2].set(-100.0)
+    dead = networks.open(net.model, params, image_shape=(28, 28, 1), classes=net.classes)
+    (page,) = Units(layer="relu1", unit=2)([dead], data)
+    assert page.caption.startswith("This unit is dead")
+    assert dict(page.numbers)["class_accuracy_lost"].shape == (10,)
+    assert page.draw().axes
+    (alive,) = Units(layer="relu1", unit=1)([net], data)
+    assert "dead" not in alive.caption
+    assert alive.subject["unit"] == 1
+    with pytest.raises(InputError, match="relu1 has no unit 99; its 4 units go from 0 to 3, nearest is 3"):
+        Units(layer="relu1", unit=99)([net], data)
+    with pytest.raises(Skipped, match="name it by --unit"):
+        Units()([net], data)

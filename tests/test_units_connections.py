@@ -70,21 +70,21 @@ def test_a_unit_feeds_a_dense_layer_through_pooling_and_flattening(normed, image
 
 def test_edges_of_the_default_network_are_its_weights():
     model, pixels = CNN(width=3, hidden=5), np.random.default_rng(0).uniform(size=(5, 8, 8, 1)).astype(np.float32)
-    variables = model.init(KEY, pixels)
+    variables = model.init(KEY, jnp.asarray(pixels))
     found = units.connections(model, variables, pixels, "relu1", 1)
     kernels = {name: np.asarray(variables["params"][name]["kernel"]) for name in ("conv1", "conv2")}
     np.testing.assert_array_equal(found.feeding[0].kernels[0], kernels["conv1"][:, :, 0, 1])
     np.testing.assert_array_equal(found.fed[0].kernels, np.moveaxis(kernels["conv2"][:, :, 1], -1, 0))
     assert found.feeding[0].source == "image"
     assert [row["edge"] for row in found.table(2)] == ["feeds it", "fed by it", "fed by it"]
-    with pytest.raises(InputError, match="relu1 has no unit 3; its 3 units go from 0 to 2: 2 is nearest"):
+    with pytest.raises(InputError, match="relu1 has no unit 3; its 3 units go from 0 to 2, nearest is 2"):
         units.connections(model, variables, pixels, "relu1", 3)
 
 
 def test_a_probe_is_least_squares_with_a_ridge_on_scaled_features():
     model, rng = CNN(width=3, hidden=6), np.random.default_rng(0)
     pixels, labels = rng.uniform(size=(80, 8, 8, 1)).astype(np.float32), rng.integers(0, 3, 80)
-    variables = model.init(KEY, pixels)
+    variables = model.init(KEY, jnp.asarray(pixels))
     others, truth = rng.uniform(size=(40, 8, 8, 1)).astype(np.float32), rng.integers(0, 3, 40)
     (found,) = units.linear_probes(model, variables, pixels, labels, "relu3", held_out=(others, truth), ridge=0.1)
     x, z = (np.asarray(probe.activations(model, variables, each, "relu3")["relu3"], float) for each in (pixels, others))

@@ -69,7 +69,7 @@ class WithChannels:
     sets: Sets
     bytes: int = 0
 
-    def evaluate(self, arrays: Sequence[Array], wanted: Sequence[Value]) -> list[Array]:
+    def evaluate(self, arrays: Sequence[Any], wanted: Sequence[Value]) -> list[Array]:
         """The wanted values, `[sets ...]`, for these inputs of the graph."""
         inputs = self.replaced(self.graph.inputs, arrays)
         return [self.per_set(found) for found in self.graph.evaluate(inputs, wanted, apply=self.apply)]

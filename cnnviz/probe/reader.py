@@ -23,7 +23,7 @@ from cnnviz.probe.inputs import (
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Static, Trace, trace
 from cnnviz.probe.variables import as_variables
-from cnnviz.types import Activations, Array, LayerNames, PyTree, Variables, VariablesLike
+from cnnviz.types import Activations, LayerNames, PyTree, Variables, VariablesLike
 
 Call = Mapping[str, Any]
 NOTHING: Call = MappingProxyType({})
@@ -45,7 +45,7 @@ class Request(NamedTuple):
         named = zip(self.names, found, strict=True)
         return {name: jnp.moveaxis(value, traced.axis(name), 0) for name, value in named}
 
-    def traced(self, variables: Variables, inputs: Inputs) -> tuple[Trace, list[Array]]:
+    def traced(self, variables: Variables, inputs: Inputs) -> tuple[Trace, list[Any]]:
         """The model's graph for these images, and the arrays that it takes."""
         images = inputs.images if self.prepare.value is None else self.prepare.value(inputs.images)
         call = {**self.call.value, **inputs.rows}

@@ -50,7 +50,7 @@ def bytes_per_set(reader: Reader, images: PyTree, name: str) -> int:
 
 def _evaluation(
     request: Request, variables: Variables, inputs: Inputs, name: str, instead: Array, sets: Sets | None
-) -> tuple[WithChannels, Trace, list[Array]]:
+) -> tuple[WithChannels, Trace, list[Any]]:
     traced, arrays = request.traced(variables, inputs)
     value, axis = traced.value(name), _channel_axis(traced, name)
     count = value.shape[axis]

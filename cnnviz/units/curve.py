@@ -18,7 +18,7 @@ from cnnviz.probe.inputs import Prepare
 from cnnviz.probe.outputs import OutputName
 from cnnviz.types import Key, PyTree, VariablesLike
 from cnnviz.units.ablation import ZERO, ablation
-from cnnviz.units.layer import units_of
+from cnnviz.units.layer import Units, units_of
 from cnnviz.units.tally import tallied
 
 
@@ -85,10 +85,16 @@ def ablation_curve(
     order = np.asarray(ranked)
     if sorted(order.tolist()) != list(range(asked.count)):
         raise InputError(f"ranked has each of the {asked.count} units of {asked.layer} once; it was {ranked!r}.")
+    return _curve(asked, order, asked.replacement(to), key, draws, steps, report)
+
+
+def _curve(
+    asked: Units, order: np.ndarray, instead: np.ndarray, key: Key, draws: int, steps: int, report: Report | None
+) -> AblationCurve:
     random = [np.asarray(jax.random.permutation(each, asked.count)) for each in jax.random.split(key, draws)]
     removed = np.unique(np.linspace(0, asked.count, min(steps, asked.count) + 1).round().astype(int))
     masks = np.concatenate([_first(own, removed) for own in (order, order[::-1], *random)])
-    found = tallied(asked, masks, asked.replacement(to), report=report)
+    found = tallied(asked, masks, instead, report=report)
     count = found.images.sum()
     both = (values.sum(-1).reshape(-1, len(removed)) / count for values in (found.right, found.loss))
     return AblationCurve(asked.layer, int(count), removed, *both)

@@ -95,7 +95,7 @@ class Ways:
     """The ways between named values of a graph through weighted nodes, with the arrays that the graph takes."""
 
     traced: Trace
-    arrays: Sequence[Array]
+    arrays: Sequence[Any]
 
     @cached_property
     def flow(self) -> Flow:

@@ -4,6 +4,7 @@ Alain and Bengio, "Understanding intermediate layers using linear classifier pro
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -81,21 +82,44 @@ def linear_probes(
         raise InputError("A linear probe tells classes apart; the labels have only one.")
     named: Any = {"prepare": prepare, "call": call, "batch_size": batch_size}
     names = _names(model, variables, images, layers, prepare, call)
-    few = jax.tree.map(lambda leaf: leaf[:FIRST], images)
-    first = probe.activations(model, variables, few, list(names), **named)
-    scales = {name: _moments(_features(value, most)) for name, value in first.items()}
-    read, both = Probing(most, classes), (model, variables)
-    init = {name: _zero(len(mean), classes) for name, (mean, _) in scales.items()}
-    state, named["rows"] = {"scales": scales, "sums": init}, (labels.astype(np.int32),)
-    state = probe.fold(*both, images, list(names), state, read.add, **named, report=part(report, 0, 2))
-    weights = {name: _solve(*state["sums"][name], ridge) for name in scales}
-    state = {"scales": scales, "weights": weights, "right": dict.fromkeys(scales, jnp.int32(0))}
-    named["rows"] = (truth.astype(np.int32),)
-    state = probe.fold(*both, others, list(names), state, read.judge, **named, report=part(report, 1, 2))
-    shape = lambda name: tuple(first[name].shape[1:])
-    return [
-        LinearProbe(name, len(scales[name][0]), shape(name), int(state["right"][name]), len(truth)) for name in names
-    ]
+    fitting = Fitting(model, variables, names, most, ridge, classes, named)
+    return fitting.probes(images, labels, others, truth, report)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What is fitted: the layers of a network, and how."""
+
+    model: Any
+    variables: Any
+    names: tuple[str, ...]
+    most: int
+    ridge: float
+    classes: int
+    named: Mapping[str, Any]
+
+    def probes(
+        self, images: PyTree, labels: np.ndarray, others: PyTree, truth: np.ndarray, report: Report | None
+    ) -> list[LinearProbe]:
+        """The probes, fitted to the images and measured on the others."""
+        model, variables, names, most = self.model, self.variables, self.names, self.most
+        classes, ridge, named = self.classes, self.ridge, dict(self.named)
+        few = jax.tree.map(lambda leaf: leaf[:FIRST], images)
+        first = probe.activations(model, variables, few, list(names), **named)
+        scales = {name: _moments(_features(value, most)) for name, value in first.items()}
+        read, both = Probing(most, classes), (model, variables)
+        init = {name: _zero(len(mean), classes) for name, (mean, _) in scales.items()}
+        state, named["rows"] = {"scales": scales, "sums": init}, (labels.astype(np.int32),)
+        state = probe.fold(*both, images, list(names), state, read.add, **named, report=part(report, 0, 2))
+        weights = {name: _solve(*state["sums"][name], ridge) for name in scales}
+        state = {"scales": scales, "weights": weights, "right": dict.fromkeys(scales, jnp.int32(0))}
+        named["rows"] = (truth.astype(np.int32),)
+        state = probe.fold(*both, others, list(names), state, read.judge, **named, report=part(report, 1, 2))
+        shape = lambda name: tuple(first[name].shape[1:])
+        return [
+            LinearProbe(name, len(scales[name][0]), shape(name), int(state["right"][name]), len(truth))
+            for name in names
+        ]
 
 
 @dataclass(frozen=True)
