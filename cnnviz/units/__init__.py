@@ -1,30 +1,25 @@
-"""What each unit of a network responds to over a data set: folds, and the functions that read them.
+"""What each unit of a network responds to over a data set, and what the network loses without it.
 
-A unit is a channel of a layer, an index of its last axis. Names are loaded when they are first used.
+A unit is a channel of a layer. Every function is pure and takes a model, its variables, and images: in memory, uint8 if
+`prepare` says how they become floats.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from cnnviz.units.ablation import Ablation, ablation
+from cnnviz.units.connections import Connections, Edges, connections
+from cnnviz.units.curve import AblationCurve, ablation_curve
+from cnnviz.units.pairs import Pairs, pairs
+from cnnviz.units.probes import LinearProbe, linear_probes
 
-if TYPE_CHECKING:
-    from cnnviz.units.channels import statistics as statistics
-    from cnnviz.units.ranked import top_k as top_k
-    from cnnviz.units.summary import LayerStatistics as LayerStatistics
-    from cnnviz.units.summary import Top as Top
-
-_HOMES = {
-    "LayerStatistics": "summary",
-    "Top": "summary",
-    "statistics": "channels",
-    "top_k": "ranked",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"cnnviz.units.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__all__ = [
+    "Ablation",
+    "AblationCurve",
+    "Connections",
+    "Edges",
+    "LinearProbe",
+    "Pairs",
+    "ablation",
+    "ablation_curve",
+    "connections",
+    "linear_probes",
+    "pairs",
+]
