@@ -3,6 +3,8 @@
 This is `network_of` with an offset to the layer that is minus some of its channels, for many offsets at once.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 

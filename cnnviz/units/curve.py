@@ -17,9 +17,9 @@ from cnnviz.probe import NOTHING, Call, Reader
 from cnnviz.probe.inputs import Prepare
 from cnnviz.probe.outputs import OutputName
 from cnnviz.types import Key, PyTree, VariablesLike
-from cnnviz.units.ablation import ZERO, ablation
 from cnnviz.units.layer import Units, units_of
 from cnnviz.units.tally import tallied
+from cnnviz.units.without import ZERO, ablation
 
 
 @dataclass(frozen=True)

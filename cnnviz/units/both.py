@@ -13,9 +13,9 @@ from cnnviz.probe import NOTHING, Call, Reader
 from cnnviz.probe.inputs import Prepare
 from cnnviz.probe.outputs import OutputName
 from cnnviz.types import PyTree, VariablesLike
-from cnnviz.units.ablation import ZERO
 from cnnviz.units.layer import units_of
 from cnnviz.units.tally import tallied
+from cnnviz.units.without import ZERO
 
 
 @dataclass(frozen=True)
