@@ -1,6 +1,8 @@
 """Look inside a network: `python visualize.py` for the latest run, `python visualize.py RUN` for another."""
 
-from cnnviz.commands.visualize import main
+import sys
+
+from cnnviz.commands.main import run
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run("visualize", sys.argv[1:], "visualize.py"))

@@ -45,6 +45,7 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "predictions": ("predictions", {}, "confusion"),
     "predict": ("predict", {"image": str(Path(__file__).parent / "pictures" / "boot.png"), "invert": True}, "predict"),
     "evaluate": ("evaluate", {}, "evaluation"),
+    "compare": ("compare", {}, "performance"),
 }
 
 

@@ -17,7 +17,7 @@ from flax.traverse_util import flatten_dict
 import cnnviz
 from cnnviz import networks
 from cnnviz.attribution import METHODS
-from cnnviz.commands import console, train, visualize
+from cnnviz.commands import console, several, train, visualize
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.data import DATASETS
 from cnnviz.networks import build
@@ -92,7 +92,8 @@ def test_a_command_of_a_page_has_the_options_that_it_uses(page, line, tmp_path, 
         return
     kind = arguments.pop(0) if arguments and arguments[0] in PICTURES else None
     options = visualize.options_of(kind) if kind else visualize.Every
-    console.parse(options, gathered(arguments, options, every=kind == "predict"), program)
+    arguments = gathered(several.gathered(arguments, options), options, every=kind == "predict")
+    console.parse(options, arguments, program)
 
 
 def test_the_commands_for_your_own_network_run_as_they_stand(tmp_path, our_models, monkeypatch):

@@ -207,7 +207,7 @@ def test_orientation_is_that_of_exif(format):
         exif = Image.Exif()
         exif[0x0112] = orientation
         pixels, remarks = opened(image=Image.fromarray(upright), format=format, exif=exif)
-        assert remarks == ([] if orientation == 1 else ["Turned as EXIF says"])
+        assert remarks == ([] if orientation == 1 else ["turned upright as EXIF says"])
         assert pixels.shape == ((4, 6, 1) if orientation < 5 else (6, 4, 1))
         edge = {1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: "bottom", 8: "bottom"}[orientation]
         edges = {"left": pixels[:, 0], "right": pixels[:, -1], "top": pixels[0], "bottom": pixels[-1]}
@@ -219,15 +219,15 @@ def test_sixteen_bits_become_eight():
     for format in ("PNG", "TIFF"):
         pixels, remarks = opened(image=Image.fromarray(values), format=format)
         assert pixels[0, :, 0].tolist() == [0, 0, 1, 128, 255]
-        assert remarks == ["Reduced from 16 to 8 bits per channel"]
+        assert remarks == ["reduced to 8 bits per channel"]
 
 
 def test_cmyk_palettes_one_bit_and_gray_with_alpha():
     pixels, remarks = opened(image=Image.new("CMYK", (2, 2), (0, 255, 255, 0)), format="TIFF")
-    assert (pixels[0, 0].tolist(), remarks) == ([255, 0, 0], ["Converted from CMYK to RGB"])
+    assert (pixels[0, 0].tolist(), remarks) == ([255, 0, 0], ["converted from CMYK to RGB"])
     assert opened(image=Image.new("RGB", (2, 2), (9, 80, 200)).quantize(4))[0][0, 0].tolist() == [9, 80, 200]
     see_through = Image.new("RGB", (2, 2), (9, 80, 200)).quantize(4)
-    assert opened(image=see_through, transparency=0)[1] == ["Transparency laid on white"]
+    assert opened(image=see_through, transparency=0)[1] == ["transparency laid on white"]
     assert opened(image=Image.new("1", (2, 2), 1))[0].tolist() == [[[255]] * 2] * 2
     assert opened(image=Image.new("LA", (2, 2), (40, 0)))[0].tolist() == [[[255]] * 2] * 2
 
@@ -237,7 +237,7 @@ def test_of_an_animation_the_first_frame():
     for format in ("GIF", "PNG", "WEBP"):
         lossless = {"lossless": True} if format == "WEBP" else {}
         pixels, remarks = opened(image=frames[0], format=format, save_all=True, append_images=frames[1:], **lossless)
-        assert (int(pixels[0, 0, 0]), remarks) == (10, ["Only the first of several frames or pages read"])
+        assert (int(pixels[0, 0, 0]), remarks) == (10, ["only the first frame or page read"])
 
 
 def test_floating_point_values_have_no_range(toy):

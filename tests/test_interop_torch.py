@@ -208,3 +208,36 @@ def test_a_table_from_a_file(tmp_path):
         path.write_text(wrong)
         with pytest.raises(InputError, match="JSON object"):
             read_table(path)
+
+
+class Decoder(nn.Module):
+    transposed: bool = False  # in which layout Flax has the second kernel
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.ConvTranspose(3, (2, 3), strides=(2, 2), padding="VALID")(x))
+        return nn.ConvTranspose(3, (3, 2), (2, 1), padding="VALID", transpose_kernel=self.transposed)(x).reshape(1, -1)
+
+
+def conv_transpose(x, weight, bias, strides):
+    """PyTorch's ConvTranspose2d by its definition: each input adds its multiple of the kernel to the output."""
+    (_, height, width), (_, channels, *kernel) = x.shape, weight.shape
+    out = np.zeros((channels, (height - 1) * strides[0] + kernel[0], (width - 1) * strides[1] + kernel[1]))
+    for i, j in np.ndindex(height, width):
+        rows, columns = (slice(at * by, at * by + k) for at, by, k in zip((i, j), strides, kernel, strict=True))
+        out[:, rows, columns] += np.einsum("i,iokl->okl", x[:, i, j], weight)
+    return out + bias[:, None, None]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_kernels_of_transposed_convolutions(transposed):
+    draw = np.random.default_rng(0).normal
+    state = {"up1.weight": (5, 3, 2, 3), "up1.bias": (3,), "up2.weight": (3, 3, 3, 2), "up2.bias": (3,)}
+    state = {name: draw(size=shape).astype(np.float32) for name, shape in state.items()}
+    x = draw(size=(5, 4, 4)).astype(np.float32)
+    up1, up2 = ((state[f"{name}.weight"], state[f"{name}.bias"]) for name in ("up1", "up2"))
+    expected = conv_transpose(np.maximum(conv_transpose(x, *up1, (2, 2)), 0), *up2, (2, 1))
+    model = Decoder(transposed)
+    variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 4, 4, 5)))
+    found = model.apply(convert(state, model, variables, (4, 4, 5)), x.transpose(1, 2, 0)[None])
+    np.testing.assert_allclose(found[0], expected.transpose(1, 2, 0).ravel(), rtol=1e-4, atol=1e-4)

@@ -171,7 +171,7 @@ DAMAGED = {
     "a call of a tensor": (saved(tensor() + group() + b"R"), "calls something"),
     "a call without arguments": (saved(name("collections", "OrderedDict") + b"NR"), "calls something"),
     "torch.load": (saved(call(name("torch", "load"), text("x"))), "names torch.load"),
-    "a name with a line's end": (saved(text("a\nb") + text("c\x1b[2J") + b"\x93"), r"names a\?b.c\?\[2J"),
+    "a name with a line's end": (saved(text("a\nb") + text("c\x1b[2J") + b"\x93"), r"names a\\nb.c\\x1b\[2J"),
     "a name of numbers": (saved(whole(1) + whole(2) + b"\x93"), "names something that is not a text"),
     "attributes of a list": (saved(b"]}b"), "sets attributes of a list"),
     "entries of a tuple": (saved(b")(" + text("a") + b"Nu"), "sets entries of a tuple"),
@@ -371,3 +371,11 @@ def test_a_type_of_numbers_that_numpy_does_not_have(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header + b"ab")
     assert "F8_E4M3" in refused(path)
+
+
+def test_a_message_that_quotes_a_file_is_one_line(tmp_path):
+    """The library of safetensors quotes what stands for a dtype, whatever it is."""
+    header = b'{"a":{"dtype":"F\x1b[2J\\n","shape":[1],"data_offsets":[0,4]}}'.replace(b"\x1b", b"\\u001b")
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 4)
+    assert r"F\x1b[2J\n" in refused(path)

@@ -176,6 +176,18 @@ def test_threads_that_cannot_be_started_are_said(monkeypatch):
         faults.check_machine()
 
 
+@pytest.mark.parametrize("command", ["train.py", "visualize.py"])
+def test_no_thread_for_the_blas_is_said_before_numpy_starts_it(command):
+    """Its library interrupts the process, while NumPy is imported, if it cannot have a thread for each core."""
+    no_thread = "raise RuntimeError('no thread')"
+    code = f"import runpy, sys, threading; sys.argv = ['{command}']\ndef start(thread): {no_thread}\n"
+    code += f"threading.Thread.start = start\ntry: runpy.run_path('{command}', run_name='__main__')\n"
+    code += "except SystemExit as end: sys.exit(99 if 'numpy' in sys.modules else end.code)"
+    found = in_limits(code)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert found.stderr.startswith(f"{command}: Only 0 of {os.cpu_count()} threads can be started")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

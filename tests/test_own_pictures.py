@@ -12,6 +12,7 @@ from cnnviz import probe
 from cnnviz.commands import visualize
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.data import Dataset, Split
+from cnnviz.data.pictures import picture as in_a_folder
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.networks import Net
@@ -121,23 +122,29 @@ def test_transparency_is_laid_on_the_background_of_the_data(picture, options, ch
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (lambda: Image.fromarray(np.asarray(gradient().convert("L"), np.uint16) * 257), "16 bits to 8"),
-        (lambda: Image.fromarray(np.asarray(gradient().convert("L"), np.float32) / 255), "values from 0 to 1 to 8"),
+        (
+            lambda: Image.fromarray(np.asarray(gradient().convert("L"), np.uint16) * 257),
+            "reduced to 8 bits per channel (from 16 bits)",
+        ),
+        (
+            lambda: Image.fromarray(np.asarray(gradient().convert("L"), np.float32) / 255),
+            "reduced to 8 bits per channel (values from 0 to 1)",
+        ),
     ],
 )
 def test_more_than_eight_bits_are_scaled_and_not_cut(image, said, net, tmp_path):
     one, lines = shown(saved(image(), tmp_path / "deep.tif"), net)
     plain, _ = shown(saved(gradient().convert("L"), tmp_path / "plain.png"), net)
     np.testing.assert_allclose(one.pixels.astype(int), plain.pixels, atol=1)
-    assert said in lines[0]
+    assert f"reduced to 8 bits per channel ({said})" in lines[0]
 
 
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
         ("x.jpg", {"progressive": True}, "RGB to gray"),
-        ("cmyk.jpg", {}, "CMYK to gray"),
-        ("x.gif", {"save_all": True, "append_images": FRAMES}, "the first of 3 frames"),
+        ("cmyk.jpg", {}, "converted from CMYK to RGB, RGB to gray"),
+        ("x.gif", {"save_all": True, "append_images": FRAMES}, "only the first frame or page read (of 3)"),
         ("x.webp", {}, "RGB to gray"),
         ("x.bmp", {}, "160x120 pixels made smaller to 16x12"),
     ],
@@ -180,6 +187,45 @@ def test_a_picture_on_white_shown_to_a_network_trained_on_black_is_warned_of_and
     one, lines = shown(path, net, dataset(background=background), invert=True)
     assert (one.pixels == background).all()
     assert lines == ["x.png: inverted"]
+
+
+def sixteen(mode):
+    values = np.asarray(gradient().convert("L"), np.uint16) * 257
+    return Image.fromarray(values if mode == "I;16" else values.astype(np.int32))
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "picture", "options"),
+    [
+        ("x.png", see_through("RGB"), {}),
+        ("x.png", see_through("L"), {}),
+        ("x.png", palette(), {"transparency": 0}),
+        ("x.png", gradient().convert("P"), {}),
+        ("x.png", gradient().convert("1"), {}),
+        ("x.png", sixteen("I;16"), {}),
+        ("x.png", sixteen("I;16"), {"transparency": 65535}),
+        ("x.tif", sixteen("I;16"), {}),
+        ("x.jpg", gradient().convert("CMYK"), {}),
+        ("x.jpg", gradient(), {"exif": turned()}),
+        ("x.gif", gradient(), {"save_all": True, "append_images": FRAMES}),
+        ("x.tif", gradient().convert("YCbCr"), {}),
+    ],
+)
+def test_a_picture_is_shown_as_it_was_learned_from(name, picture, options, channels, tmp_path):
+    path = saved(picture, tmp_path / name, **options)
+    learned, remarks = in_a_folder(name, path)
+    shape = (*learned.shape[:2], channels)
+    one, lines = shown(path, network(shape), dataset(shape, 255))
+    as_gray = Image.fromarray(learned.squeeze()).convert("L" if channels == 1 else "RGB")
+    np.testing.assert_array_equal(one.pixels, np.asarray(as_gray).reshape(shape))
+    assert all(remark in " ".join(lines) for remark in remarks)
 
 
 def cut(path):

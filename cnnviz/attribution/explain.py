@@ -58,11 +58,12 @@ def attribute(
     draws for any `batch_size`, the number of rows (images times samples) that are in the network at once.
 
     A method's `baseline` is a number, an image `[... c]`, one per image `[n ... c]`, or an infill by name: "black",
-    "mean", "blur", "noise" (needs a `key`) or "data" (needs a `key` and `data`, images `[m ... c]`). `channels` reduces
-    a pixel's channels ("sum", "mean", "max_abs", "l2"); "keep" keeps them, for a CAM its layer's, whose sum is the map
-    before its ReLU. `upsampling` brings a layer's map to the image's size ("bilinear", "bilinear_corners", "bicubic",
-    "nearest"; None leaves it), and maps of several layers are fused (`present.fused`). With `details` the result is an
-    `Attribution`. `at` is a layer whose values are explained in place of the image's, by any method (`at_layer`).
+    "mean", "blur", "negative", "noise" (needs a `key`) or "data" (a `key` and `data`, images `[m ... c]`). `channels`
+    reduces a pixel's channels ("sum", "mean", "max_abs", "l2"); "keep" keeps them, for a CAM its layer's, whose sum is
+    the map before its ReLU. `upsampling` brings a layer's map to the image's size ("bilinear", "bilinear_corners",
+    "bicubic", "nearest"; None leaves it), and maps of several layers are fused (`present.fused`). With `details` the
+    result is an `Attribution`. `at` is a layer whose values are explained in place of the image's, by any method
+    (`at_layer`).
     """
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from cnnviz.attribution.inputs import Row, check_key, joined, split
-from cnnviz.attribution.shapes import Direct, Method, Sampled, Stepwise
+from cnnviz.attribution.shapes import Direct, Method, Stepwise, Summed
 from cnnviz.batching import (
     IMAGE_ROWS,
     SAMPLED_ROWS,
@@ -66,7 +66,7 @@ def run(
     if isinstance(method, Direct):
         options = {"key": key, "batch_size": batch_size, "data": data, "finish": finish, "row_bytes": row_bytes}
         return run_direct({"": method}, score_of, arguments, rows, report=report, **options)[""]
-    if not isinstance(method, Sampled | Stepwise):
+    if not isinstance(method, Summed | Stepwise):
         raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of these.")
     check_key(method, key)
     rows = _numbered(rows)
@@ -74,7 +74,7 @@ def run(
     rows = rows._replace(inputs={"": inputs})
     last = partial(_finish, score_of, finish, shared, arguments, key)
     size = batch_size_or_default(batch_size, SAMPLED_ROWS, row_bytes)
-    if isinstance(shared, Sampled):
+    if isinstance(shared, Summed):
         most = max(1, size // shared.cost)
         contribute = lambda rows, first, size: _contribute(score_of, size, shared, arguments, key, rows, first)
         return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
@@ -132,7 +132,7 @@ def _direct(
 
 @partial(compiled, static_argnums=(0, 1), large_sums=True)
 def _contribute(
-    score_of: ScoreOf, size: int, method: Sampled, arguments: PyTree, key: Key | None, rows: Row, first: Array
+    score_of: ScoreOf, size: int, method: Summed, arguments: PyTree, key: Key | None, rows: Row, first: Array
 ) -> PyTree:
     def one(row: Row) -> PyTree:
         its, score = _prepared(score_of, method, "", arguments, row)
@@ -150,7 +150,7 @@ def _finish(
     def one(row: Row, state: PyTree) -> PyTree:
         its, score = _prepared(score_of, method, "", arguments, row)
         of_samples = score, row.image, state, row.key(key)
-        error = its.standard_error(*of_samples) if _wants_error(finish) and isinstance(its, Sampled) else None
+        error = its.standard_error(*of_samples) if _wants_error(finish) and isinstance(its, Summed) else None
         raw = its.finish(*of_samples)
         return finish(its, score, row.image, raw) if error is None else finish(its, score, row.image, raw, error)
 

@@ -1,7 +1,7 @@
 """The options that a class declares, read from its source, so that help and refusals do not wait for JAX."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, make_dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -55,13 +55,14 @@ def texts_of(options: type) -> dict[str, str]:
     return texts
 
 
-def static(path: str, base: type) -> type:
+def static(path: str, base: type, declared: Mapping[str, Declared] | None = None) -> type:
     """A dataclass with the options of the class `module:Class` and of `base`, made without importing the module.
 
-    Its docstring is that of the class. Raises NotStatic if a type or a default value is more than a literal.
+    `declared` are the options if they are more than those of the class. The docstring is that of the class. Raises
+    NotStatic if a type or a default value is more than a literal.
     """
     module, name = path.split(":")
-    declared = fields_of(path)
+    declared = fields_of(path) if declared is None else declared
     made = [(one.name, _type_of(one.type), field(default=_value_of(one))) for one in declared.values()]
     definition = _definition(module, name)
     texts = {name: one.text for name, one in declared.items()}

@@ -33,7 +33,7 @@ def check_machine() -> None:
         raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {needed} by `ulimit -v`.")
     if (left := memory.free()) < MEMORY:
         raise OutOfMemory(f"{memory.in_words(left)} of memory is free; {memory.in_words(MEMORY)} is needed.")
-    _start_threads(THREADS)
+    start_threads(THREADS)
     if not HARMLESS.fullmatch(flags := os.environ.get("XLA_FLAGS", "")):
         _check_flags(flags)
 
@@ -73,8 +73,8 @@ def _out_of_memory(text: str, smaller: str) -> str:
     return f"Memory ran out ({asked or 'a request failed'}); make {smaller} smaller."
 
 
-def _start_threads(count: int) -> None:
-    """Starts so many threads, which end at once when all run. Raises OutOfMemory if the system refuses one."""
+def start_threads(count: int) -> None:
+    """Starts `count` threads, which end when all run; raises OutOfMemory if the system refuses one."""
     go, started = threading.Event(), []
     try:
         for _ in range(count):

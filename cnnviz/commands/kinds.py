@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from pkgutil import resolve_name
 
-from cnnviz.commands.declared import NotStatic, fields_of, first_line, static
+from cnnviz.commands.declared import Declared, NotStatic, fields_of, first_line, static
 from cnnviz.commands.option_names import is_value
 from cnnviz.errors import InputError, unknown
 from cnnviz.interop import READERS
-from cnnviz.pictures import PICTURES
+from cnnviz.pictures import GROUPS, PICTURES
 from cnnviz.registry import resolve
 
 KIND = "kind of picture"
@@ -20,11 +21,12 @@ def options_with(kind: str, base: type) -> type:
     if kind not in PICTURES:
         raise unknown(KIND, kind, PICTURES)
     try:
-        options = static(PICTURES[kind], base)
+        options = static(PICTURES[kind], base, declared_of(kind))
     except NotStatic:
-        own = resolve(PICTURES, kind, KIND)
+        own, *parts = [resolve(PICTURES, kind, KIND), *map(resolve_name, _parts(kind))]
         checked_later = {"__post_init__": lambda self: None}  # when the kind is made: tyro would wrap the message
-        options = dataclass(frozen=True)(type(own.__name__, (base, own), {"__doc__": own.__doc__, **checked_later}))
+        bases = (base, own, *parts)
+        options = dataclass(frozen=True)(type(own.__name__, bases, {"__doc__": own.__doc__, **checked_later}))
     options.EXAMPLE = example(kind)
     return options
 
@@ -32,12 +34,14 @@ def options_with(kind: str, base: type) -> type:
 def example(kind: str) -> str:
     """The arguments of a typical call, after the kind."""
     named = [f"--{option} {value}" for option, value in EXAMPLES.items() if option in option_names(kind)]
+    if "others" in option_names(kind):
+        return "runs/garments-cnn-1 runs/garments-resnet-1"
     return " ".join(["runs/garments-cnn-1", *(["photo.png"] if kind == "predict" else named[:2])])
 
 
 def flags_of(base: type) -> list[str]:
     """The names of all options without a value, of `base` and of every kind, as fields are named."""
-    kinds = [option for path in PICTURES.values() for option in fields_of(path).values()]
+    kinds = [option for kind in PICTURES for option in declared_of(kind).values()]
     return [one.name for one in fields(base) if one.default is False] + [one.name for one in kinds if one.is_flag]
 
 
@@ -59,7 +63,20 @@ def described() -> dict[str, str]:
 
 def option_names(kind: str) -> list[str]:
     """The names of the options of a kind, without dashes."""
-    return [name.replace("_", "-") for name in fields_of(PICTURES[kind])]
+    return [name.replace("_", "-") for name in declared_of(kind)]
+
+
+def declared_of(kind: str) -> dict[str, Declared]:
+    """The options of a kind by name, with those of its parts if it has some; the kind's own come first."""
+    found = fields_of(PICTURES[kind])
+    for path in _parts(kind):
+        found |= {name: option for name, option in fields_of(path).items() if name not in found}
+    return found
+
+
+def _parts(kind: str) -> list[str]:
+    """The paths of the parts of a kind, `module:Class`."""
+    return list(resolve_name(GROUPS[kind]).values()) if kind in GROUPS else []
 
 
 def separated(arguments: Sequence[str], flags: Collection[str]) -> tuple[str | None, list[str]]:

@@ -1,11 +1,13 @@
 """`cnnviz train ...` and `cnnviz visualize ...`: the same as `python train.py ...` and `python visualize.py ...`."""
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pkgutil import resolve_name
 
-from cnnviz.commands import output
+from cnnviz.commands import faults, output
+from cnnviz.errors import OutOfMemory
 from cnnviz.registry import resolve
 
 COMMANDS = {
@@ -24,9 +26,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command by its name and returns its exit code: 0, or 2 if the name is unknown."""
     first, *others = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
     if first in COMMANDS:
-        return resolve(COMMANDS, first, "command")(others, f"cnnviz {first}")
+        return run(first, others, f"cnnviz {first}")
     with output.guarded():
         return _answer(first)
+
+
+def run(name: str, arguments: Sequence[str], program: str) -> int:
+    """Imports a command, runs it under the name of this program, and returns its exit code.
+
+    The BLAS of NumPy starts one thread per core when it is imported, and interrupts the process if it cannot.
+    """
+    with output.guarded():
+        try:
+            faults.start_threads(os.cpu_count() or 1)
+        except OutOfMemory as error:
+            print(f"{program}: {error}", file=sys.stderr)
+            return 2
+    return resolve(COMMANDS, name, "command")(arguments, program)
 
 
 def _answer(first: str) -> int:

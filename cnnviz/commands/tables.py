@@ -4,10 +4,22 @@ import io
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?%?|nan|NaN|")
+
+
+def tables(pictures: Iterable[Any]) -> list[list[Mapping[str, object]]]:
+    """The records of the pictures as tables: those of pictures whose records have the same columns are one."""
+    found: list[list[Mapping[str, object]]] = []
+    for rows in (list(picture.table) for picture in pictures if picture.table):
+        if found and list(found[-1][0]) == list(rows[0]):
+            found[-1] += rows
+        else:
+            found.append(rows)
+    return found
 
 
 def show(rows: Sequence[Mapping[str, object]]) -> None:

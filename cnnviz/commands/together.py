@@ -21,6 +21,8 @@ def check_together(options: Any, kind: str | None) -> None:
 
 def _of_network(options: Any) -> Iterator[str]:
     run, weights, member = options.run, options.weights, options.member
+    if hasattr(options, "others"):
+        yield from _of_several(options)
     if weights is not None:
         if run is not None:
             yield f"--weights {weights} takes no run, and {run} was given; leave one of them out."
@@ -30,7 +32,8 @@ def _of_network(options: Any) -> Iterator[str]:
             yield f"--names {options.names} is for weights of PyTorch's, and --weights {weights} is not such a file."
         return
     where = run or "the latest run"
-    allowed = ("prepare",) if Path(where).suffix in READERS else ()  # which few files say
+    wheres = [where, *(getattr(options, "others", None) or "").split("\n")]
+    allowed = ("prepare",) if any(Path(one).suffix in READERS for one in wheres) else ()  # which few files say
     if given := [name for name in FOR_WEIGHTS if name not in allowed and getattr(options, name) is not None]:
         named = f"--{given[0].replace('_', '-')} {getattr(options, given[0])}"
         yield f"{named} is for --weights; {where} says this itself."
@@ -41,6 +44,13 @@ def _of_network(options: Any) -> Iterator[str]:
     _, at, seed = run.rpartition("@")
     if at and not Path(run).exists() and seed != str(member):
         yield f"{run} and --member {member} name two members; leave one of them out."
+
+
+def _of_several(options: Any) -> Iterator[str]:
+    if options.member is not None:
+        yield f"--member {options.member} is of one network; of several, name RUN@{options.member}."
+    if options.run is None and options.weights is None:
+        yield "compare takes two networks or more, and there is none; name them: compare runs/a runs/b."
 
 
 def _of_output(options: Any) -> Iterator[str]:

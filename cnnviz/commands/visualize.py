@@ -11,11 +11,11 @@ from typing import Annotated, Any, ClassVar
 import tyro
 
 from cnnviz.atomic import clear_unfinished
-from cnnviz.commands import console, faults, glyphs, kinds, terminal
-from cnnviz.commands.opened import Asked, opened
+from cnnviz.commands import console, faults, glyphs, kinds, several, terminal
+from cnnviz.commands.opened import Asked
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.shown import dataset_for
-from cnnviz.commands.tables import show
+from cnnviz.commands.tables import show, tables
 from cnnviz.commands.together import check_together
 from cnnviz.errors import InputError
 from cnnviz.pictures import ON_REQUEST, PICTURES
@@ -98,7 +98,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     kind, others = kinds.separated(arguments, FLAGS)
     options = Every if kind is None else options_of(kind)
     listed = {"Kinds of picture": kinds.described()} if kind is None else None
-    others = gathered(others, options, every=kind == "predict")
+    others = gathered(several.gathered(others, options), options, every=kind == "predict")
     asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
     check_together(asked, kind)
     faults.check_machine()
@@ -128,7 +128,6 @@ def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
 def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: terminal.Report) -> None:
     """Draws kinds of picture, each of which is written before the next is computed, so that an error keeps it."""
     from cnnviz.batching import part
-    from cnnviz.commands.origin import Origin
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import Data
 
@@ -136,19 +135,20 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     _ = page.drawn  # raises InputError before anything is computed
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
-    net = opened(options, made.values(), asked)
+    net, *others = several.networks_of(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
     report(0, 1, "reading the data set")
     data = Data(lambda: dataset_for(options, net, asked), print)
-    folder = options.out or _folder(net)
+    folder = options.out or (several.folder_of([net, *others]) if others else _folder(net))
     needed = len(made) == 1 or options.dataset is not None
     _check_images(made.values(), net, data)
-    origin = Origin(net, options.run, options.member, data, typed)
+    origin = several.origin_of(options, [net, *others], data, typed)
     clear_unfinished(folder)
     for place, (name, kind) in enumerate(made.items()):
-        pictures = _pictures(name, kind, net, data, part(report, place, len(made), name), needed)
-        show([row for picture in pictures for row in picture.table])
+        pictures = _pictures(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
+        for rows in tables(pictures):
+            show(rows)
         for picture in pictures:
             own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
             for path in files.write(picture, folder, options.format, options.data, **own):
@@ -177,17 +177,18 @@ def _folder(net: Any) -> Path:
 
 
 def _made(kind: type, options: Any) -> Any:
-    """The kind of picture with those of its options that `options` has."""
-    return kind(**{f.name: getattr(options, f.name) for f in fields(kind) if hasattr(options, f.name)})
+    """The kind of picture with those of its options that `options` has; one of parts with those of its parts."""
+    made = kind(**{f.name: getattr(options, f.name) for f in fields(kind) if hasattr(options, f.name)})
+    return made.with_options(vars(options)) if hasattr(made, "with_options") else made
 
 
-def _pictures(name: str, kind: Any, net: Any, data: Any, report: Any, needed: bool) -> list[Any]:
+def _pictures(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: bool) -> list[Any]:
     """The pictures of a kind; if there are none, prints why. Raises InputError if `needed` data is missing."""
     from cnnviz.data import Unavailable
     from cnnviz.pictures.picture import Skipped
 
     try:
-        return kind([net], data, report)
+        return kind(nets, data, report)
     except (Skipped, Unavailable) as reason:
         if needed and (isinstance(reason, Unavailable) or getattr(kind, "layer", None) is not None):
             raise InputError(str(reason)) from reason

@@ -1,10 +1,30 @@
-"""A decoded picture as 8-bit gray or RGB: what its file says about orientation, transparency and depth is obeyed."""
+"""One picture of a file in 8 bits per channel: what the file says about orientation, depth and transparency is obeyed.
 
-from collections.abc import Iterator
+Whatever reads a picture does so here, so that a network is shown a picture as it was shown it in training.
+Pillow recognizes a file by its first bytes, not by its name, and for some formats it starts programs (Ghostscript for
+PostScript). Only the formats listed here, which it decodes itself, are enabled.
+"""
+
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
+FORMATS = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
+    "AVIF": (".avif",),
+}
 ORIENTATION = 0x0112  # the EXIF tag
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -15,37 +35,58 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-OF_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
-GRAY = ("1", "L", "LA", "La", "I", *OF_SIXTEEN_BITS)
+GRAY = ("1", "L", "LA", "La")
 MULTIPAGE = ("GIF", "WEBP", "PNG", "TIFF", "AVIF")  # a JPEG of several parts has previews, not frames
+GROUNDS = {0: "black", 255: "white"}
 
 
-def converted(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """The picture in mode L or RGB, and what was done to it beyond decoding, as phrases.
+class Undecodable(Exception):
+    """A file is not a picture that can be read; the message says why, as a phrase."""
 
-    Raises ValueError if its values have no known range, as in floating-point TIFF files.
+
+class Remark(NamedTuple):
+    """What was done to a picture, as a phrase, and a detail that differs from one picture to the next."""
+
+    done: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.done} ({self.detail})" if self.detail else self.done
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture of mode L or RGB, or LA or RGBA if part of it is transparent, and what was done to it."""
+
+    image: Image.Image
+    remarks: tuple[Remark, ...]
+
+    def on(self, ground: int, why: str = "") -> "Opened":
+        """The picture in L or RGB, its transparent parts laid on this gray; `why` says where that is from."""
+        if not self.image.mode.endswith("A"):
+            return self
+        layer = self.image.convert("RGBA")
+        laid = Image.alpha_composite(Image.new("RGBA", layer.size, (ground, ground, ground, 255)), layer)
+        remark = Remark(f"transparency laid on {GROUNDS.get(ground, f'gray {ground}')}{why}")
+        return Opened(laid.convert(self.image.mode[:-1]), (*self.remarks, remark))
+
+
+def opened(file: Path | BytesIO, any_range: bool = False) -> Opened:
+    """The first frame of a file, upright, in 8 bits per channel.
+
+    Values of 16 bits are scaled by their full range. Values of no known range (32 bits, floating-point) are scaled by
+    the picture's own if `any_range`, else refused: pictures that are learned from together need one scale. Raises
+    Undecodable, or FileNotFoundError.
     """
-    remarks, is_gray = list(_remarks(image)), image.mode in GRAY
-    image.load()
-    turn = TURNS.get(orientation(image))  # loading turns a TIFF already
-    image = _in_eight_bits(image)
-    if image.has_transparency_data:
-        image, alpha = _on_white(image)
-        remarks += ["Transparency laid on white"] if alpha < 255 else []
-    image = image.convert("L" if is_gray else "RGB")
-    return (image if turn is None else image.transpose(turn)), remarks
-
-
-def _remarks(image: Image.Image) -> Iterator[str]:
-    if image.format in MULTIPAGE and getattr(image, "is_animated", False):
-        image.seek(0)
-        yield "Only the first of several frames or pages read"
-    if orientation(image) in TURNS:
-        yield "Turned as EXIF says"
-    if image.mode.startswith("I") or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
-        yield "Reduced from 16 to 8 bits per channel"
-    if image.mode == "CMYK":
-        yield "Converted from CMYK to RGB"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow's, about metadata and large pictures
+            with Image.open(file, formats=list(FORMATS)) as image:
+                return _converted(image, any_range)
+    except (Undecodable, FileNotFoundError):
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
+        raise Undecodable(_reason(error)) from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -56,18 +97,68 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode == "F" or image.mode == "I" and image.format not in ("PPM", "PNG"):  # whose I has 16 bits
-        raise ValueError(f"pixels of mode {image.mode}, whose range is not known")
-    if not image.mode.startswith("I"):
-        return image
-    values = np.asarray(image).astype(np.int64).clip(0, 0xFFFF)
-    return Image.fromarray(((values * 255 + 0x7FFF) // 0xFFFF).astype(np.uint8))
+def _reason(error: Exception) -> str:
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    text = " ".join(str(error).split())
+    return "of no known format" if text.startswith("cannot identify") else text[:120] or type(error).__name__
 
 
-def _on_white(image: Image.Image) -> tuple[Image.Image, int]:
-    """The picture on a white background, and the least alpha."""
-    image = image.convert("RGBA")  # also of premultiplied, palette and single-color transparency
-    page = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    lowest = np.asarray(image.getchannel("A")).min()
-    return Image.alpha_composite(page, image), int(lowest)
+def _converted(image: Image.Image, any_range: bool) -> Opened:
+    remarks = []
+    frames = getattr(image, "n_frames", 1) if image.format in MULTIPAGE else 1
+    if frames > 1:
+        image.seek(0)
+        remarks.append(Remark("only the first frame or page read", f"of {frames:,}"))
+    if orientation(image) in TURNS:
+        remarks.append(Remark("turned upright as EXIF says"))
+    is_deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+    image.load()
+    turn = TURNS.get(orientation(image))  # loading turns a TIFF already
+    plain, depth = _in_eight_bits(image, any_range)
+    if depth or is_deep:
+        remarks.append(Remark("reduced to 8 bits per channel", depth or "from 16 bits"))
+    plain = _without_palette(plain, remarks)
+    return Opened(plain if turn is None else plain.transpose(turn), tuple(remarks))
+
+
+def _in_eight_bits(image: Image.Image, any_range: bool) -> tuple[Image.Image, str]:
+    """The picture with eight bits per channel, and which values they stand for if it had more."""
+    if image.mode[0] not in "IF":
+        return image, ""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode.startswith("I;16") or image.mode == "I" and image.format in ("PPM", "PNG"):  # whose I has 16 bits
+        low, high, said = 0.0, 65535.0, "from 16 bits"
+    elif not any_range:
+        raise Undecodable(f"pixels of mode {image.mode}, whose range is not known")
+    else:
+        low, high, said = _range(values[np.isfinite(values)], image.mode)
+    scaled = np.nan_to_num((values - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
+    reduced = Image.fromarray(np.rint(255 * scaled.clip(0, 1)).astype(np.uint8))
+    key = image.info.get("transparency")
+    if isinstance(key, int):  # the gray value that is transparent
+        reduced.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+    return reduced, said
+
+
+def _range(values: Float[np.ndarray, " n"], mode: str) -> tuple[float, float, str]:
+    """The values that become 0 and 255, and how they are called."""
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if mode == "I" and 0 <= low and 255 < high < 65536:
+        return 0.0, 65535.0, "from 16 bits"
+    if 0 <= low and high <= (1 if mode == "F" else 255):
+        most = 1.0 if mode == "F" else 255.0
+        return 0.0, most, f"values from 0 to {most:g}"
+    return low, high if high > low else low + 1, f"values from {low:g} to {high:g}"
+
+
+def _without_palette(image: Image.Image, remarks: list[Remark]) -> Image.Image:
+    """The picture in L or RGB, with alpha only if some of it is transparent."""
+    base = "L" if image.mode in GRAY else "RGB"
+    if image.mode not in (*GRAY, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"):
+        remarks.append(Remark(f"converted from {image.mode} to RGB"))
+    if not image.has_transparency_data:
+        return image.convert(base)
+    layer = image.convert("RGBA")  # also of premultiplied, palette and single-color transparency
+    is_opaque = np.asarray(layer.getchannel("A")).min() == 255
+    return layer.convert(base if is_opaque else f"{base}A")

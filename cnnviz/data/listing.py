@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnviz.data import pictures
+from cnnviz.data.conversions import FORMATS
 from cnnviz.data.prepared import INFO
 
-SUFFIXES = {suffix for suffixes in pictures.FORMATS.values() for suffix in suffixes}
+SUFFIXES = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
 JUNK = {"thumbs.db", "desktop.ini", "icon\r"}
 PASSED = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
 STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # of pictures, for files without an ending
@@ -110,5 +110,5 @@ def _is_drawn(folder: Path) -> bool:
     try:
         with Image.open(drawn, formats=["PNG"]) as image:
             return re.search("matplotlib|cnnviz", str(image.info.get("Software")), re.IGNORECASE) is not None
-    except pictures.FAULTS:
+    except Exception:  # a damaged file is none of them; decoders raise whatever it leads them to
         return False

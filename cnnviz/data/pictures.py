@@ -1,10 +1,5 @@
-"""Encoded pictures as one uint8 array.
+"""Encoded pictures as one uint8 array."""
 
-Pillow recognizes a file by its first bytes, not by its name, and for some formats it starts programs (Ghostscript for
-PostScript). Only the formats listed here, which it decodes itself, are enabled.
-"""
-
-import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,21 +11,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from cnnviz.data.conversions import converted
-from cnnviz.data.notes import listed
+from cnnviz.data.conversions import Undecodable, opened
+from cnnviz.data.notes import counted, listed
 from cnnviz.errors import InputError
 
-FORMATS = {
-    "PNG": (".png", ".apng"),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
-    "AVIF": (".avif",),
-}
-FAULTS = (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, TypeError, struct.error)
+WHITE = 255
 LARGEST = 4096  # pixels: the longest side that pictures are resized to
 Pixels = UInt8[np.ndarray, "_ _ _"]
 
@@ -114,7 +99,7 @@ def decode(pictures: Iterable[tuple[str, Path | BytesIO]], reading: Reading | No
     if faults and not (skips and decoded):
         raise _unreadable(faults, hint if decoded else "")
     _check_sizes([*decoded.values()], "--resize 32 (or HEIGHTxWIDTH) makes them so" if reading else "")
-    notes = [f"{remark}: {count:,} picture{'s' * (count > 1)}." for remark, count in done.items()]
+    notes = [f"{remark[0].upper()}{remark[1:]}: {counted(count, 'picture')}." for remark, count in done.items()]
     if faults:
         notes.append(f"Unreadable and left out: {len(faults):,} ({listed([*faults])}).")
     return Decoded(_one_array([pixels for _, pixels in decoded.values()]), [*decoded], tuple(notes))
@@ -126,16 +111,12 @@ def picture(name: str, file: Path | BytesIO, size: tuple[int, int] | None = None
     Orientation, transparency and 16 bits per channel are taken care of. Raises InputError if it cannot be decoded.
     """
     try:
-        with Image.open(file, formats=list(FORMATS)) as image:
-            shown, remarks = converted(image)
-    except (*FAULTS, Image.DecompressionBombError) as error:
-        is_known = isinstance(error, Image.DecompressionBombError) or "range is not known" in str(error)
-        why = f" ({error})" if is_known else ""
-        raise InputError(f"{name} is not a readable image{why}; remove or replace it.") from error
-    if size is not None:
-        shown = ImageOps.fit(shown, (size[1], size[0]), Image.Resampling.BILINEAR)
+        found = opened(file).on(WHITE)
+    except (Undecodable, FileNotFoundError) as error:
+        raise InputError(f"{name} is not a readable image ({error}); remove or replace it.") from error
+    shown = found.image if size is None else ImageOps.fit(found.image, (size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.array(shown)
-    return (pixels if pixels.ndim == 3 else pixels[..., None]), remarks
+    return (pixels if pixels.ndim == 3 else pixels[..., None]), [remark.done for remark in found.remarks]
 
 
 def resized(images: UInt8[np.ndarray, "n h w c"], size: tuple[int, int] | None) -> UInt8[np.ndarray, "n _ _ c"]:

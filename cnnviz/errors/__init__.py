@@ -8,7 +8,17 @@ from cnnviz.errors.meant import meant
 
 
 class InputError(ValueError):
-    """An input that cannot be used; the commands print it without a traceback and exit with code 2."""
+    """An input that cannot be used; the commands print it without a traceback and exit with code 2.
+
+    Its message may quote any file or library: control characters are escaped as in a Python literal.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*(_escaped(part) if isinstance(part, str) else part for part in arguments))
+
+
+def _escaped(text: str) -> str:
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 class InputTypeError(InputError, TypeError):

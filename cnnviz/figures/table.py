@@ -28,8 +28,10 @@ LEAST, MOST = 0.7, 0.9  # inches: of a folded table, the first column at least a
 
 
 @default_style()
-def table(header: Row, rows: Sequence[Row], *, numeric: Sequence[int] = (), title: str = "") -> Figure:
-    """The rows under the header; `numeric` columns are flush right, and the last row is a total.
+def table(
+    header: Row, rows: Sequence[Row], *, numeric: Sequence[int] = (), title: str = "", total: bool = True
+) -> Figure:
+    """The rows under the header; `numeric` columns are flush right, and with `total` the last row is one.
 
     Where the page is too narrow, text is smaller, and headings and words take several lines.
     """
@@ -45,11 +47,11 @@ def table(header: Row, rows: Sequence[Row], *, numeric: Sequence[int] = (), titl
     ax = place(figure, MARGIN, 0.0, room(width + MARGIN) - MARGIN, height)
     ax.set(xlim=(0, room(width + MARGIN) - MARGIN), ylim=(height, 0))
     ax.set_axis_off()
-    top = 0.3 * look.row
+    top, bold = 0.3 * look.row, (0, len(rows)) if total else (0,)
     for i, cells in enumerate(every):
-        _draw_row(ax, top, cells, widths, numeric, look, bold=i in (0, len(rows)))
+        _draw_row(ax, top, cells, widths, numeric, look, bold=i in bold)
         top += look.row * lines[i]
-        if i in (0, len(rows) - 1):
+        if i in (0, len(rows) - 1 if total else 0):
             ax.hlines(top, 0, width - look.gap, color="0.3", linewidth=points(0.8))
     return figure
 

@@ -15,5 +15,8 @@ PICTURES = {
     "predictions": "cnnviz.pictures.predictions:Predictions",
     "predict": "cnnviz.pictures.predict:Predict",
     "evaluate": "cnnviz.pictures.evaluate:Evaluate",
+    "compare": "cnnviz.pictures.compare:Compare",
 }
-ON_REQUEST = ("predict", "evaluate")
+ON_REQUEST = ("predict", "evaluate", "compare")
+# kinds that consist of parts, whose options are those of the kind too: where the parts are listed
+GROUPS = {"compare": "cnnviz.pictures.compared:PARTS"}

@@ -9,7 +9,6 @@ from jaxtyping import Float32
 
 from cnnviz.errors import InputError
 from cnnviz.interop.keras import hdf5
-from cnnviz.interop.keras.fields import printable
 from cnnviz.interop.keras.files import weights_of_file
 from cnnviz.interop.keras.places import is_state, numbered
 from cnnviz.interop.weights.tree import Tree
@@ -36,7 +35,7 @@ def read(path: Path) -> Tree:
         layers = _by_name(found.weights) if found.by_name else _by_class(found.weights, ())
         return unflatten_dict({(kind, *place, name): array for kind, place, name, array in layers})
     except InputError as error:
-        raise InputError(f"{path} cannot be read as weights of Keras: {printable(str(error))}") from error
+        raise InputError(f"{path} cannot be read as weights of Keras: {error}") from error
 
 
 Leaf = tuple[str, tuple[str, ...], str, Array]  # the collection, the layer's place, the weight's name, its values

@@ -111,11 +111,6 @@ def shortly(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
-def printable(text: str) -> str:
-    """The text on one line, with what cannot be printed as Python writes it: a name from a file may have anything."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
 def is_whole(value: Any, least: int = 1) -> bool:
     """Whether it is an integer from `least` to LARGEST."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST

@@ -8,7 +8,6 @@ from cnnviz.errors import InputError
 from cnnviz.interop.keras.build import build
 from cnnviz.interop.keras.config import parse
 from cnnviz.interop.keras.expected import expected_of
-from cnnviz.interop.keras.fields import printable
 from cnnviz.interop.keras.files import Contents, contents, weights_of_file
 from cnnviz.interop.keras.places import Layers, places_by_class, places_by_name
 from cnnviz.interop.keras.weights import read_variables, with_constants
@@ -56,6 +55,6 @@ def _named(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"{path} cannot be read as {what}: {printable(str(error))}") from error
+        raise InputError(f"{path} cannot be read as {what}: {error}") from error
     except RecursionError as error:
         raise InputError(f"{path} cannot be read as {what}: its description is nested too deeply.") from error

@@ -15,11 +15,14 @@ LEAVES = {
 }
 
 
-def as_flax(array: np.ndarray, leaf: str, order: np.ndarray | None = None) -> np.ndarray:
+def as_flax(array: np.ndarray, leaf: str, order: np.ndarray | None = None, upsampling: bool = False) -> np.ndarray:
     """The array as Flax has it in the variable `leaf`, but for sides of 1 and the dtype.
 
-    A kernel `[out in ...]` becomes `[... in out]`. `order` is the place in PyTorch of each feature of flattened maps.
+    A kernel `[out in ...]` becomes `[... in out]`; one that is `upsampling`, which is `[in out ...]` in PyTorch, too,
+    and is reversed in space. `order` is the place in PyTorch of each feature of flattened maps.
     """
+    if leaf == "kernel" and upsampling:
+        return np.moveaxis(np.flip(array, tuple(range(2, array.ndim))), (0, 1), (-2, -1))
     if leaf != "kernel" or array.ndim < 2:
         return array if order is None or array.size != len(order) else array.reshape(-1)[order]
     if order is not None and array.size == len(array) * len(order):

@@ -41,7 +41,7 @@ def convert(
     arrays, faults = [], []
     for number, (path, like) in enumerate(shapes.items()):
         try:
-            arrays.append(_array(state, names.get(path), path, like, uses.order.get(number)))
+            arrays.append(_array(state, names.get(path), path, like, uses, number))
         except InputError as error:
             faults.append(str(error))
     used = set(names.values())
@@ -85,14 +85,17 @@ def _names(state: State, model: Any, shapes: Shapes, uses: Uses, table: Table | 
         check_table(table, shapes)
         return by_table(table, shapes)
     state = _without_counts(state)
-    return by_names(state, model, shapes) or by_order(state, shapes, uses.first)
+    return by_names(state, model, shapes) or by_order(state, shapes, uses)
 
 
-def _array(state: State, name: str | None, path: str, like: Any, order: np.ndarray | None) -> np.ndarray:
-    """The array for the variable at `path`; raises InputError with a clause that says why there is none."""
+def _array(state: State, name: str | None, path: str, like: Any, uses: Uses, number: int) -> np.ndarray:
+    """The array for the variable at `path`, the leaf of this number.
+
+    Raises InputError, with a clause that says why, if there is none.
+    """
     if name is None or name not in state:
         raise InputError(f"{path} {like.shape} has no array{f' {name}' if name else ''}")
-    array = as_flax(state[name], path.rpartition("/")[2], order)
+    array = as_flax(state[name], path.rpartition("/")[2], uses.order.get(number), number in uses.upsampling)
     try:
         return fitted(array, like.shape, like.dtype)
     except InputError as error:

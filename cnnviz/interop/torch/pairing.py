@@ -9,6 +9,7 @@ import numpy as np
 from cnnviz.errors import unknown
 from cnnviz.interop.torch.arrays import LEAVES, as_flax, leaf_for, without_ones
 from cnnviz.interop.torch.layouts import Table, layouts_of
+from cnnviz.interop.torch.uses import Uses
 
 State = Mapping[str, np.ndarray]
 Shapes = Mapping[str, Any]  # an array or its shape, by path: "params/conv1/kernel"
@@ -50,15 +51,17 @@ def by_names(state: State, model: Any, shapes: Shapes) -> Names | None:
     return alike if len(alike) == len(shapes) and set(alike.values()) <= set(state) else None
 
 
-def by_order(state: State, shapes: Shapes, first: Mapping[int, int]) -> Names:
-    """Modules with equal kinds and shapes of arrays, in the order of the state dict and of the variables' `first` use.
+def by_order(state: State, shapes: Shapes, uses: Uses) -> Names:
+    """Modules with equal kinds and shapes of arrays, in the order of the state dict and of the variables' first use.
 
     Where there are more of a kind in one than in the other, the last ones have no names.
     """
     ours, theirs = defaultdict(dict), defaultdict(dict)
-    for _, path in sorted(enumerate(shapes), key=lambda entry: first.get(entry[0], -1)):
+    for number, path in sorted(enumerate(shapes), key=lambda entry: uses.first.get(entry[0], -1)):
         module, _, leaf = path.partition("/")[2].rpartition("/")
-        ours[module][leaf, without_ones(shapes[path].shape)] = path
+        *sides, before, after = (1, 1, *shapes[path].shape)
+        shape = (*sides, after, before) if number in uses.upsampling else (*sides, before, after)
+        ours[module][leaf, without_ones(shape)] = path
     for name, array in state.items():
         leaf = leaf_for(name, array)
         theirs[name.rpartition(".")[0]][leaf, without_ones(as_flax(array, leaf).shape)] = name

@@ -183,6 +183,6 @@ OPCODES: dict[str, Callable[[Machine, Any], None]] = {
 
 
 def _shortly(value: object) -> str:
-    """The value as printable text for a message, truncated to 60 characters."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in str(value)[:60])
-    return text if len(str(value)) <= 60 else f"{text[:57]}..."
+    """The value as text for a message, truncated to 60 characters."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

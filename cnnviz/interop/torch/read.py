@@ -84,7 +84,8 @@ def _of_safetensors(data: bytes) -> dict[str, np.ndarray]:
     try:
         entries = safetensors.deserialize(data)
     except safetensors.SafetensorError as error:
-        raise InputError(f"it is not a safetensors file: {error}.") from error
+        reason = str(error).partition(", expected one of")[0].rstrip(".")
+        raise InputError(f"it is not a safetensors file: {reason}.") from error
     if not entries:
         raise InputError("it holds no arrays.")
     arrays = {}

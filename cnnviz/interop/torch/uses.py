@@ -22,11 +22,13 @@ class Uses:
     """By the variable's number among the leaves.
 
     `first` is the number of the node where it meets the images. `order` has, for those that are applied to flattened
-    maps, the place in PyTorch of each feature here.
+    maps, the place in PyTorch of each feature here. `upsampling` are kernels of transposed convolutions, which Flax
+    applies to the dilated input as they are; with `transpose_kernel=True` they are reversed first, as in PyTorch.
     """
 
     first: dict[int, int] = field(default_factory=dict)
     order: dict[int, np.ndarray] = field(default_factory=dict)
+    upsampling: set[int] = field(default_factory=set)
 
 
 def uses_of(function: Callable[[Any, Any], Any], variables: Any, image_shape: tuple[int, ...]) -> Uses:
@@ -35,19 +37,26 @@ def uses_of(function: Callable[[Any, Any], Any], variables: Any, image_shape: tu
     called = lambda *arrays: function(jax.tree.unflatten(structure, arrays[:-1]), arrays[-1])
     graph, _ = Graph.of(called, *leaves, jax.ShapeDtypeStruct((1, *image_shape), np.float32))
     origins = {value: {i} for i, value in enumerate(graph.inputs[:-1])}  # of what does not depend on the image
-    depends, flat, uses = {graph.inputs[-1]}, Flat(), Uses()
+    depends, flat, uses, reversed_ = {graph.inputs[-1]}, Flat(), Uses(), set()
     for number, node in enumerate(graph.nodes):
         met = set().union(*(origins.get(value, ()) for value in node.inputs))
         if not depends.intersection(node.inputs):
             origins.update(dict.fromkeys(node.outputs, met))
+            reversed_.update(node.outputs if node.name == "rev" or reversed_.intersection(node.inputs) else ())
             continue
         depends.update(node.outputs)
+        if _upsamples(node) and not reversed_.intersection(node.inputs):
+            uses.upsampling |= met
         order = _order(graph, node, flat)
         for leaf in met:
             uses.first.setdefault(leaf, number)
             if order is not None:
                 uses.order.setdefault(leaf, order)
     return uses
+
+
+def _upsamples(node: Node) -> bool:
+    return node.name == "conv_general_dilated" and max(node.params["lhs_dilation"], default=1) > 1
 
 
 def _order(graph: Graph, node: Node, flat: Flat) -> np.ndarray | None:

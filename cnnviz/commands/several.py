@@ -1,0 +1,130 @@
+"""Several networks on the command line: `compare runs/a runs/b runs/c@3` shows them together."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from cnnviz.commands.opened import Asked, opened
+from cnnviz.commands.option_names import is_value
+from cnnviz.commands.origin import Origin
+from cnnviz.commands.own_model import is_for
+from cnnviz.errors import InputError
+from cnnviz.interop import READERS
+
+MOST_NAMES = 3  # that a folder's name lists
+
+
+def gathered(arguments: Sequence[str], options: type) -> list[str]:
+    """The arguments with all networks after the first as one value of `--others`, one a line.
+
+    With `--weights`, which name the first network, all are others. The arguments of options for one network stay as
+    they are.
+    """
+    if not any(field.name == "others" for field in fields(options)):
+        return list(arguments)
+    flags = [field.name for field in fields(options) if field.type in (bool, bool | None)]
+    is_network = lambda place: arguments[place][:1] != "-" and not is_value(arguments, place, flags)
+    places = [place for place in range(len(arguments)) if is_network(place)]
+    has_weights = any(argument.partition("=")[0] == "--weights" for argument in arguments)
+    others = places if has_weights else places[1:]
+    if not others:
+        return list(arguments)
+    kept = [argument for place, argument in enumerate(arguments) if place not in others]
+    return [*kept, "--others", "\n".join(arguments[place] for place in others)]
+
+
+def networks_of(options: Any, kinds: Iterable[Any], asked: Asked) -> list[Any]:
+    """The network that the options name, followed by those in `--others`.
+
+    Raises InputError as `opened` does, and for one network alone unless it has several members.
+    """
+    kinds = list(kinds)
+    if not hasattr(options, "others"):
+        return [opened(options, kinds, asked)]
+    wheres = places(options.others)
+    each = [options if options.run is None else _for(options, options.run), *(_for(options, it) for it in wheres)]
+    if options.model is not None and options.weights is None and all(one.model is None for one in each):
+        each[0] = options  # `opened` says which model its run has
+    nets = [opened(one, kinds, asked) for one in each]
+    if len(nets) == 1 and len(nets[0].members) == 1:
+        raise InputError(
+            f"A comparison takes two networks or more, or a run of several seeds; only {nets[0].name} was given."
+        )
+    return nets
+
+
+def places(others: str | None) -> list[str]:
+    """The places in the value of `--others`: one a line, or with commas between them."""
+    if not others:
+        return []
+    if "\n" in others or Path(others).exists():
+        return others.split("\n")
+    return [part.strip() for part in others.split(",")]
+
+
+def _for(options: Any, where: str) -> Any:
+    """The options that are for this network: those of the first one's weights are not."""
+    own = dict.fromkeys(("weights", "names", "model_options", "image_shape", "classes"))
+    is_file = Path(where).suffix in READERS
+    prepare = options.prepare if is_file else None
+    model = None if is_file else _model_for(options.model, where)
+    return replace(options, run=where, model=model, prepare=prepare, **own)
+
+
+def _model_for(model: str | None, where: str) -> str | None:
+    """What was typed as `--model`, for a run of a class of that name."""
+    from cnnviz.networks import Where
+
+    try:
+        config = json.loads((Where.read(where).path / "config.json").read_bytes())
+        source = config.get("model_source")
+    except (OSError, ValueError, AttributeError):
+        return None  # which `opened` explains
+    known = _Known(config.get("model", ""), source is not None)
+    return model if model is not None and is_for(known, model) and known.is_own else None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """As much of a config as `is_for` asks for."""
+
+    model: str
+    is_own: bool
+
+    def __getitem__(self, name: str) -> str:
+        return getattr(self, name)
+
+
+def folder_of(nets: Sequence[Any]) -> Path:
+    """The default folder of the pictures of several networks: figures/A_vs_B."""
+    names = ["".join(c if c.isalnum() or c in "-.@+" else "-" for c in net.name) for net in nets]
+    more = len(names) - MOST_NAMES
+    return Path("figures") / ("_vs_".join(names[:MOST_NAMES]) + (f"+{more}" if more > 0 else ""))
+
+
+def origin_of(options: Any, nets: Sequence[Any], data: Any, typed: Sequence[str]) -> Any:
+    """Where the pictures of these networks come from, the first of which the options name."""
+    first = Origin(nets[0], options.run, options.member, data, typed)
+    wheres = places(getattr(options, "others", None))
+    others = [Origin(net, where, None, data, typed) for net, where in zip(nets[1:], wheres, strict=True)]
+    return Origins([first, *others]) if others else first
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where the pictures of several networks come from, each with its own origin."""
+
+    each: Sequence[Origin]
+
+    def about(self) -> dict[str, Any]:
+        """The run, step, seeds and data of each network, what was shown, and the command."""
+        found = [one.about() for one in self.each]
+        common = {name: found[0][name] for name in ("shown", "command") if name in found[0]}
+        own = [{name: value for name, value in one.items() if name not in common} for one in found]
+        return {"networks": own, **common}
+
+    def variant(self, picture: Any) -> str:
+        """What a file name says of data other than the first network's own; the folder's name says the networks."""
+        return replace(self.each[0], where=None, member=None).variant(picture)

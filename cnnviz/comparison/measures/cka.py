@@ -1,0 +1,105 @@
+"""Linear centered kernel alignment, with the biased and the unbiased estimator of HSIC."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cnnviz.comparison.measures.hsic import Kernel, inner, u_centered
+from cnnviz.comparison.measures.measure import Features, Measure, centered
+
+
+class Linear:
+    """Centered features; their kernel matrix is made only where that is cheaper than the features' products."""
+
+    def __init__(self, x: Features):
+        self.x = x
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """The inner products of images, `[n, n]`."""
+        return self.x @ self.x.T
+
+    @cached_property
+    def u_kernel(self) -> Kernel:
+        """The same, U-centered."""
+        return u_centered(self.kernel)
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """Each image's squared norm, the diagonal of the kernel matrix."""
+        return np.einsum("ip,ip->i", self.x, self.x, dtype=np.float64)
+
+    @cached_property
+    def norm(self) -> float:
+        """The norm of the centered kernel matrix."""
+        return float(np.sqrt(product(self, self)))
+
+    @cached_property
+    def debiased_norm(self) -> float:
+        """The norm of the U-centered kernel matrix."""
+        return float(np.sqrt(debiased_product(self, self)))
+
+
+def product(a: Linear, b: Linear) -> float:
+    """The inner product of two centered kernel matrices, which is the squared norm of XᵀY."""
+    return inner(a.kernel, b.kernel) if _is_wide(a, b) else squared_norm(a.x.T @ b.x)
+
+
+def debiased_product(a: Linear, b: Linear) -> float:
+    """The inner product of two U-centered kernel matrices.
+
+    Of centered features it is ‖XᵀY‖² - n/(n-2) Σ|xᵢ|²|yᵢ|² + Σ|xᵢ|² Σ|yᵢ|² / ((n-1)(n-2)), without those matrices.
+    """
+    if _is_wide(a, b):
+        return inner(a.u_kernel, b.u_kernel)
+    n, sx, sy = len(a.x), a.squares, b.squares
+    return squared_norm(a.x.T @ b.x) - n / (n - 2) * float(sx @ sy) + sx.sum() * sy.sum() / ((n - 1) * (n - 2))
+
+
+def squared_norm(values: np.ndarray) -> float:
+    """The sum of squares, added up in float64."""
+    return inner(values, values)
+
+
+@dataclass(frozen=True)
+class LinearCKA(Measure):
+    """Linear CKA, the biased estimator: ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) of centered features, from 0 to 1.
+
+    Invariant to orthogonal maps, translation and one scale for all features, not to other linear maps. With more
+    features than images it is large for unrelated representations: compare it with shuffled images, or take
+    `debiased_cka`. Kornblith et al., "Similarity of neural network representations revisited", arXiv:1905.00414, Eq. 5.
+    """
+
+    def prepare(self, x: Features) -> Linear:
+        """The centered features."""
+        return Linear(centered(x))
+
+    def compare(self, a: Linear, b: Linear) -> float:
+        """CKA of two layers."""
+        return 1.0 if a is b else product(a, b) / (a.norm * b.norm)
+
+    def shuffled(self, prepared: Linear, order: np.ndarray) -> Any:
+        """The same features with their images in another order."""
+        return Linear(prepared.x[order])
+
+
+@dataclass(frozen=True)
+class DebiasedCKA(LinearCKA):
+    """Linear CKA from the unbiased estimator of HSIC; negative values, which chance can give, are reported as they are.
+
+    Its numerator and the squares of its denominator are unbiased, so it can be averaged over minibatches. Invariant to
+    orthogonal maps, translation and one scale. Song et al., 2012, Eq. 5; Nguyen et al., "Do wide and deep networks
+    learn the same things?", arXiv:2010.15327, Eq. 3.
+    """
+
+    def compare(self, a: Linear, b: Linear) -> float:
+        """Debiased CKA of two layers."""
+        return 1.0 if a is b else debiased_product(a, b) / (a.debiased_norm * b.debiased_norm)
+
+
+def _is_wide(a: Linear, b: Linear) -> bool:
+    """Whether kernel matrices cost less than products of features; they are made once for each layer."""
+    n, p, q = len(a.x), a.x.shape[1], b.x.shape[1]
+    return n * (p + q) < p * q

@@ -1,0 +1,10 @@
+"""PARTS: what `compare` draws, each a frozen dataclass whose fields are its options.
+
+A part is called with all networks, data and a report, like a kind of picture; a network may have several members, and
+the part decides what it makes of them. It raises Skipped, with a sentence, where it does not apply.
+"""
+
+PARTS = {
+    "settings": "cnnviz.pictures.compared.settings:Settings",
+    "performance": "cnnviz.pictures.compared.performance:Performance",
+}

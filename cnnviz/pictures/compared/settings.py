@@ -1,0 +1,60 @@
+"""What differs in how networks were made: the fields of their configs that are not the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cnnviz.batching import Report
+from cnnviz.figures.style import shortened
+from cnnviz.figures.table import table
+from cnnviz.kernels import parameter_count
+from cnnviz.networks import Net
+from cnnviz.pictures.picture import Data, Kind, Picture, size
+
+LONGEST = 40  # characters of a value
+LEFT_OUT = ("format", "keep", "track", "data.dir", "data.title", "data.classes", "recipe.seed", "seeds")
+
+
+@dataclass(frozen=True)
+class Settings(Kind):
+    """What differs in the configs of the networks, in a table."""
+
+    def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
+        """One table with one row per network and one column per setting that is not the same everywhere."""
+        found = {net.name: settings(net) for net in networks}
+        names = list(dict.fromkeys(name for own in found.values() for name in own))
+        differing = [name for name in names if len({own.get(name, "–") for own in found.values()}) > 1]
+        same = len(names) - len(differing)
+        header = ("setting", *found)
+        rows = [(name, *(own.get(name, "–") for own in found.values())) for name in differing or names]
+        title = f"{_list([net.title for net in networks])}: what differs"
+        caption = f"{same} other settings are the same." if differing else "All settings are the same."
+        records = [dict(zip(header, row, strict=True)) for row in rows]
+        words = [tuple(shortened(cell, LONGEST) for cell in row) for row in rows]
+        draw = partial(table, header, words, title=title, total=False)
+        return [Picture("settings", title, caption, records, draw, {"networks": list(found)}, table=records)]
+
+
+def settings(net: Net) -> dict[str, str]:
+    """What is known of how a network was made, as texts: of a run its config, of others what can be seen."""
+    found = {"model": type(net.model).__name__, "parameters": f"{parameter_count(net.variables):,}"}
+    found |= {"images": size(net.image_shape), "classes": f"{net.class_count}"}
+    config: Mapping[str, Any] = getattr(net, "config", {})
+    for name, value in _flat(config):
+        if name not in LEFT_OUT and name.partition(".")[0] not in LEFT_OUT:
+            found[name.removeprefix("recipe.")] = str(value)
+    found["seed" if len(net.seeds) < 2 else "seeds"] = ", ".join(map(str, net.seeds)) or "–"
+    return found
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
