@@ -62,8 +62,7 @@ def attribute(
     reduces a pixel's channels ("sum", "mean", "max_abs", "l2"); "keep" keeps them, for a CAM its layer's, whose sum is
     the map before its ReLU. `upsampling` brings a layer's map to the image's size ("bilinear", "bilinear_corners",
     "bicubic", "nearest"; None leaves it), and maps of several layers are fused (`present.fused`). With `details` the
-    result is an `Attribution`. `at` is a layer whose values are explained in place of the image's, by any method
-    (`at_layer`).
+    result is an `Attribution`. `at` is a layer whose values are explained in place of the image's (`at_layer`).
     """
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}
