@@ -153,7 +153,7 @@ def _strips(found: Found) -> Iterator[Strip]:
         (one, True) for one in found.connections.fed
     ]:
         order = edges.by_flow[:EDGES]
-        kernels = [np.atleast_2d(_flat(edges.kernels[i])) for i in order]
+        kernels = [np.atleast_2d(_flat(np.asarray(edges.kernels[i]))) for i in order]
         scale = symmetric(scale_of(*kernels).high)
         other = edges.target if fed else edges.source
         title = f"units of {other} that it feeds" if fed else f"units of {other} that feed it"

@@ -27,7 +27,7 @@ class HSIC(Masked):
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
         """Which segments are kept."""
-        return jax.random.bernoulli(jax.random.fold_in(key, i), shape=(self.segments,))
+        return jax.random.bernoulli(jax.random.fold_in(key, i), jnp.float32(0.5), (self.segments,))
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         return self.worth(score, image, sample) - value(score, image)

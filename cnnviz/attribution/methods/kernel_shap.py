@@ -54,7 +54,7 @@ class KernelSHAP(Masked):
         k = self.segments
         key, order = jax.random.split(jax.random.fold_in(key, i // 2 if self.antithetic else i))
         sizes = np.arange(1, k)
-        size = jax.random.choice(key, jnp.asarray(sizes), p=jnp.asarray(_shares(k), image.dtype))
+        size = jax.random.choice(key, jnp.asarray(sizes), p=jnp.asarray(_shares(k), jnp.float32))
         kept = jax.random.permutation(order, k) < size
         return jnp.where(self.antithetic & (i % 2 == 1), ~kept, kept)
 

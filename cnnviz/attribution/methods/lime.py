@@ -39,7 +39,7 @@ class LIME(Masked):
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
         """Which segments are kept."""
-        return jax.random.bernoulli(jax.random.fold_in(key, i), shape=(self.segments,)) | (i == 0)
+        return jax.random.bernoulli(jax.random.fold_in(key, i), jnp.float32(0.5), (self.segments,)) | (i == 0)
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         return self.worth(score, image, sample)

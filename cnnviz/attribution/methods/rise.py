@@ -43,10 +43,10 @@ class RISE(Sampled):
         bits, shifts = jax.random.split(jax.random.fold_in(key, i))
         sides = image.shape[:-1] or image.shape
         cells = tuple(min(self.cells, n) if len(image.shape) > 1 else n for n in sides)
-        mask = jax.random.bernoulli(bits, self.visible, cells).astype(image.dtype)
+        mask = jax.random.bernoulli(bits, jnp.float32(self.visible), cells).astype(image.dtype)
         if len(image.shape) == 1:
             return mask
-        shift = iter(jax.random.uniform(shifts, (sum(n > 1 for n in sides),), image.dtype))
+        shift = iter(jax.random.uniform(shifts, (sum(n > 1 for n in sides),), jnp.float32).astype(image.dtype))
         for axis, (n, count) in enumerate(zip(sides, cells, strict=True)):
             at = _upsampling(n, count, next(shift) if n > 1 else jnp.zeros((), image.dtype))
             mask = jnp.moveaxis(jnp.tensordot(at, mask, (1, axis)), 0, axis)

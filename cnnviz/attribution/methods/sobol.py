@@ -41,7 +41,7 @@ class Sobol(Masked):
         return self.segments + 2
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
-        return jax.random.uniform(jax.random.fold_in(key, i), (2, self.segments), image.dtype)
+        return jax.random.uniform(jax.random.fold_in(key, i), (2, self.segments), jnp.float32).astype(image.dtype)
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         a, b = sample
