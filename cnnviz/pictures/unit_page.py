@@ -137,7 +137,7 @@ def _panels(found: Found, shown: Sample) -> Iterator[Panel]:
     order = [i for i in np.argsort(-np.nan_to_num(np.abs(r)), kind="stable") if i != unit and np.isfinite(r[i])]
     if order:
         near = order[:NEAREST]
-        yield Bars("correlation with other units", [f"unit {i}" for i in near], r[near])
+        yield Bars("most correlated units", [f"unit {i}" for i in near], r[near])
 
 
 def _strips(found: Found) -> Iterator[Strip]:
