@@ -293,7 +293,7 @@ def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
 def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     data = Data(lambda: make_dataset((32, 32, 3)))
     found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture")()([resnet], data)]
-    assert len([picture.draw() for picture in found]) == 20
+    assert len([picture.draw() for picture in found]) == 22
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2_test0.png"
 

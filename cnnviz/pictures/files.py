@@ -17,6 +17,7 @@ from cnnviz.figures.files import FORMATS
 from cnnviz.pictures.latex import caption_file
 from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import SCREEN, Numbers, Picture
+from cnnviz.pictures.written import write_tables
 
 USUAL = re.compile(r"[\w@+.]+(/[\w@+.]+)*")  # a layer's name, whose file name is that of no other layer
 MOST_METHODS = 3  # that a file's name lists
@@ -29,14 +30,16 @@ def write(
     format: str = "png",
     data: bool = False,
     *,
+    tables: bool = False,
     page: Page = SCREEN,
     variant: str = "",
     about: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Writes the picture, for a paper its caption as .tex, and with `data` its numbers; returns the paths.
 
-    Numbers are .npz, .csv or .json. File names say what the picture shows; `variant` is added to them, and `about` to
-    the picture's metadata. Raises InputError if the format is unknown or the folder cannot be created.
+    Numbers are .npz, .csv or .json; with `tables` the picture's table is written as CSV, Markdown and LaTeX. File names
+    say what the picture shows; `variant` is added to them, and `about` to the picture's metadata. Raises InputError if
+    the format is unknown or the folder cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
@@ -58,7 +61,7 @@ def write(
         written.append(folder / f"{name}.{kind}")
         with atomic_write(written[-1]) as path:
             WRITERS[kind](path, picture.numbers)
-    return written
+    return written + (write_tables(picture.table, folder, name, picture.title) if tables else [])
 
 
 def shown(name: str, subject: Mapping[str, Any]) -> str:
