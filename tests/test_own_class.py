@@ -110,7 +110,7 @@ class Net(nn.Module):
 def test_collections_of_a_models_own_are_carried_from_step_to_step(recipe, here, data):
     Path("net.py").write_text(COLLECTIONS)
     assert trained(data, "--name", "own", "--epochs", "2", "--recipe", recipe) == 0
-    (state,), _ = runs.load_states("runs/own")
+    (state,), _ = runs.load_states(Path("runs/own"))
     assert state.latest["counts"]["calls"] == state.variables["counts"]["calls"] == state.step > 0
     assert runs.load_run("runs/own").untrained["counts"]["calls"] == 0
     assert (state.latest["centers"]["mean"] > 0.1).all()

@@ -56,7 +56,8 @@ def attribute(
     draws for any `batch_size`, the number of rows (images times samples) that are in the network at once.
 
     A method's `baseline` is a number, an image `[... c]`, one per image `[n ... c]`, or an infill by name: "black",
-    "mean", "blur", "noise" (needs a `key`) or "data" (needs a `key` and `data`, images `[m ... c]` of a data set).
+    "mean", "blur", "negative", "noise" (needs a `key`) or "data" (needs a `key` and `data`, images `[m ... c]` of
+    a data set).
     `channels` reduces a pixel's channels to one value ("sum", "mean", "max_abs", "l2"; "keep" keeps them); each method
     has a default. `upsampling` brings a layer's map to the image's size ("bilinear", "bilinear_corners", "bicubic",
     "nearest"; None leaves it), and maps of several layers are fused (`present.fused`). With `details` the result is an

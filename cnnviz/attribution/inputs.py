@@ -78,6 +78,8 @@ def split(method: Method, rows: Row, key: Key | None, data: Any) -> tuple[Any, d
             shared[field.name], inputs[field.name] = split(value, rows, key, data)
         elif "per_image" in field.metadata:
             shared[field.name], inputs[field.name] = None, _per_image(field.name, value, rows, key, data)
+        elif "per_row" in field.metadata:
+            shared[field.name], inputs[field.name] = None, value
         elif "image_set" in field.metadata:
             images, differs = _image_set(field.name, value, rows, key, data)
             shared[field.name] = None if differs else images
@@ -87,10 +89,13 @@ def split(method: Method, rows: Row, key: Key | None, data: Any) -> tuple[Any, d
 
 def joined(method: Any, inputs: Mapping[str, Any], image_shape: tuple[int, ...]) -> Any:
     """The method with one row of what `split` took out of it; a baseline has the image's shape."""
+    as_they_are = {field.name for field in fields(method) if "per_row" in field.metadata}
 
     def field(name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
             return joined(getattr(method, name), value, image_shape)
+        if name in as_they_are:
+            return value
         return value if value.ndim > len(image_shape) else jnp.broadcast_to(value, image_shape)
 
     return replace(method, **{name: field(name, value) for name, value in inputs.items()})

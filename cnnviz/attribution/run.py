@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from cnnviz.attribution.inputs import Row, check_key, joined, split
-from cnnviz.attribution.shapes import Direct, Method, Sampled, Stepwise
+from cnnviz.attribution.shapes import Direct, Method, Stepwise, Summed
 from cnnviz.batching import (
     IMAGE_ROWS,
     SAMPLED_ROWS,
@@ -61,7 +61,7 @@ def run(
     if isinstance(method, Direct):
         options = {"key": key, "batch_size": batch_size, "data": data, "finish": finish, "row_bytes": row_bytes}
         return run_direct({"": method}, score_of, arguments, rows, report=report, **options)[""]
-    if not isinstance(method, Sampled | Stepwise):
+    if not isinstance(method, Summed | Stepwise):
         raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of these.")
     check_key(method, key)
     rows = _numbered(rows)
@@ -69,7 +69,7 @@ def run(
     rows = rows._replace(inputs={"": inputs})
     last = partial(_finish, score_of, finish, shared, arguments, key)
     size = batch_size_or_default(batch_size, SAMPLED_ROWS, row_bytes)
-    if isinstance(shared, Sampled):
+    if isinstance(shared, Summed):
         most = max(1, size // shared.cost)
         contribute = lambda rows, first, size: _contribute(score_of, size, shared, arguments, key, rows, first)
         return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
@@ -127,7 +127,7 @@ def _direct(
 
 @partial(compiled, static_argnums=(0, 1), large_sums=True)
 def _contribute(
-    score_of: ScoreOf, size: int, method: Sampled, arguments: PyTree, key: Key | None, rows: Row, first: Array
+    score_of: ScoreOf, size: int, method: Summed, arguments: PyTree, key: Key | None, rows: Row, first: Array
 ) -> PyTree:
     def one(row: Row) -> PyTree:
         its, score = _prepared(score_of, method, "", arguments, row)

@@ -43,7 +43,12 @@ def arrays(*, default: Any = None) -> Any:
     return field(default=default, metadata={"array": True})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, arrays))
+def per_row(*, default: Any = None) -> Any:
+    """A field that holds one array per image `[n ...]` of any shape; a method sees its image's."""
+    return field(default=default, metadata={"per_row": True, "array": True})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, arrays, per_row))
 def method(cls: type) -> type:
     """Makes the class a frozen dataclass and a pytree, whose leaves are its fields of arrays.
 
@@ -97,8 +102,8 @@ class Direct(Method):
 
 
 @method
-class Sampled(Method):
-    """A method that sums over samples: path integrals, smoothing, masks, permutations.
+class Summed(Method):
+    """What is summed over `count` samples, whatever the samples are.
 
     `draw` makes the i-th sample and `contribute` what it adds, a pytree that is summed over all samples or, with
     `keep`, stacked with the samples as its first axis; `finish` makes the raw values from that. `draw` and `finish`
@@ -106,17 +111,12 @@ class Sampled(Method):
     make the same samples again.
     """
 
-    samples: int = 50
     keep: ClassVar[bool] = False
-
-    def __post_init__(self):
-        if self.count < 1:
-            raise InputError(f"A method needs at least one sample; samples was {self.count}.")
 
     @property
     def count(self) -> int:
         """The number of samples."""
-        return self.samples
+        raise NotImplementedError
 
     @property
     def cost(self) -> int:
@@ -131,6 +131,22 @@ class Sampled(Method):
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return total
+
+
+@method
+class Sampled(Summed):
+    """A method that sums over samples: path integrals, smoothing, masks, permutations."""
+
+    samples: int = 50
+
+    def __post_init__(self):
+        if self.count < 1:
+            raise InputError(f"A method needs at least one sample; samples was {self.count}.")
+
+    @property
+    def count(self) -> int:
+        """The number of samples."""
+        return self.samples
 
 
 @method
@@ -194,7 +210,7 @@ def evaluate(method: Method, score: Score, image: Image, key: Key) -> Raw:
     """A method's raw values for one image, for methods made of others; all samples are computed at once."""
     if isinstance(method, Direct):
         return method(score, image)
-    if not isinstance(method, Sampled):
+    if not isinstance(method, Summed):
         raise InputError(f"{type(method).__name__} is a stepwise method, on which no other method can be built.")
     one = lambda i: method.contribute(score, image, method.draw(key, i, image))
     found = jax.vmap(one)(jnp.arange(method.count))

@@ -38,7 +38,8 @@ class Picture:
 
     `numbers` are arrays by name, flat records, or nested values for JSON; `axes` names the axes of the arrays.
     `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
-    `table` has what a terminal prints beside it, one record per row.
+    `table` has what a terminal prints beside it, one record per row. `texts` are files written with the numbers, such
+    as a table in LaTeX, by the ends of their names.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Picture:
     subject: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     table: Sequence[Mapping[str, object]] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Picture({self.name!r}: {self.title!r})"

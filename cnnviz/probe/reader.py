@@ -80,11 +80,14 @@ class Reader:
         request = Request(Static(self.model), Static(constants(self.call)), Static(self.prepare), names, self.output)
         return request, variables, inputs
 
-    def batch_size(self, images: Any, asked: int | None = None) -> int:
-        """How many such images a compiled call reads: as many as asked for, or by default as their values allow."""
+    def batch_size(self, images: Any, asked: int | None = None, usual: tuple[int, int] = IMAGE_ROWS) -> int:
+        """How many such images a compiled call reads: as many as asked for, or by default as their values allow.
+
+        `usual` is how many at most by default, on CPU and elsewhere.
+        """
         variables = as_variables(self.variables)
         traced = trace(self.model, variables, prepared_shape(images, self.prepare), call_for(self.call, 2), self.output)
-        return batch_size_or_default(asked, IMAGE_ROWS, traced.row_bytes)
+        return batch_size_or_default(asked, usual, traced.row_bytes)
 
 
 def prepared_shape(images: PyTree, prepare: Prepare) -> PyTree:
