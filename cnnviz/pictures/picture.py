@@ -110,12 +110,14 @@ class OneByOne(Kind):
 class Data:
     """The data set whose images are shown to a network; it is loaded when the first picture needs it.
 
-    `note` is told, in a line each, how pictures of one's own were converted; `photographs` keeps those.
+    `note` is told, in a line each, how pictures of one's own were converted; `photographs` keeps those. `kept` has what
+    the parts of a comparison compute together.
     """
 
     find: Callable[[], Dataset | None] = lambda: None
     note: Callable[[str], object] = lambda line: None
     photographs: dict[Any, Photograph] = field(default_factory=dict, repr=False)
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def dataset(self) -> Dataset | None:
