@@ -217,7 +217,7 @@ def test_without_its_data_a_run_s_weights_are_drawn_all_the_same(data, folder, t
 def test_a_data_set_that_cannot_be_had_is_one_line_among_all_pictures(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("CNNVIZ_OFFLINE", "1")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("cnnviz.commands.visualize.dataset_for", lambda *_: data_sets.load("stl10"))
+    monkeypatch.setattr("cnnviz.commands.several.dataset_for", lambda *_: data_sets.load("stl10"))
     arguments = [str(folder / "toy"), "--out", str(tmp_path / "out")]
     assert visualize.main(arguments) == 0
     assert "activations: skipped. stl10 is known to TFDS and not prepared" in capsys.readouterr().out
