@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from cnnviz.pictures.tables import columns_of, word
+
 NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?%?|nan|NaN|")
 
 
@@ -34,8 +36,8 @@ def show(rows: Sequence[Mapping[str, object]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table, columns = Table(box=SIMPLE_HEAD), list(dict.fromkeys(name for row in rows for name in row))
-    texts = [[_text(row.get(name, "")) for name in columns] for row in rows]
+    table, columns = Table(box=SIMPLE_HEAD), columns_of(rows)
+    texts = [[word(row.get(name, "")) for name in columns] for row in rows]
     for name, cells in zip(columns, zip(*texts, strict=True), strict=True):
         is_number = all(map(NUMBER.fullmatch, cells))
         table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
@@ -48,10 +50,6 @@ def show(rows: Sequence[Mapping[str, object]]) -> None:
     console.print(table)
     lines.seek(0)
     print("\n".join(line.rstrip() for line in lines.read().splitlines()), flush=True)
-
-
-def _text(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _terminal_width() -> int:

@@ -86,10 +86,9 @@ def answers(
     report: Report | None = None,
 ) -> Answers:
     """What a network answers to uint8 images, each member in turn, with its outputs in the order of the data set."""
-    told = report or (lambda done, total, what="": None)
     every = []
     for place, variables in enumerate(net.members):
-        step = part(told, place, len(net.members), net.name)
+        step = part(report, place, len(net.members), net.name)
         logits = probe.logits(net.model, variables, images, prepare=net.prepare, report=step)
         every.append(probabilities(np.asarray(logits), net.ending))
     p = np.stack(every)

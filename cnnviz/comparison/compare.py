@@ -116,9 +116,8 @@ def compared(
         notes.append(f"Compared are the {len(kept):,} of {len(labels):,} images of classes that all know: {named}.")
     if len(kept) < 2:
         raise InputError(f"A comparison takes at least two images of classes that all networks know, not {len(kept)}.")
-    told = report or (lambda done, total, what="": None)
     found = [
-        answers(net, images[kept], labels[kept], its, part(told, place, len(able), net.name))
+        answers(net, images[kept], labels[kept], its, part(report, place, len(able), net.name))
         for place, (net, its) in enumerate(able)
     ]
     return Compared(found, wanted, kept, left_out, notes)

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Float, Int
 
 from cnnviz.batching import Report, fold_rows
 from cnnviz.errors import InputError
 from cnnviz.probe import batch_logits, training_logits
 from cnnviz.probe.trace import Static
+from cnnviz.training.state import Totals
 from cnnviz.types import Array, Variables
 
 ROWS = 500  # images per compiled call
@@ -90,22 +90,18 @@ def losses(
     for i, variables in enumerate(networks):
         if statistics_from is not None:
             variables = recomputed(model, variables, statistics_from, prepare)
-        zero = jnp.zeros(3)
-        found.append(np.asarray(fold_rows(add, variables, zero, (images, labels), batch_size=ROWS), np.float64))
+        found.append(fold_rows(add, variables, Totals.zero(), (images, labels), batch_size=ROWS).means())
         if report:
             report(i + 1, count)
-    sums = np.array(found)
-    return Losses(sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2])
+    return Losses(*np.array(found).T)
 
 
 def _adding(model: Any, prepare: Prepare) -> Callable:
     @jax.jit
-    def add(variables: Variables, state: Array, rows: Any, mask: Array) -> Array:
+    def add(variables: Variables, totals: Totals, rows: Any, mask: Array) -> Totals:
         images, labels = rows
         logits = batch_logits(model, variables, images if prepare is None else prepare(images))
-        each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        right = logits.argmax(-1) == labels
-        return state + jnp.stack([jnp.where(mask, each, 0).sum(), (right & mask).sum(), mask.sum()])
+        return totals.add(logits, labels, mask)
 
     return add
 

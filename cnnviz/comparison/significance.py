@@ -7,6 +7,7 @@ from jaxtyping import Bool
 from scipy.stats import binomtest
 
 from cnnviz.comparison.estimates import PValue
+from cnnviz.networks import measures
 
 Right = Bool[np.ndarray, " n"]
 
@@ -28,17 +29,8 @@ def table(one: Right, other: Right) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def holm(p: Sequence[float]) -> list[PValue]:
-    """The p-values corrected for their number, in their order; NaN stays, and does not count.
-
-    Rejecting those of at most α keeps the chance of any false rejection at most α. Holm, "A simple sequentially
-    rejective multiple test procedure", 1979.
-    """
-    values = np.asarray(p, np.float64)
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(values[known], kind="stable")]
-    steps = values[order] * np.arange(len(order), 0, -1)
-    values[order] = np.minimum(1.0, np.maximum.accumulate(steps))
-    return [PValue(value) for value in values.tolist()]
+    """The p-values corrected for their number by Holm's method, in their order (`networks.measures.holm`)."""
+    return [PValue(value) for value in measures.holm(p)]
 
 
 def twice_the_median(p: Sequence[float]) -> PValue:

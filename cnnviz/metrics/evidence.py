@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata, spearmanr, wilcoxon
 
+from cnnviz.networks.measures import holm
+
 Numbers = Float[np.ndarray, "methods metrics members n"]
 LEVEL, RESAMPLES, AT_ONCE = 0.95, 2000, 200
 
@@ -151,16 +153,6 @@ def correlated(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> 
     """Spearman's rank correlation."""
     found: Any = spearmanr(one, other)
     return float(found.statistic)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """The p-values corrected for their number, in their order; NaN stays, and does not count (Holm 1979)."""
-    values = np.asarray(p, np.float64)
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(values[known], kind="stable")]
-    steps = values[order] * np.arange(len(order), 0, -1)
-    values[order] = np.minimum(1.0, np.maximum.accumulate(steps))
-    return values.tolist()
 
 
 def curve_bands(curves: Float[np.ndarray, "n steps"]) -> Mapping[str, Float[np.ndarray, " steps"]]:

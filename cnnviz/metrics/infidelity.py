@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.methods.windows import Windows
 from cnnviz.attribution.shapes import method, per_image, value
 from cnnviz.errors import InputError, check_known
 from cnnviz.metrics.shapes import Map, Perturbing, check_of, check_positive, filled, over_channels
@@ -70,11 +71,7 @@ class Infidelity(Perturbing):
 
 def square(key: Key, sides: tuple[int, ...], side: int) -> Array:
     """A mask over the sides of an image, True in a box of this side at a place where it fits, each equally likely."""
-    inside = jnp.ones(sides, bool)
-    for axis, n in enumerate(sides):
-        most = max(n - side, 0) + 1
-        start = jax.random.randint(jax.random.fold_in(key, axis), (), 0, most)
-        at = jnp.arange(n)
-        along = (at >= start) & (at < start + side)
-        inside &= along.reshape([-1 if i == axis else 1 for i in range(len(sides))])
-    return inside
+    starts = [
+        jax.random.randint(jax.random.fold_in(key, axis), (), 0, max(n - side, 0) + 1) for axis, n in enumerate(sides)
+    ]
+    return Windows(sides, (side,) * len(sides), (1,) * len(sides)).inside(jnp.stack(starts))

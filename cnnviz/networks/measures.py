@@ -1,5 +1,6 @@
-"""How often a network is right: intervals, and precision, recall and F1 of each class."""
+"""How often a network is right: intervals, precision, recall and F1 of each class, and p-values of several tests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +21,20 @@ def interval(right: int, count: int, level: float = 0.95) -> tuple[float, float]
         return 0.0, 1.0
     found = binomtest(right, count).proportion_ci(level, method="wilson")
     return float(found.low), float(found.high)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """The p-values corrected for their number, in their order; NaN stays, and does not count.
+
+    Rejecting those of at most α keeps the chance of any false rejection at most α. Holm, "A simple sequentially
+    rejective multiple test procedure", 1979.
+    """
+    values = np.array(p, np.float64)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    values[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    return values.tolist()
 
 
 def top_right(p: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], most: int) -> int:

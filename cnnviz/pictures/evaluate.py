@@ -20,6 +20,7 @@ from cnnviz.pictures.evidence import Asked
 from cnnviz.pictures.evidence_page import evidence_pictures
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
 from cnnviz.pictures.predictions import class_names, confusion_picture, predict
+from cnnviz.pictures.tables import dashed
 
 TOP, MOST_ROWS, LONGEST = 5, 50, 40
 HEADER = ("class", "images", "accuracy", "95% interval", "precision", "F1")
@@ -128,7 +129,7 @@ class Evaluation:
         caption = f"{self.more()}{self.matched} A class's accuracy is its recall; {means}"
         if len(drawn) < len(rows):
             caption += f" Drawn are the {MOST_ROWS} classes of {len(rows) - 1:,} with the least accuracy."
-        words = [tuple(_word(row[name]) for name in HEADER) for row in drawn]
+        words = [tuple(dashed(row[name]) for name in HEADER) for row in drawn]
         draw = partial(table, HEADER, words, numeric=(1, 2, 3, 4, 5), title=title)
         return Picture("evaluation", title, caption.strip(), self.records(), draw, self.subject, table=drawn)
 
@@ -193,8 +194,3 @@ def _row(name: str, images: int, right: int, precision: float, f1: float) -> dic
     accuracy = right / images if images else float("nan")
     values = (name, images, accuracy, f"{low:.4f} to {high:.4f}", precision, f1)
     return dict(zip(HEADER, values, strict=True))
-
-
-def _word(value: object) -> str:
-    text = f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
-    return "–" if text == "nan" else text

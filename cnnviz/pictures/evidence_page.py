@@ -1,7 +1,5 @@
 """The pictures of a table of methods and metrics: the table, curves, what random weights do to maps, and agreement."""
 
-import csv
-import io
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -21,7 +19,7 @@ from cnnviz.networks import Net
 from cnnviz.pictures.evidence import Asked, Found, Subject, gathered, order, subject_of
 from cnnviz.pictures.picture import Data, Picture
 from cnnviz.pictures.random_weights import strip_picture
-from cnnviz.pictures.tables import WRITERS
+from cnnviz.pictures.tables import WRITERS, as_csv
 
 EDGES, MARK, MOST_DRAWN = "sobel", "†", 12
 
@@ -54,7 +52,7 @@ def table_picture(subject: Subject, found: Found) -> Picture:
     words = [[str(row[name]) for name in header] for row in rows]
     draw = partial(table, header, words, numeric=tuple(range(1, len(header))), title=title, total=False)
     texts = {f"table.{ending}": write(rows, f"{title} {caption}") for ending, write in WRITERS.items()}
-    texts["tests.csv"] = _csv(evidence.tests())
+    texts["tests.csv"] = as_csv(evidence.tests(), ["metric"])
     numbers = records(found)
     return Picture("evidence", title, caption, numbers, draw, subject_of(subject, found), table=rows, texts=texts)
 
@@ -115,14 +113,6 @@ def records(found: Found) -> list[dict[str, object]]:
         for metric, numbers in found.of_members.items():
             rows.append({"method": method, "metric": metric, "better": "higher", "mean": numbers[method]})
     return rows
-
-
-def _csv(rows: list[dict[str, object]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["metric"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def curves_picture(subject: Subject, found: Found) -> Picture:

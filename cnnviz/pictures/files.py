@@ -1,6 +1,5 @@
 """Writing pictures and their numbers to files, atomically and with the same bytes each time."""
 
-import csv
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from cnnviz.figures.files import FORMATS
 from cnnviz.pictures.latex import caption_file
 from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import SCREEN, Numbers, Picture
+from cnnviz.pictures.tables import as_csv
 from cnnviz.pictures.written import write_tables
 
 USUAL = re.compile(r"[\w@+.]+(/[\w@+.]+)*")  # a layer's name, whose file name is that of no other layer
@@ -135,11 +135,7 @@ def _write_npz(path: Path, numbers: Mapping[str, np.ndarray]) -> None:
 
 
 def _write_csv(path: Path, records: list[Mapping[str, Any]]) -> None:
-    columns = list(dict.fromkeys(name for record in records for name in record))
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
+    path.write_text(as_csv(records), encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def _write_json(path: Path, numbers: Any) -> None:

@@ -1,18 +1,15 @@
 """The tables of pictures as files: CSV with all digits, Markdown, and LaTeX with booktabs and ±."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cnnviz.atomic import atomic_write
 from cnnviz.comparison.estimates import Estimate
+from cnnviz.pictures import tables
 from cnnviz.pictures.compared.rows import records
 from cnnviz.pictures.latex import escaped
-
-Rows = Sequence[Mapping[str, object]]
+from cnnviz.pictures.tables import Rows, word
 
 
 def write_tables(rows: Rows, folder: Path, name: str, caption: str = "") -> list[Path]:
@@ -30,52 +27,21 @@ def write_tables(rows: Rows, folder: Path, name: str, caption: str = "") -> list
 
 def as_csv(rows: Rows) -> str:
     """One line per row, an estimate as its value and both ends, with all digits."""
-    flat = records(rows)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns(flat), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
+    return tables.as_csv(records(rows))
 
 
 def as_markdown(rows: Rows) -> str:
     """A table of GitHub's Markdown, numbers flush right, an estimate as `0.5 (0.4 to 0.6)`."""
-    names = columns(rows)
-    cell = lambda value: word(value).replace("|", "\\|")
-    line = lambda cells: f"| {' | '.join(cells)} |"
-    marks = ["---:" if is_numeric(rows, name) else "---" for name in names]
-    return "\n".join(
-        [line(names), line(marks), *(line([cell(row.get(name, "")) for name in names]) for row in rows), ""]
-    )
+    return tables.markdown(rows, cell=tables.word)
 
 
 def as_latex(rows: Rows, caption: str = "", label: str = "") -> str:
     """A table for booktabs, an estimate as its value ± half of its interval."""
-    names = columns(rows)
-    aligned = "".join("r" if is_numeric(rows, name) else "l" for name in names)
-    line = lambda cells: "  " + " & ".join(cells) + r" \\"
-    body = [line([_latex(row.get(name, "")) for name in names]) for row in rows]
+    form, names, body = tables.latex_parts(rows, _latex)
     head = ["% \\usepackage{booktabs}", "\\begin{table}", "  \\centering"]
     told = [f"  \\caption{{{escaped(caption)}}}", f"  \\label{{{label}}}"] if caption else []
-    inside = [f"  \\begin{{tabular}}{{{aligned}}}", "  \\toprule", line(list(map(escaped, names))), "  \\midrule"]
+    inside = [f"  \\begin{{tabular}}{{{form}}}", "  \\toprule", names, "  \\midrule"]
     return "\n".join([*head, *told, *inside, *body, "  \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
-
-
-def columns(rows: Rows) -> list[str]:
-    """The names of all columns in order."""
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def is_numeric(rows: Rows, name: str) -> bool:
-    """Whether a column has numbers and estimates alone."""
-    return all(not isinstance(row[name], str) for row in rows if name in row)
-
-
-def word(value: object) -> str:
-    """A cell as text, with four decimals."""
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _latex(value: object) -> str:

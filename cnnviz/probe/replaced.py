@@ -61,8 +61,6 @@ def _evaluation(
 
 
 def _channel_axis(traced: Trace, name: str) -> int:
-    value, images = traced.value(name), traced.axis(name)
-    axes = [axis for axis in range(len(value.shape)) if axis != images]
-    if not axes:
+    if not (axes := traced.sides(name)):
         raise InputError(f"The layer {name!r} has one number per image and no channels.")
-    return axes[-1]
+    return list(axes)[-1]

@@ -110,6 +110,10 @@ class Trace:
         """The axis of the images in the value of this name."""
         return self.axes.get(self.aliases.get(name, name), 0)
 
+    def sides(self, name: str) -> dict[int, int]:
+        """The axes of the value of this name for one image, each with its length; the last one has the channels."""
+        return {axis: n for axis, n in enumerate(self.value(name).shape) if axis != self.axis(name)}
+
     def compute(
         self,
         variables: Variables,

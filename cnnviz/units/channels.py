@@ -10,14 +10,14 @@ import numpy as np
 from cnnviz.batching import Report
 from cnnviz.errors import InputError
 from cnnviz.probe import NOTHING, Call
-from cnnviz.probe.inputs import Prepare
+from cnnviz.probe.inputs import Prepare, image_count
 from cnnviz.probe.outputs import OutputName
 from cnnviz.types import Given, LayerNames, PyTree, VariablesLike
 from cnnviz.units.accumulators import Buckets, ByClass, Extremes, Highest, Spread
 from cnnviz.units.buckets import precision_for
 from cnnviz.units.ranked import check_k, located
 from cnnviz.units.shapes import shapes_of
-from cnnviz.units.stream import row_count, streamed
+from cnnviz.units.stream import streamed
 from cnnviz.units.summary import LayerStatistics, Top
 
 WORD = 2**32  # counts of as many values need a second word
@@ -50,7 +50,7 @@ def statistics(
     Raises InputError if a value is NaN or infinite, and names the layer, the channel and the image.
     """
     named: Any = {"prepare": prepare, "call": call, "output": output}
-    count, known = row_count(images), _checked(labels, images)
+    count, known = image_count(images, NOTHING), _checked(labels, images)
     check_k(k, count)
     classes = int(known.max()) + 1 if known is not None else 0
     shapes = shapes_of(model, variables, images, layers, **named)
@@ -91,7 +91,7 @@ def _checked(labels: Any, images: PyTree) -> np.ndarray | None:
     """The labels as int32 `[n]`; raises InputError if they do not fit the images."""
     if labels is None:
         return None
-    found, count = np.asarray(labels), row_count(images)
+    found, count = np.asarray(labels), image_count(images, NOTHING)
     if found.shape != (count,):
         raise InputError(f"There is one label per image, an array [{count}]; these have the shape {list(found.shape)}.")
     if not np.issubdtype(found.dtype, np.integer) or found.min() < 0:

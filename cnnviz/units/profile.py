@@ -53,8 +53,7 @@ def profile(reader: Reader, images: PyTree, *, batch_size: int | None = None, re
     size = reader.batch_size(images, batch_size)
     highest, mean, place = map_rows(partial(_read, request, variables), inputs, size, report=report)
     traced, name = traced_layer(reader, images), request.names[0]
-    axes = [axis for axis in range(len(traced.value(name).shape)) if axis != traced.axis(name)]
-    sides = tuple(traced.value(name).shape[axis] for axis in axes[:-1])
+    sides = tuple(traced.sides(name).values())[:-1]
     return Profile(name, sides, *(np.asarray(each) for each in (highest, mean, place)))
 
 

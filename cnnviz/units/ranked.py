@@ -6,13 +6,13 @@ from typing import Any
 from cnnviz.batching import Report
 from cnnviz.errors import InputError
 from cnnviz.probe import NOTHING, Call
-from cnnviz.probe.inputs import Prepare
+from cnnviz.probe.inputs import Prepare, image_count
 from cnnviz.probe.outputs import OutputName
 from cnnviz.types import LayerNames, PyTree, VariablesLike
 from cnnviz.units.accumulators import Extremes, Highest
 from cnnviz.units.places import places_of
 from cnnviz.units.shapes import shapes_of
-from cnnviz.units.stream import row_count, streamed
+from cnnviz.units.stream import streamed
 from cnnviz.units.summary import Top
 
 
@@ -35,7 +35,7 @@ def top_k(
     image with the smaller number; `Top.images`, `Top.values` are `[k, c]`, and `Top.places` `[k, c, sides]`. `prepare`,
     `call` and `output` as in `probe.fold`. Raises InputError if k is less than 1 or more than there are images.
     """
-    check_k(k, row_count(images), least=1)
+    check_k(k, image_count(images, call), least=1)
     named: Any = {"prepare": prepare, "call": call, "output": output}
     shapes = shapes_of(model, variables, images, layers, **named)
     parts = lambda shape: (("extremes", Extremes(shape[-1])), ("top", Highest(shape[-1], k)))

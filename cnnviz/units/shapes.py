@@ -4,11 +4,11 @@ from typing import Any
 
 from cnnviz.errors import InputError
 from cnnviz.probe import NOTHING, Call
-from cnnviz.probe.inputs import Prepare, call_for
+from cnnviz.probe.inputs import Prepare
 from cnnviz.probe.outputs import OutputName
-from cnnviz.probe.reader import Reader, prepared_shape
-from cnnviz.probe.trace import trace
+from cnnviz.probe.reader import Reader
 from cnnviz.types import LayerNames, PyTree, VariablesLike
+from cnnviz.units.layer import traced_layer
 
 
 def shapes_of(
@@ -27,10 +27,9 @@ def shapes_of(
     named. Raises InputError if the images do not fit.
     """
     reader = Reader(model, variables, layers, prepare=prepare, call=call, output=output)
-    request, variables, _ = reader.request(images)
-    traced = trace(model, variables, prepared_shape(images, prepare), call_for(call, 2), output)
-    shape = lambda name: [n for axis, n in enumerate(traced.value(name).shape) if axis != traced.axis(name)]
-    shapes = {name: tuple(shape(name)) for name in request.names}
+    request, _, _ = reader.request(images)
+    traced = traced_layer(reader, images)
+    shapes = {name: tuple(traced.sides(name).values()) for name in request.names}
     flat = [name for name, sides in shapes.items() if not sides]
     if layers is not None and flat:
         raise InputError(f"The layer {flat[0]!r} has no channels: its value for one image is one number.")

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.errors import InputError
-from cnnviz.probe import fold
+from cnnviz.probe import NOTHING, fold
+from cnnviz.probe.inputs import image_count
 from cnnviz.types import Activations, Array, PyTree, VariablesLike
 from cnnviz.units.accumulators import NO_IMAGE, Chunk
 
@@ -30,17 +31,12 @@ def streamed(
     One of them is `extremes`. Raises InputError for values that are not finite.
     """
     update = Update(tuple((name, parts(shape)) for name, shape in shapes.items()))
-    rows = (np.arange(row_count(images), dtype=np.int32), *(() if labels is None else (labels,)))
+    rows = (np.arange(image_count(images, NOTHING), dtype=np.int32), *(() if labels is None else (labels,)))
     found = fold(model, variables, images, list(shapes), update.empty, update, update.merged, rows=rows, **named)
     _, states = jax.device_get(found)
     states = {name: states[name] for name in shapes}  # JAX sorts the keys
     _check_finite(states)
     return states
-
-
-def row_count(images: PyTree) -> int:
-    """The number of images."""
-    return jax.tree.leaves(images)[0].shape[0]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Means over random samples with their standard errors, and least squares with theirs."""
+"""Means over random samples with their standard errors, least squares with theirs, and centered matrices."""
 
 from typing import NamedTuple
 
@@ -24,6 +24,12 @@ def in_pairs(found: Float[Array, "n *k"]) -> Float[Array, "g *k"]:
 def error_of_mean(found: Float[Array, "n *k"]) -> Float[Array, "*k"]:
     """The standard error of the mean over independent samples; NaN if there is only one."""
     return found.std(0, ddof=1) / jnp.sqrt(len(found)) if len(found) > 1 else jnp.full(found.shape[1:], jnp.nan)
+
+
+def doubly_centered(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """The matrix without the means of its columns and of its rows."""
+    matrix = matrix - matrix.mean(0, keepdims=True)
+    return matrix - matrix.mean(1, keepdims=True)
 
 
 def least_squares(

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.methods.estimates import error_of_mean
+from cnnviz.attribution.methods.estimates import doubly_centered, error_of_mean
 from cnnviz.attribution.methods.masked import Masked
 from cnnviz.attribution.shapes import Raw, method, value
 from cnnviz.types import Array, Float, Image, Key, PyTree, Score
@@ -43,12 +43,9 @@ class HSIC(Masked):
 
         K is (1 + s s^T) / 2 with s = 1 for a segment that is kept and -1 otherwise.
         """
-        kept = jax.vmap(lambda i: self.draw(key, i, image))(jnp.arange(self.samples))
-        signs = 2 * kept.astype(worths.dtype) - 1
+        signs = 2 * self.coalitions(key, image).astype(worths.dtype) - 1
         signs = signs - signs.mean(0, keepdims=True)
-        alike = _alike(worths)
-        alike = alike - alike.mean(0, keepdims=True)
-        alike = alike - alike.mean(1, keepdims=True)
+        alike = doubly_centered(_alike(worths))
         return signs * jnp.einsum("ab,bk->ak", alike, signs, precision="highest") / (2 * len(signs))
 
 

@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.attribution.methods.estimates import Fitted, least_squares
-from cnnviz.attribution.methods.masked import Kept, Masked
+from cnnviz.attribution.methods.regression import Regression
 from cnnviz.attribution.segments import CELLS, grid
-from cnnviz.attribution.shapes import Raw, method
+from cnnviz.attribution.shapes import method
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Float, Image, Key, PyTree, Score
 
 
 @method
-class KernelSHAP(Masked):
+class KernelSHAP(Regression):
     """The phi with sum phi = S(x) - S(infill) that minimizes sum_z (S(z) - S(infill) - phi z)^2 over coalitions z.
 
     Coalitions are drawn by the Shapley kernel, whose probability of s out of k segments is in proportion to
@@ -26,11 +26,7 @@ class KernelSHAP(Masked):
     (arXiv:1705.07874); Covert & Lee 2021, Improving KernelSHAP, for the pairs (arXiv:2012.01536).
     """
 
-    samples: int = 1000
     antithetic: bool = True
-
-    random = True
-    keep = True
 
     def usual_mask(self, image_shape: tuple[int, ...]) -> Any:
         sides, most = image_shape[:-1] or image_shape, self._most
@@ -60,19 +56,12 @@ class KernelSHAP(Masked):
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         self._check()
-        return self.worth(score, image, sample)
+        return super().contribute(score, image, sample)
 
-    def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
-        return self.spread(self._fitted(score, image, total, key).coefficients)
-
-    def standard_error(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
-        return self.spread(self._fitted(score, image, total, key).error)
-
-    def _fitted(self, score: Score, image: Image, worths: Float[Array, " n"], key: Key) -> Fitted:
+    def fitted(self, score: Score, image: Image, worths: Float[Array, " n"], key: Key) -> Fitted:
         """Least squares for what each segment has beyond an equal share, which sums to zero."""
-        kept: Kept = jax.vmap(lambda i: self.draw(key, i, image))(jnp.arange(self.samples))
         all_kept, none_kept = self.ends(score, image)
-        z, equal = kept.astype(image.dtype), (all_kept - none_kept) / self.segments
+        z, equal = self.coalitions(key, image).astype(image.dtype), (all_kept - none_kept) / self.segments
         beyond = worths - none_kept - z.sum(1) * equal
         rows = z - z.mean(1, keepdims=True)
         fitted = least_squares(rows, beyond, jnp.ones_like(beyond), 0.0, pairs=self.antithetic)

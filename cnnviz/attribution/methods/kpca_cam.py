@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.methods.estimates import doubly_centered
 from cnnviz.attribution.shapes import method
 from cnnviz.errors import check_known
 from cnnviz.types import Array, Float
@@ -34,9 +35,7 @@ class KPCACAM(CAM):
     def cam(self, activation: Channels, gradient: Channels) -> Map:
         rows = activation.reshape(-1, activation.shape[-1])
         rows = rows - rows.mean(0, keepdims=True)
-        alike = KERNELS[self.kernel](rows, self.gamma or 1 / rows.shape[1])
-        alike = alike - alike.mean(0, keepdims=True)
-        alike = alike - alike.mean(1, keepdims=True)
+        alike = doubly_centered(KERNELS[self.kernel](rows, self.gamma or 1 / rows.shape[1]))
         sizes, vectors = jnp.linalg.eigh((alike + alike.T) / 2)
         along = jnp.sqrt(jnp.maximum(sizes[-1], 0)) * vectors[:, -1]
         sign = jnp.where(jnp.abs(along.min()) > along.max(), -1, 1)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.segments import check_mask
 from cnnviz.attribution.shapes import Sampled, method, per_image, segmented, value
-from cnnviz.types import Array, Bool, Float, Image, Scalar, Score
+from cnnviz.types import Array, Bool, Float, Image, Key, Scalar, Score
 
 Kept = Bool[Array, " k"]  # for each segment, whether it is kept
 
@@ -52,6 +53,10 @@ class Masked(Sampled):
     def ends(self, score: Score, image: Image) -> tuple[Scalar, Scalar]:
         """The scores with all segments and with none."""
         return value(score, image), value(score, jnp.broadcast_to(self.infill, image.shape))
+
+    def coalitions(self, key: Key, image: Image) -> Bool[Array, "n k"]:
+        """The coalitions of all samples, drawn again: `draw` says for each segment whether it is kept."""
+        return jax.vmap(lambda i: self.draw(key, i, image))(jnp.arange(self.samples))
 
     def spread(self, numbers: Float[Array, " k"]) -> Image:
         """One number per segment as an image in which each value has its segment's."""

@@ -21,7 +21,7 @@ class Occlusion(Sampled):
     the last. By default a window is a seventh of each side and the stride half of it. The first window is at the
     corner; the last one may reach beyond the edge, so that all values are covered if strides are no longer than
     windows. For a linear score and windows that do not overlap, values are the window's sum of w (x - infill). One
-    forward pass per window; what a window cannot reach is not computed again. Zeiler & Fergus 2014, Visualizing and
+    forward pass per window. Zeiler & Fergus 2014, Visualizing and
     understanding convolutional networks, section 4.2 (arXiv:1311.2901).
     """
 
