@@ -17,6 +17,17 @@ from cnnviz.models import MODELS
 
 jax.config.update("jax_numpy_rank_promotion", "raise")  # axes are named by hand, so that none is broadcast in silence
 
+MAPPINGS = 20_000  # of 65,530 that Linux allows a process
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_mappings():
+    """Forgets what was compiled once it has many mappings: each function has some, and without any left XLA crashes."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPPINGS:
+        jax.clear_caches()
+
 
 LINEN = """
 import flax.linen as nn

@@ -2,14 +2,16 @@
 
 import warnings
 from dataclasses import replace
+from itertools import product
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_pictures import DATA, make_run
+from test_pictures import DATA, OPTIONS, make_run
 
+from cnnviz.errors import InputError
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.bars import code, probabilities
 from cnnviz.figures.finite import finite, in_words, masked, moments
@@ -19,6 +21,7 @@ from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.figures.statistics import scatter
 from cnnviz.models.cnn import CNN
 from cnnviz.pictures import PICTURES, files
+from cnnviz.pictures.units import Units
 from cnnviz.registry import resolve
 
 BAD = {"not finite": (np.nan, np.inf, -np.inf), "huge": (1e30, -3e38, 3e38)}
@@ -42,8 +45,18 @@ def limits(figure):
             yield from image.get_clim()
 
 
-@pytest.mark.parametrize("kind", PICTURES)
-@pytest.mark.parametrize("value", BAD)
+@pytest.mark.parametrize("layer", ["conv1", "logits"])
+def test_a_unit_has_no_page_without_finite_answers(run, layer):
+    def change(kernel):
+        kernel.reshape(-1)[:3] = BAD["not finite"]
+
+    with pytest.raises(InputError, match=r"in channel \d+ for image \d+"):
+        Units(unit=1)([with_weights(run, layer, change)], DATA)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [pair for pair in product(PICTURES, BAD) if pair != ("units", "not finite")]
+)
 @pytest.mark.parametrize("layer", ["conv1", "logits"])
 def test_every_kind_is_drawn_without_a_warning(run, kind, value, layer, tmp_path):
     def change(kernel):
@@ -51,7 +64,9 @@ def test_every_kind_is_drawn_without_a_warning(run, kind, value, layer, tmp_path
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for picture in resolve(PICTURES, kind, "picture")()([with_weights(run, layer, change)], DATA):
+        for picture in resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {}))(
+            [with_weights(run, layer, change)], DATA
+        ):
             assert np.isfinite(list(limits(picture.draw()))).all(), picture.name
             assert "nan" not in (picture.title + picture.caption).replace("NaN", ""), picture.caption
             files.write(picture, tmp_path, data=True)

@@ -10,6 +10,7 @@ import pytest
 from conftest import LINEN
 from flax import nnx
 from test_own_class import NNX, PLANTED, trained
+from test_pictures import OPTIONS
 from test_weights import SHAPE, Deep, Net
 
 from cnnviz import networks, probe
@@ -177,7 +178,8 @@ def test_every_picture_takes_a_network_in_memory(kind, which, photographs):
     prepare = Prepare(scale=1 / 127.5, mean=(1.0,))
     net = networks.open(model, drawn, image_shape=SHAPE, classes=("a", "b", "c"), prepare=prepare)
     assert (net.name, net.classes) == (type(model).__name__, ("a", "b", "c"))
-    pictures = resolve(PICTURES, kind, "kind of picture")()([net], Data(lambda: photographs))
+    kind_of = resolve(PICTURES, kind, "kind of picture")(**OPTIONS.get(kind, {}))
+    pictures = kind_of([net], Data(lambda: photographs))
     assert [picture.draw() for picture in pictures]
     titles = " ".join(picture.title for picture in pictures)
     assert ("trained and untrained" in titles) == (which == "linen" and kind in ("kernels", "histograms"))

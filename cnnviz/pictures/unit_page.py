@@ -168,6 +168,11 @@ def _flat(kernel: np.ndarray) -> np.ndarray:
     return np.asarray(kernel, np.float32)
 
 
+def _loss(gained: float) -> str:
+    """What becomes of the loss, which logits near the largest float make infinite."""
+    return f"the loss rises by {in_digits(gained)}" if np.isfinite(gained) else "the loss is not finite"
+
+
 def _caption(found: Found) -> str:
     unit, ablated = found.unit, found.ablation
     words = []
@@ -176,9 +181,8 @@ def _caption(found: Found) -> str:
     rank = int(np.flatnonzero(ablated.ranked == unit)[0]) + 1
     words.append(
         f"Without it (set to zero) accuracy goes from {ablated.accuracy:.4f} to "
-        f"{ablated.accuracy - ablated.accuracy_lost[unit]:.4f} and the loss rises by "
-        f"{in_digits(float(ablated.loss_gained[unit]))}, rank {rank} of {len(ablated.units)}, over "
-        f"{len(found.images):,} {found.split} images."
+        f"{ablated.accuracy - ablated.accuracy_lost[unit]:.4f} and {_loss(float(ablated.loss_gained[unit]))}, rank "
+        f"{rank} of {len(ablated.units)}, over {len(found.images):,} {found.split} images."
     )
     words.append("A patch is the receptive field of the unit's largest value, with the value, the class and the image.")
     words.append("Under a kernel: the other unit, and weight times mean activation, what the edge adds on average.")

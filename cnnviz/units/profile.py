@@ -40,10 +40,10 @@ class Profile:
         return np.where(count > 0, sums, np.nan) / np.maximum(count, 1)
 
     def correlations(self, unit: int) -> Float[np.ndarray, " c"]:
-        """The correlation over images of the unit's mean with each unit's; NaN where one is constant."""
-        centered = self.mean.astype(np.float64) - self.mean.mean(0, dtype=np.float64)
-        norms = np.sqrt(np.square(centered).sum(0))
+        """The correlation over images of the unit's mean with each unit's; NaN where one is constant or infinite."""
         with np.errstate(invalid="ignore", divide="ignore"):
+            centered = self.mean.astype(np.float64) - self.mean.mean(0, dtype=np.float64)
+            norms = np.sqrt(np.square(centered).sum(0))
             return centered.T @ centered[:, unit] / (norms * norms[unit])
 
 

@@ -58,8 +58,9 @@ class Ablation:
 
     @property
     def loss_gained(self) -> Float[np.ndarray, " u"]:
-        """By how much the mean cross-entropy is more without each unit."""
-        return _mean(self.loss_without, self.images) - self.mean_loss
+        """By how much the mean cross-entropy is more without each unit; NaN if it is infinite with and without."""
+        with np.errstate(invalid="ignore"):
+            return _mean(self.loss_without, self.images) - self.mean_loss
 
     @property
     def class_accuracy_lost(self) -> Float[np.ndarray, "u k"]:
@@ -69,7 +70,8 @@ class Ablation:
     @property
     def class_loss_gained(self) -> Float[np.ndarray, "u k"]:
         """By how much each class's mean cross-entropy is more without each unit; NaN for a class without images."""
-        return self.loss_without - self.loss
+        with np.errstate(invalid="ignore"):
+            return self.loss_without - self.loss
 
     @property
     def ranked(self) -> Int[np.ndarray, " u"]:
