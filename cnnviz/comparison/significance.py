@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy.stats import binomtest
 
 from cnnviz.comparison.estimates import PValue
@@ -27,13 +27,13 @@ def table(one: Right, other: Right) -> tuple[tuple[int, int], tuple[int, int]]:
     return (count(True, True), count(True, False)), (count(False, True), count(False, False))
 
 
-def holm(p: Sequence[float]) -> list[PValue]:
+def holm(p: Sequence[float] | Float[np.ndarray, " tests"]) -> list[PValue]:
     """The p-values corrected for their number, in their order; NaN stays, and does not count.
 
     Rejecting those of at most α keeps the chance of any false rejection at most α. Holm, "A simple sequentially
     rejective multiple test procedure", 1979.
     """
-    values = np.asarray(p, np.float64)
+    values = np.array(p, np.float64)
     known = np.flatnonzero(~np.isnan(values))
     order = known[np.argsort(values[known], kind="stable")]
     steps = values[order] * np.arange(len(order), 0, -1)
