@@ -52,7 +52,7 @@ def projection_weighted(x, y):
     """The eigenvectors of Σxx^-½ Σxy Σyy^-1 Σyx Σxx^-½, for the representation with fewer features."""
     x, y = (x, y) if x.shape[1] <= y.shape[1] else (y, x)
     x, y = x - x.mean(0), y - y.mean(0)
-    white = np.linalg.inv(sqrtm(x.T @ x).real)
+    white = np.linalg.inv(np.real(sqrtm(x.T @ x)))
     squares, turn = np.linalg.eigh(white @ x.T @ y @ np.linalg.inv(y.T @ y) @ y.T @ x @ white)
     weights = np.abs((x @ white @ turn).T @ x).sum(1)
     return weights @ np.sqrt(squares.clip(0)) / weights.sum()
@@ -60,7 +60,7 @@ def projection_weighted(x, y):
 
 def rotated(x, y):
     x, y = x - x.mean(0), y - y.mean(0)
-    return np.trace(sqrtm(y.T @ x @ x.T @ y)).real / np.linalg.norm(x) / np.linalg.norm(y)
+    return np.real(np.trace(sqrtm(y.T @ x @ x.T @ y))) / np.linalg.norm(x) / np.linalg.norm(y)
 
 
 def neighbors(x, k=10):
@@ -78,7 +78,7 @@ ORACLES = {
     "pwcca": projection_weighted,
     "procrustes": rotated,
     "mutual_knn": lambda x, y: np.mean([len(a & b) / 10 for a, b in zip(neighbors(x), neighbors(y), strict=True)]),
-    "rsa": lambda x, y: spearmanr(pdist(x, "correlation"), pdist(y, "correlation")).statistic,
+    "rsa": lambda x, y: spearmanr(pdist(x, "correlation"), pdist(y, "correlation"))[0],
 }
 
 

@@ -30,7 +30,12 @@ from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
 from cnnviz.types import Array, Given, Image, Key, PyTree, Score
 
 ScoreOf = Callable[[PyTree, Row], Score]
-Finish = Callable[[Method, Score, Image, PyTree], PyTree]
+Finish = Callable[..., PyTree]  # (method, score, image, raw), and the raw standard error if it has `with_error`
+
+
+def _wants_error(finish: Finish) -> bool:
+    """Whether this `finish` is also given the raw values' standard errors, where a method has them."""
+    return getattr(finish, "with_error", False)
 
 
 def raw_values(method: Method, score: Score, image: Image, raw: PyTree) -> PyTree:
@@ -144,7 +149,10 @@ def _finish(
 ) -> PyTree:
     def one(row: Row, state: PyTree) -> PyTree:
         its, score = _prepared(score_of, method, "", arguments, row)
-        return finish(its, score, row.image, its.finish(score, row.image, state, row.key(key)))
+        of_samples = score, row.image, state, row.key(key)
+        error = its.standard_error(*of_samples) if _wants_error(finish) and isinstance(its, Summed) else None
+        raw = its.finish(*of_samples)
+        return finish(its, score, row.image, raw) if error is None else finish(its, score, row.image, raw, error)
 
     return with_fast_convolutions(jax.vmap(one))(rows, state)
 

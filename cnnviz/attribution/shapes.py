@@ -9,7 +9,7 @@ or, for those that say so by `maps`, to a map of it without channels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, dataclass_transform
 
 import jax
@@ -38,6 +38,14 @@ def image_set(*, default: Any) -> Any:
     return field(default=default, metadata={"image_set": True, "array": True})
 
 
+def segmented(*, default: Any = None) -> Any:
+    """A field that holds a mask (`segments`): integers in the image's shape, one per image, or the name of a rule.
+
+    A method sees it as integers `[... c]`, and their number in its plain field `segments`.
+    """
+    return field(default=default, metadata={"segments": True, "array": True})
+
+
 def arrays(*, default: Any = None) -> Any:
     """A field that holds arrays, or another method, the same for all images."""
     return field(default=default, metadata={"array": True})
@@ -48,7 +56,7 @@ def per_row(*, default: Any = None) -> Any:
     return field(default=default, metadata={"per_row": True, "array": True})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, arrays, per_row))
+@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, segmented, arrays, per_row))
 def method(cls: type) -> type:
     """Makes the class a frozen dataclass and a pytree, whose leaves are its fields of arrays.
 
@@ -132,6 +140,13 @@ class Summed(Method):
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return total
 
+    def standard_error(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw | None:
+        """The standard deviation of each raw value over keys, estimated from these samples; NaN if they are too few.
+
+        None for a method whose samples are not drawn at random, or that has no estimate.
+        """
+        return None
+
 
 @method
 class Sampled(Summed):
@@ -170,6 +185,12 @@ class Stepwise(Method):
 
     def finish(self, score: Score, image: Image, state: PyTree, key: Key) -> Raw:
         return state
+
+
+def in_channels(method: Method) -> Method:
+    """The method with one map per channel of a layer in place of their sum, if it is one that sums over them."""
+    sums = any(field.name == "by_channel" for field in fields(method)) and not getattr(method, "whole", False)
+    return replace(method, by_channel=True) if sums else method  # pyright: ignore[reportCallIssue]
 
 
 def image_sets(method: Method) -> list[str]:

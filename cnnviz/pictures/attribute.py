@@ -144,7 +144,7 @@ def probabilities(net: Net, images: Any) -> np.ndarray:
 
 def stacked(method: Method, every: Sequence[Attribution]) -> Explained:
     """One method's attributions of every member, stacked along a new first axis."""
-    maps, layers, gaps = (jax.tree.map(lambda *each: np.stack(each), *part) for part in zip(*every, strict=True))
+    maps, layers, gaps, *_ = (jax.tree.map(lambda *each: np.stack(each), *part) for part in zip(*every, strict=True))
     return Explained(method, maps, layers, gaps)
 
 

@@ -41,8 +41,7 @@ def make_step(
         params, images = _cast((params, images), recipe.precision)
         dropout_key = jax.random.fold_in(key, state.step)
         logits, others = predict({"params": params} | state.not_trained, images, dropout_key)
-        logits = logits.astype(jnp.float32)
-        return _loss(logits, labels, recipe.label_smoothing, weights), (logits, others)
+        return _loss(logits := logits.astype(jnp.float32), labels, recipe.label_smoothing, weights), (logits, others)
 
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
         augment_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
@@ -52,8 +51,8 @@ def make_step(
         updates, opt_state = update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         totals = state.totals.add(logits, labels, jnp.ones(labels.shape, bool))
-        changed = state.replace(opt_state=opt_state, totals=totals, refused=jnp.zeros_like(state.refused))
-        changed = changed.with_variables({"params": params} | others)
+        changed = state.with_variables({"params": params} | others)
+        changed = changed.replace(opt_state=opt_state, totals=totals, refused=jnp.zeros_like(state.refused))
         changed = changed.replace(average=_averaged(state, changed, recipe.average))
         # If the norm of the gradient is finite so are its squares, and the optimizer's moments stay finite too.
         finite = _all_finite((loss, optax.tree.norm(gradient), params, others))
