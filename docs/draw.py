@@ -4,7 +4,7 @@ The picture of README is drawn by `docs/photograph.py`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,7 +65,8 @@ class Options:
 def pictures(net: Net, shown: Data) -> Iterator[tuple[str, Picture]]:
     """The pictures with the names of their files."""
     for name, (kind, options, beginning) in DRAWN.items():
-        found = resolve(PICTURES, kind, "kind of picture")(**options)([net], shown)
+        before = [replace(net, name=f"{net.name} untrained", members=net.beginnings)] * (kind == "compare")
+        found = resolve(PICTURES, kind, "kind of picture")(**options)([net, *before], shown)
         yield name, next(picture for picture in found if picture.name.startswith(beginning))
 
 

@@ -70,6 +70,17 @@ def test_no_text_is_cut_off_or_overlaps_another(three, data, page):
         assert overlapping(figure) == [], picture.name
 
 
+@pytest.mark.parametrize("page", [Page("column"), Page("slide")])
+def test_every_value_is_within_its_panel_and_accuracies_have_one_scale(three, data, page):
+    for picture in compared(three, data, "performance,classes,churn"):
+        axes = [ax for ax in picture.figure(page).axes if ax.axison]
+        for ax in axes:
+            values = [x for line in ax.get_lines() for x in np.ravel(line.get_xdata())]
+            assert ax.get_xlim()[0] <= np.nanmin(values) <= np.nanmax(values) <= ax.get_xlim()[1], picture.name
+        if picture.name == "classes":
+            assert len({ax.get_xlim() for ax in axes[:3]}) == 1
+
+
 def test_each_part_has_its_pictures_and_those_that_do_not_apply_are_said(three, data):
     notes = []
     found = {picture.name: picture for picture in compared(three, data, notes=notes)}
@@ -93,7 +104,7 @@ def test_the_same_network_twice_has_a_difference_of_exactly_zero(net, data):
     found = {picture.name: picture for picture in compared([net, net], data)}
     assert "every difference is exactly 0" in found["differences"].caption
     (row,) = found["differences"].table
-    assert (row["accuracy"].value, row["accuracy"].low, row["accuracy"].high) == (0, 0, 0)
+    assert row["accuracy"] == Estimate(0.0, 0.0, 0.0)
     assert row["pair"] == "a run [1] − a run [2]"
     assert "are exactly the same" in found["performance"].caption
     assert "a_right_b_wrong" not in found

@@ -1,6 +1,7 @@
 """Networks compared: estimates, tests and rates against oracles, and what is said of networks that differ."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +53,9 @@ def test_holm_is_the_step_down_by_its_definition():
     assert comparison.holm(p)[:4] == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert np.isnan(comparison.holm(p)[4])
     assert comparison.holm([0.6, 0.7]) == [1.0, 1.0]
+    given = np.array([0.2, 0.01])
+    assert comparison.holm(given) == [0.2, 0.02]
+    assert given.tolist() == [0.2, 0.01]  # which stays as it is
     assert comparison.holm([]) == []
 
 
@@ -66,13 +70,17 @@ def test_a_bootstrap_interval_is_scipys():
         assert estimate.value == pytest.approx(row.mean())
 
 
+def welch(one, other) -> Any:
+    return stats.ttest_ind(one, other, equal_var=False)
+
+
 def test_an_interval_over_seeds_is_students_and_that_of_a_difference_welchs():
     one, other = RANDOM.normal(size=5), RANDOM.normal(size=3)
     mean, half = one.mean(), stats.t.ppf(0.975, 4) * one.std(ddof=1) / np.sqrt(5)
     found = comparison.over_seeds(one)
     assert (found.value, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
     found, p = comparison.difference_over_seeds(one, other)
-    assert p == pytest.approx(stats.ttest_ind(one, other, equal_var=False).pvalue)
+    assert p == pytest.approx(welch(one, other).pvalue)
     assert found.low < found.value < found.high
     alone = comparison.over_seeds(one[:1])
     assert alone.value == one[0]
@@ -145,7 +153,7 @@ def test_of_several_seeds_the_test_is_welchs_and_else_mcnemars_over_pairs_of_mem
     pairs = comparison.performance([a, b, c], resamples=200).pairs
     assert [pair.test for pair in pairs] == ["Welch over seeds", "McNemar", "McNemar"]
     accuracies = [each.right.mean(1) for each in (a, b)]
-    assert pairs[0].p == pytest.approx(stats.ttest_ind(*accuracies, equal_var=False).pvalue)
+    assert pairs[0].p == pytest.approx(welch(*accuracies).pvalue)
     own = [comparison.mcnemar(int((r & ~c.right[0]).sum()), int((~r & c.right[0]).sum())) for r in a.right]
     assert pairs[1].p == pytest.approx(2 * np.median(own))
     assert [pair.corrected for pair in pairs] == comparison.holm([pair.p for pair in pairs])

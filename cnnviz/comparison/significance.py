@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy.stats import binomtest
 
 from cnnviz.comparison.estimates import PValue
@@ -28,7 +28,7 @@ def table(one: Right, other: Right) -> tuple[tuple[int, int], tuple[int, int]]:
     return (count(True, True), count(True, False)), (count(False, True), count(False, False))
 
 
-def holm(p: Sequence[float]) -> list[PValue]:
+def holm(p: Sequence[float] | Float[np.ndarray, " tests"]) -> list[PValue]:
     """The p-values corrected for their number by Holm's method, in their order (`networks.measures.holm`)."""
     return [PValue(value) for value in measures.holm(p)]
 

@@ -38,13 +38,20 @@ class Row:
 
 @default_style()
 def intervals(
-    names: Sequence[str], panels: Mapping[str, Sequence[Row]], *, zero: bool = False, title: str = "", legend: str = ""
+    names: Sequence[str],
+    panels: Mapping[str, Sequence[Row]],
+    *,
+    zero: bool = False,
+    alike: int = 1,
+    title: str = "",
+    legend: str = "",
 ) -> Figure:
     """One row per name from the top down, in one panel per measure; with `zero` a line marks no difference.
 
-    `legend` is what the members are called. Panels are side by side, or on a page with less room two in a row.
+    The first `alike` panels have one scale. `legend` is what the members are called. Panels are side by side, or on a
+    page with less room below each other, an even number two in a row.
     """
-    across = min(len(panels), 4 if room(10.7) > WIDE else 2)
+    across = min(len(panels), 4 if room(10.7) > WIDE else 2 - len(panels) % 2)
     down = -(-len(panels) // across)
     height = (NARROW_ROW if is_narrow() else ROW) * len(names) + 0.75
     figure = page(2.3 * across + 1.5, height * down + KEY, title)
@@ -54,6 +61,9 @@ def intervals(
         _draw(tidy(ax), rows, zero)
         ax.set_xlabel(measure, fontsize=points(8 if is_narrow() else 9))
         _name(ax, names, place % across == 0)
+    ends = np.array([ax.get_xlim() for ax in figure.axes[:alike]])
+    for ax in figure.axes[:alike]:
+        ax.set_xlim(ends.min(), ends.max())
     _explain(figure.add_subplot(grid[-1, :]), [row for rows in panels.values() for row in rows], legend)
     return figure
 

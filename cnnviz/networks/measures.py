@@ -23,7 +23,7 @@ def interval(right: int, count: int, level: float = 0.95) -> tuple[float, float]
     return float(found.low), float(found.high)
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def holm(p: Sequence[float] | Float[np.ndarray, " tests"]) -> list[float]:
     """The p-values corrected for their number, in their order; NaN stays, and does not count.
 
     Rejecting those of at most α keeps the chance of any false rejection at most α. Holm, "A simple sequentially

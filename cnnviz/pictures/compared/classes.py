@@ -28,15 +28,17 @@ class Classes(OfImages, OfIntervals, Kind):
         found = replace(found, level=self.level, resamples=self.resamples)
         table, names = _rows(found), [each.name for each in found.answers]
         shown = _most_different(table, names) if len(table) > MOST else table
-        columns = names[:MOST_NETWORKS] + [_minus(names[0], name) for name in names[1:2]]
-        panels = {column: [drawn(row[column]) for row in shown] for column in columns}  # type: ignore[arg-type]
+        columns = {f"accuracy of {name}": name for name in names[:MOST_NETWORKS]}
+        alike = len(columns)
+        columns |= {_minus(names[0], name): _minus(names[0], name) for name in names[1:2]}
+        panels = {label: [drawn(row[column]) for row in shown] for label, column in columns.items()}  # type: ignore[arg-type]
         title = f"Accuracy by class on the {len(found.images):,} {self.split} images of {dataset.title}"
         caption = f"A class's accuracy is its recall. {explained(found, seeds='')}"
         if len(shown) < len(table):
             caption += f" Drawn are the {MOST} of {len(table):,} classes that differ most."
         if len(names) > MOST_NETWORKS:
             caption += f" Drawn are {MOST_NETWORKS} of {len(names)} networks, and the difference of the first two."
-        draw = partial(intervals, [str(row["class"]) for row in shown], panels, title=title)
+        draw = partial(intervals, [str(row["class"]) for row in shown], panels, alike=alike, title=title)
         subject = {"networks": names, "dataset": dataset.name}
         return [Picture("classes", title, caption + notes, records(table), draw, subject, table=table)]
 

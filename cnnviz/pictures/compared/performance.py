@@ -16,6 +16,7 @@ from cnnviz.pictures.compared.shared import answered
 from cnnviz.pictures.picture import Data, Kind, Picture
 
 MOST_SENTENCES, MOST_PAIRS = 6, 28
+SMALL = "A calibration error as small as its interval is long is overestimated, and covered less often than that."
 NAMES = {"accuracy": "accuracy", "loss": "loss (nats)", "ECE": "calibration error", "Brier": "Brier score"}
 
 
@@ -45,7 +46,8 @@ def measures(found: Compared, where: str, notes: str) -> Picture:
     }
     title = f"Performance on {where}"
     draw = partial(intervals, list(its), panels, title=title)
-    return Picture("performance", title, explained(found) + notes, records(table), draw, table=table)
+    caption = f"{explained(found)} {SMALL}{notes}"
+    return Picture("performance", title, caption, records(table), draw, table=table)
 
 
 def differences(found: Compared, where: str, notes: str) -> Picture:
@@ -72,8 +74,7 @@ def _rows(pair: Difference, found: Compared) -> list[Cells]:
 
 
 def _tests(pair: Difference) -> Mapping[str, object]:
-    count = lambda value: int(value) if float(value).is_integer() else round(value, 1)
-    counts = {"only first right": count(pair.only_one), "only second right": count(pair.only_other)}
+    counts = {"only first right": round(pair.only_one), "only second right": round(pair.only_other)}
     return counts | {"McNemar p": pair.mcnemar, "Welch p": pair.welch, "Holm p": pair.corrected}
 
 
