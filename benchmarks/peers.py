@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnviz.attribution import attribute
+from cnnviz.attribution import METHODS, attribute
 from cnnviz.attribution.methods.expected_gradients import ExpectedGradients
 from cnnviz.attribution.methods.smooth_grad import SmoothGrad
 from cnnviz.attribution.methods.square_grad import SquareGrad
@@ -25,6 +25,7 @@ from cnnviz.attribution.shapes import arrays, method
 
 SAMPLES, NOISE = 10, 0.15
 RAW = {"channels": "keep", "upsampling": None}
+CAMS = [name for name in METHODS if name.endswith(("cam", "cam_pp"))]  # "keep" is one map per channel of the layer
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Peer:
         """The largest difference over the largest value of the reference, of the image where that is greatest."""
         theirs = self.theirs(network, *as_torch(images, classes))
         given = (self.name, model, variables, images, classes)
-        ours = np.asarray(self.ours(*given) if self.ours else attribute(*given, **RAW, **self.options))
+        raw = RAW if self.name not in CAMS else {**RAW, "channels": None}
+        ours = np.asarray(self.ours(*given) if self.ours else attribute(*given, **raw, **self.options))
         if self.scaled:
             ours = jax.vmap(lambda maps: scaled(upsampled(scaled(maps), images.shape[1:3], "bilinear")))(ours)
         axes = tuple(range(1, ours.ndim))

@@ -26,8 +26,8 @@ _FACE = {
     "suite": "attribution:suite",
 }
 _ROOMS = (
-    "atomic attribution batching commands data errors fast figures graph interop kernels memory models networks "
-    "pictures probe propagation registry runs tracking training types"
+    "atomic attribution batching commands comparison data errors fast figures graph interop kernels memory metrics "
+    "models networks pictures probe propagation registry runs tracking training types units"
 ).split()
 
 __all__ = [*_FACE, *_ROOMS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -19,6 +19,7 @@ from cnnviz import runs as runs
 from cnnviz import tracking as tracking
 from cnnviz import training as training
 from cnnviz import types as types
+from cnnviz import units as units
 from cnnviz.attribution import METHODS as METHODS
 from cnnviz.attribution import Unit as Unit
 from cnnviz.attribution import attribute as attribute

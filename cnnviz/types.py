@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
+from jaxtyping import Bool as Bool
 from jaxtyping import Float, Int, Scalar, Shaped
 
 PyTree = Any

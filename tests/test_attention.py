@@ -167,6 +167,7 @@ def quick(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hybrid", "convnext"])
+@pytest.mark.slow
 def test_every_method_explains_a_transformer_and_a_convnext(kind):
     model = Hybrid(has_class=False) if kind == "hybrid" else ConvNeXt()
     methods = {name: quick(name) for name in METHODS if kind == "hybrid" or name not in NEEDS_ATTENTION}

@@ -26,6 +26,8 @@ FEW = {"samples": 3, "steps": 3}  # enough for what holds for any number
 # Of a constant score these give a map of their own, for they do not look at how the score changes.
 LOOKS_AWAY = {
     "eigen_cam": "it is of the activations alone",
+    "fem": "it is of the activations alone",
+    "kpca_cam": "it is of the activations alone",
     "neuron_gradient": "it is of a unit, not of the score",
     "score_cam": "the softmax of equal scores is uniform",
 }

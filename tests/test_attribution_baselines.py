@@ -131,7 +131,7 @@ def test_data_is_drawn_from_all_images_alike():
     [
         (np.zeros((8, 8)), r"A baseline is a number, an image \(8, 8, 1\), .*; it has the shape \(8, 8\)\."),
         (np.zeros((5, 4, 4, 1)), r"it has the shape \(5, 4, 4, 1\)\."),
-        ({}, r"or the name of an infill \(black, mean, blur, noise, data\); it was \{\}\."),
+        ({}, r"or the name of an infill \(black, mean, blur, noise, negative, data\); it was \{\}\."),
         (None, "it was None"),
         ("blakc", "no infill named 'blakc'; did you mean 'black'"),
         ("data", 'The infill "data" needs images of a data set; give them as data=...'),

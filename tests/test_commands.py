@@ -51,6 +51,7 @@ def test_a_run_has_everything_that_was_asked_and_measured(folder, data, capsys):
     assert serialized(one.variables) == serialized(other.variables)
 
 
+@pytest.mark.slow
 def test_all_pictures_and_their_numbers_are_written(folder, capsys):
     assert visualize.main([str(folder / "toy"), "--data", "--format", "svg"]) == 0
     written = [line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if ": " in line]

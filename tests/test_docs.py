@@ -96,6 +96,7 @@ def test_a_command_of_a_page_has_the_options_that_it_uses(page, line, tmp_path, 
     console.parse(options, arguments, program)
 
 
+@pytest.mark.slow
 def test_the_commands_for_your_own_network_run_as_they_stand(tmp_path, our_models, monkeypatch):
     monkeypatch.chdir(tmp_path)
     section = (ROOT / "docs/your_network.md").read_text().partition("\n## ")[0]

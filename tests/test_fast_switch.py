@@ -70,6 +70,7 @@ def results():
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="the rewrites are mostly of CPU")
+@pytest.mark.slow
 def test_every_result_is_the_same_with_all_rewrites_off(tmp_path):
     """A wrong max-pool, convolution, gradient, sum over samples or duplicate shows in one of these."""
     path, root = tmp_path / "plain.npz", Path(__file__).parent.parent

@@ -137,6 +137,7 @@ def test_a_file_that_is_cut_off(h5, keras3, share):
             load_keras(path)
 
 
+@pytest.mark.slow
 def test_no_byte_of_the_description_or_of_the_structure_can_bring_it_down(h5):
     """A flipped byte gives a model or an InputError; a weight's own value may be anything."""
     original = bytearray(h5.read_bytes())

@@ -88,6 +88,35 @@ def test_its_statistics_move_its_dropout_draws_and_resuming_gives_the_same_bits(
     np.testing.assert_array_equal(before, probe.logits(model, whole.latest, images))
 
 
+COLLECTIONS = """
+import flax.linen as nn
+import jax.numpy as jnp
+
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = x.mean((1, 2))
+        calls = self.variable("counts", "calls", lambda: jnp.zeros((), jnp.int32))
+        center = self.variable("centers", "mean", jnp.zeros, (1, x.shape[1]))
+        if train:
+            calls.value += 1
+            center.value = 0.5 * (center.value + x.mean(0, keepdims=True))
+        return nn.Dense(2)(x - center.value)
+"""
+
+
+@pytest.mark.parametrize("recipe", ["classic", "fast"])
+def test_collections_of_a_models_own_are_carried_from_step_to_step(recipe, here, data):
+    Path("net.py").write_text(COLLECTIONS)
+    assert trained(data, "--name", "own", "--epochs", "2", "--recipe", recipe) == 0
+    (state,), _ = runs.load_states(Path("runs/own"))
+    assert state.latest["counts"]["calls"] == state.variables["counts"]["calls"] == state.step > 0
+    assert runs.load_run("runs/own").untrained["counts"]["calls"] == 0
+    assert (state.latest["centers"]["mean"] > 0.1).all()
+    assert runs.load_run("runs/own").variables["centers"]["mean"].shape == (1, 1)
+
+
 def test_training_goes_on_with_the_class_that_is_typed(here, data, capsys, monkeypatch):
     from cnnviz.commands import terminal
 
@@ -245,7 +274,6 @@ def test_a_function_and_a_partial_make_models_too(here, data):
             "bad.py:Narrow is for larger images: Conv_0 leaves (0, 0, 4) of the shape (12, 12, 1).",
         ),
         ("bad.py:Falls", None, "raises KeyError (bad.py, line "),
-        ("bad.py:Counts", None, "The model has variables of its own kind, counts, which training does not carry"),
         ("bad.py:Empty", None, "The model has no parameters that could be trained."),
         ("bad.py:odd", None, "gives an object of type int, not a Flax module."),
     ],
@@ -323,13 +351,6 @@ class Falls(nn.Module):
     @nn.compact
     def __call__(self, x):
         return nn.Dense({}["classes"])(x)
-
-
-class Counts(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        count = self.variable("counts", "n", lambda: jnp.zeros(()))
-        return nn.Dense(2)(x.mean((1, 2))) + count.value
 
 
 class Empty(nn.Module):

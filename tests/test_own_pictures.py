@@ -136,7 +136,7 @@ def test_more_than_eight_bits_are_scaled_and_not_cut(image, said, net, tmp_path)
     one, lines = shown(saved(image(), tmp_path / "deep.tif"), net)
     plain, _ = shown(saved(gradient().convert("L"), tmp_path / "plain.png"), net)
     np.testing.assert_allclose(one.pixels.astype(int), plain.pixels, atol=1)
-    assert f"reduced to 8 bits per channel ({said})" in lines[0]
+    assert said in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def dense():
     return make_run(DenseNetwork())
 
 
+OPTIONS = {"units": {"unit": 1}}  # kinds that need to be told what to draw
 DATASET = make_dataset()
 DATA = Data(lambda: DATASET)
 
@@ -80,7 +81,7 @@ def names(pictures):
 
 @pytest.mark.parametrize("kind", PICTURES)
 def test_every_kind_is_drawn_of_the_default_network_and_written_with_its_numbers(kind, run, tmp_path):
-    for picture in resolve(PICTURES, kind, "picture")()([run], DATA):
+    for picture in resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {}))([run], DATA):
         written = files.write(picture, tmp_path, data=True)
         assert all(path.stat().st_size for path in written)
         assert "things" in picture.title
@@ -292,8 +293,9 @@ def test_of_many_layers_a_few_are_drawn_and_it_is_said(resnet):
 
 def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     data = Data(lambda: make_dataset((32, 32, 3)))
-    found = [p for kind in PICTURES for p in resolve(PICTURES, kind, "picture")()([resnet], data)]
-    assert len([picture.draw() for picture in found]) == 20
+    kinds = [resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {})) for kind in PICTURES]
+    found = [picture for kind in kinds for picture in kind([resnet], data)]
+    assert len([picture.draw() for picture in found]) == 23
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2_test0.png"
 

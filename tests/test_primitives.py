@@ -9,7 +9,7 @@ from jax.extend.core import Primitive, primitives
 
 from cnnviz.graph import Graph
 from cnnviz.graph.linearity import is_affine, is_linear, is_piecewise_linear
-from cnnviz.graph.primitives import CALLS, ELEMENTWISE, KEEPS_SIGN, MOVES, NONNEGATIVE, PRIMITIVES, RESHAPES, ROWS
+from cnnviz.graph.primitives import CALLS, ELEMENTWISE, KEEPS_SIGN, MOVES, NONNEGATIVE, ODD, PRIMITIVES, RESHAPES, ROWS
 
 A, B = np.random.default_rng(0).normal(size=(2, 4, 6))
 MASK = A > 0
@@ -190,6 +190,11 @@ def test_an_elementwise_primitive_reads_the_value_at_its_position(case):
     after = node.apply(*[a.at[1, 2].add(0.1) if does else a for a, does in zip(arrays, depends, strict=True)])[0]
     changed = np.argwhere(~np.isclose(before, after, rtol=1e-12, equal_nan=True)).tolist()
     assert changed in ([], [[1, 2]])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if name_of(case) in ODD])
+def test_an_odd_primitive_changes_its_sign_with_its_input(case):
+    assert np.allclose(CASES[case](-A), -np.asarray(CASES[case](A)), atol=1e-12)
 
 
 READ_SIGNED_CONSTANTS = {"clamp", "div", "div, denominator"}

@@ -106,6 +106,7 @@ def slurm_s(number, count=2):
     return {name: str(value) for name, value in {**step, "SLURM_PROCID": number, "SLURM_LOCALID": number}.items()}
 
 
+@pytest.mark.slow
 def test_two_tasks_of_slurm_agree_with_one_process(data, alone, tmp_path):
     job = slurm_s(0)
     tasks = [job, job | {"SLURM_PROCID": "1", "SLURM_LOCALID": "1"}]
@@ -136,6 +137,7 @@ def two_under_way(data, folder):
     return processes
 
 
+@pytest.mark.slow
 def test_sigterm_to_one_of_two_stops_both_at_the_same_step_and_both_go_on(data, tmp_path):
     processes = two_under_way(data, tmp_path)
     processes[1].send_signal(signal.SIGTERM)

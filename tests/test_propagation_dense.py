@@ -256,6 +256,7 @@ def double_precision():
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(networks())
+@pytest.mark.slow
 def test_rules_are_their_formulas_on_dense_jacobians(drawn):
     network, image, baseline = drawn
     score = lambda x, offsets: (composed(network)(x[None])[0, 0], {})

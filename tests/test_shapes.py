@@ -65,6 +65,7 @@ def pair(sides):
 
 
 @pytest.mark.parametrize("sides", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_side_of_length_one_changes_no_method(sides):
     plain, flat = pair(sides)
     asked = {"all": methods(APPLICABLE), "options": {name: build(name, **ours) for name, ours in OPTIONS.items()}}

@@ -95,7 +95,7 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
         (train.main, ["--num-workers", 4], "images are in memory"),
         (train.main, ["--xyzzy", 4], "There is no option '--xyzzy'; --help lists all options."),
         (visualize.main, ["--epochs", 4], "There is no option '--epochs'; it is an option of train.py."),
-        (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute."),
+        (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute|evaluate."),
         (
             visualize.main,
             ["curves", "--target", "label"],

@@ -5,10 +5,11 @@ Each method is also here as a class, imported when it is first used, so that its
 
 Classes of METHODS, in its order: Gradient, InputXGradient, SmoothGrad, SquareGrad, VarGrad, IntegratedGradients,
 ExpectedGradients, BlurIG, GuidedIG, CAM, GradCAM, GradCAMPP, HiResCAM, XGradCAM, LayerCAM, ElementwiseCAM, ScoreCAM,
-AblationCAM, EigenCAM, EigenGradCAM, GuidedBackprop, Deconvnet, GuidedGradCAM, LRP, LRPZero, LRPEpsilon, LRPEpsilonPlus,
-LRPEpsilonPlusFlat, LRPEpsilonAlpha2Beta1, LRPEpsilonAlpha2Beta1Flat, LRPEpsilonGammaBox, AttnLRP, DeepLIFT,
-DeepLIFTSHAP, ExcitationBackprop, FullGrad, AttentionRollout, AttentionRelevance, LayerGradientXActivation,
-LayerIntegratedGradients, LayerConductance, InternalInfluence, NeuronGradient.
+AblationCAM, EigenCAM, EigenGradCAM, FEM, KPCACAM, RefineCAM, GuidedBackprop, Deconvnet, GuidedGradCAM, LRP, LRPZero,
+LRPEpsilon, LRPEpsilonPlus, LRPEpsilonPlusFlat, LRPEpsilonAlpha2Beta1, LRPEpsilonAlpha2Beta1Flat, LRPEpsilonGammaBox,
+AttnLRP, DeepLIFT, DeepLIFTSHAP, ExcitationBackprop, FullGrad, AttentionRollout, AttentionRelevance,
+LayerGradientXActivation, LayerIntegratedGradients, LayerConductance, InternalInfluence, NeuronGradient, Occlusion,
+FeatureAblation, FeaturePermutation, RISE, LIME, KernelSHAP, ShapleySampling, Sobol, HSIC.
 """
 
 from importlib import import_module
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from cnnviz.attribution.methods.elementwise_cam import ElementwiseCAM as ElementwiseCAM
     from cnnviz.attribution.methods.excitation_backprop import ExcitationBackprop as ExcitationBackprop
     from cnnviz.attribution.methods.expected_gradients import ExpectedGradients as ExpectedGradients
+    from cnnviz.attribution.methods.feature_ablation import FeatureAblation as FeatureAblation
+    from cnnviz.attribution.methods.feature_permutation import FeaturePermutation as FeaturePermutation
+    from cnnviz.attribution.methods.fem import FEM as FEM
     from cnnviz.attribution.methods.full_grad import FullGrad as FullGrad
     from cnnviz.attribution.methods.grad_cam import GradCAM as GradCAM
     from cnnviz.attribution.methods.grad_cam_pp import GradCAMPP as GradCAMPP
@@ -42,9 +46,12 @@ if TYPE_CHECKING:
     from cnnviz.attribution.methods.guided_grad_cam import GuidedGradCAM as GuidedGradCAM
     from cnnviz.attribution.methods.guided_ig import GuidedIG as GuidedIG
     from cnnviz.attribution.methods.hires_cam import HiResCAM as HiResCAM
+    from cnnviz.attribution.methods.hsic import HSIC as HSIC
     from cnnviz.attribution.methods.input_x_gradient import InputXGradient as InputXGradient
     from cnnviz.attribution.methods.integrated_gradients import IntegratedGradients as IntegratedGradients
     from cnnviz.attribution.methods.internal_influence import InternalInfluence as InternalInfluence
+    from cnnviz.attribution.methods.kernel_shap import KernelSHAP as KernelSHAP
+    from cnnviz.attribution.methods.kpca_cam import KPCACAM as KPCACAM
     from cnnviz.attribution.methods.layer_cam import LayerCAM as LayerCAM
     from cnnviz.attribution.methods.layer_conductance import LayerConductance as LayerConductance
     from cnnviz.attribution.methods.layer_gradient_x_activation import (
@@ -53,6 +60,7 @@ if TYPE_CHECKING:
     from cnnviz.attribution.methods.layer_integrated_gradients import (
         LayerIntegratedGradients as LayerIntegratedGradients,
     )
+    from cnnviz.attribution.methods.lime import LIME as LIME
     from cnnviz.attribution.methods.lrp import LRP as LRP
     from cnnviz.attribution.methods.lrp import AttnLRP as AttnLRP
     from cnnviz.attribution.methods.lrp import LRPEpsilon as LRPEpsilon
@@ -63,8 +71,13 @@ if TYPE_CHECKING:
     from cnnviz.attribution.methods.lrp import LRPEpsilonPlusFlat as LRPEpsilonPlusFlat
     from cnnviz.attribution.methods.lrp import LRPZero as LRPZero
     from cnnviz.attribution.methods.neuron_gradient import NeuronGradient as NeuronGradient
+    from cnnviz.attribution.methods.occlusion import Occlusion as Occlusion
+    from cnnviz.attribution.methods.refine_cam import RefineCAM as RefineCAM
+    from cnnviz.attribution.methods.rise import RISE as RISE
     from cnnviz.attribution.methods.score_cam import ScoreCAM as ScoreCAM
+    from cnnviz.attribution.methods.shapley_sampling import ShapleySampling as ShapleySampling
     from cnnviz.attribution.methods.smooth_grad import SmoothGrad as SmoothGrad
+    from cnnviz.attribution.methods.sobol import Sobol as Sobol
     from cnnviz.attribution.methods.square_grad import SquareGrad as SquareGrad
     from cnnviz.attribution.methods.var_grad import VarGrad as VarGrad
     from cnnviz.attribution.methods.xgrad_cam import XGradCAM as XGradCAM

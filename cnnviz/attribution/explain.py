@@ -12,20 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
 
+from cnnviz.attribution.at_layer import at_layer
 from cnnviz.attribution.explained import Explained, Question, ask
 from cnnviz.attribution.inputs import Row
 from cnnviz.attribution.loops import loops_named
 from cnnviz.attribution.methods import METHODS
 from cnnviz.attribution.present import Presentation
 from cnnviz.attribution.run import run, run_direct
-from cnnviz.attribution.shapes import Direct, Method
+from cnnviz.attribution.shapes import Direct, Method, in_channels
 from cnnviz.attribution.targets import Targets
 from cnnviz.batching import Report
 from cnnviz.errors import check_known
 from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.outputs import OutputName
 from cnnviz.registry import resolve
-from cnnviz.types import Key, PyTree, VariablesLike
+from cnnviz.types import Key, LayerNames, PyTree, VariablesLike
 
 
 def attribute(
@@ -45,6 +46,7 @@ def attribute(
     call: Call = NOTHING,
     input: str | int | None = None,
     output: OutputName = None,
+    at: LayerNames = None,
     report: Report | None = None,
     **options: Any,
 ) -> Any:
@@ -56,16 +58,16 @@ def attribute(
     draws for any `batch_size`, the number of rows (images times samples) that are in the network at once.
 
     A method's `baseline` is a number, an image `[... c]`, one per image `[n ... c]`, or an infill by name: "black",
-    "mean", "blur", "noise" (needs a `key`) or "data" (needs a `key` and `data`, images `[m ... c]` of a data set).
-    `channels` reduces a pixel's channels to one value ("sum", "mean", "max_abs", "l2"; "keep" keeps them); each method
-    has a default. `upsampling` brings a layer's map to the image's size ("bilinear", "bilinear_corners", "bicubic",
-    "nearest"; None leaves it), and maps of several layers are fused (`present.fused`). With `details` the result is an
-    `Attribution`. A second call with other images, variables or classes does not recompile.
+    "mean", "blur", "negative", "noise" (needs a `key`) or "data" (a `key` and `data`, images `[m ... c]`). `channels`
+    reduces a pixel's channels ("sum", "mean", "max_abs", "l2"); "keep" keeps them, for a CAM its layer's, whose sum is
+    the map before its ReLU. `upsampling` brings a layer's map to the image's size ("bilinear", "bilinear_corners",
+    "bicubic", "nearest"; None leaves it), and maps of several layers are fused (`present.fused`). With `details` the
+    result is an `Attribution`. `at` is a layer whose values are explained in place of the image's (`at_layer`).
     """
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}
-    asked = build(method, **options)
-    one = lambda *of_input: _run({"": asked}, question, *of_input, report=report, **shared)[""]
+    asked = {"": _at(build(method, **options), at)}
+    one = lambda *of_input: _run(asked, question, *of_input, report=report, **shared)[""]
     return question.of_inputs(input, data, one)
 
 
@@ -86,6 +88,7 @@ def suite(
     call: Call = NOTHING,
     input: str | int | None = None,
     output: OutputName = None,
+    at: LayerNames = None,
     report: Report | None = None,
 ) -> Any:
     """What `attribute` gives for each method, by name; what direct methods share is computed once.
@@ -94,7 +97,7 @@ def suite(
     there is such a dict for each, in the form of `images`.
     """
     named = methods if isinstance(methods, Mapping) else {name: name for name in methods}
-    asked = {name: build(method) for name, method in named.items()}
+    asked = {name: _at(build(method), at) for name, method in named.items()}
     question = ask(model, variables, images, targets, labels, call, output)
     shared = {"key": key, "batch_size": batch_size, "finish": Presentation(channels, upsampling, details)}
     every = lambda *of_input: _run(asked, question, *of_input, report=report, **shared)
@@ -115,6 +118,8 @@ def _run(
     """What each method gives for these rows: maps or, with details, attributions."""
     variables, traced, shape = question.variables, question.traced, tuple(rows.image.shape[1:])
     fitted = {name: explained.fitted(method, traced, shape) for name, method in methods.items()}
+    if finish.channels == "keep":
+        fitted = {name: in_channels(method) for name, method in fitted.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
     shared = {**shared, "data": data, "finish": finish, "row_bytes": 2 * traced.row_bytes}  # with gradients
     with loops_named(traced.graph):
@@ -136,6 +141,10 @@ def build(method: str | type[Method] | Method, **options: Any) -> Method:
     for name in options:
         check_known(f"option of {title}", name, names)
     return replace(method, **options) if isinstance(method, Method) else known(**options)
+
+
+def _at(method: Method, layer: LayerNames) -> Method:
+    return method if layer is None else at_layer(method, layer)
 
 
 def _class_of(method: Any) -> Any:

@@ -58,11 +58,17 @@ def from_data(image: Image, key: Key, data: Data) -> Image:
     return jnp.asarray(data, image.dtype)[jax.random.randint(key, (), 0, len(data))]
 
 
+def negative(image: Image, key: Key, data: Data) -> Image:
+    """x' = min x + max x - x: black becomes white, which Bach et al. 2015 call flipping a pixel."""
+    return image.min() + image.max() - image
+
+
 INFILLS = {
     "black": Infill(black),
     "mean": Infill(mean, spatial=True),
     "blur": Infill(blur, spatial=True),
     "noise": Infill(noise, random=True),
+    "negative": Infill(negative),
     "data": Infill(from_data, random=True, needs_data=True),
 }
 

@@ -15,6 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from cnnviz.attribution.infills import INFILLS
+from cnnviz.attribution.segments import count_of, is_by_image, segments_in, segments_of
 from cnnviz.attribution.shapes import Method
 from cnnviz.batching import map_rows
 from cnnviz.errors import InputError, InputTypeError, check_known
@@ -78,19 +79,27 @@ def split(method: Method, rows: Row, key: Key | None, data: Any) -> tuple[Any, d
             shared[field.name], inputs[field.name] = split(value, rows, key, data)
         elif "per_image" in field.metadata:
             shared[field.name], inputs[field.name] = None, _per_image(field.name, value, rows, key, data)
+        elif "per_row" in field.metadata:
+            shared[field.name], inputs[field.name] = None, value
         elif "image_set" in field.metadata:
             images, differs = _image_set(field.name, value, rows, key, data)
             shared[field.name] = None if differs else images
             inputs |= {field.name: images} if differs else {}
+        elif "segments" in field.metadata and value is not None:
+            shared[field.name], inputs[field.name], shared["segments"] = _segments(value, rows)
+            inputs = {name: each for name, each in inputs.items() if each is not None}
     return replace(method, **shared), inputs
 
 
 def joined(method: Any, inputs: Mapping[str, Any], image_shape: tuple[int, ...]) -> Any:
     """The method with one row of what `split` took out of it; a baseline has the image's shape."""
+    as_they_are = {field.name for field in fields(method) if "per_row" in field.metadata}
 
     def field(name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
             return joined(getattr(method, name), value, image_shape)
+        if name in as_they_are:
+            return value
         return value if value.ndim > len(image_shape) else jnp.broadcast_to(value, image_shape)
 
     return replace(method, **{name: field(name, value) for name, value in inputs.items()})
@@ -117,9 +126,23 @@ def _image_set(name: str, value: Any, rows: Row, key: Key | None, data: Any) -> 
     return array if array.ndim == len(shape) + 1 else _broadcast(array, (1, *shape)), False
 
 
+def _segments(mask: Any, rows: Row) -> tuple[Any, Any, int]:
+    """The segments that all images share, or else those of each image, and how many there are."""
+    shape = tuple(rows.image.shape)
+    found = segments_in(mask, rows.image) if is_by_image(mask) else segments_of(mask, shape[1:])
+    if found.ndim < len(shape):
+        return found, None, count_of(found)
+    if len(found) != shape[0]:
+        raise InputError(f"There is one mask for all images or one per image ({shape[0]}); there are {len(found)}.")
+    return None, found, count_of(found)
+
+
 def _array(name: str, value: Any, shapes: tuple[tuple[int, ...], ...], last: str, dtype: Any) -> Any:
     """An array of one of these shapes: a number's, an image's, and that of the `last`."""
-    fits = f"A {name} is a number, an image {shapes[1]}, {last}, or the name of an infill ({', '.join(INFILLS)})"
+    article = "An" if name[0] in "aeiou" else "A"
+    fits = (
+        f"{article} {name} is a number, an image {shapes[1]}, {last}, or the name of an infill ({', '.join(INFILLS)})"
+    )
     try:
         if value is None:
             raise TypeError

@@ -26,14 +26,20 @@ class Attribution(NamedTuple):
     """The maps, `[n h w]` of pictures, each layer's at the layer's resolution, and each image's completeness gap `[n]`.
 
     The gap is the sum of the raw values minus the sum that completeness requires; None if the method has no such law.
+    `error` are the maps' standard errors over keys, of a method that draws samples at random and can tell: NaN where
+    the samples are too few for it, and, where a map's value is made of several raw ones, not less than the true one.
+    `samples_to_halve` is the number of samples `[n]` with which the error would be half as large: four times as many.
     """
 
     maps: Array
     layers: dict[str, Array]
     gap: Array | None
+    error: Array | None = None
+    samples_to_halve: Array | None = None
 
     def __repr__(self) -> str:
-        sizes = {"maps": self.maps, **self.layers} | ({} if self.gap is None else {"gap": self.gap})
+        others = {"gap": self.gap, "error": self.error, "samples_to_halve": self.samples_to_halve}
+        sizes = {"maps": self.maps, **self.layers, **{name: v for name, v in others.items() if v is not None}}
         return f"Attribution({', '.join(f'{name} {v.dtype}{list(v.shape)}' for name, v in sizes.items())})"
 
     def _repr_png_(self) -> bytes | None:
@@ -54,15 +60,25 @@ class Presentation:
         if self.upsampling is not None:
             check_known("upsampling", self.upsampling, UPSAMPLING)
 
-    def __call__(self, method: Method, score: Score, image: Image, raw: Raw) -> Attribution:
+    @property
+    def with_error(self) -> bool:
+        """Whether the runner gives the raw values' standard errors too."""
+        return self.details
+
+    def __call__(self, method: Method, score: Score, image: Image, raw: Raw, error: Raw | None = None) -> Attribution:
         """The attribution of one image; `jax.vmap` makes it that of many."""
         channels = self.channels or method.channels
-        maps, layers = present(raw, image.shape, channels, self.upsampling, are_maps=method.maps)
+        are_maps = method.maps and not getattr(method, "by_channel", False)
+        maps, layers = present(raw, image.shape, channels, self.upsampling, are_maps=are_maps)
         if not self.details:
             return Attribution(maps, {}, None)
         target = method.completeness_target(score, image)
         total = sum(jnp.sum(values) for values in jax.tree.leaves(raw))
-        return Attribution(maps, layers, None if target is None else total - target)
+        found = Attribution(maps, layers, None if target is None else total - target)
+        if error is None:
+            return found
+        errors, _ = present(error, image.shape, channels, self.upsampling, are_maps=are_maps)
+        return found._replace(error=errors, samples_to_halve=jnp.asarray(4 * getattr(method, "samples", 1)))
 
 
 def present(

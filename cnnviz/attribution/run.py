@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from cnnviz.attribution.inputs import Row, check_key, joined, split
-from cnnviz.attribution.shapes import Direct, Method, Sampled, Stepwise
+from cnnviz.attribution.shapes import Direct, Method, Stepwise, Summed
 from cnnviz.batching import (
     IMAGE_ROWS,
     SAMPLED_ROWS,
@@ -30,7 +30,12 @@ from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
 from cnnviz.types import Array, Given, Image, Key, PyTree, Score
 
 ScoreOf = Callable[[PyTree, Row], Score]
-Finish = Callable[[Method, Score, Image, PyTree], PyTree]
+Finish = Callable[..., PyTree]  # (method, score, image, raw), and the raw standard error if it has `with_error`
+
+
+def _wants_error(finish: Finish) -> bool:
+    """Whether this `finish` is also given the raw values' standard errors, where a method has them."""
+    return getattr(finish, "with_error", False)
 
 
 def raw_values(method: Method, score: Score, image: Image, raw: PyTree) -> PyTree:
@@ -61,7 +66,7 @@ def run(
     if isinstance(method, Direct):
         options = {"key": key, "batch_size": batch_size, "data": data, "finish": finish, "row_bytes": row_bytes}
         return run_direct({"": method}, score_of, arguments, rows, report=report, **options)[""]
-    if not isinstance(method, Sampled | Stepwise):
+    if not isinstance(method, Summed | Stepwise):
         raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of these.")
     check_key(method, key)
     rows = _numbered(rows)
@@ -69,7 +74,7 @@ def run(
     rows = rows._replace(inputs={"": inputs})
     last = partial(_finish, score_of, finish, shared, arguments, key)
     size = batch_size_or_default(batch_size, SAMPLED_ROWS, row_bytes)
-    if isinstance(shared, Sampled):
+    if isinstance(shared, Summed):
         most = max(1, size // shared.cost)
         contribute = lambda rows, first, size: _contribute(score_of, size, shared, arguments, key, rows, first)
         return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
@@ -127,7 +132,7 @@ def _direct(
 
 @partial(compiled, static_argnums=(0, 1), large_sums=True)
 def _contribute(
-    score_of: ScoreOf, size: int, method: Sampled, arguments: PyTree, key: Key | None, rows: Row, first: Array
+    score_of: ScoreOf, size: int, method: Summed, arguments: PyTree, key: Key | None, rows: Row, first: Array
 ) -> PyTree:
     def one(row: Row) -> PyTree:
         its, score = _prepared(score_of, method, "", arguments, row)
@@ -144,7 +149,10 @@ def _finish(
 ) -> PyTree:
     def one(row: Row, state: PyTree) -> PyTree:
         its, score = _prepared(score_of, method, "", arguments, row)
-        return finish(its, score, row.image, its.finish(score, row.image, state, row.key(key)))
+        of_samples = score, row.image, state, row.key(key)
+        error = its.standard_error(*of_samples) if _wants_error(finish) and isinstance(its, Summed) else None
+        raw = its.finish(*of_samples)
+        return finish(its, score, row.image, raw) if error is None else finish(its, score, row.image, raw, error)
 
     return with_fast_convolutions(jax.vmap(one))(rows, state)
 

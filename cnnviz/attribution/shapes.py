@@ -9,7 +9,7 @@ or, for those that say so by `maps`, to a map of it without channels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, dataclass_transform
 
 import jax
@@ -38,12 +38,25 @@ def image_set(*, default: Any) -> Any:
     return field(default=default, metadata={"image_set": True, "array": True})
 
 
+def segmented(*, default: Any = None) -> Any:
+    """A field that holds a mask (`segments`): integers in the image's shape, one per image, or the name of a rule.
+
+    A method sees it as integers `[... c]`, and their number in its plain field `segments`.
+    """
+    return field(default=default, metadata={"segments": True, "array": True})
+
+
 def arrays(*, default: Any = None) -> Any:
     """A field that holds arrays, or another method, the same for all images."""
     return field(default=default, metadata={"array": True})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, arrays))
+def per_row(*, default: Any = None) -> Any:
+    """A field that holds one array per image `[n ...]` of any shape; a method sees its image's."""
+    return field(default=default, metadata={"per_row": True, "array": True})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, segmented, arrays, per_row))
 def method(cls: type) -> type:
     """Makes the class a frozen dataclass and a pytree, whose leaves are its fields of arrays.
 
@@ -97,8 +110,8 @@ class Direct(Method):
 
 
 @method
-class Sampled(Method):
-    """A method that sums over samples: path integrals, smoothing, masks, permutations.
+class Summed(Method):
+    """What is summed over `count` samples, whatever the samples are.
 
     `draw` makes the i-th sample and `contribute` what it adds, a pytree that is summed over all samples or, with
     `keep`, stacked with the samples as its first axis; `finish` makes the raw values from that. `draw` and `finish`
@@ -106,17 +119,12 @@ class Sampled(Method):
     make the same samples again.
     """
 
-    samples: int = 50
     keep: ClassVar[bool] = False
-
-    def __post_init__(self):
-        if self.count < 1:
-            raise InputError(f"A method needs at least one sample; samples was {self.count}.")
 
     @property
     def count(self) -> int:
         """The number of samples."""
-        return self.samples
+        raise NotImplementedError
 
     @property
     def cost(self) -> int:
@@ -131,6 +139,29 @@ class Sampled(Method):
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return total
+
+    def standard_error(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw | None:
+        """The standard deviation of each raw value over keys, estimated from these samples; NaN if they are too few.
+
+        None for a method whose samples are not drawn at random, or that has no estimate.
+        """
+        return None
+
+
+@method
+class Sampled(Summed):
+    """A method that sums over samples: path integrals, smoothing, masks, permutations."""
+
+    samples: int = 50
+
+    def __post_init__(self):
+        if self.count < 1:
+            raise InputError(f"A method needs at least one sample; samples was {self.count}.")
+
+    @property
+    def count(self) -> int:
+        """The number of samples."""
+        return self.samples
 
 
 @method
@@ -154,6 +185,12 @@ class Stepwise(Method):
 
     def finish(self, score: Score, image: Image, state: PyTree, key: Key) -> Raw:
         return state
+
+
+def in_channels(method: Method) -> Method:
+    """The method with one map per channel of a layer in place of their sum, if it is one that sums over them."""
+    sums = any(field.name == "by_channel" for field in fields(method)) and not getattr(method, "whole", False)
+    return replace(method, by_channel=True) if sums else method  # pyright: ignore[reportCallIssue]
 
 
 def image_sets(method: Method) -> list[str]:
@@ -194,7 +231,7 @@ def evaluate(method: Method, score: Score, image: Image, key: Key) -> Raw:
     """A method's raw values for one image, for methods made of others; all samples are computed at once."""
     if isinstance(method, Direct):
         return method(score, image)
-    if not isinstance(method, Sampled):
+    if not isinstance(method, Summed):
         raise InputError(f"{type(method).__name__} is a stepwise method, on which no other method can be built.")
     one = lambda i: method.contribute(score, image, method.draw(key, i, image))
     found = jax.vmap(one)(jnp.arange(method.count))

@@ -9,16 +9,21 @@ from typing import Any
 
 from cnnviz.commands.declared import listed
 from cnnviz.errors import unknown
+from cnnviz.registry import spelled
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the names are, where they are listed, and whether an option takes several, with commas between them."""
+    """What the names are, where they are listed, and whether an option takes several, with commas between them.
+
+    With `spelled` each name may have options after a colon (`registry.spelled`).
+    """
 
     kind: str
     place: str
     several: bool = False
     also: tuple[str, ...] = ()
+    spelled: bool = False
 
     @property
     def names(self) -> Collection[str]:
@@ -30,9 +35,15 @@ class Choice:
 
     def check(self, value: str) -> None:
         """Raises InputError, with what was probably meant, if a name is unknown."""
-        for name in [part.strip() for part in value.split(",")] if self.several else [value]:
+        for name in self.asked(value):
             if self.names and name not in (*self.names, *self.also):
                 raise unknown(self.kind, name, self.names)
+
+    def asked(self, value: str) -> list[str]:
+        """The names in an option's value."""
+        if self.spelled:
+            return [entry.name for entry in spelled(value)]
+        return [part.strip() for part in value.split(",")] if self.several else [value]
 
 
 CHOICES = {
@@ -42,7 +53,8 @@ CHOICES = {
     "precision": Choice("precision", "cnnviz.training.recipe:PRECISIONS"),
     "images_on": Choice("place for the images", "cnnviz.training.recipe:IMAGES_ON"),
     "track": Choice("tracker", "cnnviz.tracking:TRACKERS", several=True),
-    "methods": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",)),
+    "methods": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
+    "metrics": Choice("metric", "cnnviz.metrics.metrics:METRICS", several=True, also=("all",), spelled=True),
     "format": Choice("format", "cnnviz.figures.files:DATES"),
     "split": Choice("split", "cnnviz.pictures.picture:SPLITS"),
     "model": Choice("model", "cnnviz.models:MODELS"),

@@ -1,7 +1,7 @@
 """Several networks on the command line: `compare runs/a runs/b runs/c@3` shows them together."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from cnnviz.commands.opened import Asked, opened
 from cnnviz.commands.option_names import is_value
 from cnnviz.commands.origin import Origin
 from cnnviz.commands.own_model import is_for
+from cnnviz.commands.shown import dataset_for
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 
@@ -53,6 +54,23 @@ def networks_of(options: Any, kinds: Iterable[Any], asked: Asked) -> list[Any]:
             f"A comparison takes two networks or more, or a run of several seeds; only {nets[0].name} was given."
         )
     return nets
+
+
+def dataset_of(options: Any, nets: Sequence[Any], asked: Asked) -> Any:
+    """The data set to show: that which is asked for, or that of the first run, or the first that fits."""
+    first = next((net for net in nets if net.path is not None), nets[0])
+    return dataset_for(options, nets[0] if asked.dataset is not None else first, asked)
+
+
+def record(options: Any, nets: Sequence[Any], about: Mapping[str, Any], written: Sequence[Path]) -> Path:
+    """Writes provenance.json next to the files that were written, and returns its path."""
+    from cnnviz.pictures.provenance import provenance
+    from cnnviz.runs import json_files
+
+    path = written[0].parent / "provenance.json"
+    first = options.run or (str(options.weights) if options.weights else None)
+    json_files.write(path, provenance(nets, [first, *places(options.others)], about, written))
+    return path
 
 
 def places(others: str | None) -> list[str]:

@@ -14,7 +14,6 @@ from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, faults, glyphs, kinds, several, terminal
 from cnnviz.commands.opened import Asked
 from cnnviz.commands.own_pictures import gathered
-from cnnviz.commands.shown import dataset_for
 from cnnviz.commands.tables import show, tables
 from cnnviz.commands.together import check_together
 from cnnviz.errors import InputError
@@ -139,20 +138,25 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
     report(0, 1, "reading the data set")
-    data = Data(lambda: dataset_for(options, net, asked), print)
+    data = Data(lambda: several.dataset_of(options, [net, *others], asked), print)
     folder = options.out or (several.folder_of([net, *others]) if others else _folder(net))
     needed = len(made) == 1 or options.dataset is not None
     _check_images(made.values(), net, data)
+    is_compared = hasattr(options, "others")
     origin = several.origin_of(options, [net, *others], data, typed)
     clear_unfinished(folder)
     for place, (name, kind) in enumerate(made.items()):
         pictures = _pictures(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
         for rows in tables(pictures):
             show(rows)
+        written = []
         for picture in pictures:
             own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
-            for path in files.write(picture, folder, options.format, options.data, **own):
+            for path in files.write(picture, folder, options.format, options.data, tables=is_compared, **own):
                 print(f"{name}: {path}", flush=True)
+                written.append(path)
+        if is_compared and written:
+            print(f"{name}: {several.record(options, [net, *others], origin.about(), written)}", flush=True)
 
 
 def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:

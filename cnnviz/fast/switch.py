@@ -9,6 +9,7 @@ import jax
 class Rewrite(Enum):
     """A way to compute the same values sooner."""
 
+    CHANNEL_SETS = auto()  # channel_sets.py
     COMPILER_OPTIONS = auto()  # jit.py
     CONVOLUTIONS = auto()  # convolutions.py
     DEDUPLICATION = auto()  # rewrite.py: what a function computes twice is computed once
@@ -18,7 +19,8 @@ class Rewrite(Enum):
     POOLING = auto()  # pooling.py
 
 
-ANYWHERE = frozenset({Rewrite.DEDUPLICATION, Rewrite.LINEAR_SAMPLES})  # they save work, whatever does it
+# they save work, whatever does it
+ANYWHERE = frozenset({Rewrite.CHANNEL_SETS, Rewrite.DEDUPLICATION, Rewrite.LINEAR_SAMPLES})
 REWRITES = {"cpu": frozenset(Rewrite), "gpu": ANYWHERE, "tpu": ANYWHERE}
 
 

@@ -29,6 +29,7 @@ class Trait(Flag):
     PIECEWISE_LINEAR = auto()  # linear or constant between places where it bends or jumps
     NONNEGATIVE = auto()  # never negative
     KEEPS_SIGN = auto()  # not negative where no input is
+    ODD = auto()  # changes its sign when its input does; of `integer_pow`, if the power is odd
     COMPLEX = auto()  # makes or takes apart complex numbers
 
 
@@ -46,20 +47,23 @@ class Primitive(NamedTuple):
     linear_in: slice = NOT_LINEAR
 
 
-_E, _P, _K, _J = Trait.ELEMENTWISE, Trait.PIECEWISE_LINEAR, Trait.KEEPS_SIGN, Trait.JOINT
+_E, _P, _K, _J, _O = Trait.ELEMENTWISE, Trait.PIECEWISE_LINEAR, Trait.KEEPS_SIGN, Trait.JOINT, Trait.ODD
 _MOVE, _SUM = Trait.MOVE | _K, Trait.SUM
 ROWS: tuple[tuple[str, Trait, slice], ...] = (
     # calls, under all their names: JAX has renamed some
     ("jit pjit closed_call core_call remat remat2 checkpoint", Trait.CALL, NOT_LINEAR),
     ("custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr", Trait.CUSTOM_CALL | _J, NOT_LINEAR),
     # elementwise
-    ("acos atanh bessel_i1e cos digamma erf_inv lgamma log nextafter regularized_incomplete_beta", _E, NOT_LINEAR),
-    ("igamma igammac polygamma rem sin tan zeta", _E, NOT_LINEAR),
+    ("acos bessel_i1e cos digamma erf_inv lgamma log nextafter regularized_incomplete_beta", _E, NOT_LINEAR),
+    ("igamma igammac polygamma rem zeta", _E, NOT_LINEAR),
+    ("sin tan", _E | _O, NOT_LINEAR),
     ("clz not population_count shift_left shift_right_arithmetic shift_right_logical xor", _E, NOT_LINEAR),
-    ("asin asinh atan cbrt erf expm1 integer_pow log1p sinh tanh", _E | _K, NOT_LINEAR),
+    ("asin asinh atan atanh cbrt erf integer_pow sinh tanh", _E | _K | _O, NOT_LINEAR),
+    ("expm1 log1p", _E | _K, NOT_LINEAR),
     ("acosh bessel_i0e cosh erfc exp exp2 logistic rsqrt sqrt square", _E | Trait.NONNEGATIVE, NOT_LINEAR),
     ("and eq eq_to ge gt is_finite le le_to lt lt_to ne or", _E | _P, NOT_LINEAR),
-    ("ceil floor round sign", _E | _P | _K, NOT_LINEAR),
+    ("ceil floor", _E | _P | _K, NOT_LINEAR),
+    ("round sign", _E | _P | _K | _O, NOT_LINEAR),
     ("abs", _E | _P | Trait.NONNEGATIVE, NOT_LINEAR),
     ("atan2", _E | _J, NOT_LINEAR),
     ("pow", _E | _J | _K, NOT_LINEAR),
@@ -68,7 +72,7 @@ ROWS: tuple[tuple[str, Trait, slice], ...] = (
     ("select_n", _E | _J | _P, AFTER_FIRST),
     ("add add_any", _E | _SUM | _K, ALL),
     ("sub", _E | _SUM, ALL),
-    ("neg", _E, ALL),
+    ("neg", _E | _O, ALL),
     ("mul", _E | _K | Trait.PRODUCT, NOT_LINEAR),
     ("div", _E | _J | _K, FIRST),
     ("convert_element_type copy name reduce_precision sharding_constraint", _E | _K | Trait.IDENTITY, ALL),
@@ -133,4 +137,5 @@ JOINT = having(Trait.JOINT)
 COMPLEX = having(Trait.COMPLEX)
 NONNEGATIVE = having(Trait.NONNEGATIVE)
 KEEPS_SIGN = having(Trait.KEEPS_SIGN)
+ODD = having(Trait.ODD)
 PIECEWISE_LINEAR = having(Trait.PIECEWISE_LINEAR)

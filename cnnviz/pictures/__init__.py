@@ -16,7 +16,8 @@ PICTURES = {
     "predict": "cnnviz.pictures.predict:Predict",
     "evaluate": "cnnviz.pictures.evaluate:Evaluate",
     "compare": "cnnviz.pictures.compare:Compare",
+    "units": "cnnviz.pictures.units:Units",
 }
-ON_REQUEST = ("predict", "evaluate", "compare")
+ON_REQUEST = ("predict", "evaluate", "compare", "units")
 # kinds that consist of parts, whose options are those of the kind too: where the parts are listed
 GROUPS = {"compare": "cnnviz.pictures.compared:PARTS"}

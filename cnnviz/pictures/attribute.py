@@ -25,6 +25,7 @@ from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped
 from cnnviz.pictures.predictions import class_names
 from cnnviz.pictures.samples import known, samples
 from cnnviz.pictures.two_classes import per_class
+from cnnviz.registry import spelled
 
 SCALES = ("own", "shared")
 USUAL = "grad_cam,integrated_gradients,smooth_grad"
@@ -38,7 +39,7 @@ class Attributions(OfImage, OfLayer, Kind):
     FIRST: ClassVar[str] = "0:8"
 
     methods: str = USUAL
-    """Methods with commas between them, or all."""
+    """Methods with commas between them, or all. Options go after a colon: "smooth_grad:samples=20,noise=0.1;lrp"."""
     target: str = "predicted"
     """What is explained: predicted, label, a class by name or number, or two with a comma (why this and not that)."""
     scale: str = "own"
@@ -115,17 +116,16 @@ class Attributions(OfImage, OfLayer, Kind):
 
     def built(self, net: Net, data: Data) -> dict[str, Method]:
         """The methods with the layer of the options, if they take one, and with training images as their baseline."""
-        names = list(METHODS) if self.methods == "all" else [name.strip() for name in self.methods.split(",")]
         found = {}
-        for name in names:
-            method = build(name)
-            known = {field.name for field in fields(method)}
+        for label, name, own in spelled(",".join(METHODS) if self.methods == "all" else self.methods):
+            method = build(name, **own)
+            known = {field.name for field in fields(method)} - own.keys()
             options: dict[str, Any] = {}
             if self.layer is not None and "layers" in known:
                 options["layers"] = self.layer
-            for baseline in image_sets(method):
+            for baseline in set(image_sets(method)) - own.keys():
                 options[baseline] = net.prepare(data.of(net).train.images[:BASELINE])
-            found[name] = build(method, **options)
+            found[label] = build(method, **options)
         return found
 
 
@@ -144,7 +144,7 @@ def probabilities(net: Net, images: Any) -> np.ndarray:
 
 def stacked(method: Method, every: Sequence[Attribution]) -> Explained:
     """One method's attributions of every member, stacked along a new first axis."""
-    maps, layers, gaps = (jax.tree.map(lambda *each: np.stack(each), *part) for part in zip(*every, strict=True))
+    maps, layers, gaps, *_ = (jax.tree.map(lambda *each: np.stack(each), *part) for part in zip(*every, strict=True))
     return Explained(method, maps, layers, gaps)
 
 

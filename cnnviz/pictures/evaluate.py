@@ -1,4 +1,4 @@
-"""How right a network is on a data set, also one that it was not trained on: accuracy, F1, and every prediction."""
+"""How right a network is on a data set, with accuracy, F1 and every prediction; or how true maps are, by metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +10,14 @@ from jaxtyping import Float, Int
 
 from cnnviz.batching import Report
 from cnnviz.data import Dataset, Split
+from cnnviz.errors import InputError
 from cnnviz.figures.style import shortened
 from cnnviz.figures.table import table
 from cnnviz.networks import Net
 from cnnviz.networks.measures import ByClass, interval, mean, top_right
 from cnnviz.pictures.effort import affordable
+from cnnviz.pictures.evidence import Asked
+from cnnviz.pictures.evidence_page import evidence_pictures
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
 from cnnviz.pictures.predictions import class_names, confusion_picture, predict
 
@@ -28,8 +31,25 @@ class Evaluate(Kind):
 
     split: str = "test"
     """The split whose images are evaluated: train or test."""
+    methods: str | None = None
+    """Evaluate attribution methods instead: names with commas between, options after a colon (smooth_grad:samples=20),
+    or all."""
+    metrics: str | None = None
+    """By which metrics, as methods are given; by default insertion,deletion,road,mprt."""
+    images: str | None = None
+    """With methods or metrics: the images by number (0:500; 3,5,9), by default the first hundred."""
+    target: str | None = None
+    """With methods or metrics: what is explained: predicted, label, or a class by name or number."""
+    seed: int = 0
+    """The key of methods and metrics that draw at random."""
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
+        if self.methods is not None or self.metrics is not None:
+            asked = Asked(self.methods, self.metrics, self.images, self.split, self.target, self.seed)
+            return [picture for net in networks for picture in evidence_pictures(asked, net, data, report)]
+        for name in ("images", "target"):
+            if (value := getattr(self, name)) is not None:
+                raise InputError(f"--{name} {value} is for maps; add --methods or --metrics, or leave it out.")
         return [picture for net in networks for picture in self.of(net.first, data, report)]
 
     def of(self, net: Net, data: Data, report: Report | None = None) -> list[Picture]:

@@ -17,6 +17,7 @@ from cnnviz.figures.files import FORMATS
 from cnnviz.pictures.latex import caption_file
 from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import SCREEN, Numbers, Picture
+from cnnviz.pictures.written import write_tables
 
 USUAL = re.compile(r"[\w@+.]+(/[\w@+.]+)*")  # a layer's name, whose file name is that of no other layer
 MOST_METHODS = 3  # that a file's name lists
@@ -29,14 +30,16 @@ def write(
     format: str = "png",
     data: bool = False,
     *,
+    tables: bool = False,
     page: Page = SCREEN,
     variant: str = "",
     about: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Writes the picture, for a paper its caption as .tex, and with `data` its numbers; returns the paths.
 
-    Numbers are .npz, .csv or .json. File names say what the picture shows; `variant` is added to them, and `about` to
-    the picture's metadata. Raises InputError if the format is unknown or the folder cannot be created.
+    Numbers are .npz, .csv or .json, and the picture's `texts` are written with them; with `tables` its table is written
+    as CSV, Markdown and LaTeX. File names say what the picture shows; `variant` is added to them, and `about` to the
+    picture's metadata. Raises InputError if the format is unknown or the folder cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
@@ -53,11 +56,20 @@ def write(
         written.append(folder / f"{name}.tex")
         with atomic_write(written[-1]) as path:
             path.write_text(caption_file(written[0].name, picture.title, picture.caption), encoding="utf-8")
-    if data:
-        kind = kind_of(picture.numbers)
-        written.append(folder / f"{name}.{kind}")
+    written += _write_numbers(picture, folder, name) if data else []
+    return written + (write_tables(picture.table, folder, name, picture.title) if tables else [])
+
+
+def _write_numbers(picture: Picture, folder: Path, name: str) -> list[Path]:
+    """Writes the picture's numbers and texts; returns the paths."""
+    kind = kind_of(picture.numbers)
+    written = [folder / f"{name}.{kind}"]
+    with atomic_write(written[-1]) as path:
+        WRITERS[kind](path, picture.numbers)
+    for ending, text in picture.texts.items():
+        written.append(folder / f"{name}.{ending}")
         with atomic_write(written[-1]) as path:
-            WRITERS[kind](path, picture.numbers)
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
     return written
 
 

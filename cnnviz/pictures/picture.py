@@ -39,7 +39,8 @@ class Picture:
 
     `numbers` are arrays by name, flat records, or nested values for JSON; `axes` names the axes of the arrays.
     `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
-    `table` has what a terminal prints beside it, one record per row.
+    `table` has what a terminal prints beside it, one record per row. `texts` are files written with the numbers, such
+    as a table in LaTeX, by the ends of their names.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Picture:
     subject: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     table: Sequence[Mapping[str, object]] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Picture({self.name!r}: {self.title!r})"
@@ -111,12 +113,14 @@ class OneByOne(Kind):
 class Data:
     """The data set whose images are shown to a network; it is loaded when the first picture needs it.
 
-    `note` is told, in a line each, how pictures of one's own were converted; `photographs` keeps those.
+    `note` is told, in a line each, how pictures of one's own were converted; `photographs` keeps those. `kept` has what
+    the parts of a comparison compute together.
     """
 
     find: Callable[[], Dataset | None] = lambda: None
     note: Callable[[str], object] = lambda line: None
     photographs: dict[Any, Photograph] = field(default_factory=dict, repr=False)
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def dataset(self) -> Dataset | None:

@@ -16,7 +16,7 @@ arrays, `output` names the one that the logits are (`outputs.logits_among`).
 from cnnviz.probe.addressing import find, find_one
 from cnnviz.probe.calls import batch_logits, check_trainable, evaluated, initial_variables, training_logits
 from cnnviz.probe.capture import Adapter
-from cnnviz.probe.folds import fold, fold_readers
+from cnnviz.probe.folds import fold, fold_readers, map_readers
 from cnnviz.probe.inputs import Rows, check_images, first_row
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx, nnx_model
@@ -53,6 +53,7 @@ __all__ = [
     "initial_variables",
     "layers",
     "logits",
+    "map_readers",
     "network_of",
     "nnx_model",
     "output_shape",

@@ -25,7 +25,6 @@ from cnnviz.probe.variables import as_variables
 from cnnviz.types import Array, Images, Key, Logits, PyTree, Variables, VariablesLike
 
 TEMPORARY = ("intermediates", "perturbations")  # collections of values that a call leaves behind
-TRAINED = ("params", "batch_stats")
 
 
 def initial_variables(model: Any, key: Key, images: Images) -> dict[str, PyTree]:
@@ -38,12 +37,7 @@ def initial_variables(model: Any, key: Key, images: Images) -> dict[str, PyTree]
 
 
 def check_trainable(variables: Variables) -> None:
-    """Raises InputError unless the variables are parameters, and the statistics of BatchNorm where there are any."""
-    if others := sorted(set(variables) - set(TRAINED)):
-        raise InputError(
-            f"The model has variables of its own kind, {', '.join(others)}, which training does not carry from step "
-            f"to step; it knows {' and '.join(TRAINED)}."
-        )
+    """Raises InputError if the variables have no parameters."""
     if not jax.tree.leaves(variables.get("params", {})):
         raise InputError("The model has no parameters that could be trained.")
 
@@ -72,10 +66,11 @@ def evaluated(model: Any, variables: VariablesLike, images: PyTree) -> Array:
 
 
 def training_logits(model: Any, variables: Variables, images: Images, key: Key) -> tuple[Logits, PyTree]:
-    """The logits of a batch in training mode, with dropout drawn from the key, and BatchNorm's new statistics.
+    """The logits of a batch in training mode, with dropout drawn from the key, and all other collections.
 
-    Of several outputs only the logits (`outputs.logits_among`) are returned. The output of a model that ends in a
-    softmax is replaced by the logits before it.
+    These are what the call makes of BatchNorm's statistics and of collections of the model's own. Of several outputs
+    only the logits (`outputs.logits_among`) are returned. The output of a model that ends in a softmax is replaced by
+    the logits before it.
     """
     function = partial(_training_output, model)
     traced = trace(model, variables, images, NOTHING)
@@ -94,12 +89,14 @@ def _training_output(model: Any, variables: Variables, images: Images, key: Key)
 
 def _called_in_training(model: Any, variables: Variables, images: Images, key: Key) -> tuple[PyTree, PyTree]:
     if isinstance(model, Adapter):
-        return model.train(variables, images, key)
+        output, statistics = model.train(variables, images, key)
+        return output, {"batch_stats": statistics}
     model = _with_training_fields(model)
     call: dict[str, Any] = {name: not value for name, value in evaluation_call(model.__call__, NOTHING).items()}
     rngs = {"dropout": key, "params": jax.random.fold_in(key, 0)}  # Flax draws for any other name from "params"
-    output, changed = nn.Module.apply(model, variables, images, **call, rngs=rngs, mutable=["batch_stats"])
-    return output, changed.get("batch_stats", {})
+    others = [name for name in variables if name != "params"]
+    output, changed = nn.Module.apply(model, variables, images, **call, rngs=rngs, mutable=others)
+    return output, {name: changed.get(name, variables[name]) for name in others}
 
 
 def _with_training_fields(model: nn.Module) -> nn.Module:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from cnnviz.batching import Report, fold_rows
+from cnnviz.batching import Report, fold_rows, map_rows
 from cnnviz.errors import InputTypeError
 from cnnviz.fast.jit import compiled
 from cnnviz.probe.inputs import Inputs, Prepare
@@ -74,6 +74,34 @@ def fold_readers(
     return fold_rows(step, variables, init, (images, arguments, *rows), merge, size, report=report)
 
 
+def map_readers(
+    readers: Any,
+    images: PyTree,
+    function: Callable[..., PyTree],
+    *,
+    rows: Sequence[Given] = (),
+    batch_size: int | None = None,
+    report: Report | None = None,
+) -> PyTree:
+    """`function(activations, *rows)` of every image, of several networks that see the same chunk of images.
+
+    `readers`, the activations that the function gets and `rows` are those of `fold_readers`; each leaf of its result
+    has one row per image. What it leaves out of a layer's values, as a mean over places does, takes no memory.
+    """
+    each, form = jax.tree.flatten(readers)
+    requests, variables, inputs = zip(*(reader.request(images) for reader in each), strict=True)
+    step = partial(_map_chunk, form, requests, Static(function), variables)
+    size = min(reader.batch_size(images, batch_size) for reader in each)
+    return map_rows(step, (images, tuple(its.rows for its in inputs), *rows), size, report=report)
+
+
+@partial(compiled, static_argnums=(0, 1, 2))
+def _map_chunk(
+    form: Any, requests: tuple[Request, ...], function: Static, variables: tuple[Variables, ...], rows: tuple[Any, ...]
+) -> PyTree:
+    return function.value(*_found(form, requests, variables, rows))
+
+
 @partial(compiled, static_argnums=(0, 1, 2))
 def _fold_chunk(
     form: Any,
@@ -84,7 +112,13 @@ def _fold_chunk(
     rows: tuple[Any, ...],
     mask: Array,
 ) -> PyTree:
+    found, *others = _found(form, requests, variables, rows)
+    return update.value(state, found, mask, *others)
+
+
+def _found(form: Any, requests: tuple[Request, ...], variables: tuple[Variables, ...], rows: tuple[Any, ...]) -> list:
+    """What all networks compute for a chunk of images, in the form of the readers, and the chunk's other rows."""
     images, arguments, *others = rows
     each = zip(requests, variables, arguments, strict=True)
     found = [request.values(its, Inputs(images, own)) for request, its, own in each]
-    return update.value(state, jax.tree.unflatten(form, found), mask, *others)
+    return [jax.tree.unflatten(form, found), *others]

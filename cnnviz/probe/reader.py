@@ -21,7 +21,7 @@ from cnnviz.probe.inputs import (
     with_rows,
 )
 from cnnviz.probe.outputs import OutputName
-from cnnviz.probe.trace import Static, trace
+from cnnviz.probe.trace import Static, Trace, trace
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import Activations, LayerNames, PyTree, Variables, VariablesLike
 
@@ -40,12 +40,17 @@ class Request(NamedTuple):
 
     def values(self, variables: Variables, inputs: Inputs) -> Activations:
         """The values of these names for each image, `[n, ...]`; for use in a compiled call."""
+        traced, arrays = self.traced(variables, inputs)
+        found = traced.graph.evaluate(arrays, [traced.value(name) for name in self.names])
+        named = zip(self.names, found, strict=True)
+        return {name: jnp.moveaxis(value, traced.axis(name), 0) for name, value in named}
+
+    def traced(self, variables: Variables, inputs: Inputs) -> tuple[Trace, list[Any]]:
+        """The model's graph for these images, and the arrays that it takes."""
         images = inputs.images if self.prepare.value is None else self.prepare.value(inputs.images)
         call = {**self.call.value, **inputs.rows}
         traced = trace(self.model.value, variables, images, call, self.output)
-        found = traced.compute(variables, images, call, [traced.value(name) for name in self.names])
-        named = zip(self.names, found, strict=True)
-        return {name: jnp.moveaxis(value, traced.axis(name), 0) for name, value in named}
+        return traced, jax.tree.leaves((variables, inputs_of(images, call)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +85,14 @@ class Reader:
         request = Request(Static(self.model), Static(constants(self.call)), Static(self.prepare), names, self.output)
         return request, variables, inputs
 
-    def batch_size(self, images: Any, asked: int | None = None) -> int:
-        """How many such images a compiled call reads: as many as asked for, or by default as their values allow."""
+    def batch_size(self, images: Any, asked: int | None = None, usual: tuple[int, int] = IMAGE_ROWS) -> int:
+        """How many such images a compiled call reads: as many as asked for, or by default as their values allow.
+
+        `usual` is how many at most by default, on CPU and elsewhere.
+        """
         variables = as_variables(self.variables)
         traced = trace(self.model, variables, prepared_shape(images, self.prepare), call_for(self.call, 2), self.output)
-        return batch_size_or_default(asked, IMAGE_ROWS, traced.row_bytes)
+        return batch_size_or_default(asked, usual, traced.row_bytes)
 
 
 def prepared_shape(images: PyTree, prepare: Prepare) -> PyTree:

@@ -51,6 +51,7 @@ class State(flax.struct.PyTreeNode):
     totals: PyTree  # Totals
     refused: PyTree  # int32 [], the number of consecutive updates so far that were not finite
     average: PyTree = None  # the moving average of the variables, if the recipe has one
+    others: PyTree = flax.struct.field(default_factory=dict)  # collections of the model's own, by their names
 
     @property
     def variables(self) -> dict[str, PyTree]:
@@ -60,24 +61,33 @@ class State(flax.struct.PyTreeNode):
     @property
     def latest(self) -> dict[str, PyTree]:
         """The variables after the last step, without averaging."""
-        return {"params": self.params} | ({"batch_stats": self.batch_stats} if self.batch_stats else {})
+        return {"params": self.params} | self.not_trained
+
+    @property
+    def not_trained(self) -> dict[str, PyTree]:
+        """The collections without gradients, which each call of the model in training mode makes anew."""
+        return ({"batch_stats": self.batch_stats} if self.batch_stats else {}) | self.others
+
+    def with_variables(self, variables: Variables) -> "State":
+        """The state with these as the latest variables."""
+        others = {name: tree for name, tree in variables.items() if name not in ("params", "batch_stats")}
+        return self.replace(params=variables["params"], batch_stats=variables.get("batch_stats", {}), others=others)
 
 
 def initial_state(model: Any, recipe: Recipe, image_shape: tuple[int, ...], key: Key) -> State:
     """The state before the first step, with parameters drawn from the key; `image_shape` is (h, w, c).
 
-    Raises InputError if the model has no parameters, or variables that training does not know.
+    Raises InputError if the model has no parameters.
     """
     variables = jax.jit(partial(initial_variables, model))(key, jnp.zeros((1, *image_shape)))
     check_trainable(variables)
-    params = variables["params"]
-    opt_state = optimizer(recipe, steps=1).init(params)
+    opt_state = optimizer(recipe, steps=1).init(variables["params"])
     zero = lambda: jnp.zeros((), jnp.int32)  # two arrays, since a step donates the buffers of both
-    state = State(zero(), params, variables.get("batch_stats", {}), opt_state, Totals.zero(), zero())
+    state = State(zero(), {}, {}, opt_state, Totals.zero(), zero()).with_variables(variables)
     return state.replace(average=jax.tree.map(jnp.copy, state.latest)) if recipe.average else state
 
 
 def beginning_with(variables: Variables, state: State) -> State:
     """The state before the first step with other variables of the same shapes."""
-    state = state.replace(params=variables["params"], batch_stats=variables.get("batch_stats", {}))
+    state = state.with_variables(variables)
     return state if state.average is None else state.replace(average=jax.tree.map(jnp.copy, state.latest))

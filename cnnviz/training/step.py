@@ -40,22 +40,22 @@ def make_step(
     def loss_of(params, state: State, key: Key, images: Array, labels: Labels):
         params, images = _cast((params, images), recipe.precision)
         dropout_key = jax.random.fold_in(key, state.step)
-        logits, batch_stats = predict({"params": params, "batch_stats": state.batch_stats}, images, dropout_key)
-        logits = logits.astype(jnp.float32)
-        return _loss(logits, labels, recipe.label_smoothing, weights), (logits, batch_stats)
+        logits, others = predict({"params": params} | state.not_trained, images, dropout_key)
+        return _loss(logits := logits.astype(jnp.float32), labels, recipe.label_smoothing, weights), (logits, others)
 
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
         augment_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
         images = prepare(augment(images, augment_key, **{name: getattr(recipe, name) for name in AUGMENTED}))
         gradient_of = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, (logits, batch_stats)), gradient = gradient_of(state.params, state, key, images, labels)
+        (loss, (logits, others)), gradient = gradient_of(state.params, state, key, images, labels)
         updates, opt_state = update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         totals = state.totals.add(logits, labels, jnp.ones(labels.shape, bool))
-        changed = State(state.step, params, batch_stats, opt_state, totals, jnp.zeros_like(state.refused))
+        changed = state.with_variables({"params": params} | others)
+        changed = changed.replace(opt_state=opt_state, totals=totals, refused=jnp.zeros_like(state.refused))
         changed = changed.replace(average=_averaged(state, changed, recipe.average))
         # If the norm of the gradient is finite so are its squares, and the optimizer's moments stay finite too.
-        finite = _all_finite((loss, optax.tree.norm(gradient), params, batch_stats))
+        finite = _all_finite((loss, optax.tree.norm(gradient), params, others))
         # A branch, since `where` would read and write the complete state once more.
         state = jax.lax.cond(finite, lambda: changed, lambda: state.replace(refused=state.refused + 1))
         return state.replace(step=state.step + 1), state.refused
@@ -81,7 +81,9 @@ def _averaged(before: State, after: State, decay: float) -> PyTree:
     if before.average is None:
         return None
     pace = jnp.maximum(1 - decay, 1 / (before.step + 1))
-    return optax.incremental_update(after.latest, before.average, pace)
+    averaged = optax.incremental_update(after.latest, before.average, pace)
+    is_real = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)  # of a count, only the latest means something
+    return jax.tree.map(lambda mean, new: mean if is_real(new) else new, averaged, after.latest)
 
 
 def _cast(tree: PyTree, precision: str) -> PyTree:
@@ -90,4 +92,6 @@ def _cast(tree: PyTree, precision: str) -> PyTree:
 
 def _all_finite(tree: PyTree) -> Array:
     """Whether all values are finite: 0 times any other is NaN. Testing one sum is the fastest way on CPU."""
-    return jnp.isfinite(sum((leaf * 0).sum() for leaf in jax.tree.leaves(tree)))
+    return jnp.isfinite(
+        sum((leaf * 0).sum() for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact))
+    )

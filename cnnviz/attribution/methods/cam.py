@@ -2,12 +2,12 @@
 
 from cnnviz.attribution.layers import after
 from cnnviz.attribution.methods.cams import CAM as Base
-from cnnviz.attribution.methods.cams import Channels, Map, over_places, weighed
+from cnnviz.attribution.methods.cams import Channels, over_places
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError
 from cnnviz.graph.linearity import Part, is_affine, unlike
 from cnnviz.graph.primitives import IDENTITIES, MOVES
-from cnnviz.types import Image, Score
+from cnnviz.types import Array, Image, Score
 
 
 @method
@@ -29,8 +29,8 @@ class CAM(Base):
             check_head(name, after(score, image, {name: values}))
         return super().__call__(score, image)
 
-    def cam(self, activation: Channels, gradient: Channels) -> Map:
-        return weighed(activation, gradient.sum(over_places(gradient)))
+    def weights(self, activation: Channels, gradient: Channels) -> Array:
+        return gradient.sum(over_places(gradient))
 
 
 def check_head(layer: str, parts: list[Part]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from cnnviz.attribution.layers import Layers, Place, choose
-from cnnviz.attribution.methods.cams import weighed
+from cnnviz.attribution.methods.cams import parts, weighed
 from cnnviz.attribution.shapes import Raw, Sampled, method
 from cnnviz.attribution.tokens import as_channels
 from cnnviz.types import Array, Image, Key, PyTree, Score
@@ -24,6 +24,7 @@ class ByChannel(Sampled):
     layers: Layers = None
     widths: tuple[int, ...] = ()
     relu: bool = True
+    by_channel: bool = False
 
     keep = True
     maps = True
@@ -43,8 +44,9 @@ class ByChannel(Sampled):
         maps = {}
         for name, start, width in zip(self.layers or (), starts, self.widths, strict=True):
             weights = self.weights(value, total[start : start + width])
-            maps[name] = weighed(as_channels(activations[name], image.shape), weights)
-        return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
+            combine = parts if self.by_channel else weighed
+            maps[name] = combine(as_channels(activations[name], image.shape), weights)
+        return jax.tree.map(jax.nn.relu, maps) if self.relu and not self.by_channel else maps
 
     def weights(self, score: Array, found: Array) -> Array:
         raise NotImplementedError

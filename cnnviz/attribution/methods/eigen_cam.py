@@ -39,5 +39,7 @@ class EigenCAM(CAM):
     Muhammad & Yeasin 2020, Eigen-CAM: class activation map using principal components (arXiv:2008.00299).
     """
 
+    whole = True
+
     def cam(self, activation: Channels, gradient: Channels) -> Map:
         return principal(activation)

@@ -12,5 +12,7 @@ class EigenGradCAM(CAM):
     EigenGradCAM of pytorch-grad-cam; after Muhammad & Yeasin 2020 (arXiv:2008.00299).
     """
 
+    whole = True
+
     def cam(self, activation: Channels, gradient: Channels) -> Map:
         return principal(activation * gradient)

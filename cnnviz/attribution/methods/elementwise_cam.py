@@ -1,9 +1,10 @@
 """Gradient times activation, of which only positive values count."""
 
-import jax
+import jax.numpy as jnp
 
-from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.methods.cams import CAM, Channels
 from cnnviz.attribution.shapes import method
+from cnnviz.types import Array
 
 
 @method
@@ -14,5 +15,5 @@ class ElementwiseCAM(CAM):
     pytorch-grad-cam (github.com/jacobgil/pytorch-grad-cam).
     """
 
-    def cam(self, activation: Channels, gradient: Channels) -> Map:
-        return jax.nn.relu(activation * gradient).sum(-1)
+    def weights(self, activation: Channels, gradient: Channels) -> Array:
+        return jnp.where(activation * gradient > 0, gradient, 0)

@@ -1,7 +1,8 @@
 """A layer's channels, each weighed by its mean gradient."""
 
-from cnnviz.attribution.methods.cams import CAM, Channels, Map, over_places, weighed
+from cnnviz.attribution.methods.cams import CAM, Channels, over_places
 from cnnviz.attribution.shapes import method
+from cnnviz.types import Array
 
 
 @method
@@ -11,8 +12,8 @@ class GradCAM(CAM):
     Selvaraju et al. 2017, Grad-CAM: visual explanations from deep networks, eq. 1 and 2 (arXiv:1610.02391).
     """
 
-    def cam(self, activation: Channels, gradient: Channels) -> Map:
+    def weights(self, activation: Channels, gradient: Channels) -> Array:
         mean = gradient
         for _ in over_places(gradient):  # one axis at a time, which XLA vectorizes over channels
             mean = mean.mean(0)
-        return weighed(activation, mean)
+        return mean

@@ -6,8 +6,7 @@ from typing import Any
 import jax
 
 from cnnviz.attribution.layers import Place, after
-from cnnviz.attribution.methods.cams import CAM, Channels, Map, over_places
-from cnnviz.attribution.methods.cams import weighed as by_weights
+from cnnviz.attribution.methods.cams import CAM, Channels, over_places
 from cnnviz.attribution.methods.grad_cam_pp_equations import OF, VARIANTS, by_jacobian, weighed
 from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP
 from cnnviz.attribution.shapes import Raw, at_layers, method
@@ -55,9 +54,14 @@ class GradCAMPP(CAM):
         }
         return jax.tree.map(jax.nn.relu, maps) if self.relu else maps
 
-    def cam(self, activation: Channels, gradient: Channels) -> Map:
+    @property
+    def whole(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the map is no sum of parts by channel, as that of eq. 10."""
+        return self.variant == "eq10"
+
+    def weights(self, activation: Channels, gradient: Channels) -> Array:
         alpha = VARIANTS[self.variant](activation, gradient)
-        return by_weights(activation, (alpha * jax.nn.relu(gradient)).sum(over_places(gradient)))
+        return (alpha * jax.nn.relu(gradient)).sum(over_places(gradient))
 
     def _check(self, score: Score, image: Image, activations: dict[str, Array]) -> None:
         if self.of == "logit":

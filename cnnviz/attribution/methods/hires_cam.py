@@ -1,7 +1,8 @@
 """A layer's channels, each place weighed by its gradient."""
 
-from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.methods.cams import CAM, Channels
 from cnnviz.attribution.shapes import method
+from cnnviz.types import Array
 
 
 @method
@@ -12,5 +13,5 @@ class HiResCAM(CAM):
     2020, Use HiResCAM instead of Grad-CAM (arXiv:2011.08891).
     """
 
-    def cam(self, activation: Channels, gradient: Channels) -> Map:
-        return (activation * gradient).sum(-1)
+    def weights(self, activation: Channels, gradient: Channels) -> Array:
+        return gradient

@@ -2,8 +2,9 @@
 
 import jax
 
-from cnnviz.attribution.methods.cams import CAM, Channels, Map
+from cnnviz.attribution.methods.cams import CAM, Channels
 from cnnviz.attribution.shapes import method
+from cnnviz.types import Array
 
 
 @method
@@ -13,5 +14,5 @@ class LayerCAM(CAM):
     Jiang et al. 2021, LayerCAM: exploring hierarchical class activation maps (IEEE TIP 30).
     """
 
-    def cam(self, activation: Channels, gradient: Channels) -> Map:
-        return (jax.nn.relu(gradient) * activation).sum(-1)
+    def weights(self, activation: Channels, gradient: Channels) -> Array:
+        return jax.nn.relu(gradient)

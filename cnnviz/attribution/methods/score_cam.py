@@ -7,8 +7,10 @@ from cnnviz.attribution.methods.channels import ByChannel
 from cnnviz.attribution.present import UPSAMPLING, scaled, upsampled
 from cnnviz.attribution.shapes import method
 from cnnviz.attribution.tokens import as_channels
-from cnnviz.errors import check_known
-from cnnviz.types import Array, Image, PyTree, Score
+from cnnviz.errors import InputError, check_known
+from cnnviz.types import Array, Image, Key, PyTree, Score
+
+FORMS = ("plain", "smooth", "integrated")
 
 
 @method
@@ -17,22 +19,54 @@ class ScoreCAM(ByChannel):
 
     M_k is the channel upsampled to the image's size and scaled to 0 to 1; the softmax is over a layer's channels.
     `mask_upsampling` is how a channel is upsampled ("bilinear_corners" as in pytorch-grad-cam). No gradient is taken;
-    there is one forward pass per channel.
-    Wang et al. 2020, Score-CAM: score-weighted visual explanations (arXiv:1910.01279).
+    there is one forward pass per channel. Wang et al. 2020, Score-CAM: score-weighted visual explanations
+    (arXiv:1910.01279). Two other forms take the mean of `repeats` scores per channel: "smooth" adds Gaussian noise to
+    the channel, of the deviation `noise` times its range (Wang et al. 2020, SS-CAM, arXiv:2006.14255; it needs a key),
+    and "integrated" has S(x * M_k i/n) for i from 1 to n (Naidu et al. 2020, IS-CAM, arXiv:2010.03023).
     """
 
     mask_upsampling: str = "bilinear"
+    form: str = "plain"
+    repeats: int = 10
+    noise: float = 0.1
 
     def __post_init__(self):
         super().__post_init__()
         check_known("upsampling", self.mask_upsampling, UPSAMPLING)
+        check_known("form of score_cam", self.form, FORMS)
+        if self.repeats < 1 or self.noise < 0:
+            raise InputError(
+                f"repeats is at least 1 and noise not negative; they were {self.repeats} and {self.noise}."
+            )
+
+    @property
+    def random(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether it draws noise."""
+        return self.form == "smooth"
+
+    @property
+    def cost(self) -> int:
+        return 1 if self.form == "plain" else self.repeats
+
+    def draw(self, key: Key, i: Array, image: Image) -> PyTree:
+        """The channel, and for each repetition its key and its number from 1 on."""
+        keys = jax.vmap(lambda n: jax.random.fold_in(jax.random.fold_in(key, i), n))(jnp.arange(self.cost))
+        return i, keys, jnp.arange(1, self.cost + 1)
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
-        activations = score(image, {})[1]
+        activations, (which, *each) = score(image, {})[1], sample
         channels = [as_channels(activations[name], image.shape) for name in self.layers or ()]
         masks = [upsampled(values, image.shape[:-1], self.mask_upsampling) for values in channels]
-        mask = scaled(jnp.concatenate(masks, -1)[..., sample])
-        return score(image * mask[..., None], {})[0]
+        channel = jnp.concatenate(masks, -1)[..., which]
+        masked = lambda key, n: score(image * self._mask(channel, key, n)[..., None], {})[0]
+        return jax.vmap(masked)(*each).mean() if self.form != "plain" else masked(*(one[0] for one in each))
+
+    def _mask(self, channel: Array, key: Key, number: Array) -> Array:
+        """The mask of one repetition."""
+        if self.form == "smooth":
+            spread = self.noise * (channel.max() - channel.min())
+            return scaled(channel + spread * jax.random.normal(key, channel.shape, channel.dtype))
+        return scaled(channel) * (number / self.repeats if self.form == "integrated" else 1)
 
     def weights(self, score: Array, found: Array) -> Array:
         return jax.nn.softmax(found)

@@ -2,8 +2,9 @@
 
 import jax.numpy as jnp
 
-from cnnviz.attribution.methods.cams import CAM, Channels, Map, over_places, weighed
+from cnnviz.attribution.methods.cams import CAM, Channels, over_places
 from cnnviz.attribution.shapes import method
+from cnnviz.types import Array
 
 
 @method
@@ -14,7 +15,7 @@ class XGradCAM(CAM):
     (arXiv:2008.02312).
     """
 
-    def cam(self, activation: Channels, gradient: Channels) -> Map:
+    def weights(self, activation: Channels, gradient: Channels) -> Array:
         mass = activation.sum(over_places(activation), keepdims=True)
         share = jnp.where(mass == 0, 0, activation / jnp.where(mass == 0, 1, mass))
-        return weighed(activation, (gradient * share).sum(over_places(gradient)))
+        return (gradient * share).sum(over_places(gradient))

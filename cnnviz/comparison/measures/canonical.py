@@ -7,9 +7,11 @@ from jaxtyping import Float
 
 from cnnviz.comparison.measures.measure import Features, centered, tolerance
 
+LARGE = 1e7  # multiplications
+
 
 class Span(NamedTuple):
-    """Orthonormal directions `[n, r]` that span centered features, their singular values `[r]`, their loadings `[r, p]`.
+    """Orthonormal directions `[n, r]` that span centered features, their singular values `[r]`, loadings `[r, p]`.
 
     The features are `directions @ (values[:, None] * loadings)`; a direction below rounding is left out.
     """
@@ -26,9 +28,29 @@ class Span(NamedTuple):
 
 def span(x: Features) -> Span:
     """The singular value decomposition of the centered features, in float64."""
-    directions, values, loadings = np.linalg.svd(centered(x).astype(np.float64), full_matrices=False)
-    rank = int((values > tolerance(x) * values[0]).sum())
+    least, x = tolerance(x), centered(x).astype(np.float64)
+    n, p = x.shape
+    directions, values, loadings = _of_tall(x) if n > 4 * p and n * p * p > LARGE else _svd(x)
+    rank = int((values > least * values[0]).sum())
     return Span(directions[:, :rank], values[:rank], loadings[:rank])
+
+
+def _svd(x: Features) -> tuple[np.ndarray, ...]:
+    return np.linalg.svd(x, full_matrices=False)
+
+
+def _of_tall(x: Features) -> tuple[np.ndarray, ...]:
+    """The decomposition by way of the covariance, which is many times as fast for many images.
+
+    Squares lose half the digits: directions below 1e-7 of the greatest are left out, and those that are kept are made
+    orthonormal once more by Cholesky's decomposition.
+    """
+    squares, turn = np.linalg.eigh(x.T @ x)
+    kept = squares[::-1] > 1e-14 * squares[-1]
+    values, turn = np.sqrt(squares[::-1][kept]), turn[:, ::-1][:, kept]
+    directions = x @ (turn / values)
+    directions = directions @ np.linalg.inv(np.linalg.cholesky(directions.T @ directions)).T
+    return directions, values, directions.T @ x / values[:, None]
 
 
 def correlations(a: Span, b: Span) -> Float[np.ndarray, " r"]:

@@ -31,11 +31,6 @@ def u_centered(kernel: Kernel) -> Kernel:
     return found
 
 
-def alignment(k: Kernel, l: Kernel) -> float:
-    """The cosine of the angle between two matrices."""
-    return inner(k, l) / float(np.sqrt(inner(k, k) * inner(l, l)))
-
-
 def inner(k: np.ndarray, l: np.ndarray) -> float:
     """The sum of products of all values; of float32 values each row's, and float64 adds up the rows."""
     if k.dtype == l.dtype == np.float64:

@@ -1,11 +1,13 @@
 """What a measure is, and what all measures ask of their arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
+from cnnviz.comparison.measures.hsic import inner
 from cnnviz.errors import InputError, InputTypeError, check_known
 
 LEAST = 4  # images: unbiased HSIC divides by n - 3
@@ -44,6 +46,10 @@ class Measure:
     def compare(self, a: Any, b: Any) -> float:
         """The similarity of two prepared representations."""
         raise NotImplementedError
+
+    def compare_all(self, rows: Sequence[Any], columns: Sequence[Any]) -> np.ndarray:
+        """The similarities `[rows, columns]` of prepared representations."""
+        return np.array([[self.compare(a, b) for b in columns] for a in rows])
 
     def shuffled(self, prepared: Any, order: np.ndarray) -> Any:
         """The same representation with its images in another order."""
@@ -98,6 +104,27 @@ def centered(x: Features) -> Features:
 
 
 def tolerance(x: Features) -> float:
-    """The share of the greatest singular value below which another one is rounding, for values of float32 or better."""
-    exact = np.array_equal(x.astype(np.float32), x)  # float32 values, perhaps stored as float64
-    return max(x.shape) * float(np.finfo(np.float32 if exact else x.dtype).eps)
+    """The share of the greatest singular value below which another one is rounding, of the features' own type."""
+    single = np.array_equal(x.astype(np.float32), x)  # float32 values, perhaps stored as float64
+    return 32 * float(np.finfo(np.float32).eps) if single else max(x.shape) * float(np.finfo(np.float64).eps)
+
+
+class OfPairs(Measure):
+    """A measure that keeps a matrix `[n, n]` of norm 1, whose similarity is the inner product of two of them."""
+
+    most = 2000
+
+    def compare(self, a: np.ndarray, b: np.ndarray) -> float:
+        """The inner product."""
+        return 1.0 if a is b else inner(a, b)
+
+    def compare_all(self, rows: Sequence[np.ndarray], columns: Sequence[np.ndarray]) -> np.ndarray:
+        """All inner products as one product of matrices."""
+        flat = lambda matrices: np.stack([each.ravel() for each in matrices])
+        found = (flat(rows) @ flat(columns).T).astype(np.float64)
+        same = np.array([[a is b for b in columns] for a in rows])
+        return np.where(same, 1.0, found)
+
+    def shuffled(self, prepared: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """The matrix with rows and columns in another order."""
+        return prepared[np.ix_(order, order)]

@@ -1,6 +1,9 @@
 """Mutual nearest neighbors."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -39,7 +42,8 @@ class MutualKNN(Measure):
             what = f"The {self.k} nearest neighbors of an image need at least {self.k + 2} images"
             raise InputError(f"{what}; there are {len(x)}. Give more, or a smaller k.")
         points, shift = self._points(x)
-        return np.concatenate([self._nearest(points, shift, first) for first in range(0, len(x), ROWS)])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets other threads run while it sorts
+            return np.concatenate([*pool.map(partial(self._nearest, points, shift), range(0, len(x), ROWS))])
 
     def compare(self, a: Neighbors, b: Neighbors) -> float:
         """The share of neighbors in common."""
@@ -66,8 +70,9 @@ class MutualKNN(Measure):
         nearness = points[first : first + ROWS] @ points.T + shift
         rows = np.arange(len(nearness))
         nearness[rows, first + rows] = -np.inf  # an image is not its own neighbor
-        found = np.argpartition(-nearness, self.k - 1, axis=1)[:, : self.k]
+        found = np.argpartition(nearness, -self.k, axis=1)[:, -self.k :]
         least = np.take_along_axis(nearness, found, axis=1).min(axis=1, keepdims=True)
         tied = (nearness >= least).sum(axis=1) > self.k
-        found[tied] = np.argsort(-nearness[tied], axis=1, kind="stable")[:, : self.k]
+        if tied.any():
+            found[tied] = np.argsort(-nearness[tied], axis=1, kind="stable")[:, : self.k]
         return found.astype(np.int32)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.comparison.measures.hsic import Kernel, alignment, doubly_centered, u_centered
-from cnnviz.comparison.measures.measure import Features, Measure, centered
+from cnnviz.comparison.measures.hsic import Kernel, doubly_centered, inner, u_centered
+from cnnviz.comparison.measures.measure import Features, OfPairs, centered
 from cnnviz.errors import InputError
 
 
 @dataclass(frozen=True)
-class RBFCKA(Measure):
+class RBFCKA(OfPairs):
     """CKA with the kernel exp(-|x - x'|² / (2 σ²)), from 0 to 1: close images count more than distant ones.
 
     σ is `fraction` times the median distance between images, squared distances of all n² pairs, as in the paper's code,
@@ -18,7 +18,6 @@ class RBFCKA(Measure):
     of HSIC is biased unless `debiased`. Kornblith et al., arXiv:1905.00414, section 3 and Eq. 4.
     """
 
-    most = 2000
     fraction: float = 1.0
     debiased: bool = False
 
@@ -27,21 +26,14 @@ class RBFCKA(Measure):
             raise InputError(f"fraction is a positive share of the median distance; it was {self.fraction}.")
 
     def prepare(self, x: Features) -> Kernel:
-        """The centered kernel matrix."""
+        """The centered kernel matrix, divided by its norm."""
         squares = squared_distances(centered(x))
         median = float(np.median(squares))
         if median == 0:
             raise InputError("More than half of all pairs of images have the same features, so σ would be 0.")
         kernel = np.exp(squares / (-2 * self.fraction**2 * median))
-        return (u_centered if self.debiased else doubly_centered)(kernel)
-
-    def compare(self, a: Kernel, b: Kernel) -> float:
-        """The alignment of two kernel matrices."""
-        return 1.0 if a is b else alignment(a, b)
-
-    def shuffled(self, prepared: Kernel, order: np.ndarray) -> Kernel:
-        """The matrix with rows and columns in another order."""
-        return prepared[np.ix_(order, order)]
+        kernel = (u_centered if self.debiased else doubly_centered)(kernel)
+        return kernel / kernel.dtype.type(np.sqrt(inner(kernel, kernel)))
 
 
 def squared_distances(x: Features) -> Kernel:

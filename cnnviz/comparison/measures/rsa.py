@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from cnnviz.comparison.measures.hsic import Kernel, inner
-from cnnviz.comparison.measures.measure import Features, Measure, centered
+from cnnviz.comparison.measures.hsic import Kernel
+from cnnviz.comparison.measures.measure import Features, OfPairs, centered
 from cnnviz.comparison.measures.rbf_cka import squared_distances
 from cnnviz.errors import InputError, check_known
 
@@ -14,7 +14,7 @@ DIGITS = {8: 12, 4: 6}
 
 
 @dataclass(frozen=True)
-class RSA(Measure):
+class RSA(OfPairs):
     """The rank correlation of two matrices of dissimilarities between images, from -1 to 1.
 
     The dissimilarity is 1 minus Pearson's correlation of two images' features, which is invariant to scale but depends
@@ -24,7 +24,6 @@ class RSA(Measure):
     doi:10.3389/neuro.06.004.2008.
     """
 
-    most = 2000
     invariant_to = ("scale",)
     WAYS: ClassVar[tuple[str, ...]] = ("correlation", "euclidean")
     BY: ClassVar[tuple[str, ...]] = ("spearman", "pearson")
@@ -49,14 +48,6 @@ class RSA(Measure):
         found = np.zeros((len(x), len(x)), x.dtype)
         found[above] = values / norm
         return found + found.T
-
-    def compare(self, a: Kernel, b: Kernel) -> float:
-        """The correlation."""
-        return inner(a, b)
-
-    def shuffled(self, prepared: Kernel, order: np.ndarray) -> Kernel:
-        """The matrix with rows and columns in another order."""
-        return prepared[np.ix_(order, order)]
 
     def _dissimilarities(self, x: Features) -> Kernel:
         if self.dissimilarity == "euclidean":

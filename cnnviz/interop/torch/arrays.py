@@ -22,7 +22,7 @@ def as_flax(array: np.ndarray, leaf: str, order: np.ndarray | None = None, upsam
     and is reversed in space. `order` is the place in PyTorch of each feature of flattened maps.
     """
     if leaf == "kernel" and upsampling:
-        return np.moveaxis(np.flip(array, range(2, array.ndim)), (0, 1), (-2, -1))
+        return np.moveaxis(np.flip(array, tuple(range(2, array.ndim))), (0, 1), (-2, -1))
     if leaf != "kernel" or array.ndim < 2:
         return array if order is None or array.size != len(order) else array.reshape(-1)[order]
     if order is not None and array.size == len(array) * len(order):

@@ -89,7 +89,10 @@ def _names(state: State, model: Any, shapes: Shapes, uses: Uses, table: Table | 
 
 
 def _array(state: State, name: str | None, path: str, like: Any, uses: Uses, number: int) -> np.ndarray:
-    """The array for the variable at `path`, the leaf of this number; raises InputError with a clause that says why there is none."""
+    """The array for the variable at `path`, the leaf of this number.
+
+    Raises InputError, with a clause that says why, if there is none.
+    """
     if name is None or name not in state:
         raise InputError(f"{path} {like.shape} has no array{f' {name}' if name else ''}")
     array = as_flax(state[name], path.rpartition("/")[2], uses.order.get(number), number in uses.upsampling)

@@ -6,5 +6,10 @@ the part decides what it makes of them. It raises Skipped, with a sentence, wher
 
 PARTS = {
     "settings": "cnnviz.pictures.compared.settings:Settings",
+    "training": "cnnviz.pictures.compared.training:Training",
     "performance": "cnnviz.pictures.compared.performance:Performance",
+    "classes": "cnnviz.pictures.compared.classes:Classes",
+    "calibration": "cnnviz.pictures.compared.calibration:Calibration",
+    "disagreements": "cnnviz.pictures.compared.disagreements:Disagreements",
+    "churn": "cnnviz.pictures.compared.churn:Churn",
 }

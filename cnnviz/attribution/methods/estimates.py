@@ -1,0 +1,53 @@
+"""Means over random samples with their standard errors, and least squares with theirs."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from cnnviz.types import Array, Float
+
+SMALLEST = 1e-6  # of the largest eigenvalue: a smaller one is taken for zero
+
+
+class Fitted(NamedTuple):
+    """Coefficients `[k]` of least squares, and their standard errors; NaN if there are too few samples for these."""
+
+    coefficients: Float[Array, " k"]
+    error: Float[Array, " k"]
+
+
+def in_pairs(found: Float[Array, "n *k"]) -> Float[Array, "g *k"]:
+    """The means of samples 0 and 1, of 2 and 3, ...; an odd one is left out."""
+    return (found[0 : len(found) - 1 : 2] + found[1::2]) / 2
+
+
+def error_of_mean(found: Float[Array, "n *k"]) -> Float[Array, "*k"]:
+    """The standard error of the mean over independent samples; NaN if there is only one."""
+    return found.std(0, ddof=1) / jnp.sqrt(len(found)) if len(found) > 1 else jnp.full(found.shape[1:], jnp.nan)
+
+
+def least_squares(
+    rows: Float[Array, "n k"], values: Float[Array, " n"], weights: Float[Array, " n"], ridge: float, *, pairs: bool
+) -> Fitted:
+    """argmin_b sum_i w_i (y_i - b z_i)^2 + ridge |b|^2; of several solutions the smallest one.
+
+    The errors are those of the sandwich estimator, sum_g u_g u_g^T with u_g = A^-1 sum_{i in g} w_i z_i e_i, times
+    g / (g - k): a group g is one sample or, with `pairs`, two that were drawn together. Without pairs the rows are
+    centered, which takes another degree of freedom.
+    """
+    gram = jnp.einsum("nk,n,nl->kl", rows, weights, rows, precision="highest")
+    inverse = _inverse(gram + ridge * jnp.eye(len(gram), dtype=gram.dtype))
+    b = inverse @ jnp.einsum("nk,n->k", rows, weights * values, precision="highest")
+    residual = values - jnp.einsum("nk,k->n", rows, b, precision="highest")
+    moved = jnp.einsum("nk,kl->nl", rows * (weights * residual)[:, None], inverse, precision="highest")
+    groups = 2 * in_pairs(moved) if pairs else moved
+    free = len(groups) - jnp.linalg.matrix_rank(rows) - (not pairs)
+    spread = jnp.square(groups).sum(0) * len(groups) / jnp.where(free > 0, free, jnp.nan)
+    return Fitted(b, jnp.sqrt(spread))
+
+
+def _inverse(gram: Float[Array, "k k"]) -> Float[Array, "k k"]:
+    """The pseudo-inverse of a matrix that is symmetric and has no negative eigenvalues."""
+    sizes, vectors = jnp.linalg.eigh(gram)
+    kept = sizes > SMALLEST * sizes[-1]
+    return jnp.einsum("ij,j,kj->ik", vectors, jnp.where(kept, 1 / jnp.where(kept, sizes, 1), 0), vectors)

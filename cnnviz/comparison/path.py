@@ -1,0 +1,162 @@
+"""Loss and accuracy along the line from one network to another: linear mode connectivity.
+
+Frankle et al., "Linear Mode Connectivity and the Lottery Ticket Hypothesis", 2020.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float, Int
+
+from cnnviz.batching import Report, fold_rows
+from cnnviz.errors import InputError
+from cnnviz.probe import batch_logits, training_logits
+from cnnviz.probe.trace import Static
+from cnnviz.types import Array, Variables
+
+ROWS = 500  # images per compiled call
+Prepare = Callable[[Any], Array]
+NO_PREPARE: Any = None
+
+
+class Losses(NamedTuple):
+    """Mean cross-entropy in nats and accuracy, of each network along a line or over a plane."""
+
+    loss: Float[np.ndarray, "..."]
+    accuracy: Float[np.ndarray, "..."]
+
+    @property
+    def barrier(self) -> float:
+        """The largest loss along a line above the straight line between the losses of its ends, at least 0."""
+        ends = np.linspace(self.loss[0], self.loss[-1], len(self.loss))
+        return float(max((self.loss - ends).max(), 0))
+
+
+def between(a: Variables, b: Variables, share: float) -> Variables:
+    """Every variable at `(1 - share) * a + share * b`; at 0 and 1 exactly those of A and B."""
+    if share in (0, 1):
+        return b if share else a
+    mixed = lambda one, other: one if not _is_float(one) else ((1 - share) * one + share * other).astype(one.dtype)
+    return jax.tree.map(lambda one, other: mixed(np.asarray(one), np.asarray(other)), a, b)
+
+
+def _is_float(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def line(
+    model: Any,
+    a: Variables,
+    b: Variables,
+    images: Any,
+    labels: Int[np.ndarray, " n"],
+    *,
+    points: int = 11,
+    prepare: Prepare = NO_PREPARE,
+    statistics_from: Any = None,
+    report: Report | None = None,
+) -> Losses:
+    """Loss and accuracy at evenly spaced points of the line from A to B, both ends included.
+
+    With `statistics_from`, images of the training data, the running statistics of BatchNorm are computed anew at each
+    point (`recomputed`), since those between two networks' are of neither; without it they are interpolated too.
+    Raises InputError for fewer than two points, or if the networks have other shapes.
+    """
+    if points < 2:
+        raise InputError(f"A line has at least 2 points; there were {points}.")
+    if jax.tree.map(np.shape, a) != jax.tree.map(np.shape, b):
+        raise InputError("A line goes between networks with the same variables; these two differ in their shapes.")
+    along = (between(a, b, float(share)) for share in np.linspace(0, 1, points))
+    return losses(model, along, points, images, labels, prepare, statistics_from, report)
+
+
+def losses(
+    model: Any,
+    networks: Any,
+    count: int,
+    images: Any,
+    labels: Int[np.ndarray, " n"],
+    prepare: Prepare = NO_PREPARE,
+    statistics_from: Any = None,
+    report: Report | None = None,
+) -> Losses:
+    """Loss and accuracy of several variables of one model on the same images, one after another."""
+    add, found = _adding(model, prepare), []
+    for i, variables in enumerate(networks):
+        if statistics_from is not None:
+            variables = recomputed(model, variables, statistics_from, prepare)
+        zero = jnp.zeros(3)
+        found.append(np.asarray(fold_rows(add, variables, zero, (images, labels), batch_size=ROWS), np.float64))
+        if report:
+            report(i + 1, count)
+    sums = np.array(found)
+    return Losses(sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2])
+
+
+def _adding(model: Any, prepare: Prepare) -> Callable:
+    @jax.jit
+    def add(variables: Variables, state: Array, rows: Any, mask: Array) -> Array:
+        images, labels = rows
+        logits = batch_logits(model, variables, images if prepare is None else prepare(images))
+        each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        right = logits.argmax(-1) == labels
+        return state + jnp.stack([jnp.where(mask, each, 0).sum(), (right & mask).sum(), mask.sum()])
+
+    return add
+
+
+def has_statistics(variables: Variables) -> bool:
+    """Whether the variables have running statistics, as those of BatchNorm."""
+    return bool(jax.tree.leaves(variables.get("batch_stats", {})))
+
+
+def recomputed(model: Any, variables: Variables, images: Any, prepare: Prepare = NO_PREPARE) -> Variables:
+    """The variables with the running statistics that all these images have in training mode, batch by batch.
+
+    A BatchNorm moves its statistics by a share of the difference from the batch's; from where it moves zero and one
+    to, that share and the batch's statistics follow, in any model. Means and variances are those of all batches
+    together. Networks without running statistics are returned as they are.
+    """
+    if not has_statistics(variables):
+        return variables
+    batches = list(_batches(images))
+    step = partial(_moved, model)
+    found = [step(variables, batch if prepare is None else prepare(batch)) for batch in batches]
+    total = jax.tree.map(lambda *each: np.mean(each, 0), *found)
+    means = [_by_path(each) for each in found]
+    whole = _by_path(total)
+    for path, values in whole.items():
+        twin = (*path[:-1], "mean")
+        if path[-1] == "var" and twin in whole:
+            values += np.var([each[twin] for each in means], 0)
+    return {**variables, "batch_stats": total}
+
+
+def _batches(images: Any) -> Iterator[Any]:
+    """Batches of one size, so that each counts as much."""
+    size = min(ROWS, len(images))
+    return (images[start : start + size] for start in range(0, len(images) - size + 1, size))
+
+
+def _moved(model: Any, variables: Variables, images: Array) -> Any:
+    """The batch's own statistics, `(new - kept * old) / (1 - kept)` for old statistics of zero and of one."""
+    low, high = (_in_training(Static(model), variables, images, float(start)) for start in (0, 1))
+    return jax.tree.map(lambda zero, one: np.asarray(zero, np.float64) / np.asarray(1 - (one - zero)), low, high)
+
+
+@partial(jax.jit, static_argnums=0)
+def _in_training(model: Static, variables: Variables, images: Array, start: Any) -> Any:
+    """The statistics after one batch in training mode, if they are one number everywhere before it."""
+    begun = jax.tree.map(lambda leaf: jnp.full(leaf.shape, start, leaf.dtype), variables["batch_stats"])
+    _, changed = training_logits(model.value, {**variables, "batch_stats": begun}, images, jax.random.key(0))
+    return changed["batch_stats"]
+
+
+def _by_path(tree: Any) -> dict[tuple[str, ...], np.ndarray]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {tuple(str(getattr(key, "key", key)) for key in path): leaf for path, leaf in leaves}

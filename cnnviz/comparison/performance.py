@@ -1,0 +1,175 @@
+"""How right networks are on the same images, and by how much they differ, with intervals and tests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz.comparison.answers import Answers
+from cnnviz.comparison.calibration import BINS, gaps
+from cnnviz.comparison.estimates import (
+    LEVEL,
+    RESAMPLES,
+    Estimate,
+    PValue,
+    difference_over_seeds,
+    over_images,
+    over_seeds,
+)
+from cnnviz.comparison.significance import holm, mcnemar, table, twice_the_median
+
+MEASURES: tuple[str, ...] = ("accuracy", "loss", "ECE", "Brier")
+ECE = MEASURES.index("ECE")
+NOT_KNOWN = PValue("nan")
+Estimates = Mapping[str, Estimate]
+Members = Mapping[str, Float[np.ndarray, "..."]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Each measure of one network: over images with its members fixed, over seeds, and of each member."""
+
+    images: Estimates
+    seeds: Estimates
+    members: Members
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Each measure of `one` less that of `other`, over images (paired) and over seeds, and the tests of accuracy.
+
+    `only_one` and `only_other` are how many images the one has right and the other wrong, means over pairs of members.
+    `p` is Welch's over seeds where both have several, else McNemar's; `corrected` is Holm's of all pairs of networks.
+    """
+
+    one: str
+    other: str
+    images: Estimates
+    seeds: Estimates
+    only_one: float
+    only_other: float
+    mcnemar: PValue
+    welch: PValue
+    corrected: PValue = NOT_KNOWN
+
+    @property
+    def p(self) -> PValue:
+        """The p-value that counts for the correction."""
+        return self.mcnemar if np.isnan(self.welch) else self.welch
+
+    @property
+    def test(self) -> str:
+        """Whose p-value that is."""
+        return "McNemar" if np.isnan(self.welch) else "Welch over seeds"
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What is measured of each network, by name, and of each pair of networks in order."""
+
+    networks: Mapping[str, Measured]
+    pairs: Sequence[Difference]
+
+
+def performance(
+    answers: Sequence[Answers],
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    bins: int = BINS,
+    seed: int = 0,
+) -> Performance:
+    """Accuracy, loss, calibration error and Brier score of networks on the same images, and of all pairs.
+
+    Images whose outputs are NaN or infinite count as wrong; all measures but accuracy leave an image out for all
+    networks if it has no finite outputs from one of them. `seed` is that of the resamples.
+    """
+    known = np.all([each.known.all(axis=0) for each in answers], axis=0)
+    parts = [_features(each, known, bins) for each in answers]
+    splits = np.cumsum([len(part) for part in parts])[:-1]
+    pairs = list(combinations(range(len(answers)), 2))
+
+    def measures(means: Float[np.ndarray, "q b"]) -> Float[np.ndarray, "r b"]:
+        share, each = means[-1], np.split(means[:-1], splits)
+        own = np.stack([_measures(its, share, bins) for its in each])
+        return np.concatenate([*own, *(own[i] - own[j] for i, j in pairs)])
+
+    features = np.concatenate([*parts, known[None].astype(np.float64)])
+    count = len(answers) + len(pairs)
+    basic = [ECE + len(MEASURES) * i for i in range(count)]
+    found = over_images(features, measures, level=level, resamples=resamples, basic=basic, seed=seed)
+    rows = [dict(zip(MEASURES, found[4 * i : 4 * i + 4], strict=True)) for i in range(count)]
+    members = [_of_members(each, known, bins) for each in answers]
+    over = [{name: over_seeds(values, level) for name, values in its.items()} for its in members]
+    networks = {
+        each.name: Measured(own, seeds, its)
+        for each, own, seeds, its in zip(answers, rows, over, members, strict=False)
+    }
+    differences = [
+        _difference(answers[i], answers[j], own, members[i], members[j], level)
+        for (i, j), own in zip(pairs, rows[len(answers) :], strict=True)
+    ]
+    return Performance(networks, _corrected(differences))
+
+
+def _features(each: Answers, known: np.ndarray, bins: int) -> Float[np.ndarray, "q n"]:
+    """What the measures are means of: right, loss and Brier score of each image, and each member's gaps by bin."""
+    only = lambda values: np.where(known, np.nan_to_num(values), 0).mean(axis=0)
+    its = [gaps(p, right, bins) * known for p, right in zip(each.confidence, each.right, strict=True)]
+    return np.concatenate([[each.right.mean(axis=0), only(each.loss), only(each.brier)], *its])
+
+
+def _measures(means: Float[np.ndarray, "q b"], share: Float[np.ndarray, " b"], bins: int) -> np.ndarray:
+    right, loss, brier = means[:3]
+    error = np.abs(means[3:].reshape(-1, bins, means.shape[1])).sum(axis=1).mean(axis=0)
+    share = np.where(share > 0, share, np.nan)
+    return np.stack([right, loss / share, error / share, brier / share])
+
+
+def _of_members(each: Answers, known: np.ndarray, bins: int) -> dict[str, np.ndarray]:
+    single = [Answers(each.name, p[None], each.labels) for p in each.p]
+    share = np.array([known.mean()])
+    found = [_measures(_features(one, known, bins).mean(axis=1, keepdims=True), share, bins)[:, 0] for one in single]
+    return dict(zip(MEASURES, np.stack(found, axis=1), strict=True))
+
+
+def _difference(
+    one: Answers, other: Answers, images: Estimates, ours: Members, theirs: Members, level: float
+) -> Difference:
+    tables = [table(a, b) for a, b in product(one.right, other.right)]
+    only_one, only_other = [t[0][1] for t in tables], [t[1][0] for t in tables]
+    p = twice_the_median([mcnemar(a, b) for a, b in zip(only_one, only_other, strict=True)])
+    over = {name: difference_over_seeds(ours[name], theirs[name], level) for name in MEASURES}
+    seeds = {name: estimate for name, (estimate, _) in over.items()}
+    counts = float(np.mean(only_one)), float(np.mean(only_other))
+    return Difference(one.name, other.name, images, seeds, *counts, p, over["accuracy"][1])
+
+
+def _corrected(pairs: Sequence[Difference]) -> list[Difference]:
+    found = holm([pair.p for pair in pairs])
+    return [replace(pair, corrected=p) for pair, p in zip(pairs, found, strict=True)]
+
+
+def by_class(
+    answers: Sequence[Answers], classes: int, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> list[tuple[int, list[Estimate], list[Estimate]]]:
+    """For each class: its images, each network's accuracy on them, and each pair's difference, with intervals.
+
+    Classes without images are left out.
+    """
+    labels = answers[0].labels
+    pairs, present = list(combinations(range(len(answers)), 2)), np.flatnonzero(np.bincount(labels, minlength=classes))
+    of = labels == present[:, None]
+    features = [of, *(of * each.right.mean(axis=0) for each in answers)]
+
+    def rates(means: Float[np.ndarray, "q b"]) -> Float[np.ndarray, "r b"]:
+        share, *right = np.split(means, len(features))
+        own = [each / np.where(share > 0, share, np.nan) for each in right]
+        return np.concatenate([*own, *(own[i] - own[j] for i, j in pairs)])
+
+    found = over_images(np.concatenate(features).astype(float), rates, level=level, resamples=resamples, seed=seed)
+    k, count = len(present), len(answers)
+    rows = [found[i::k] for i in range(k)]
+    return [(int(c), row[:count], row[count:]) for c, row in zip(present, rows, strict=True)]

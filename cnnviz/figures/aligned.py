@@ -1,0 +1,75 @@
+"""Training curves of several networks on one axis: the images that each had seen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from cnnviz.figures.finite import masked
+from cnnviz.figures.style import BLUE, GREEN, VERMILLION, default_style, fitted, is_narrow, page, points, room, tidy
+
+MARKED = 40  # with more records than this, markers hide the line
+# Okabe and Ito's palette; markers and dashes tell lines apart where colors do not
+LOOKS: list[dict[str, Any]] = [
+    {"color": BLUE, "marker": "o", "linestyle": "-"},
+    {"color": VERMILLION, "marker": "s", "linestyle": "--"},
+    {"color": GREEN, "marker": "^", "linestyle": "-."},
+    {"color": "#CC79A7", "marker": "D", "linestyle": ":"},
+    {"color": "#E69F00", "marker": "v", "linestyle": "-"},
+    {"color": "#56B4E9", "marker": "P", "linestyle": "--"},
+    {"color": "#000000", "marker": "X", "linestyle": "-."},
+]
+Line = tuple[Float[np.ndarray, " records"], Float[np.ndarray, "members records"]]
+
+
+@default_style()
+def aligned(panels: Mapping[str, Mapping[str, Line]], *, title: str = "") -> Figure:
+    """One panel per measure with one line per network over the images that it had seen.
+
+    Of several members the line is their mean, in a band of one standard deviation on each side; NaN is left out.
+    """
+    across = 1 if is_narrow() else len(panels)
+    down = -(-len(panels) // across)
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    height, key = (2.1 if down > 1 else 3.2), 0.22 * -(-len(names) // 2) + 0.08
+    figure = page(4.4 * across, height * down + key, title)
+    grid = figure.add_gridspec(down + 1, across, height_ratios=[height] * down + [key])
+    for place, (measure, lines) in enumerate(panels.items()):
+        ax = figure.add_subplot(grid[divmod(place, across)])
+        for (name, (seen, values)), look in zip(lines.items(), _looks(len(lines)), strict=True):
+            _draw(ax, name, seen, masked(values), look)
+        tidy(ax).set_ylabel(measure)
+        ax.set_xlabel("images seen")
+        ax.set_xlim(left=0)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_formatter(FuncFormatter(short))
+    fit = [fitted(name, 0.36 * room(4.4 * across), 8) for name in names]
+    bottom = figure.add_subplot(grid[-1, :])
+    bottom.set_axis_off()
+    bottom.legend(figure.axes[0].get_lines(), fit, loc="center", ncols=2, frameon=False, fontsize=points(8))
+    return figure
+
+
+def short(value: float, _: object = None) -> str:
+    """A number of images as text: 540k, 1.62M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.4g}{letter}"
+    return f"{value:g}"
+
+
+def _looks(count: int) -> Sequence[dict[str, Any]]:
+    return [LOOKS[i % len(LOOKS)] for i in range(count)]
+
+
+def _draw(ax: Axes, name: str, seen: np.ndarray, values: np.ndarray, look: Mapping[str, Any]) -> None:
+    count = (~np.isnan(values)).sum(0)
+    mean = np.nansum(values, 0) / np.where(count, count, np.nan)
+    size = points(4) if len(seen) <= MARKED else 0
+    ax.plot(seen, mean, label=name, markersize=size, linewidth=points(1.5), **look)
+    deviation = np.sqrt(np.nansum((values - mean) ** 2, 0) / np.where(count > 1, count - 1, np.nan))
+    ax.fill_between(seen, mean - deviation, mean + deviation, color=look["color"], alpha=0.2, linewidth=0)

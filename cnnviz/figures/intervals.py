@@ -1,0 +1,97 @@
+"""Values with their intervals, one row per name and one panel per measure: a forest plot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from cnnviz.figures.style import (
+    BLUE,
+    VERMILLION,
+    default_style,
+    fitted,
+    is_narrow,
+    page,
+    points,
+    room,
+    tidy,
+)
+
+ROW, NARROW_ROW, KEY = 0.34, 0.27, 0.3  # inches: the height of a row, and of the legend
+WIDE = 7.0  # inches: a page for four panels side by side
+NONE = np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A value with intervals over images and over seeds, NaN for none, and the single members' values."""
+
+    value: float
+    images: tuple[float, float] = (np.nan, np.nan)
+    seeds: tuple[float, float] = (np.nan, np.nan)
+    members: Float[np.ndarray, " members"] = field(default_factory=lambda: NONE)
+
+
+@default_style()
+def intervals(
+    names: Sequence[str], panels: Mapping[str, Sequence[Row]], *, zero: bool = False, title: str = "", legend: str = ""
+) -> Figure:
+    """One row per name from the top down, in one panel per measure; with `zero` a line marks no difference.
+
+    `legend` is what the members are called. Panels are side by side, or on a page with less room two in a row.
+    """
+    across = min(len(panels), 4 if room(10.7) > WIDE else 2)
+    down = -(-len(panels) // across)
+    height = (NARROW_ROW if is_narrow() else ROW) * len(names) + 0.75
+    figure = page(2.3 * across + 1.5, height * down + KEY, title)
+    grid = figure.add_gridspec(down + 1, across, height_ratios=[height] * down + [KEY])
+    for place, (measure, rows) in enumerate(panels.items()):
+        ax = figure.add_subplot(grid[divmod(place, across)])
+        _draw(tidy(ax), rows, zero)
+        ax.set_xlabel(measure, fontsize=points(8 if is_narrow() else 9))
+        _name(ax, names, place % across == 0)
+    _explain(figure.add_subplot(grid[-1, :]), [row for rows in panels.values() for row in rows], legend)
+    return figure
+
+
+def _draw(ax: Axes, rows: Sequence[Row], zero: bool) -> None:
+    ax.grid(False, axis="y")
+    ax.grid(axis="x", color="0.9", linewidth=points(0.8))
+    if zero:
+        ax.axvline(0, color="0.3", linewidth=points(0.9), zorder=1)
+    for y, row in enumerate(rows):
+        ax.hlines(y - 0.12, *row.images, color=BLUE, linewidth=points(2.4), zorder=3)
+        ax.hlines(y + 0.16, *row.seeds, color=VERMILLION, linewidth=points(1.2), linestyle="-", zorder=3)
+        ax.plot(row.members, np.full(len(row.members), y + 0.16), "|", color=VERMILLION, markersize=points(6), zorder=2)
+        ax.plot([row.value], [y - 0.12], "o", color=BLUE, markersize=points(4.5), zorder=4)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
+    ax.margins(x=0.12)
+
+
+def _name(ax: Axes, names: Sequence[str], shown: bool) -> None:
+    size = 7.5 if is_narrow() else 9
+    widest = 0.3 * room(9.0)
+    texts = [fitted(name, widest, size) for name in names] if shown else [""] * len(names)
+    ax.set_yticks(range(len(names)), texts, fontsize=points(size), parse_math=False)
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelsize=points(7.5 if is_narrow() else 8.5))
+    ax.spines["left"].set_visible(False)
+
+
+def _explain(ax: Axes, rows: Sequence[Row], legend: str) -> None:
+    """A legend of the kinds of interval that are drawn, on axes of its own."""
+    size, handles = points(7.5 if is_narrow() else 8.5), []
+    ax.set_axis_off()
+    if any(np.isfinite(row.images).all() for row in rows):
+        handles += ax.plot([], [], "-o", color=BLUE, linewidth=points(2.4), markersize=points(4.5), label="over images")
+    if any(np.isfinite(row.seeds).all() for row in rows):
+        handles += ax.plot([], [], "-", color=VERMILLION, linewidth=points(1.2), label="over seeds")
+    if any(len(row.members) for row in rows):
+        handles += ax.plot([], [], "|", color=VERMILLION, markersize=points(6), label=legend or "each seed")
+    if handles:
+        ax.legend(handles=handles, loc="center", ncols=3, frameon=False, fontsize=size, columnspacing=1.2)

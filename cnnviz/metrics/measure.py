@@ -1,0 +1,193 @@
+"""`measure`: the numbers that a metric gives for maps of a model's images, one per image.
+
+Metrics of a map go through the runner of attribution methods (`attribution.run`): the perturbed images of all steps and
+all images pass the network in compiled batches, and another key, other maps or other variables do not recompile.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from cnnviz.attribution.explain import build as build_method
+from cnnviz.attribution.explained import Question, ask
+from cnnviz.attribution.inputs import check_finite, check_key
+from cnnviz.attribution.run import run
+from cnnviz.attribution.targets import Targets
+from cnnviz.batching import Report
+from cnnviz.errors import InputError, InputTypeError, check_known
+from cnnviz.metrics.explainer import Explainer
+from cnnviz.metrics.members import OfMembers
+from cnnviz.metrics.metrics import METRICS
+from cnnviz.metrics.outcome import Outcome
+from cnnviz.metrics.remade import OfMethod
+from cnnviz.metrics.shapes import Formula, Metric, OfMap, Perturbation, Perturbing
+from cnnviz.probe import NOTHING, Call
+from cnnviz.probe.outputs import OutputName
+from cnnviz.registry import resolve
+from cnnviz.types import Key, PyTree, VariablesLike
+
+
+class Measured(NamedTuple):
+    """The number of each image `[n]`, and what it was made of: a curve's points `[n, steps]`, layers, or None."""
+
+    values: Float[np.ndarray, " n"]
+    parts: Any = None
+
+
+def measure(
+    metric: str | type[Metric] | Metric,
+    model: Any,
+    variables: VariablesLike,
+    images: PyTree,
+    targets: Targets,
+    maps: Any = None,
+    *,
+    method: Any = None,
+    key: Key | None = None,
+    batch_size: int | None = None,
+    labels: Any = None,
+    data: PyTree = None,
+    call: Call = NOTHING,
+    output: OutputName = None,
+    details: bool = False,
+    undefined: str = "refused",
+    report: Report | None = None,
+    **options: Any,
+) -> Any:
+    """The metric's number for each image, `[n]`; with `details`, a `Measured`.
+
+    `metric` is a name in `METRICS` or a metric's class, with its `options`, or a metric. `maps` `[n h w]` are what
+    `attribute` gave for the same images and targets; maps with the images' channels are taken value by value. Metrics
+    that ask for more maps need the `method` too, a name or a method, and compute `maps` by it if there are none. The
+    same key gives the same draws for any `batch_size`.
+
+    A metric is not defined for every map: a constant map has no order. Such maps raise InputError, which says which
+    ones, or with `undefined="nan"` have the number NaN.
+    """
+    asked = _checked(build(metric, **options), key, undefined)
+    images, key = check_single(images), jax.random.key(0) if key is None else key
+    question = ask(model, variables, images, targets, labels, call, output)
+    if isinstance(asked, OfMethod):
+        classes = question.numbers if isinstance(question.numbers, np.ndarray | jax.Array) else targets
+        given = {"labels": labels, "data": data, "call": call, "output": output}
+        explainer = _explainer(asked, method, model, question.variables, images, classes, key, batch_size, given)
+        return measured_by(asked, explainer, maps, key, details=details, undefined=undefined, report=report)
+    (values, parts), gone = _of_map(asked, question, images, maps, key, batch_size, data, undefined, report)
+    return _answer(values, parts, gone, details)
+
+
+def _checked(asked: Metric, key: Key | None, undefined: str) -> Metric:
+    check_key(asked, key)
+    check_known("way to treat undefined maps", undefined, ("refused", "nan"))
+    if isinstance(asked, OfMembers):
+        raise InputError(f"{type(asked).__name__} compares several networks: call it with their maps and predictions.")
+    return asked
+
+
+def _of_map(
+    asked: Metric,
+    question: Question,
+    images: Any,
+    maps: Any,
+    key: Key,
+    batch_size: int | None,
+    data: PyTree,
+    undefined: str,
+    report: Report | None,
+) -> tuple[tuple[Any, Any], np.ndarray]:
+    """The numbers and parts that the runner gives, and which maps the metric is not defined for."""
+    if not isinstance(asked, OfMap):
+        raise InputTypeError(f"A metric is OfMap, OfMethod or OfMembers; {type(asked).__name__} is none of these.")
+    if maps is None:
+        raise InputError(f"{type(asked).__name__} needs maps; give those that attribute computed for these images.")
+    maps = as_maps(maps, images.shape)
+    gone = undefined_maps(asked, maps, undefined)
+    explained, rows, data = question.of_inputs(None, data, lambda *each: each)
+    outcome = Outcome(explained, asked.outcome, question.traced.ending)
+    judge = adapted(asked, maps, tuple(rows.image.shape[1:]))
+    shared = {"key": key, "batch_size": batch_size, "data": data, "row_bytes": question.traced.row_bytes}
+    return run(judge, outcome, question.variables, rows, report=report, **shared), gone
+
+
+def measured_by(
+    metric: OfMethod,
+    explainer: Explainer,
+    maps: Any,
+    key: Key,
+    *,
+    details: bool = False,
+    undefined: str = "refused",
+    report: Report | None = None,
+) -> Any:
+    """What `measure` gives for a metric of a method that is asked by an explainer, or of a control."""
+    maps = as_maps(explainer.maps() if maps is None else maps, explainer.images.shape)
+    gone = undefined_maps(metric, maps, undefined)
+    values, parts = metric.details(explainer, maps, key, report)
+    return _answer(values, parts, gone, details)
+
+
+def build(metric: str | type[Metric] | Metric, **options: Any) -> Metric:
+    """The metric of this name or class with these options, or a metric with these options changed.
+
+    Raises InputError, with the nearest name, if a name is unknown.
+    """
+    known = resolve(METRICS, metric, "metric") if isinstance(metric, str) else metric
+    if not isinstance(known, Metric) and not (isinstance(known, type) and issubclass(known, Metric)):
+        raise InputTypeError(f"A metric is a name of METRICS, a class or a metric; it was {metric!r}.")
+    return build_method(known, **options)  # pyright: ignore[reportReturnType]
+
+
+def check_single(images: Any) -> Any:
+    """The images as one array; raises InputTypeError if a model has several inputs."""
+    if isinstance(images, dict | list | tuple):
+        raise InputTypeError("Metrics take the images of models with one input, one array; these are several.")
+    return images
+
+
+def as_maps(maps: Any, image_shape: tuple[int, ...]) -> Shaped[Any, "n ..."]:
+    """The maps as an array; raises InputError unless they are maps of images of this shape `[n, ..., c]`."""
+    found = maps if isinstance(maps, jax.Array) else np.asarray(maps)
+    fits = ((*image_shape[:-1],), image_shape) if len(image_shape) > 2 else (image_shape,)
+    if tuple(found.shape) not in fits:
+        wanted = " or ".join(map(str, fits))
+        raise InputError(
+            f"Maps of images {tuple(image_shape)} have the shape {wanted}; these have {tuple(found.shape)}."
+        )
+    check_finite(found, "Map")
+    return found
+
+
+def undefined_maps(metric: Metric, maps: Any, undefined: str) -> np.ndarray:
+    """Which maps `[n]` the metric is not defined for; raises InputError if there are such and they are refused."""
+    flat = np.asarray(maps).reshape(len(maps), -1)
+    zero = np.asarray(~flat.any(axis=1))
+    covered = {"varying": np.asarray(flat.max(axis=1) == flat.min(axis=1)), "nonzero": zero, "": np.zeros_like(zero)}
+    gone = covered[metric.needs]
+    if gone.any() and undefined == "refused":
+        first, count = int(gone.argmax()), int(gone.sum())
+        word = "zero everywhere" if zero[first] else f"{flat[first, 0]:g} everywhere"
+        raise InputError(
+            f"{type(metric).__name__} is not defined for a constant map: map {first} is {word} ({count} of {len(maps)} "
+            "maps); leave it out, or take undefined='nan'."
+        )
+    return gone
+
+
+def adapted(metric: OfMap, maps: Any, image_shape: tuple[int, ...]) -> Any:
+    """The metric and its maps as a method that the runner takes."""
+    fitted = metric.fitted_to((), image_shape)
+    kind = Perturbation if isinstance(metric, Perturbing) else Formula
+    return kind(metric=fitted, map=maps if isinstance(maps, jax.Array) else np.asarray(maps, np.float32))
+
+
+def _explainer(asked: OfMethod, method: Any, model: Any, *rest: Any) -> Explainer:
+    if method is None:
+        raise InputError(f"{type(asked).__name__} asks for more maps, so it needs the method that made them.")
+    return Explainer(build_method(method), model, *rest)
+
+
+def _answer(values: Any, parts: Any, gone: np.ndarray, details: bool) -> Any:
+    found = np.where(gone, np.nan, np.asarray(values, np.float64))
+    return Measured(found, None if isinstance(parts, tuple) else np.asarray(parts)) if details else found

@@ -1,0 +1,25 @@
+"""METRICS: the metrics by name, one file each; one is imported when it is asked for."""
+
+METRICS = {
+    "insertion": "cnnviz.metrics.insertion:Insertion",
+    "deletion": "cnnviz.metrics.deletion:Deletion",
+    "pixel_flipping": "cnnviz.metrics.pixel_flipping:PixelFlipping",
+    "road": "cnnviz.metrics.road:ROAD",
+    "infidelity": "cnnviz.metrics.infidelity:Infidelity",
+    "faithfulness_correlation": "cnnviz.metrics.faithfulness_correlation:FaithfulnessCorrelation",
+    "mu_fidelity": "cnnviz.metrics.mu_fidelity:MuFidelity",
+    "sensitivity_n": "cnnviz.metrics.sensitivity_n:SensitivityN",
+    "average_drop": "cnnviz.metrics.average_drop:AverageDrop",
+    "average_increase": "cnnviz.metrics.average_increase:AverageIncrease",
+    "average_gain": "cnnviz.metrics.average_gain:AverageGain",
+    "max_sensitivity": "cnnviz.metrics.max_sensitivity:MaxSensitivity",
+    "complexity": "cnnviz.metrics.complexity:Complexity",
+    "sparseness": "cnnviz.metrics.sparseness:Sparseness",
+    "mprt": "cnnviz.metrics.mprt:MPRT",
+    "random_logit": "cnnviz.metrics.random_logit:RandomLogit",
+    "completeness": "cnnviz.metrics.completeness:Completeness",
+    "non_sensitivity": "cnnviz.metrics.non_sensitivity:NonSensitivity",
+    "input_invariance": "cnnviz.metrics.input_invariance:InputInvariance",
+    "mege": "cnnviz.metrics.mege:MeGe",
+    "reco": "cnnviz.metrics.reco:ReCo",
+}

@@ -1,0 +1,234 @@
+"""The numbers behind a table of methods and metrics: every map is computed once, and what is computed is kept."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pkgutil import resolve_name
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from cnnviz.attribution.shapes import Method
+from cnnviz.batching import Report, part
+from cnnviz.data import Dataset
+from cnnviz.errors import InputError
+from cnnviz.metrics.controls import CONTROLS
+from cnnviz.metrics.evidence import Evidence
+from cnnviz.metrics.explainer import Control, Explainer
+from cnnviz.metrics.kept import Kept, digest
+from cnnviz.metrics.measure import build, measure, measured_by
+from cnnviz.metrics.members import OfMembers
+from cnnviz.metrics.metrics import METRICS
+from cnnviz.metrics.remade import OfMethod
+from cnnviz.metrics.shapes import Metric
+from cnnviz.networks import Net
+from cnnviz.pictures.attribute import USUAL, Attributions, probabilities
+from cnnviz.pictures.attribution_page import options_of
+from cnnviz.pictures.choices import choices, indices, target_of
+from cnnviz.pictures.picture import Data, split_of
+from cnnviz.pictures.predictions import class_names
+from cnnviz.registry import spelled
+
+USUAL_METRICS, FIRST = "insertion,deletion,road,mprt", "0:100"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a table is asked for, as it was typed; None is the default."""
+
+    methods: str | None
+    metrics: str | None
+    images: str | None
+    split: str
+    target: str | None
+    seed: int
+
+    def places(self, count: int) -> list[int]:
+        """The numbers of the images; raises InputError for other texts, and for an image that is not there."""
+        found: list[int] = []
+        for choice in choices(self.images or FIRST if self.images or count >= 100 else "0:"):
+            if not isinstance(choice, int | slice):
+                raise InputError(f"The images of a table are given by number, 0:500 or 3,5,9; it was {self.images!r}.")
+            found += indices(choice if isinstance(choice, slice) else slice(choice, choice + 1 or None), count)
+        return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network and the images of a table: `images` as floats, and the class `targets [n]` that is explained."""
+
+    asked: Asked
+    net: Net
+    dataset: Dataset
+    places: list[int]
+    pixels: np.ndarray
+    images: Any
+    labels: Int[np.ndarray, " n"]
+    said: Int[np.ndarray, " n"]
+    targets: Int[np.ndarray, " n"]
+
+    @classmethod
+    def of(cls, asked: Asked, net: Net, data: Data) -> "Subject":
+        """The subject that is asked for; raises Skipped without a data set, InputError for images or a target."""
+        dataset = data.of(net)
+        split = split_of(dataset, asked.split)
+        places = asked.places(len(split.images))
+        pixels, labels = split.images[places], np.asarray(split.labels)[places].astype(np.int32)
+        images = net.prepare(pixels)
+        p = probabilities(net, images)
+        said = p.argmax(-1).astype(np.int32)
+        named = target_of(asked.target or "predicted", class_names(net, dataset, p.shape[-1]))
+        if isinstance(named, tuple):
+            raise InputError(f"A table explains one class of each image; the target was {asked.target!r}.")
+        classes = {"predicted": said, "label": labels}.get(str(named))
+        targets = np.full(len(images), named, np.int32) if classes is None else classes
+        return cls(asked, net, dataset, places, pixels, images, labels, said, targets)
+
+    @property
+    def key(self) -> Any:
+        """The key of everything that draws at random."""
+        return jax.random.key(self.asked.seed)
+
+    def explainer(self, method: Any, member: int) -> Explainer:
+        """A method, or the name of a control, asked about these images."""
+        given = self.net.model, self.net.members[member], self.images, self.targets, self.key
+        return Control(CONTROLS[method], *given) if isinstance(method, str) else Explainer(method, *given)
+
+    def kept(self) -> Kept:
+        """Where the numbers are kept: in the run's folder, if it is a run."""
+        variables = [digest(*map(np.asarray, jax.tree.leaves(member))) for member in self.net.members]
+        about = {"cnnviz": resolve_name("cnnviz:__version__"), "variables": variables, "seed": self.asked.seed}
+        about |= {"images": digest(np.asarray(self.images)), "targets": digest(self.targets)}
+        return Kept(None if self.net.path is None else self.net.path / "evidence", about)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The table's numbers, the curves by metric and method, numbers of members, and the methods that are left out."""
+
+    evidence: Evidence
+    built: Mapping[str, Any]
+    metrics: Mapping[str, Metric]
+    curves: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    of_members: dict[str, dict[str, float]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
+    """The numbers of all methods, the controls among them, by all metrics.
+
+    Methods that do not apply to the model are left out of `all`; one that was asked for by name raises InputError.
+    """
+    asked, net = subject.asked, subject.net
+    methods: dict[str, Any] = dict(Attributions(methods=asked.methods or USUAL).built(net, data))
+    methods |= {name: name for name in CONTROLS}
+    metrics = {label: build(name, **own) for label, name, own in spelled(_texts(asked.metrics))}
+    values, curves, agreed, left_out, kept = {}, {}, {}, {}, subject.kept()
+    for place, (name, method) in enumerate(methods.items()):
+        try:
+            told = part(report, place, len(methods), name)
+            values[name] = _row(subject, kept, name, method, metrics, (curves, agreed), told)
+        except InputError as error:
+            if asked.methods not in (None, "all"):
+                raise
+            left_out[name] = str(error)
+    single = [label for label, metric in metrics.items() if not isinstance(metric, OfMembers)]
+    better = [metrics[label].better for label in single]
+    numbers = np.stack([values[name] for name in values])
+    evidence = Evidence(tuple(values), tuple(single), numbers, better, tuple(CONTROLS))
+    return Found(evidence, methods, metrics, curves, agreed, left_out)
+
+
+def _texts(metrics: str | None) -> str:
+    return ",".join(METRICS) if metrics == "all" else metrics or USUAL_METRICS
+
+
+def _row(
+    subject: Subject,
+    kept: Kept,
+    name: str,
+    method: Any,
+    metrics: Mapping[str, Metric],
+    found: tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, float]]],
+    report: Report | None,
+) -> np.ndarray:
+    """One method's numbers `[metrics members n]`; its curves and numbers of members are put into `found`."""
+    (curves, agreed), net, rows = found, subject.net, []
+    maps = [_Once(subject.explainer(method, member).maps) for member in range(len(net.members))]
+    about = {"method": name, "options": {} if isinstance(method, str) else _described(method)}
+    for place, (label, metric) in enumerate(metrics.items()):
+        told = part(report, place, len(metrics), label)
+        if isinstance(metric, OfMembers):
+            agreed.setdefault(label, {})[name] = _of_members(metric, subject, maps)
+            continue
+        every = []
+        for member in range(len(net.members)):
+            what = about | {"metric": label, "choices": _described(metric), "member": member}
+            compute = partial(_numbers, subject, metric, method, member, maps[member], told)
+            every.append(kept.get(what, compute))
+        rows.append(np.stack([each["values"] for each in every]))
+        if getattr(metric, "curved", False):
+            curves.setdefault(label, {})[name] = np.concatenate([each["parts"] for each in every])
+    return np.stack(rows) if rows else np.zeros((0, len(net.members), len(subject.images)))
+
+
+class _Once:
+    """The maps of a method, computed when they are first needed."""
+
+    def __init__(self, compute: Callable[[], Any]):
+        self.compute, self.found = compute, None
+
+    def __call__(self) -> Any:
+        if self.found is None:
+            self.found = np.asarray(self.compute())
+        return self.found
+
+
+def _numbers(
+    subject: Subject, metric: Metric, method: Any, member: int, maps: _Once, report: Report | None
+) -> dict[str, np.ndarray]:
+    options = {"key": subject.key, "details": True, "undefined": "nan", "report": report}
+    if isinstance(metric, OfMethod):
+        key = options.pop("key")
+        found = measured_by(metric, subject.explainer(method, member), maps(), key, **options)
+    else:
+        given = subject.net.model, subject.net.members[member], subject.images, subject.targets, maps()
+        found = measure(metric, *given, **options)
+    return {"values": found.values} | ({} if found.parts is None else {"parts": found.parts})
+
+
+def _of_members(metric: OfMembers, subject: Subject, maps: Sequence[_Once]) -> float:
+    if len(maps) < 2:
+        raise InputError(
+            f"{type(metric).__name__} compares networks that were trained alike; {subject.net.name} is one network, "
+            "and a run of several is made by train.py --seeds 3."
+        )
+    said = [probabilities(subject.net.only(i), subject.images).argmax(-1) for i in range(len(maps))]
+    return metric(np.stack([each() for each in maps]), np.stack(said), subject.labels)
+
+
+def _described(one: Method) -> str:
+    return json.dumps(options_of(one), sort_keys=True, default=str)
+
+
+def subject_of(subject: Subject, found: Found) -> dict[str, Any]:
+    """What all pictures of a table are of."""
+    image = {"dataset": subject.dataset.name, "split": subject.asked.split, "index": subject.places}
+    methods = [name for name in found.evidence.methods if name not in found.evidence.controls]
+    return {
+        "network": subject.net.name,
+        "image": image,
+        "target": subject.asked.target or "predicted",
+        "method": methods,
+    }
+
+
+def order(found: Found) -> list[int]:
+    """The methods by their mean rank, then the controls."""
+    evidence = found.evidence
+    last = [evidence.methods[i] in evidence.controls for i in range(len(evidence.methods))]
+    rank = np.nan_to_num(evidence.mean_ranks, nan=np.inf)
+    return sorted(range(len(evidence.methods)), key=lambda i: (last[i], rank[i]))

@@ -1,0 +1,177 @@
+"""The pictures of a table of methods and metrics: the table, curves, what random weights do to maps, and agreement."""
+
+import csv
+import io
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cnnviz.batching import Report, part
+from cnnviz.figures.bands import bands
+from cnnviz.figures.pairs import pairs
+from cnnviz.figures.table import table
+from cnnviz.metrics.curve import Curve
+from cnnviz.metrics.evidence import curve_bands
+from cnnviz.metrics.measure import check_single
+from cnnviz.metrics.mprt import MPRT
+from cnnviz.metrics.road import ROAD
+from cnnviz.networks import Net
+from cnnviz.pictures.evidence import Asked, Found, Subject, gathered, order, subject_of
+from cnnviz.pictures.picture import Data, Picture
+from cnnviz.pictures.random_weights import strip_picture
+from cnnviz.pictures.tables import WRITERS
+
+EDGES, MARK, MOST_DRAWN = "sobel", "†", 12
+
+
+def evidence_pictures(asked: Asked, net: Net, data: Data, report: Report | None) -> list[Picture]:
+    """The table, the curves of insertion and the like, the strip of random weights, and the scatter of metrics."""
+    subject = Subject.of(asked, net, data)
+    check_single(subject.images)
+    found = gathered(subject, data, part(report, 0, 2))
+    drawn = [table_picture(subject, found)]
+    drawn += [curves_picture(subject, found)] if found.curves else []
+    strips = [label for label, metric in found.metrics.items() if isinstance(metric, MPRT)]
+    drawn += [strip_picture(subject, found, label, part(report, 1, 2, "strip")) for label in strips]
+    drawn += [agreement_picture(subject, found)] if len(found.evidence.metrics) > 1 else []
+    return drawn
+
+
+def _title(subject: Subject, what: str) -> str:
+    count, dataset = len(subject.images), subject.dataset
+    seeds = f", {len(subject.net.members)} seeds" if len(subject.net.members) > 1 else ""
+    return f"{subject.net.name} on {count} {subject.asked.split} images of {dataset.title}{seeds}: {what}"
+
+
+def table_picture(subject: Subject, found: Found) -> Picture:
+    """Methods by metrics with intervals, by mean rank; its numbers have one record per method and metric."""
+    evidence = found.evidence
+    title = _title(subject, "are the maps true?")
+    rows, caption = table_rows(found), table_caption(found)
+    header = list(rows[0])
+    words = [[str(row[name]) for name in header] for row in rows]
+    draw = partial(table, header, words, numeric=tuple(range(1, len(header))), title=title, total=False)
+    texts = {f"table.{ending}": write(rows, f"{title} {caption}") for ending, write in WRITERS.items()}
+    texts["tests.csv"] = _csv(evidence.tests())
+    numbers = records(found)
+    return Picture("evidence", title, caption, numbers, draw, subject_of(subject, found), table=rows, texts=texts)
+
+
+def table_rows(found: Found) -> list[dict[str, object]]:
+    """One record per method in the order of mean ranks: each metric's mean with its interval, marked or not."""
+    evidence, rows = found.evidence, []
+    beats = evidence.beats(EDGES)
+    for i in order(found):
+        name = evidence.methods[i]
+        row: dict[str, object] = {"method": name}
+        is_control = name in evidence.controls
+        for j, metric in enumerate(evidence.metrics):
+            cell = evidence.cells[name, metric]
+            mark = "" if is_control or beats[i, j] or not np.isfinite(cell.mean) else f" {MARK}"
+            row[_headed(metric, evidence.better[j])] = f"{_interval(cell.mean, cell.low, cell.high)}{mark}"
+        for metric, numbers in found.of_members.items():
+            row[_headed(metric, found.metrics[metric].better)] = f"{numbers[name]:.3f}"
+        if evidence.metrics:
+            row["mean rank"] = "–" if is_control else f"{evidence.mean_ranks[i]:.1f}"
+        rows.append(row)
+    return rows
+
+
+def _headed(metric: str, better: str) -> str:
+    return f"{metric} {'↑' if better == 'higher' else '↓'}"
+
+
+def _interval(mean: float, low: float, high: float) -> str:
+    if not np.isfinite(mean):
+        return "–"
+    return f"{mean:.3f}" if not np.isfinite(low) else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def table_caption(found: Found) -> str:
+    """What the numbers, the marks and the controls are, and what is left out."""
+    evidence = found.evidence
+    words = ["Means over images with 95% bootstrap intervals; ↑ more is better, ↓ less is better."]
+    words.append("random is a map of noise and sobel an edge detector, which know nothing of the network.")
+    words.append(f"{MARK} not better than the edge detector (Wilcoxon's test over images, Holm's correction, 5%).")
+    most = int(evidence.defined.max(initial=0))
+    for i, name in enumerate(evidence.methods):
+        for j, metric in enumerate(evidence.metrics):
+            if gone := most - int(evidence.defined[i, j]):
+                words.append(f"{gone} constant maps of {name}, for which {metric} is not defined, are left out.")
+    words += [f"Left out: {name}. {reason}" for name, reason in found.left_out.items()]
+    return " ".join(words)
+
+
+def records(found: Found) -> list[dict[str, object]]:
+    """One record per method and metric, with everything that the table and its marks are made of."""
+    evidence, beats = found.evidence, found.evidence.beats(EDGES)
+    rows: list[dict[str, object]] = []
+    for i, method in enumerate(evidence.methods):
+        for j, metric in enumerate(evidence.metrics):
+            named = {"method": method, "metric": metric, "better": evidence.better[j]}
+            rows.append({**named, **evidence.cells[method, metric]._asdict(), f"beats {EDGES}": bool(beats[i, j])})
+        for metric, numbers in found.of_members.items():
+            rows.append({"method": method, "metric": metric, "better": "higher", "mean": numbers[method]})
+    return rows
+
+
+def _csv(rows: list[dict[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["metric"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def curves_picture(subject: Subject, found: Found) -> Picture:
+    """The mean curve of each method, in the band of its interval."""
+    names = [found.evidence.methods[i] for i in order(found)]
+    best = {*names[:MOST_DRAWN], *found.evidence.controls}
+    drawn = [name for name in found.evidence.methods if name in best]  # in the order of all pictures, for its colors
+    panels = {label: {name: curve_bands(own[name]) for name in drawn} for label, own in found.curves.items()}
+    shares = {label: shares_of(found.metrics[label], next(iter(own.values()))) for label, own in found.curves.items()}
+    labels = {label: _measured(found.metrics[label].outcome) for label in panels}
+    title = _title(subject, "the answer as pixels change in a map's order")
+    caption = (
+        "Means over images; bands are 95% bootstrap intervals. Deletion and ROAD remove the most important pixels "
+    )
+    caption += "first, insertion puts them in."
+    caption += f" Drawn are the {MOST_DRAWN} methods of the best mean rank." if len(names) > len(drawn) else ""
+    draw = partial(bands, panels, shares, labels, across="share of pixels", title=title)
+    numbers = {f"{label}.{name}": curve for label, own in found.curves.items() for name, curve in own.items()}
+    axes = dict.fromkeys(numbers, ("image", "step"))
+    return Picture("evidence_curves", title, caption, numbers, draw, subject_of(subject, found), axes)
+
+
+def shares_of(metric: Any, curves: np.ndarray) -> np.ndarray:
+    """The share of pixels that is changed at each point of a metric's curve."""
+    if isinstance(metric, ROAD):
+        return np.asarray(metric.percentages) / 100
+    return np.linspace(0, metric.share if isinstance(metric, Curve) else 1, curves.shape[1])
+
+
+def _measured(outcome: str) -> str:
+    return {"correct": "share recognized"}.get(outcome, outcome.replace("_", " "))
+
+
+def agreement_picture(subject: Subject, found: Found) -> Picture:
+    """Every two metrics against each other, one mark per method, with their rank correlation."""
+    evidence = found.evidence
+    agreement = evidence.agreement()
+    values: Mapping[str, np.ndarray] = {
+        _headed(metric, better): evidence.means[:, j]
+        for j, (metric, better) in enumerate(zip(evidence.metrics, evidence.better, strict=True))
+    }
+    title = _title(subject, "do the metrics agree?")
+    caption = (
+        "One mark per method, at its means. ρ is Spearman's rank correlation over methods, positive if both metrics "
+    )
+    caption += "find the same methods good."
+    draw = partial(pairs, values, list(evidence.methods), agreement, title=title)
+    rows = [
+        {"metric": a, **{b: float(agreement[i, j]) for j, b in enumerate(evidence.metrics)}}
+        for i, a in enumerate(evidence.metrics)
+    ]
+    return Picture("evidence_agreement", title, caption, rows, draw, subject_of(subject, found))

@@ -1,0 +1,253 @@
+"""The command that compares networks: what it draws, writes and says, and what it refuses."""
+
+import csv
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_pictures import RECORD, make_dataset, make_run
+
+from cnnviz import networks
+from cnnviz.commands import console, several, train, visualize
+from cnnviz.comparison.estimates import Estimate, PValue
+from cnnviz.errors import InputError
+from cnnviz.figures.fonts import FONT
+from cnnviz.figures.texts import cut_off, make_drawable, overlapping
+from cnnviz.models.dense import DenseNetwork
+from cnnviz.pictures import GROUPS, written
+from cnnviz.pictures.compare import Compare
+from cnnviz.pictures.compared import PARTS
+from cnnviz.pictures.page import Page
+from cnnviz.pictures.picture import Data, Skipped
+
+RANDOM = np.random.default_rng(0)
+FAST = {"resamples": 200}
+
+
+def jittered(net, name, seeds, spread=0.05):
+    """The network with members whose weights differ a little."""
+    import jax
+
+    draw = lambda leaf: np.asarray(leaf) + spread * RANDOM.normal(size=leaf.shape).astype(np.float32)
+    members = [jax.tree.map(draw, net.variables) for _ in range(seeds)]
+    history = [record | {"seed": seed} for seed in range(seeds) for record in net.history]
+    beginnings = [net.untrained] * seeds
+    return replace(net, name=name, members=members, beginnings=beginnings, seeds=tuple(range(seeds)), history=history)
+
+
+@pytest.fixture(scope="module")
+def net():
+    return make_run(DenseNetwork(), history=[RECORD | {"epoch": i, "step": 2 * i} for i in (1, 2, 3)])
+
+
+@pytest.fixture(scope="module")
+def data():
+    dataset = make_dataset()
+    labels = np.arange(200, dtype=np.int32) % 10
+    images = RANDOM.integers(0, 256, (200, 28, 28, 1), dtype=np.uint8)
+    return replace(dataset, test=type(dataset.test)(images, labels))
+
+
+@pytest.fixture(scope="module")
+def three(net):
+    return [jittered(net, "one recipe", 3), jittered(net, "another recipe", 2), jittered(net, "a single seed", 1)]
+
+
+def compared(nets, dataset, parts=None, notes=None, **options):
+    told = [] if notes is None else notes
+    return Compare(parts=parts).with_options(FAST | options)(nets, Data(lambda: dataset, told.append))
+
+
+@pytest.mark.parametrize("page", [Page("column"), Page("column", "paper"), Page("text"), Page("slide"), Page()])
+def test_no_text_is_cut_off_or_overlaps_another(three, data, page):
+    for picture in compared(three, data):
+        figure = picture.figure(page)
+        make_drawable(figure, FONT)
+        assert cut_off(figure) == [], picture.name
+        assert overlapping(figure) == [], picture.name
+
+
+def test_each_part_has_its_pictures_and_those_that_do_not_apply_are_said(three, data):
+    notes = []
+    found = {picture.name: picture for picture in compared(three, data, notes=notes)}
+    assert {"settings", "performance", "differences", "classes", "reliability", "churn"} <= set(found)
+    assert [line for line in notes if line.startswith("compare: training is left out. No network has a history")]
+    rows = found["performance"].table
+    assert [(row["network"], row["interval over"]) for row in rows] == [
+        ("one recipe", "images"),
+        ("one recipe", "3 seeds"),
+        ("another recipe", "images"),
+        ("another recipe", "2 seeds"),
+        ("a single seed", "images"),
+    ]
+    assert "One seed, so without an interval over seeds: a single seed." in found["performance"].caption
+    assert len(found["differences"].table) == 4  # three pairs, one of which has seeds on both sides
+    assert "after Holm's correction" in found["differences"].caption
+    assert len(found["classes"].table) == 10
+
+
+def test_the_same_network_twice_has_a_difference_of_exactly_zero(net, data):
+    found = {picture.name: picture for picture in compared([net, net], data)}
+    assert "every difference is exactly 0" in found["differences"].caption
+    (row,) = found["differences"].table
+    assert (row["accuracy"].value, row["accuracy"].low, row["accuracy"].high) == (0, 0, 0)
+    assert row["pair"] == "a run [1] − a run [2]"
+    assert "are exactly the same" in found["performance"].caption
+    assert "a_right_b_wrong" not in found
+
+
+def test_networks_for_other_images_are_said_and_the_others_compared(net, data):
+    wide = replace(make_run(DenseNetwork(), (8, 8, 1)), name="for small images")
+    found = {picture.name: picture for picture in compared([net, replace(net, name="b"), wide], data, "performance")}
+    assert "Left out, since images of things are 28x28x1: for small images (8x8x1)." in found["performance"].caption
+    assert [row["network"] for row in found["performance"].table] == ["a run", "b"]
+
+
+def test_networks_of_other_classes_and_of_another_data_set_are_said(net, data):
+    other = replace(net, name="b", classes=tuple(f"class {i}" for i in range(10)))
+    few = replace(make_run(DenseNetwork(classes=4)), name="c", classes=("u", "v", "w", "x"))
+    trained = lambda one: replace(one, data={"name": "something else"})
+    (found, *_) = compared([trained(net), trained(other), trained(few)], data, "performance")
+    assert "b has other names of classes; they are matched by their numbers." in found.caption
+    assert "c tells 4 other classes apart." in found.caption
+    assert "None of the networks was trained on things." in found.caption
+    assert [row["network"] for row in found.table] == ["a run", "b"]
+
+
+def test_without_a_data_set_only_settings_are_compared(net):
+    notes = []
+    found = Compare()([net, replace(net, name="b")], Data(lambda: None, notes.append))
+    assert [picture.name for picture in found] == ["settings"]
+    assert any("name one with --dataset" in note for note in notes)
+    with pytest.raises(Skipped, match="no data set"):
+        Compare(parts="churn")([net, net], Data())
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"parts": "preformance"}, "no part of a comparison named 'preformance'; did you mean 'performance'"),
+        ({"level": 2.0}, "between 0 and 1"),
+        ({"resamples": 1}, "at least 100 resamples"),
+        ({"bins": 0}, "from 1 to 1000 bins"),
+        ({"split": "val"}, "no split named 'val'"),
+    ],
+)
+def test_an_invalid_option_is_an_error_of_one_sentence(net, data, options, text):
+    with pytest.raises(InputError, match=text):
+        compared([net, replace(net, name="b")], data, **options)
+
+
+def test_options_of_parts_are_options_of_the_command():
+    options = visualize.options_of("compare")
+    made = console.parse(options, ["runs/a", "--level", "0.9", "--resamples", "500", "--bins", "10"], "x")
+    its = visualize._made(Compare, made).parts
+    assert (its["performance"].level, its["performance"].resamples, its["calibration"].bins) == (0.9, 500, 10)
+    assert GROUPS["compare"] == "cnnviz.pictures.compared:PARTS"
+    assert list(its) == list(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "run", "others"),
+    [
+        ("a b", "a", ["b"]),
+        ("a@1 --level 0.9 b c:step_4", "a@1", ["b", "c:step_4"]),
+        ("a --others b,c", "a", ["b", "c"]),
+        ("b --model net.py:Net --weights w.npz", None, ["b"]),
+    ],
+)
+def test_all_networks_after_the_first_are_the_others(typed, run, others):
+    options = visualize.options_of("compare")
+    made = console.parse(options, several.gathered(shlex.split(typed), options), "x")
+    assert (made.run, several.places(made.others)) == (run, others)
+
+
+ROWS = [
+    {"network": "a_1", "accuracy": Estimate(0.5, 0.4, 0.6), "p": PValue(1e-9), "images": 1234},
+    {"network": "b|2", "accuracy": Estimate(0.25, float("nan"), float("nan")), "p": PValue("nan"), "images": 2},
+]
+
+
+def test_tables_are_written_as_csv_markdown_and_latex(tmp_path):
+    paths = written.write_tables(ROWS, tmp_path, "x", "Title")
+    assert [path.name for path in paths] == ["x_table.csv", "x_table.md", "x_table.tex"]
+    first, second = csv.DictReader(paths[0].open())
+    assert (float(first["accuracy low"]), float(first["p"]), first["images"]) == (0.4, 1e-9, "1234")
+    assert second["network"] == "b|2"
+    markdown = paths[1].read_text().splitlines()
+    assert markdown[:2] == ["| network | accuracy | p | images |", "| --- | ---: | ---: | ---: |"]
+    assert markdown[2] == "| a_1 | 0.5000 (0.4000 to 0.6000) | <0.0001 | 1,234 |"
+    assert "b\\|2" in markdown[3]
+    latex = paths[2].read_text()
+    assert r"a\_1 & $0.5000 \pm 0.1000$ & \textless{}0.0001 & 1,234 \\" in latex
+    assert "\\toprule" in latex
+    assert "{lrrr}" in latex
+    assert written.write_tables([], tmp_path, "y") == []
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, toy):
+    """Two runs on the toy images, one of two seeds and one of one."""
+    images, labels = map(np.asarray, toy)
+    folder = tmp_path_factory.mktemp("compare")
+    path = folder / "toy.npz"
+    np.savez(path, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        own = ["--dataset", str(path), "--model", "dense", "--epochs", "2", "--batch-size", "30"]
+        assert train.main([*own, "--name", "a", "--seeds", "2"]) == 0
+        assert train.main([*own, "--name", "b", "--learning-rate", "0.01"]) == 0
+    return folder
+
+
+def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    command = "compare runs/a runs/b --resamples 200 --width column --style paper"
+    assert visualize.main(shlex.split(command)) == 0
+    said, folder = capsys.readouterr().out, Path("figures/a_vs_b")
+    names = {path.name for path in folder.iterdir()}
+    for part in ("settings", "training", "performance", "differences", "classes", "reliability", "churn"):
+        assert f"{part}_column_paper.png" in names
+    assert {f"differences_column_paper_table.{ending}" for ending in ("csv", "md", "tex")} <= names
+    assert "learning_rate" in said
+    facts = json.loads((folder / "provenance.json").read_text())
+    assert facts["command"].endswith(command)
+    assert [one["where"] for one in facts["networks"]] == ["runs/a", "runs/b"]
+    assert [len(one["variables"]) for one in facts["networks"]] == [2, 1]
+    assert set(facts["files"]) == names - {"provenance.json"}
+    assert len(facts["networks"][0]["files"]["config.json"]) == 64
+    assert facts["shown"]["fingerprint"] == networks.open("runs/a").data["fingerprint"]
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert visualize.main(shlex.split(command)) == 0  # which makes the same bytes again
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_seeds_of_one_run_and_its_steps_are_compared(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    assert visualize.main(shlex.split("compare runs/a --parts churn")) == 0
+    assert "seeds of a" in capsys.readouterr().out
+    assert visualize.main(shlex.split("compare runs/a@0 runs/b:step_0 --parts performance --resamples 200")) == 0
+    assert "b at step 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("compare", "takes two networks or more"),
+        ("compare runs/b", "takes two networks or more, or a run of several seeds; only b was given"),
+        ("compare runs/a runs/c", "runs/c does not exist"),
+        ("compare runs/a runs/b@7", "has no seed 7"),
+        ("compare runs/a runs/b:step_5", "step"),
+        ("compare runs/a runs/b --member 1", "--member 1 is of one network"),
+        ("compare runs/a runs/b --parts wights", "no part of a comparison named 'wights'"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_line(runs, monkeypatch, capsys, typed, text):
+    monkeypatch.chdir(runs)
+    assert visualize.main(shlex.split(typed)) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert "Traceback" not in error

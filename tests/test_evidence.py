@@ -1,0 +1,119 @@
+"""The table of methods and metrics: ranks, intervals, tests and what is kept, from numbers made by hand."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control, spearmanr, wilcoxon
+
+from cnnviz.metrics.evidence import Evidence, curve_bands, holm, interval, paired
+from cnnviz.metrics.kept import Kept, digest
+
+RNG = np.random.default_rng(0)
+METHODS, METRICS = ("good", "bad", "none", "edges"), ("insertion", "deletion")
+
+
+def evidence():
+    """Of each method, 2 members by 60 images: good is best by both, none is undefined."""
+    level = np.array([[0.9, 0.1], [0.4, 0.6], [np.nan, np.nan], [0.5, 0.5]])
+    values = level[:, :, None, None] + 0.1 * RNG.normal(size=(4, 2, 2, 60))
+    return Evidence(METHODS, METRICS, values, ("higher", "lower"), ("edges",))
+
+
+def test_ranks_follow_what_is_better_and_leave_controls_out():
+    found = evidence()
+    np.testing.assert_array_equal(found.ranks, [[1, 1], [2, 2], [np.nan] * 2, [np.nan] * 2])
+    np.testing.assert_array_equal(found.mean_ranks, [1, 2, np.nan, np.nan])
+    assert found.defined.tolist() == [[120, 120], [120, 120], [0, 0], [120, 120]]
+    cell = found.cells["good", "deletion"]
+    assert cell.low < cell.mean < cell.high
+    assert cell.mean == pytest.approx(0.1, abs=0.05)
+
+
+def test_only_a_method_that_is_better_beats_the_control():
+    assert evidence().beats("edges").tolist() == [[True, True], [False, False], [False, False], [False, False]]
+    same = evidence().values.copy()
+    same[0] = same[3]
+    assert not Evidence(METHODS, METRICS, same, ("higher", "lower"), ("edges",)).beats("edges").any()
+
+
+def test_tests_are_paired_and_corrected():
+    rows = evidence().tests()
+    assert len(rows) == 12
+    values = evidence().values
+    first = rows[0]
+    assert (first["method"], first["other"], first["metric"]) == ("good", "bad", "insertion")
+    assert first["difference"] == pytest.approx(0.5, abs=0.05)
+    assert first["p"] < first["p (Holm)"] < 1e-6
+    one, other = values[0, 0], values[1, 0]
+    assert paired(one, other) == pytest.approx(wilcoxon((one - other).mean(0)).pvalue)
+    assert paired(one, one) == 1
+    assert np.isnan(paired(values[2, 0], one))
+
+
+def test_holm_is_the_definition():
+    p = [0.01, 0.04, 0.03, 0.005, float("nan")]
+    assert holm(p)[:4] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert np.isnan(holm(p)[4])
+    assert (np.array(holm(p)[:4]) >= false_discovery_control(p[:4]) - 1e-12).all()
+
+
+def test_an_interval_over_images_is_that_of_the_normal_approximation():
+    values = RNG.normal(size=(1, 400))
+    mean, low, high = interval(values)
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert (mean, low, high) == pytest.approx((values.mean(), mean - half, mean + half), abs=0.012)
+    assert interval(values) == interval(values)
+
+
+def test_an_interval_over_members_covers_their_differences():
+    members = np.array([0.0, 1.0, 2.0])[:, None] + 0.01 * RNG.normal(size=(3, 200))
+    _, low, high = interval(members)
+    assert high - low > 1
+    assert all(np.isnan(interval(np.full((1, 5), np.nan))))
+    mean, low, high = interval(np.array([[0.5]]))
+    assert mean == 0.5
+    assert np.isnan([low, high]).all()
+
+
+def test_an_undefined_image_is_left_out():
+    values = RNG.normal(size=(1, 50))
+    values[0, 7] = np.nan
+    assert interval(values)[0] == pytest.approx(np.nanmean(values))
+
+
+def test_metrics_agree_if_they_order_methods_alike():
+    means = RNG.normal(size=(6, 1))
+    values = np.stack([means, -means, RNG.normal(size=(6, 1))], 1)[..., None].repeat(4, -1)
+    found = Evidence([f"m{i}" for i in range(6)], ("a", "b", "c"), values, ("higher", "lower", "higher"))
+    agreement = found.agreement()
+    assert agreement[0, 1] == pytest.approx(1)
+    assert agreement[0, 2] == pytest.approx(spearmanr(values[:, 0, 0, 0], values[:, 2, 0, 0]).statistic)
+
+
+def test_bands_hold_the_mean_curve():
+    curves = RNG.normal(size=(80, 5))
+    found = curve_bands(curves)
+    np.testing.assert_allclose(found["mean"], curves.mean(0))
+    assert (found["low"] < found["mean"]).all()
+    assert (found["mean"] < found["high"]).all()
+
+
+def test_what_was_computed_is_kept_and_a_damaged_file_is_computed_again(tmp_path):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return {"values": np.arange(3.0)}
+
+    kept = Kept(tmp_path / "numbers", {"network": "x"})
+    for _ in range(2):
+        np.testing.assert_array_equal(kept.get({"metric": "a"}, compute)["values"], np.arange(3.0))
+    assert len(calls) == 1
+    kept.get({"metric": "b"}, compute)
+    Kept(tmp_path / "numbers", {"network": "y"}).get({"metric": "a"}, compute)
+    assert len(calls) == 3
+    kept.path({"metric": "a"}).write_bytes(b"PK damaged")
+    kept.get({"metric": "a"}, compute)
+    assert len(calls) == 4
+    Kept(None, {}).get({}, compute)
+    assert len(calls) == 5
+    assert digest(np.zeros(3)) != digest(np.zeros((3, 1)))
