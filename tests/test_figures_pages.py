@@ -11,16 +11,20 @@ from PIL import Image
 from test_pictures import RECORD, make_dataset, make_run
 
 from cnnviz.errors import InputError
+from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import confusion
 from cnnviz.figures.fonts import FONT
-from cnnviz.figures.style import page
+from cnnviz.figures.scales import scales_of
+from cnnviz.figures.statistics import statistics
+from cnnviz.figures.style import Style, drawn_in, page
+from cnnviz.figures.table import table
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
 from cnnviz.pictures import PICTURES, files, latex
-from cnnviz.pictures.page import WIDTHS, Page
+from cnnviz.pictures.page import SLIDE, WIDTHS, Page
 from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.registry import resolve
 
@@ -210,3 +214,50 @@ def test_positions_do_not_depend_on_addresses_in_memory():
     figure.draw_without_rendering()
     corners = np.array([ax.get_position().get_points() for ax in figure.axes])
     np.testing.assert_array_equal(corners, corners.round(9))
+
+
+def baselines(figure):
+    """The height in pixels of each cell's baseline."""
+    figure.draw_without_rendering()
+    return {text.get_text(): text.get_transform().transform(text.get_position())[1] for text in figure.axes[0].texts}
+
+
+def test_cells_of_a_row_stand_on_one_line_whatever_their_letters():
+    found = baselines(table(["kind", "shape"], [["ace", "py_gq"], ["1,010", "10"]], title="t"))
+    assert found["ace"] == pytest.approx(found["py_gq"])
+    assert found["kind"] == pytest.approx(found["shape"])
+    cell = table(["ace", "b"], [["ace", "b"]]).axes[0].texts[0]
+    assert cell.get_verticalalignment() == "baseline"  # and not the top, which letters move
+
+
+def test_a_slide_is_no_higher_than_a_slide_and_its_text_no_smaller_than_needed():
+    images = np.zeros((8, 28, 28, 1), np.uint8)
+    maps = Column(np.ones((8, 28, 28)), scales_of(np.ones((8, 28, 28))))
+    draw = lambda: attributions(images, ["a\nb\nc"] * 8, {"one": maps, "two": maps}, title="T")
+    heights = {}
+    for width in ("slide", "10"):
+        figure = one_picture(draw).figure(Page(width))
+        heights[width] = figure.get_size_inches()[1]
+    assert heights["slide"] <= SLIDE < heights["10"]
+    small = one_picture(lambda: probabilities(BOOT, np.array([0.25, 0.75]), ["a", "b"], title="T"))
+    assert small.figure(Page("slide")).axes[1].get_yticklabels()[0].get_fontsize() >= 12
+
+
+def test_rows_of_maps_stand_in_two_groups_where_the_page_is_wide():
+    images, maps = np.zeros((7, 4, 4, 1), np.uint8), np.ones((7, 4, 4))
+    with drawn_in(Style(14.0)):
+        figure = attributions(images, list("abcdefg"), {"one": Column(maps, scales_of(maps))})
+    places = {text.get_text(): text.get_position() for text in figure.texts}
+    assert places["a"][1] == pytest.approx(places["e"][1])
+    assert places["a"][0] < places["e"][0]
+    assert places["d"][1] < places["a"][1]
+    assert sum(len(ax.images) for ax in figure.axes) >= 14
+
+
+def test_no_point_of_the_statistics_lies_under_the_legend():
+    sets = {"trained": (np.array([-1.0, 1.0]), np.array([1.0, 1.0])), "untrained": (np.zeros(2), np.ones(2))}
+    for width in ("column", None):
+        figure = one_picture(lambda: statistics({"conv1": sets, "conv2": sets})).figure(Page(width))
+        figure.draw_without_rendering()
+        box = figure.axes[0].get_legend().get_window_extent()
+        assert figure.axes[0].transData.transform((0, 1.0))[1] < box.y0

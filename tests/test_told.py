@@ -329,3 +329,22 @@ def test_a_terminal_of_few_characters_shows_the_bar_and_what_is_printed(monkeypa
 def test_a_kind_in_the_registry_that_its_source_does_not_tell_is_imported(monkeypatch):
     monkeypatch.setattr(kinds, "static", lambda *_: (_ for _ in ()).throw(declared.NotStatic("x")))
     assert {field.name for field in fields(visualize.options_of("attribute"))} >= {"methods", "out"}
+
+
+@pytest.mark.parametrize("main", [train.main, visualize.main])
+def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    listed = [words[1] for words in shown if len(words) > 1 and words[0].startswith("--") and "|" in words[1]]
+    known = (
+        "classic|fast|best",
+        "float32|bfloat16",
+        "tensorboard|wandb",
+        "auto|device|host",
+        "train|test",
+        "png|svg|pdf",
+    )
+    assert listed
+    assert set(listed) <= set(known)

@@ -15,7 +15,7 @@ NOT_RESUMED = {
 OPTIMIZERS = {"momentum": ("sgd",), "epsilon": ("adam", "adamw", "rmsprop", "muon")}  # that have such a number
 
 
-def check_together(options: Any) -> None:
+def check_options(options: Any) -> None:
     """Raises InputError, which names two options, if they cannot be obeyed both."""
     given = [name for name in MODES if getattr(options, name)]
     if len(given) > 1:

@@ -53,16 +53,16 @@ def _print_rows(console: Any, heading: str, rows: Mapping[str, str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(min_width=min(WIDEST, max(map(len, rows))), max_width=WIDEST, style="cyan")
-    table.add_column()
-    for name, text in rows.items():
-        is_wide = len(name) > WIDEST
-        if is_wide:
-            table.add_row(Text(name, no_wrap=True, overflow="ignore"), "")
-        table.add_row("" if is_wide else Text(name), Text(text))
     console.print(Text(f"\n{heading}", "bold"))
-    console.print(Padding(table, (0, 0, 0, 2)))
+    width = min(WIDEST, max(map(len, rows)))
+    for name, text in rows.items():
+        table = Table.grid(padding=(0, 2))
+        table.add_column(min_width=width, max_width=width, style="cyan")
+        table.add_column()
+        if is_wide := len(name) > WIDEST:  # than the column, which would cut it off
+            console.print(Text(f"  {name}", "cyan"), soft_wrap=True)
+        table.add_row("" if is_wide else Text(name), Text(text))
+        console.print(Padding(table, (0, 0, 0, 2)))
 
 
 def _groups(options: type) -> Iterator[tuple[str, list[Field]]]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from cnnviz.commands import console, terminal
 from cnnviz.commands.begin import new_run
 from cnnviz.commands.config_file import with_config
-from cnnviz.commands.contradictions import check_recipe, check_together
+from cnnviz.commands.contradictions import check_options, check_recipe
 from cnnviz.commands.export import ExportOptions, check_alone, export
 from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.commands.recipe_options import RecipeOptions
@@ -86,7 +86,7 @@ def train(options: Options) -> int:
 
     Raises InputError, before anything is loaded or written, if an option cannot be used.
     """
-    check_together(options)
+    check_options(options)
     if options.export is not None:
         return export(options)
     check_alone(options)

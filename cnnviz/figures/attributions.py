@@ -4,7 +4,7 @@ Of signals, a map is the background of the signal's curve.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +47,11 @@ class Column(NamedTuple):
         """The number of values that are clipped to the ends of their scales."""
         return sum(self.scale(i).outside(values) for i, values in enumerate(self.maps))
 
+    def of(self, rows: slice) -> "Column":
+        """The column of these images alone."""
+        scales = self.scales if self.is_shared else self.scales[rows]
+        return Column(self.maps[rows], scales, self.notes[rows])
+
     def note(self, i: int) -> list[str]:
         """The lines under a map: the end of its scale, unless all maps share it, and its note."""
         own = [] if self.is_shared or is_blank(self.maps[i]) else [end_of(self.scale(i))]
@@ -74,6 +79,7 @@ class Plan:
     rows: int
     columns: int
     pitch: float  # from the left of a column to that of the next
+    shift: float = 0.0  # of everything to the right
 
     @property
     def step(self) -> float:
@@ -137,9 +143,15 @@ def attributions(
     plan = plan_of(images, columns)
     items = list(columns.items())
     blocks = [dict(items[i : i + plan.columns]) for i in range(0, len(items), plan.columns)]
+    groups = max(1, min(int(room(plan.width) / plan.width), -(-len(images) // FEW)))  # of rows, next to each other
+    plan = replace(plan, rows=-(-len(images) // groups))
     figure = page(plan.width, len(blocks) * plan.height, title, arranged=False)
     for i, block in enumerate(blocks):
-        _draw_block(figure, plan, (len(blocks) - i) * plan.height, images, rows, block, overlay)
+        for k in range(groups):
+            part = slice(k * plan.rows, (k + 1) * plan.rows)
+            own = {name: column.of(part) for name, column in block.items()}
+            moved = replace(plan, shift=k * plan.width)
+            _draw_block(figure, moved, (len(blocks) - i) * plan.height, images[part], rows[part], own, overlay)
     return figure
 
 
@@ -153,7 +165,8 @@ def _draw_block(
     overlay: bool,
 ) -> None:
     """The images and some columns of maps, the top of their headings at `top` inches."""
-    first = top - HEAD - plan.above
+    first, foot = top - HEAD - plan.above, top - plan.height + FOOT
+    plan = replace(plan, rows=len(images), left=plan.left + plan.shift)
     _write_rows(figure, rows, plan, first)
     ax = _column(figure, plan, plan.left, first, "image")
     for i, pixels in enumerate(images):
@@ -166,7 +179,7 @@ def _draw_block(
         for i, signal in enumerate(images if images.ndim == 3 else ()):
             draw_signal(ax, signal, plan.extent(i))
         _frame(ax, plan)
-        _print_scale(place(figure, left, top - plan.height + FOOT, plan.cell[1], BAR), column)
+        _print_scale(place(figure, left, foot, plan.cell[1], BAR), column)
 
 
 def _column(figure: Figure, plan: Plan, left: float, top: float, name: str) -> Axes:
@@ -227,11 +240,11 @@ def _write_rows(figure: Figure, rows: Sequence[str], plan: Plan, first: float) -
     for i, words in enumerate(rows):
         top = first - i * plan.step
         if plan.above:
-            at = MARGIN / across, (top + 0.02) / up
+            at = (plan.shift + MARGIN) / across, (top + 0.02) / up
             text = fitted(words.replace("\n", ", "), across - 2 * MARGIN, 7)
             figure.text(*at, text, va="bottom", fontsize=points(7), parse_math=False)
         else:
-            at = MARGIN / across, (top - 0.02) / up
+            at = (plan.shift + MARGIN) / across, (top - 0.02) / up
             lines = "\n".join(fitted(line, BESIDE - 2 * MARGIN, 8) for line in words.split("\n"))
             figure.text(*at, lines, va="top", fontsize=points(8), linespacing=1.25, parse_math=False)
 

@@ -15,7 +15,7 @@ from cnnviz.figures.style import BLUE, VERMILLION, default_style, fitted, folded
 Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # set -> means, standard deviations
 STYLES = [{"color": BLUE, "marker": "o"}, {"facecolor": "none", "edgecolor": VERMILLION, "marker": "s"}]
 MOST_PANELS = 6  # layers
-ROW = 0.28  # inches
+ROW, KEY = 0.28, 0.36  # inches: a layer, and the legend
 
 
 @default_style()
@@ -60,8 +60,9 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 3) 
         ax.set_ylabel("standard deviation", fontsize=points(9))
     every = [deviations for sets in panels.values() for _, deviations in sets.values()]
     highest = max(float(finite(deviations).max(initial=0)) for deviations in every)
-    grid.flat[0].set_ylim(0, 1.08 * highest or 1.0)
-    grid.flat[0].legend(fontsize=points(8), frameon=False)
+    above = KEY / (side - 0.9)  # of a panel's height: room for the legend, in which no point lies
+    grid.flat[0].set_ylim(0, highest / (1 - above) or 1.0)
+    grid.flat[0].legend(fontsize=points(8), frameon=False, loc="upper right", borderpad=0.1)
     return figure
 
 

@@ -44,13 +44,15 @@ POINTS = (
 class Style:
     """How figures are drawn: `width` in inches, by default what each needs; `scale` of all text and lines.
 
-    Without `titled` a figure has neither title nor caption, as in a paper.
+    Without `titled` a figure has neither title nor caption, as in a paper. `height` in inches is the greatest with the
+    caption, by default any: `figures.fit` makes the scale smaller for it.
     """
 
     width: float | None = None
     scale: float = 1.0
     titled: bool = True
     font: str = FONT
+    height: float | None = None
 
 
 SCREEN = Style()
@@ -150,14 +152,23 @@ def place(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 def add_caption(figure: Figure, caption: str) -> None:
     """Writes the caption at the bottom of the figure, which becomes higher by that; not in a style without titles."""
-    style, (width, height) = current_style(), size_of(figure)
-    lines = wrapped(caption, width - 2 * MARGIN, 9, MOST_CAPTION, style.font) if style.titled else []
-    if lines:
-        footer = CAPTION_LINE * len(lines) + 2 * MARGIN
+    if lines := _caption_lines(figure, caption):
+        (width, height), footer = size_of(figure), footer_of(figure, caption)
         _lengthen(figure, footer / (height + footer))
         at, size = (MARGIN / width, MARGIN / (height + footer)), points(9)
         text = "\n".join(lines)
         figure.text(*at, text, va="bottom", fontsize=size, color="0.25", linespacing=1.25, parse_math=False)
+
+
+def footer_of(figure: Figure, caption: str) -> float:
+    """How much higher the figure becomes by its caption, in inches of the unscaled page."""
+    lines = _caption_lines(figure, caption)
+    return CAPTION_LINE * len(lines) + 2 * MARGIN if lines else 0.0
+
+
+def _caption_lines(figure: Figure, caption: str) -> list[str]:
+    style, (width, _) = current_style(), size_of(figure)
+    return wrapped(caption, width - 2 * MARGIN, 9, MOST_CAPTION, style.font) if style.titled else []
 
 
 def _lengthen(figure: Figure, share: float) -> None:

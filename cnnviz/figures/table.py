@@ -24,6 +24,7 @@ LARGE, SMALL = (
     Look(9, 0.3, 0.22),
     (Look(7, 0.14, 0.15), Look(6.5, 0.08, 0.14), Look(6, 0.06, 0.13), Look(5, 0.05, 0.12)),
 )
+CAPITAL = 0.73  # of a font's size: the height of its capitals
 LEAST, MOST = 0.7, 0.9  # inches: of a folded table, the first column at least and other columns of words at most
 
 
@@ -76,8 +77,11 @@ def _widths(rows: Sequence[Row], look: Look) -> list[float]:
 def _draw_row(
     ax: Axes, top: float, cells: Row, widths: Sequence[float], numeric: Sequence[int], look: Look, *, bold: bool
 ) -> None:
-    style = {"fontsize": points(look.size), "fontweight": "bold" if bold else "normal", "linespacing": 1.25}
+    """Each line of each cell on its row's baseline, which is the same whichever letters a cell has."""
+    style = {"fontsize": points(look.size), "fontweight": "bold" if bold else "normal"}
+    baseline = top + 0.5 * look.row + 0.5 * CAPITAL * look.size / 72
     for i, text in enumerate(cells):
         left = sum(widths[:i])
         x, side = (left + widths[i] - look.gap, "right") if i in numeric else (left, "left")
-        ax.text(x, top, text, ha=side, va="top", parse_math=False, **style)
+        for j, line in enumerate(text.split("\n")):
+            ax.text(x, baseline + j * look.row, line, ha=side, va="baseline", parse_math=False, **style)

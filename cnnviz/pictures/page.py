@@ -8,6 +8,7 @@ from cnnviz.errors import InputError, unknown
 
 WIDTHS = {"column": 3.3, "text": 6.9, "slide": 10.0}  # inches: a paper of two columns, and PowerPoint's 4:3 and 16:9
 PRINTED, PROJECTED = 0.86, 1.7  # scales of text: 6 to 8 points in print, 12 to 19 on a slide
+SLIDE = 5.625  # inches: the height of a slide of 16:9 that is as wide
 LEAST, MOST = 1.0, 60.0  # inches
 DPI = 20, 2400
 STYLES = ("screen", "paper")
@@ -18,7 +19,7 @@ class Page:
     """Options of all pictures: how wide they are, and whether title and caption are in them."""
 
     width: str | None = None
-    """Width of the pictures: column (3.3 inches), text (6.9), slide (10), or inches; by default what each needs."""
+    """Width of the pictures: column (3.3 inches), text (6.9), slide (10 x 5.6) or inches; else what each needs."""
     style: str = "screen"
     """screen, or paper: no title and no caption in the picture, which has a .tex file with its caption next to it."""
     font: str | None = None
@@ -41,7 +42,8 @@ class Page:
         width = self._inches()
         is_small = width is not None and width <= WIDTHS["text"] + 1
         scale = PROJECTED * width / WIDTHS["slide"] if width and not is_small else PRINTED if is_small else 1.0
-        return Style(width, scale, self.style != "paper", self.font or FONT)
+        height = SLIDE if self.width == "slide" else None
+        return Style(width, scale, self.style != "paper", self.font or FONT, height)
 
     @property
     def suffix(self) -> str:

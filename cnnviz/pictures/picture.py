@@ -16,6 +16,7 @@ from cnnviz.data import Dataset, Split
 from cnnviz.data.photograph import Photograph
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.files import FORMATS, encoded
+from cnnviz.figures.fit import fitted
 from cnnviz.figures.style import drawn_in
 from cnnviz.networks import Net
 from cnnviz.pictures.page import Page
@@ -72,12 +73,14 @@ class Picture:
     ) -> bytes:
         """The bytes of the picture's file, the same each time."""
         with drawn_in(page.drawn):
-            return encoded(self.draw(), format, self.title, self.caption, dpi or page.dpi, about)
+            figure, style = fitted(self.draw, self.caption)
+        with drawn_in(style):
+            return encoded(figure, format, self.title, self.caption, dpi or page.dpi, about)
 
     def figure(self, page: Page = SCREEN) -> Figure:
         """The picture as a matplotlib figure for this page, without its caption."""
         with drawn_in(page.drawn):
-            return self.draw()
+            return fitted(self.draw, self.caption)[0]
 
     def _repr_png_(self) -> bytes:
         """The PNG that a notebook shows."""
