@@ -40,7 +40,7 @@ NETWORKS = {
     "dense": lambda: (make_run(DenseNetwork(), history=HISTORY), (28, 28, 1)),
     "three seeds": lambda: (seeds(make_run(CNN(), history=HISTORY)), (28, 28, 1)),
 }
-OPTIONS = {"attribute": {"images": "0:2"}}  # rows are alike
+OPTIONS = {"attribute": {"images": "0:2"}, "units": {"unit": 1}}  # rows are alike
 PAGES = [Page("column", "paper"), Page("column"), Page("text", "paper"), Page("slide")]
 DRAWN = [*[(name, PAGES[0]) for name in NETWORKS], *[("default", page) for page in PAGES[1:]]]
 
