@@ -125,7 +125,7 @@ def _draw_row(figure: Figure, row: Sequence[Panel], across: int, top: float, hei
 def _title(ax: Axes, text: str, width: float, shift: float) -> None:
     size = 6.5 if is_narrow() else 8.5
     offset = (points(72 * shift), points(5))
-    text = fitted(text, width, size)
+    text = fitted(text, 0.86 * width, size)  # which measures letters that are not bold
     ax.annotate(text, (0, 1), offset, "axes fraction", "offset points", fontsize=points(size), fontweight="bold")
 
 
