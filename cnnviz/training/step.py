@@ -43,6 +43,7 @@ def make_step(
         logits, others = predict({"params": params} | state.not_trained, images, dropout_key)
         return _loss(logits := logits.astype(jnp.float32), labels, recipe.label_smoothing, weights), (logits, others)
 
+    @_in_precision(recipe.precision)
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
         augment_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
         images = prepare(augment(images, augment_key, **{name: getattr(recipe, name) for name in AUGMENTED}))
@@ -86,8 +87,14 @@ def _averaged(before: State, after: State, decay: float) -> PyTree:
     return jax.tree.map(lambda mean, new: mean if is_real(new) else new, averaged, after.latest)
 
 
+def _in_precision(precision: str) -> Callable[[Callable], Callable]:
+    """Makes a function multiply as a recipe says, whatever JAX's default is: that of a GPU rounds float32 factors."""
+    return jax.default_matmul_precision("float32" if precision == "bfloat16" else precision)
+
+
 def _cast(tree: PyTree, precision: str) -> PyTree:
-    return tree if precision == "float32" else jax.tree.map(lambda leaf: leaf.astype(precision), tree)
+    """The parameters and images of the computation, which is in float32 for all precisions but bfloat16."""
+    return jax.tree.map(lambda leaf: leaf.astype(precision), tree) if precision == "bfloat16" else tree
 
 
 def _all_finite(tree: PyTree) -> Array:
