@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import jax
+import numpy as np
 from jax.core import Tracer
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -28,7 +29,7 @@ class Division:
         """The same division with automatic axes, as compiled calls have it."""
         assert self.given is not None
         mesh = self.given.mesh
-        automatic = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
+        automatic = Mesh(np.asarray(mesh.devices), mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
         return NamedSharding(automatic, PartitionSpec(self.given.spec[0]))
 
     @property

@@ -43,7 +43,6 @@ def make_step(
         logits, others = predict({"params": params} | state.not_trained, images, dropout_key)
         return _loss(logits := logits.astype(jnp.float32), labels, recipe.label_smoothing, weights), (logits, others)
 
-    @_in_precision(recipe.precision)
     def step(state: State, key: Key, images: Array, labels: Labels) -> tuple[State, Array]:
         augment_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), state.step)
         images = prepare(augment(images, augment_key, **{name: getattr(recipe, name) for name in AUGMENTED}))
@@ -61,7 +60,7 @@ def make_step(
         state = jax.lax.cond(finite, lambda: changed, lambda: state.replace(refused=state.refused + 1))
         return state.replace(step=state.step + 1), state.refused
 
-    return step
+    return _in_precision(recipe.precision)(step)
 
 
 def _loss(logits: Float[Array, "n k"], labels: Labels, smoothing: float, weights: Any) -> Array:
