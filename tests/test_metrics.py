@@ -13,7 +13,7 @@ from cnnviz.attribution import METHODS, attribute
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.metrics import METRICS
 from cnnviz.metrics.imputation import imputed
-from cnnviz.metrics.measure import build, measure
+from cnnviz.metrics.measuring import build, measure
 from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.order import fractional_ranks, ranks
 from cnnviz.metrics.remade import OfMethod

@@ -19,7 +19,7 @@ from cnnviz.metrics.controls import CONTROLS
 from cnnviz.metrics.evidence import Evidence
 from cnnviz.metrics.explainer import Control, Explainer
 from cnnviz.metrics.kept import Kept, digest
-from cnnviz.metrics.measure import build, measure, measured_by
+from cnnviz.metrics.measuring import build, measure, measured_by
 from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.metrics import METRICS
 from cnnviz.metrics.remade import OfMethod
