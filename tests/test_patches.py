@@ -38,6 +38,10 @@ def made(model, shape=IMAGES.shape[1:]):
     return model, jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, *shape)))
 
 
+def patches(net, images, layer, **options):
+    return units.patches(net[0], net[1], images, layer, **options)
+
+
 @pytest.fixture(scope="module")
 def net():
     return made(Small())
@@ -45,11 +49,11 @@ def net():
 
 @pytest.fixture(scope="module")
 def found(net):
-    return units.patches(*net, IMAGES, "relu", k=4, prepare=prepare)
+    return patches(net, IMAGES, "relu", k=4, prepare=prepare)
 
 
 def test_images_places_and_windows_are_those_found_by_hand(net, found):
-    values = np.asarray(probe.activations(*net, IMAGES, "relu", prepare=prepare)["relu"])  # [24 5 4 3]
+    values = np.asarray(probe.activations(net[0], net[1], IMAGES, "relu", prepare=prepare)["relu"])  # [24 5 4 3]
     flat = values.reshape(len(IMAGES), -1, 3)
     for unit in range(3):
         order = np.argsort(-flat[..., unit].max(1), kind="stable")[:4]
@@ -66,7 +70,7 @@ def test_images_places_and_windows_are_those_found_by_hand(net, found):
 
 
 def test_of_equal_images_the_first_comes_first(net):
-    top = units.patches(*net, IMAGES[[4, 17, 4]], "relu", k=3, prepare=prepare)
+    top = patches(net, IMAGES[[4, 17, 4]], "relu", k=3, prepare=prepare)
     assert (top.images == np.arange(3)[:, None]).all()
 
 
@@ -93,21 +97,23 @@ def test_the_mean_patch_is_weighted_by_value_and_the_mean_image_is_taken_away(fo
 
 @pytest.mark.parametrize("batch_size", [5, None])
 def test_relevant_images_are_those_of_lrp_at_the_layer(net, batch_size):
-    found = units.patches(*net, IMAGES, "relu", k=4, by="relevance", prepare=prepare, batch_size=batch_size)
+    found = patches(net, IMAGES, "relu", k=4, by="relevance", prepare=prepare, batch_size=batch_size)
     options = {"composite": "epsilon_plus", "at": "relu", "channels": "keep", "upsampling": None}
-    maps = np.asarray(attribute("lrp", *net, prepare(IMAGES), "predicted", **options)).reshape(len(IMAGES), -1, 3)
+    maps = np.asarray(attribute("lrp", net[0], net[1], prepare(IMAGES), "predicted", **options)).reshape(
+        len(IMAGES), -1, 3
+    )
     for unit in range(3):
         order = np.argsort(-maps[..., unit].max(1), kind="stable")[:4]
         assert found.images[:, unit].tolist() == order.tolist()
         np.testing.assert_allclose(found.values[:, unit], maps[order, :, unit].max(1), rtol=1e-4)
         assert found.places[0, unit].tolist() == list(np.unravel_index(maps[order[0], :, unit].argmax(), (5, 4)))
     assert found.by == "relevance"
-    by_value = units.patches(*net, IMAGES, "relu", k=4, prepare=prepare)
+    by_value = patches(net, IMAGES, "relu", k=4, prepare=prepare)
     assert (found.images != by_value.images).any()
 
 
 def test_a_dense_layer_saw_the_entire_image(net):
-    found = units.patches(*net, IMAGES, "head0", units=[2], k=3, prepare=prepare)
+    found = patches(net, IMAGES, "head0", units=[2], k=3, prepare=prepare)
     assert found.windows[:, 0].tolist() == [[[0, 9], [0, 8]]] * 3
     assert found.exact
     assert found.of(2)[1].shape == (9, 8, 1)
@@ -139,7 +145,7 @@ def test_a_unit_that_is_never_positive_has_equal_weights(net):
 def test_what_cannot_be_is_said(net, change, text):
     given = {"layer": "relu", "images": IMAGES, "prepare": prepare} | change
     with pytest.raises(InputError, match=text):
-        units.patches(*net, given.pop("images"), given.pop("layer"), **given)
+        patches(net, given.pop("images"), given.pop("layer"), **given)
 
 
 @pytest.mark.parametrize("by", ["value", "relevance"])
@@ -153,7 +159,7 @@ def test_a_nan_is_named(net, by):
 def test_an_image_that_prepare_resizes_is_shown_as_it_is_prepared(net):
     larger = np.repeat(np.repeat(IMAGES, 2, 1), 2, 2)
     halved = lambda pixels: prepare(pixels[:, ::2, ::2])
-    found = units.patches(*net, larger, "relu", k=2, prepare=halved)
+    found = patches(net, larger, "relu", k=2, prepare=halved)
     assert found.of(0)[0].dtype == np.float32
     np.testing.assert_allclose(found.mean_image, prepare(IMAGES).mean(0), rtol=1e-5)
 
@@ -161,11 +167,10 @@ def test_an_image_that_prepare_resizes_is_shown_as_it_is_prepared(net):
 def test_two_heads_each_say_what_is_relevant():
     net = made(Small(heads=2))
     left, right = (
-        units.patches(*net, IMAGES, "relu", k=4, by="relevance", prepare=prepare, output=head)
-        for head in ("left", "right")
+        patches(net, IMAGES, "relu", k=4, by="relevance", prepare=prepare, output=head) for head in ("left", "right")
     )
     assert (left.images != right.images).any()
-    by_value = units.patches(*net, IMAGES, "relu", k=4, prepare=prepare)
+    by_value = patches(net, IMAGES, "relu", k=4, prepare=prepare)
     assert by_value.images.shape == (4, 3)
 
 
@@ -206,7 +211,7 @@ class Residual(nn.Module):
 
 def test_a_residual_network_has_the_windows_of_its_longest_branch():
     images = DRAW.integers(0, 256, (6, 40, 40, 1), np.uint8)
-    found = units.patches(*made(Residual(), (40, 40, 1)), images, "block", k=6, prepare=prepare)
+    found = patches(made(Residual(), (40, 40, 1)), images, "block", k=6, prepare=prepare)
     assert found.exact
     # 3x3, stride 2, twice in a block: 7 pixels after the first block, and each step of the second one is 2 pixels
     assert found.size == (19, 19)

@@ -1,5 +1,7 @@
 """Spans are the pixels that change a value: counted by hand, and the hull of the gradient's support."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -13,12 +15,12 @@ SHAPE = (1, 13, 11, 2)
 QUICK = {"xla_backend_optimization_level": 0}  # each function is compiled for one call
 
 
-def conv(x, size=3, stride=1, padding="SAME", dilation=1, holes=1, groups=1, channels=2, key=0):
+def conv(x, size=3, stride=1, padding: Any = "SAME", dilation=1, holes=1, groups=1, channels=2, key=0):
     kernel = np.random.default_rng(key).normal(size=(size, size, x.shape[-1] // groups, channels * groups))
     padding = padding if isinstance(padding, str) else [padding, padding]
     options = {"rhs_dilation": (dilation, dilation), "lhs_dilation": (holes, holes), "feature_group_count": groups}
     numbers = ("NHWC", "HWIO", "NHWC")
-    kernel = kernel.astype(np.float32)
+    kernel = jnp.asarray(kernel, jnp.float32)
     return jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=numbers, **options)
 
 

@@ -1,6 +1,7 @@
 """Contact sheets and pages of units: their numbers, their order, dead units, and what is kept for the next one."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,11 @@ DATA = Data(lambda: DATASET)
 DEAD = 2
 
 
+def numbers_of(picture) -> Any:
+    """The picture's arrays by their names."""
+    return picture.numbers
+
+
 @pytest.fixture(scope="module")
 def net():
     """A network whose unit 2 of relu1 is dead."""
@@ -47,7 +53,7 @@ def test_a_sheet_has_the_numbers_of_all_units_in_its_order(net, sheet):
     worth = units.ablation(net.model, net.variables, images, labels, "relu1", prepare=net.prepare)
     seen = units.patches(net.model, net.variables, images, "relu1", prepare=net.prepare)
     order = np.argsort(-stats.selectivity, kind="stable")
-    found = dict(sheet.numbers)
+    found = numbers_of(sheet)
     assert found["unit"].tolist() == order.tolist()
     np.testing.assert_allclose(found["selectivity"], stats.selectivity[order], rtol=1e-5)
     np.testing.assert_allclose(found["mean"], stats.mean[order], rtol=1e-5)
@@ -74,7 +80,7 @@ def test_no_text_of_a_sheet_is_cut_off(sheet, page):
 @pytest.mark.parametrize("sort", unit_sheet.SORTS)
 def test_units_are_sorted_by_any_statistic(net, sort):
     (picture,) = Units(layer="relu1", sort=sort)([net], DATA)
-    found = dict(picture.numbers)
+    found = numbers_of(picture)
     by = {"largest": found["top_values"][0], "accuracy": found["accuracy_lost"], "loss": found["loss_gained"]}
     values = by.get(sort, found.get(sort))
     assert (np.diff(values) > 0).all() if sort == "unit" else (np.diff(np.nan_to_num(values, nan=-1)) <= 0).all()
@@ -89,7 +95,7 @@ def test_many_units_are_on_pages(monkeypatch, net):
     monkeypatch.setattr(unit_sheet, "PAGES", 1)
     (only,) = Units(layer="relu1")([net], DATA)
     assert "Drawn are the first 3 of 4 units" in only.caption
-    assert len(dict(only.numbers)["unit"]) == 4
+    assert len(numbers_of(only)["unit"]) == 4
 
 
 def test_relevance_ranks_the_images_of_sheets_and_pages(net):
@@ -98,8 +104,8 @@ def test_relevance_ranks_the_images_of_sheets_and_pages(net):
     )
     (sheet,) = Units(layer="relu1", by="relevance")([net], DATA)
     (page,) = Units(layer="relu1", by="relevance", unit=1)([net], DATA)
-    np.testing.assert_array_equal(dict(sheet.numbers)["top_images"], expected.images)
-    np.testing.assert_array_equal(dict(page.numbers)["top_images"], expected.images[:, 1])
+    np.testing.assert_array_equal(numbers_of(sheet)["top_images"], expected.images)
+    np.testing.assert_array_equal(numbers_of(page)["top_images"], expected.images[:, 1])
     assert "most relevant" in sheet.caption
     assert page.draw().axes
 
@@ -109,7 +115,7 @@ def test_a_layer_of_later_units_shows_mean_patches_and_a_dense_one_whole_images(
     assert "the mean of its 9 top patches" in sheet.caption
     assert sheet.draw().axes[0].images
     (dense,) = Units(layer="relu3")([net], DATA)
-    assert (dict(dense.numbers)["top_windows"] == [[0, 12], [0, 12]]).all()
+    assert (numbers_of(dense)["top_windows"] == [[0, 12], [0, 12]]).all()
     assert dense.draw().axes[0].images
 
 
@@ -130,8 +136,8 @@ def test_what_was_computed_is_read_by_the_next_command(net, tmp_path, monkeypatc
         monkeypatch.setattr(units, name, refuse, raising=False)
     monkeypatch.setattr("cnnviz.pictures.unit_numbers.profile", refuse)
     again = ask(sort="unit")
-    for name, array in first.numbers.items():
-        np.testing.assert_array_equal(array, again.numbers[name])
+    for name, array in numbers_of(first).items():
+        np.testing.assert_array_equal(array, numbers_of(again)[name])
     assert ask(unit=1).caption
     with pytest.raises(AssertionError, match="computed again"):  # other weights
         Units(layer="relu1")([replace(run, members=[net.untrained])], data)
@@ -141,7 +147,7 @@ def test_what_was_computed_is_read_by_the_next_command(net, tmp_path, monkeypatc
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
     again = ask()
-    np.testing.assert_array_equal(first.numbers["mean"], again.numbers["mean"])
+    np.testing.assert_array_equal(numbers_of(first)["mean"], numbers_of(again)["mean"])
     assert sum("is damaged; its numbers are computed again" in line for line in lines) == 2
     assert not any("damaged" in line for line in lines[2:])
 
@@ -172,7 +178,7 @@ def test_each_seed_has_numbers_of_its_own_and_the_one_shown_is_said(net, tmp_pat
     assert "seed 3, one of 2" in sheet.title
     (other,) = Units(layer="relu1")([both.only(1)], DATA)
     assert len(list((tmp_path / "units").glob("*.npz"))) == 4
-    assert (other.numbers["mean"] != sheet.numbers["mean"]).any()
+    assert (numbers_of(other)["mean"] != numbers_of(sheet)["mean"]).any()
 
 
 @pytest.mark.parametrize(
@@ -195,7 +201,7 @@ def test_what_cannot_be_is_said(net, options, text):
 def test_kernels_of_color_images_are_in_color():
     data = Data(lambda: make_dataset((12, 12, 3), 4))
     (sheet,) = Units(layer="relu1")([make_run(CNN(width=3, hidden=5), (12, 12, 3), 4)], data)
-    assert [np.shape(image.get_array()) for image in sheet.draw().axes[0].images[::4]] == [(3, 3, 3)] * 3
+    assert [np.asarray(image.get_array()).shape for image in sheet.draw().axes[0].images[::4]] == [(3, 3, 3)] * 3
 
 
 @pytest.mark.slow
