@@ -15,10 +15,10 @@ from cnnviz.attribution.shapes import Method
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
+from cnnviz.kept import Kept, digest
 from cnnviz.metrics.controls import CONTROLS
 from cnnviz.metrics.evidence import Evidence
 from cnnviz.metrics.explainer import Control, Explainer
-from cnnviz.metrics.kept import Kept, digest
 from cnnviz.metrics.measuring import build, measure, measured_by
 from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.metrics import METRICS
