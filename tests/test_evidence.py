@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, spearmanr, wilcoxon
 
-from cnnviz.kept import Kept, digest
 from cnnviz.metrics.evidence import Evidence, curve_bands, holm, interval, paired
+from cnnviz.pictures.kept import Kept, digest
 
 RNG = np.random.default_rng(0)
 METHODS, METRICS = ("good", "bad", "none", "edges"), ("insertion", "deletion")

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
     {"errors", "types", "graph", "memory"},
     {"registry", "atomic", "batching", "kernels", "fast"},
-    {"models", "tracking", "interop", "probe", "propagation", "kept"},
+    {"models", "tracking", "interop", "probe", "propagation"},
     {"data", "training", "attribution", "networks"},
     {"runs", "units", "metrics", "comparison"},
     {"pictures"},

@@ -15,7 +15,6 @@ from cnnviz.attribution.shapes import Method
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
-from cnnviz.kept import Kept, digest
 from cnnviz.metrics.controls import CONTROLS
 from cnnviz.metrics.evidence import Evidence
 from cnnviz.metrics.explainer import Control, Explainer
@@ -28,6 +27,7 @@ from cnnviz.networks import Net
 from cnnviz.pictures.attribute import USUAL, Attributions, probabilities
 from cnnviz.pictures.attribution_page import options_of
 from cnnviz.pictures.choices import choices, indices, target_of
+from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data, split_of
 from cnnviz.pictures.predictions import class_names
 from cnnviz.registry import spelled

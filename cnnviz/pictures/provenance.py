@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import cnnviz
-from cnnviz import kept
 from cnnviz.networks import Net
+from cnnviz.pictures import kept
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "matplotlib")
 RECORDS = ("config.json", "environment.json", "metrics.jsonl", "summary.json")

@@ -13,9 +13,9 @@ import cnnviz
 from cnnviz import units
 from cnnviz.batching import Report
 from cnnviz.graph import Graph
-from cnnviz.kept import Kept, digest
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
+from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data, Skipped, split_of
 from cnnviz.pictures.predictions import class_names
 from cnnviz.probe import Reader
