@@ -47,6 +47,7 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "evaluate": ("evaluate", {}, "evaluation"),
     "compare": ("compare", {}, "performance"),
     "units": ("units", {"layer": "relu2", "unit": 31}, "unit_"),
+    "robustness": ("robustness", {}, "robustness"),
 }
 
 
