@@ -120,6 +120,7 @@ def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
         report(0, 1, "starting JAX")
         made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
         console.use_compilation_cache()
+        console.multiply_in_float32()
         _draw(options, made, typed, report)
     return 0
 
