@@ -12,4 +12,6 @@ PARTS = {
     "calibration": "cnnviz.pictures.compared.calibration:Calibration",
     "disagreements": "cnnviz.pictures.compared.disagreements:Disagreements",
     "churn": "cnnviz.pictures.compared.churn:Churn",
+    "similarity": "cnnviz.pictures.compared.similarity:Similarity",
+    "agreement": "cnnviz.pictures.compared.agreement:Agreement",
 }
