@@ -48,7 +48,8 @@ class Common(Page):
     names: Path | None = None
     """With weights of PyTorch's: a JSON file that maps names of modules or arrays to those of --model."""
     image_shape: str | None = None
-    """With --weights: the shape of the images, such as 28,28,1; by default that of --dataset or published weights."""
+    """With --weights: the shape of the images, such as 28,28,1, or 128,9 of signals; by default that of --dataset or
+    published weights."""
     classes: str | None = None
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None
@@ -120,6 +121,7 @@ def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
         report(0, 1, "starting JAX")
         made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
         console.use_compilation_cache()
+        console.multiply_in_float32()
         _draw(options, made, typed, report)
     return 0
 
@@ -189,12 +191,12 @@ def _made(kind: type, options: Any) -> Any:
 def _pictures(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: bool) -> list[Any]:
     """The pictures of a kind; if there are none, prints why. Raises InputError if `needed` data is missing."""
     from cnnviz.data import Unavailable
-    from cnnviz.pictures.picture import Skipped
+    from cnnviz.pictures.picture import NoData, Skipped
 
     try:
         return kind(nets, data, report)
     except (Skipped, Unavailable) as reason:
-        if needed and (isinstance(reason, Unavailable) or getattr(kind, "layer", None) is not None):
+        if needed and (isinstance(reason, Unavailable | NoData) or getattr(kind, "layer", None) is not None):
             raise InputError(str(reason)) from reason
         print(f"{name}: skipped. {reason}")
         return []

@@ -15,4 +15,6 @@ PARTS = {
     "weights": "cnnviz.pictures.compared.weights:Weights",
     "matching": "cnnviz.pictures.compared.matching:Matching",
     "path": "cnnviz.pictures.compared.path:Path",
+    "similarity": "cnnviz.pictures.compared.similarity:Similarity",
+    "agreement": "cnnviz.pictures.compared.agreement:Agreement",
 }
