@@ -17,7 +17,7 @@ from flax.traverse_util import flatten_dict
 import cnnviz
 from cnnviz import networks
 from cnnviz.attribution import METHODS
-from cnnviz.commands import console, several, train, visualize
+from cnnviz.commands import console, report, several, train, visualize
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.data import DATASETS
 from cnnviz.networks import build
@@ -90,6 +90,9 @@ def test_a_command_of_a_page_has_the_options_that_it_uses(page, line, tmp_path, 
         return
     if program.startswith("train"):
         console.parse(train.Options, arguments, program)
+        return
+    if arguments[:1] == ["report"]:
+        console.parse(report.Report, several.gathered(arguments[1:], report.Report), program)
         return
     kind = arguments.pop(0) if arguments and arguments[0] in PICTURES else None
     options = visualize.options_of(kind) if kind else visualize.Every

@@ -125,7 +125,7 @@ class View {
       return { kept, made, block: element("div", {}, element("h3", {}, network.title), made) };
     });
     this.parts.strips.replaceChildren(...strips.map(({ block }) => block));
-    for (const { kept, made } of strips) made.scrollLeft = kept;
+    for (const { kept, made } of strips) made.children[0].scrollLeft = kept;
     this.showControls();
     document.body.dataset.shown = addressOf(state, this.names);
   }

@@ -29,7 +29,8 @@ export function strip(network, forward, state, image, go, say) {
     const block = blocks.get(layer.name);
     return block ? column(network, layer, block, state, everywhere, go, say) : "";
   });
-  return element("div", { class: "strip", tabindex: "0", role: "group", "aria-label": `Layers of ${network.name}` }, first, ...columns, classes(network, forward, state, go));
+  const layers = element("div", { class: "strip", tabindex: "0", role: "group", "aria-label": `Layers of ${network.name}` }, first, ...columns);
+  return element("div", { class: "network" }, layers, classes(network, forward, state, go));
 }
 
 /** @param {any} network @param {any} layer @param {Block} block @param {State} state @param {import("./colors.js").Range} everywhere @param {(change: Partial<State>) => void} go @param {(words: string) => void} say */
