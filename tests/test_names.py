@@ -320,8 +320,8 @@ def test_an_array_of_a_module_without_a_layer_counts_where_it_shows(images):
         @nn.compact
         def __call__(self, x):
             scale, shift = (self.param(name, nn.initializers.ones, (8, 8, 3)) for name in ("scale", "shift"))
-            x = jnp.maximum(x * scale, 0.5)
-            return nn.Dense(4)((nn.relu(nn.Conv(2, (1, 1))(x + shift))).mean((1, 2)))
+            x = jnp.maximum(x * scale[None], 0.5)
+            return nn.Dense(4)((nn.relu(nn.Conv(2, (1, 1))(x + shift[None]))).mean((1, 2)))
 
     rows = probe.layers(Bare(), Bare().init(jax.random.key(0), images), (8, 8, 3))
     assert {row.name: row.parameters for row in rows} == {

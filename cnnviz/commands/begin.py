@@ -32,7 +32,7 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     path, recipe = _named(options), options.new_recipe
     tracking.load(options.trackers)
     reading = data.Reading.of(options.resize, options.skip_unreadable, options.image_shape)
-    dataset = _dataset(options, reading)
+    dataset = _loaded(options, reading)
     check_augmented(recipe, dataset.train.images.shape[1:])
     class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
     count = training_count(dataset, options.limit, recipe)
@@ -53,21 +53,16 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     return _created(paths, config, environment(dataset.fingerprint), start), Config(config), dataset
 
 
-def _dataset(options: Any, reading: Any) -> Any:
-    """The first data set of those asked for that is here, which is said."""
+def _loaded(options: Any, reading: Any) -> Any:
+    """The data set, which is printed; raises InputError unless its images have the shape that was asked for, if any."""
     from cnnviz import data
 
-    given = {**reading.given, "image_shape": reading.image_shape}
-    dataset, line = data.first_available(options.dataset, options.data_dir, **given)
+    asked = reading.image_shape
+    dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given, image_shape=asked)
     print(line)
-    _check_shape(dataset, reading.image_shape)
-    return dataset
-
-
-def _check_shape(dataset: Any, asked: tuple[int, ...] | None) -> None:
-    """Raises InputError unless the images have the shape that was asked for, if one was."""
     if asked not in (None, found := tuple(int(n) for n in dataset.train.images.shape[1:])):
         raise InputError(f"The images of {dataset.title} have the shape {found}; --image-shape was {asked}.")
+    return dataset
 
 
 def training_count(dataset: Any, limit: int | None, recipe: Any) -> int:

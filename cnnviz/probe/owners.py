@@ -11,9 +11,9 @@ from cnnviz.types import Variables
 
 
 class Owned(NamedTuple):
-    """The number of parameters in one array, its module's path, and the first layer that depends on it, if any."""
+    """How many parameters one array has, its module's path, and the first layer that depends on it, if any."""
 
-    count: int
+    size: int
     module: str
     layer: str | None
 
@@ -25,7 +25,7 @@ def owned(traced: Trace, variables: Variables, modules: Collection[str]) -> list
     sizes = {_keys(path): int(np.size(leaf)) for path, leaf in leaves}
     wanted = {value: path for value, path in inputs.items() if path[0] == "params" and _module(path) in modules}
     layers: dict[tuple[str, ...], str] = {}
-    names = {value: name for name, value in reversed(traced.values.items())}
+    names = {value: name for name, value in reversed(list(traced.values.items()))}
     pending = {value: {path} for value, path in wanted.items()}
     for node in traced.graph.nodes:
         read = set().union(*(pending.get(value, ()) for value in node.inputs)) - layers.keys()

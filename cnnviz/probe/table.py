@@ -123,7 +123,7 @@ def _counted(traced: Trace, variables: Variables) -> list[Layer]:
     rows, counts = _rows(traced), parameter_counts(variables)
     own = {row.name: counts.pop(module, 0) for row, module in rows.items()}
     for array in owned(traced, variables, counts) if own else ():
-        own[array.layer or _nearest(array.module, list(own))] += array.count
+        own[array.layer or _nearest(array.module, list(own))] += array.size
     return [replace(row, parameters=own[row.name]) for row in rows]
 
 
