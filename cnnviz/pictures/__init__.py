@@ -17,7 +17,8 @@ PICTURES = {
     "evaluate": "cnnviz.pictures.evaluate:Evaluate",
     "compare": "cnnviz.pictures.compare:Compare",
     "units": "cnnviz.pictures.units:Units",
+    "film": "cnnviz.pictures.film:Film",
 }
-ON_REQUEST = ("predict", "evaluate", "compare", "units")
+ON_REQUEST = ("predict", "evaluate", "compare", "units", "film")
 # kinds that consist of parts, whose options are those of the kind too: where the parts are listed
 GROUPS = {"compare": "cnnviz.pictures.compared:PARTS"}
