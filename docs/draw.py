@@ -48,6 +48,8 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "compare": ("compare", {}, "performance"),
     "film": ("film", {"of": "attributions", "film": "none", "image": "0"}, "film_"),
     "units": ("units", {"layer": "relu2", "unit": 31}, "unit_"),
+    "unit_sheet": ("units", {"layer": "relu2", "sort": "accuracy"}, "units_"),
+    "robustness": ("robustness", {}, "robustness"),
 }
 
 

@@ -83,7 +83,8 @@ def commands():
 def test_a_command_of_a_page_has_the_options_that_it_uses(page, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("path/to/folder").mkdir(parents=True)  # the data sets that the pages use as examples
-    Path("mine.npz").touch()
+    for name in ("mine", "ecg", "organs"):
+        Path(f"{name}.npz").touch()
     program, *arguments = shlex.split(line)
     if "--help" in arguments:
         return

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -94,3 +96,11 @@ def test_import_is_cheap():
     )
     modules = [line.split("|")[-1].strip() for line in found.stderr.splitlines()]
     assert not {"jax", "numpy", "matplotlib", "flax"} & set(modules)
+
+
+@pytest.mark.parametrize("room", ["attribution", "comparison", "metrics", "units"])
+def test_a_function_of_a_room_stays_one_once_its_module_is_loaded(room):
+    found = import_module(f"cnnviz.{room}")
+    for _ in range(2):
+        modules = [name for name in getattr(found, "_HOMES", {}) if isinstance(getattr(found, name), ModuleType)]
+        assert not modules

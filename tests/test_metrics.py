@@ -14,7 +14,7 @@ from cnnviz.attribution.alike import fractional_ranks
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.metrics import METRICS
 from cnnviz.metrics.imputation import imputed
-from cnnviz.metrics.measure import build, measure
+from cnnviz.metrics.measuring import build, measure
 from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.order import ranks
 from cnnviz.metrics.remade import OfMethod

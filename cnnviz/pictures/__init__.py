@@ -17,8 +17,9 @@ PICTURES = {
     "evaluate": "cnnviz.pictures.evaluate:Evaluate",
     "compare": "cnnviz.pictures.compare:Compare",
     "units": "cnnviz.pictures.units:Units",
+    "robustness": "cnnviz.pictures.robustness:Robustness",
     "film": "cnnviz.pictures.film:Film",
 }
-ON_REQUEST = ("predict", "evaluate", "compare", "units", "film")
+ON_REQUEST = ("predict", "evaluate", "compare", "units", "robustness", "film")
 # kinds that consist of parts, whose options are those of the kind too: where the parts are listed
 GROUPS = {"compare": "cnnviz.pictures.compared:PARTS"}
