@@ -88,18 +88,29 @@ def _picture(
             title=head,
         )  # fmt: skip
 
-    records = [
+    records = _records(what, names, values, first, steps)
+    caption = on + _said(what, names, values)
+    table = [{what: names[i], "settled at step": _step(steps, first[i])} for i in order.tolist()]
+    return reel(asked, net, steps, name, title, caption, records, draw, subject=subject, table=table, is_chart=True)
+
+
+def _records(
+    what: str, names: Sequence[str], values: np.ndarray, first: np.ndarray, steps: Steps
+) -> list[dict[str, object]]:
+    return [
         {what: label, "step": step, "similarity": float(values[i, s]), "settled": bool(first[i, s])}
         for i, label in enumerate(names)
         for s, step in enumerate(steps.steps)
     ]
-    caption = f"{on} Framed is the first step from which on it stays at {LEVEL:g} or above"
-    caption += "." if what == "layer" else f"; {_plural(what)} that reach it earlier are on top."
+
+
+def _said(what: str, names: Sequence[str], values: np.ndarray) -> str:
+    text = f" Framed is the first step from which on it stays at {LEVEL:g} or above"
+    text += "." if what == "layer" else f"; {_plural(what)} that reach it earlier are on top."
     if lost := [names[i] for i in np.flatnonzero(np.isnan(values[:, -1])).tolist()]:
         listed = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")
-        caption += f" The same for all images at the last step, so without a number: {listed}."
-    table = [{what: names[i], "settled at step": _step(steps, first[i])} for i in order.tolist()]
-    return reel(asked, net, steps, name, title, caption, records, draw, subject=subject, table=table, is_chart=True)
+        text += f" The same for all images at the last step, so without a number: {listed}."
+    return text
 
 
 def _order(values: np.ndarray, first: np.ndarray) -> np.ndarray:
