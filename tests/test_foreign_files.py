@@ -10,7 +10,7 @@ import pytest
 from conftest import LINEN
 from flax import nnx
 from test_own_class import NNX, PLANTED, trained
-from test_pictures import OPTIONS
+from test_pictures import KINDS, OPTIONS
 from test_weights import SHAPE, Deep, Net
 
 from cnnviz import networks, probe
@@ -170,7 +170,7 @@ def test_an_nnx_model_brought_in_has_no_twin_and_says_so():
         _ = net.untrained
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PICTURES if kind != "curves"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "curves"])
 @pytest.mark.parametrize("which", ["linen", "nnx"])
 def test_every_picture_takes_a_network_in_memory(kind, which, photographs):
     model = Net() if which == "linen" else Deep(rngs=nnx.Rngs(1))

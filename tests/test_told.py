@@ -267,7 +267,7 @@ def test_help_has_each_option_once_with_its_text_under_a_heading(options, capsys
     for field in fields(options):
         name = field.name.upper() if field.name == "run" else f"--{field.name.replace('_', '-')}"
         names = [name, name.replace("--", "--[no-]", 1)]  # of an option that is on or off
-        assert len([line for line in text.splitlines() if line.split() and line.split()[0] in names]) == 1
+        assert len([line for line in text.splitlines() if line[:8].strip() and line.split()[0] in names]) == 1
     assert "None" not in text
     assert options is train.Options or "Example: python x.py " in text
     assert all(declared.texts_of(options)[field.name] for field in fields(options))

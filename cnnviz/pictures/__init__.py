@@ -18,7 +18,8 @@ PICTURES = {
     "compare": "cnnviz.pictures.compare:Compare",
     "units": "cnnviz.pictures.units:Units",
     "robustness": "cnnviz.pictures.robustness:Robustness",
+    "film": "cnnviz.pictures.film:Film",
 }
-ON_REQUEST = ("predict", "evaluate", "compare", "units", "robustness")
+ON_REQUEST = ("predict", "evaluate", "compare", "units", "robustness", "film")
 # kinds that consist of parts, whose options are those of the kind too: where the parts are listed
 GROUPS = {"compare": "cnnviz.pictures.compared:PARTS"}

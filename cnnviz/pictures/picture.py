@@ -45,6 +45,7 @@ class Picture:
     `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
     `table` has what a terminal prints beside it, one record per row. `texts` are files written with the numbers, such
     as a table in LaTeX, by the ends of their names.
+    `film` is an `animated.Film` whose strip this is.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Picture:
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     table: Sequence[Mapping[str, object]] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    film: Any = None
 
     def __repr__(self) -> str:
         return f"Picture({self.name!r}: {self.title!r})"
