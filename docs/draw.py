@@ -47,6 +47,7 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "evaluate": ("evaluate", {}, "evaluation"),
     "compare": ("compare", {}, "performance"),
     "units": ("units", {"layer": "relu2", "unit": 31}, "unit_"),
+    "unit_sheet": ("units", {"layer": "relu2", "sort": "accuracy"}, "units_"),
     "robustness": ("robustness", {}, "robustness"),
 }
 

@@ -25,7 +25,7 @@ from jax.sharding import NamedSharding, PartitionSpec as P
 from cnnviz import attribute, fold, logits, suite
 from cnnviz.attribution import METHODS
 from cnnviz.errors import InputError
-from cnnviz.metrics.measure import measure
+from cnnviz.metrics.measuring import measure
 from cnnviz.registry import resolve
 
 

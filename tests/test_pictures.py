@@ -450,7 +450,7 @@ def test_more_classes_than_outputs_are_an_error(run):
 
 @pytest.mark.parametrize("kind", ["activations", "predictions"])
 def test_without_a_data_set_what_needs_one_is_skipped(kind, run):
-    with pytest.raises(Skipped, match=r"a run comes with no data set to show it; name one with --dataset\."):
+    with pytest.raises(Skipped, match=r"a run comes with no data set to show it; name one with --dataset[.,]"):
         resolve(PICTURES, kind, "picture")()([run], Data())
 
 
