@@ -46,6 +46,7 @@ class View {
     this.parts = { shelf: element("div", { class: "shelf" }), controls: element("div", { class: "controls" }), strips: element("div"), detail: element("div"), explained: element("div") };
     this.pen = pen(this.shape, (pixels) => this.draw(pixels), this.say);
     this.turn = 0;
+    this.explainedFor = "";
     this.busy = false;
     root.append(
       element("section", { class: "top", "aria-label": "Image" }, this.pen.root, element("div", { class: "choose" }, this.parts.controls, this.parts.shelf, this.status)),
@@ -138,7 +139,9 @@ class View {
     const target = state.target !== null && state.target < forward.probabilities.length ? state.target : predicted;
     this.parts.detail.replaceChildren(...(await detail(this, ask)));
     const explain = (/** @type {string} */ method, /** @type {string} */ layer) => ask({ ask: "explain", method, target, layer });
-    this.parts.explained.replaceChildren(await explained(network, target, explain, state.layer), training(network, state, (change) => this.go(change)));
+    const asked = JSON.stringify([state.network, state.image, state.step, target, state.layer, this.changes, state.image < 0 && this.turn]);
+    if (asked !== this.explainedFor) this.parts.explained.replaceChildren(await explained(network, target, explain, state.layer), training(network, state, (change) => this.go(change)));
+    this.explainedFor = asked;
     document.body.dataset.done = addressOf(state, this.names);
   }
 
