@@ -65,7 +65,7 @@ def test_the_commands_are_listed_and_a_wrong_one_is_one_line(capsys):
     assert main(["vizualize"]) == 2
     assert capsys.readouterr().err == "cnnviz: 'vizualize' is not a command; did you mean 'visualize'?\n"
     assert main(["draw"]) == 2
-    assert capsys.readouterr().err == "cnnviz: 'draw' is not a command; the commands are train and visualize.\n"
+    assert capsys.readouterr().err == "cnnviz: 'draw' is not a command; the commands are train, visualize, report.\n"
 
 
 def test_errors_are_signed_by_the_command(capsys):

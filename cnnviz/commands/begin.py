@@ -32,11 +32,7 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     path, recipe = _named(options), options.new_recipe
     tracking.load(options.trackers)
     reading = data.Reading.of(options.resize, options.skip_unreadable, options.image_shape)
-    dataset, line = data.first_available(
-        options.dataset, options.data_dir, **reading.given, image_shape=reading.image_shape
-    )
-    print(line)
-    _check_shape(dataset, reading.image_shape)
+    dataset = _dataset(options, reading)
     check_augmented(recipe, dataset.train.images.shape[1:])
     class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
     count = training_count(dataset, options.limit, recipe)
@@ -55,6 +51,17 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))
     check_fits(Config(config), count)
     return _created(paths, config, environment(dataset.fingerprint), start), Config(config), dataset
+
+
+def _dataset(options: Any, reading: Any) -> Any:
+    """The first data set of those asked for that is here, which is said."""
+    from cnnviz import data
+
+    given = {**reading.given, "image_shape": reading.image_shape}
+    dataset, line = data.first_available(options.dataset, options.data_dir, **given)
+    print(line)
+    _check_shape(dataset, reading.image_shape)
+    return dataset
 
 
 def _check_shape(dataset: Any, asked: tuple[int, ...] | None) -> None:

@@ -119,7 +119,7 @@ def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
     """
     with glyphs.one_note(), terminal.progress() as report:
         report(0, 1, "starting JAX")
-        made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
+        made = {name: kind_with(resolve(PICTURES, name, "kind of picture"), options) for name in names}
         console.use_compilation_cache()
         console.multiply_in_float32()
         _draw(options, made, typed, report)
@@ -132,7 +132,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import Data
 
-    page = _made(Page, options)
+    page = kind_with(Page, options)
     _ = page.drawn  # raises InputError before anything is computed
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
@@ -148,7 +148,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     origin = several.origin_of(options, [net, *others], data, typed)
     clear_unfinished(folder)
     for place, (name, kind) in enumerate(made.items()):
-        pictures = _pictures(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
+        pictures = pictures_of(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
         for rows in tables(pictures):
             show(rows)
         written = []
@@ -182,13 +182,13 @@ def _folder(net: Any) -> Path:
     return net.folder
 
 
-def _made(kind: type, options: Any) -> Any:
+def kind_with(kind: type, options: Any) -> Any:
     """The kind of picture with those of its options that `options` has; one of parts with those of its parts."""
     made = kind(**{f.name: getattr(options, f.name) for f in fields(kind) if hasattr(options, f.name)})
     return made.with_options(vars(options)) if hasattr(made, "with_options") else made
 
 
-def _pictures(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: bool) -> list[Any]:
+def pictures_of(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: bool) -> list[Any]:
     """The pictures of a kind; if there are none, prints why. Raises InputError if `needed` data is missing."""
     from cnnviz.data import Unavailable
     from cnnviz.pictures.picture import NoData, Skipped
