@@ -10,10 +10,10 @@ from cnnviz.comparison.layers import layers_of
 from cnnviz.comparison.search import assigned
 from cnnviz.figures.matched import matched
 from cnnviz.figures.montage import Maps
+from cnnviz.figures.scales import scale_of, symmetric
 from cnnviz.networks import Net
 from cnnviz.pictures.compared.pairs import Pair
 from cnnviz.pictures.kernel_maps import as_filters, is_of_pixels
-from cnnviz.pictures.kernels import scale_for
 from cnnviz.pictures.picture import Picture, Skipped, size
 from cnnviz.pictures.weights import weighted_layers
 
@@ -101,7 +101,7 @@ def _picture(
         caption += " The networks differ in other layers, so these kernels were matched by themselves."
     if len(order) > MOST:
         caption += f" Drawn are the {MOST} most alike of {len(order)}."
-    draw = partial(matched, one, other, texts, scale_for(*filters), names, title=title)
+    draw = partial(matched, one, other, texts, symmetric(scale_of(*filters).high), names, title=title)
     records = [{"kernel of A": int(i), "kernel of B": int(order[i]), "cosine": float(alike.units[i])} for i in best]
     name = "matched_kernels" if place == 0 else f"matched_kernels_{chr(ord('b') + place)}"
     return Picture(name, title, caption, records, draw, {"networks": list(names), "layer": layer})

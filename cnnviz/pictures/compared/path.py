@@ -23,8 +23,8 @@ from cnnviz.pictures.compared.shared import answered
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
 
 STATISTICS, OF_SURFACE = 1000, 500
-Lines = dict[str, Along]  # "as they are" and "matched"
-BEFORE, AFTER = "as they are", "matched"
+Lines = dict[str, Along]  # before and after matching
+BEFORE, AFTER = "before", "after"
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Path(OfMatching, OfIntervals, Kind):
         labels = {"loss": "loss (nats)", "accuracy": "accuracy"}
         draw = partial(bands, panels, shares, labels, across="share of the way", title=title)
         numbers = [
-            {"networks": pair, "line": how, "place": float(share), "loss": float(loss), "accuracy": float(right)}
+            {"networks": pair, "matching": how, "place": float(share), "loss": float(loss), "accuracy": float(right)}
             for pair, own in lines.items()
             for how, along in own.items()
             for share, loss, right in zip(along.shares, along.loss.mean(1), along.right.mean(1), strict=True)
@@ -143,7 +143,7 @@ class Path(OfMatching, OfIntervals, Kind):
 
     def _row(self, name: str, how: str, along: Along, seeds: Estimate | None) -> Cells:
         loss, accuracy = along.loss.mean(1), along.right.mean(1)
-        row: Cells = {"networks": name, "line": how, "barrier": along.barrier(self.level, self.resamples)}
+        row: Cells = {"networks": name, "matching": how, "barrier": along.barrier(self.level, self.resamples)}
         row |= {"barrier over seeds": seeds} if seeds is not None else {}
         row |= {"loss of A": float(loss[0]), "loss of B": float(loss[-1]), "largest loss": float(loss.max())}
         return row | {"least accuracy": float(accuracy.min())}
@@ -154,11 +154,11 @@ class Path(OfMatching, OfIntervals, Kind):
         count = min(self.line_images, len(split_of(dataset, self.split).images))
         text = (
             f"Networks on the straight line from one to the other, at {self.places} places, on the first {count:,} "
-            f"{self.split} images; bands are {self.level:.0%} bootstrap intervals over images. Matched: the second "
-            f"one's units in the order of the first one's, by {self.match_by}, which leaves its answers as they are. "
+            f"{self.split} images; bands are {self.level:.0%} bootstrap intervals over images. After matching the "
+            f"second one's units are in the order of the first one's, by {self.match_by}. "
             "The barrier is the largest loss above the line between the losses of both ends:"
         )
-        said = [f" {row['networks']}, {row['line']}, {row['barrier']:.3f}" for row in table]
+        said = [f" {row['networks']}, {row['matching']} matching {row['barrier']:.3f}" for row in table]
         text += f"{';'.join(said)}.{start_said(pairs)}"
         if still := [pair.name for pair in pairs if not moved[pair.name]]:
             text += f" No unit moves, so both lines are one: {'; '.join(still)}."
