@@ -107,6 +107,7 @@ def test_relevance_ranks_the_images_of_sheets_and_pages(net):
     np.testing.assert_array_equal(numbers_of(sheet)["top_images"], expected.images)
     np.testing.assert_array_equal(numbers_of(page)["top_images"], expected.images[:, 1])
     assert "most relevant" in sheet.caption
+    assert [picture.name for picture in (sheet, page)] == ["units_relu1_relevance", "unit_relu1_1_relevance"]
     assert page.draw().axes
 
 

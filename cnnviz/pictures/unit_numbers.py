@@ -12,6 +12,7 @@ import numpy as np
 import cnnviz
 from cnnviz import units
 from cnnviz.batching import Report
+from cnnviz.errors import InputError
 from cnnviz.graph import Graph
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
@@ -49,15 +50,16 @@ class Numbers:
         """The layer that was asked for; raises Skipped without a data set, InputError for an unknown layer."""
         layer = last_with_maps(net) if asked.layer is None else net.layer(asked.layer).name
         shape, dataset = net.layer(layer).shape, data.of(net)
+        if not shape:
+            raise InputError(f"The layer {layer!r} has no channels: its value for one image is one number.")
         split = split_of(dataset, asked.split)
-        count = min(MOST, affordable(net, len(split.images), 2 + (shape[-1] if shape else 0)))
+        count = min(MOST, affordable(net, len(split.images), 2 + shape[-1]))
         images, labels = split.images[:count], np.asarray(split.labels[:count], np.int32)
         names = class_names(net, dataset, net.class_count)
         reader = Reader(net.model, net.variables, layer, prepare=net.prepare)
         of_data = {"data": dataset.fingerprint or digest(images, labels), "split": asked.split, "images": count}
         kept = Kept(_folder(net), of_data | _described(reader, net, images), data.note)
-        own = (shape[-1], shape[:-1]) if shape else (0, ())
-        return cls(net, layer, *own, asked.split, images, labels, names, reader, kept)
+        return cls(net, layer, shape[-1], shape[:-1], asked.split, images, labels, names, reader, kept)
 
     @property
     def shown(self) -> int:

@@ -95,7 +95,8 @@ def _picture(found: Found, shown: Sample) -> Picture:
     }
     draw = partial(unit_page, UnitPage(panels, strips), title=title)
     subject = {"network": net.name, "layer": layer, "unit": unit, "image": shown.subject}
-    return Picture(f"unit_{layer}_{unit}", title, _caption(found), numbers, draw, subject)
+    name = f"unit_{layer}_{unit}" + ("_relevance" if found.patches.by == RELEVANCE else "")
+    return Picture(name, title, _caption(found), numbers, draw, subject)
 
 
 def _short(shown: Sample) -> str:

@@ -106,6 +106,7 @@ def _picture(sheet: Sheet, place: int, pages: int) -> Picture:
     title = f"{numbers.net.title}: units of {numbers.layer}" + (f", page {place + 1} of {pages}" if pages > 1 else "")
     draw = partial(unit_sheet, cards, tiles, sheet.scale, title=title)
     name = f"units_{numbers.layer}" + (f"_by_{sheet.sort}" if sheet.sort != "unit" else "")
+    name += "_relevance" if sheet.patches.by == RELEVANCE else ""
     name += f"_{place + 1}" if pages > 1 else ""
     subject = {"network": numbers.net.name, "layer": numbers.layer, "units": own.tolist()}
     return Picture(name, title, _caption(sheet, own), _arrays(sheet), draw, subject)
@@ -114,7 +115,7 @@ def _picture(sheet: Sheet, place: int, pages: int) -> Picture:
 def _card(sheet: Sheet, unit: int) -> Card:
     stats, ablation, dead = sheet.statistics, sheet.ablation, bool(sheet.dead[unit])
     selectivity = float(stats.selectivity[unit])
-    lost = f"{100 * ablation.accuracy_lost[unit]:.2f}%"
+    lost = f"{100 * ablation.accuracy_lost[unit]:.2f}%".replace("-", "−")
     lines = [
         f"mean {in_digits(float(stats.mean[unit]))}, selectivity {_digits(selectivity)}",
         f"accuracy lost without it {lost}",
@@ -153,7 +154,7 @@ def _arrays(sheet: Sheet) -> dict[str, np.ndarray]:
 
 def _caption(sheet: Sheet, own: Int[np.ndarray, " u"]) -> str:
     numbers, count, ends = sheet.numbers, sheet.numbers.count, sheet.scale
-    first = f"the mean of its {numbers.shown} top patches weighted by value"
+    first = f"the mean of its {numbers.shown} top patches weighted by {sheet.patches.by}"
     if ends is not None:
         first = f"its kernel (weights from {in_digits(ends.low)} to {in_digits(ends.high)})"
     most = "are the most relevant for the predicted class" if sheet.patches.by == RELEVANCE else "are the largest"
