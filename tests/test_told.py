@@ -95,7 +95,7 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
         (train.main, ["--num-workers", 4], "images are in memory"),
         (train.main, ["--xyzzy", 4], "There is no option '--xyzzy'; --help lists all options."),
         (visualize.main, ["--epochs", 4], "There is no option '--epochs'; it is an option of train.py."),
-        (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute|evaluate."),
+        (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute|evaluate|robustness."),
         (
             visualize.main,
             ["curves", "--target", "label"],
@@ -340,7 +340,7 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
     listed = [words[1] for words in shown if len(words) > 1 and words[0].startswith("--") and "|" in words[1]]
     known = (
         "classic|fast|best",
-        "float32|bfloat16",
+        "float32|tensorfloat32|bfloat16",
         "tensorboard|wandb",
         "auto|device|host",
         "train|test",

@@ -194,7 +194,7 @@ def multiply_in_float32() -> None:
     """
     import jax
 
-    if jax.config.jax_default_matmul_precision is None:
+    if getattr(jax.config, "jax_default_matmul_precision", None) is None:
         jax.config.update("jax_default_matmul_precision", "float32")
 
 

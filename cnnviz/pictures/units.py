@@ -15,7 +15,7 @@ from cnnviz.units.seen import BY, VALUE
 
 @dataclass(frozen=True)
 class Units(OfImage, Kind):
-    """All units of a layer as a contact sheet, or one of them on a page: units RUN --layer relu2 --unit 31."""
+    """All units of a layer as a contact sheet, or by its number one of them on a page."""
 
     layer: str | None = None
     """The layer whose units are meant, by name, kind or number; by default the last with maps."""
