@@ -47,6 +47,9 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "evaluate": ("evaluate", {}, "evaluation"),
     "compare": ("compare", {}, "performance"),
     "units": ("units", {"layer": "relu2", "unit": 31}, "unit_"),
+    "embed": ("embed", {"layer": "dense1"}, "embed_"),
+    "probe-accuracy": ("probe-accuracy", {"untrained": True}, "probe_accuracy"),
+    "ablation": ("ablation", {"layer": "relu2"}, "ablation_"),
 }
 
 

@@ -20,7 +20,7 @@ from cnnviz.pictures.unit_page import last_with_maps
 
 MOST, FEW, LISTED = 10_000, 1000, 10  # images of the split, those of pairs, and rows of printed tables
 MOST_PAIRED = 256  # units whose pairs are computed
-FIRST, LAST, RANDOM = "most important first", "least important first", "random order"
+FIRST, LAST, RANDOM = "important first", "important last", "random order"
 HEADER = ("unit", "loss gained", "accuracy lost", "most hurt class", "its accuracy lost")
 
 
@@ -108,7 +108,7 @@ class Asked:
             {name: found.removed.astype(float) for name in panels},
             {"accuracy": "accuracy", "loss": "mean cross-entropy"},
         )
-        draw = partial(bands, panels, shares, labels, across=f"units of {self.layer} without effect", title=title)
+        draw = partial(bands, panels, shares, labels, across=f"units of {self.layer} removed", title=title)
         numbers = {
             "removed": found.removed,
             "accuracy": found.accuracy,

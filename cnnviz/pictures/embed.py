@@ -98,9 +98,8 @@ def said(found: units.Embedding, labels: np.ndarray) -> str:
     """The caption."""
     every = int(np.prod(found.shape))
     fewer = f", averaged to {found.features:,}" if found.features < every else ""
-    words = [
-        f"A point is an image, by the {every:,} numbers ({size(found.shape)}) of its code at {found.layer}{fewer}."
-    ]
+    of = f" ({size(found.shape)})" if len(found.shape) > 1 else ""
+    words = [f"A point is an image, by the {every:,} numbers{of} of its code at {found.layer}{fewer}."]
     if found.explained is not None:
         words.append(
             f"Axes are principal components; the plane shows {100 * sum(found.explained):.1f}% of the code's variance."
