@@ -50,6 +50,8 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "embed": ("embed", {"layer": "dense1"}, "embed_"),
     "probe-accuracy": ("probe-accuracy", {"untrained": True}, "probe_accuracy"),
     "ablation": ("ablation", {"layer": "relu2"}, "ablation_"),
+    "unit_sheet": ("units", {"layer": "relu2", "sort": "accuracy"}, "units_"),
+    "robustness": ("robustness", {}, "robustness"),
 }
 
 

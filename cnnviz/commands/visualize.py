@@ -48,7 +48,8 @@ class Common(Page):
     names: Path | None = None
     """With weights of PyTorch's: a JSON file that maps names of modules or arrays to those of --model."""
     image_shape: str | None = None
-    """With --weights: the shape of the images, such as 28,28,1; by default that of --dataset or published weights."""
+    """With --weights: the shape of the images, such as 28,28,1, or 128,9 of signals; by default that of --dataset or
+    published weights."""
     classes: str | None = None
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None
@@ -118,8 +119,9 @@ def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
     """
     with glyphs.one_note(), terminal.progress() as report:
         report(0, 1, "starting JAX")
-        made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
+        made = {name: kind_with(resolve(PICTURES, name, "kind of picture"), options) for name in names}
         console.use_compilation_cache()
+        console.multiply_in_float32()
         _draw(options, made, typed, report)
     return 0
 
@@ -130,7 +132,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     from cnnviz.pictures import files
     from cnnviz.pictures.picture import Data
 
-    page = _made(Page, options)
+    page = kind_with(Page, options)
     _ = page.drawn  # raises InputError before anything is computed
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
@@ -146,7 +148,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     origin = several.origin_of(options, [net, *others], data, typed)
     clear_unfinished(folder)
     for place, (name, kind) in enumerate(made.items()):
-        pictures = _pictures(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
+        pictures = pictures_of(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
         for rows in tables(pictures):
             show(rows)
         written = []
@@ -180,21 +182,21 @@ def _folder(net: Any) -> Path:
     return net.folder
 
 
-def _made(kind: type, options: Any) -> Any:
+def kind_with(kind: type, options: Any) -> Any:
     """The kind of picture with those of its options that `options` has; one of parts with those of its parts."""
     made = kind(**{f.name: getattr(options, f.name) for f in fields(kind) if hasattr(options, f.name)})
     return made.with_options(vars(options)) if hasattr(made, "with_options") else made
 
 
-def _pictures(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: bool) -> list[Any]:
+def pictures_of(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: bool) -> list[Any]:
     """The pictures of a kind; if there are none, prints why. Raises InputError if `needed` data is missing."""
     from cnnviz.data import Unavailable
-    from cnnviz.pictures.picture import Skipped
+    from cnnviz.pictures.picture import NoData, Skipped
 
     try:
         return kind(nets, data, report)
     except (Skipped, Unavailable) as reason:
-        if needed and (isinstance(reason, Unavailable) or getattr(kind, "layer", None) is not None):
+        if needed and (isinstance(reason, Unavailable | NoData) or getattr(kind, "layer", None) is not None):
             raise InputError(str(reason)) from reason
         print(f"{name}: skipped. {reason}")
         return []

@@ -29,12 +29,13 @@ def bands(
     shares: Mapping[str, Float[np.ndarray, " steps"]],
     labels: Mapping[str, str],
     *,
-    across: str = "",
+    across: str | Mapping[str, str] = "",
     title: str = "",
 ) -> Figure:
     """One panel per metric with the curve of each method over `shares`.
 
-    `labels` are the y axes', and `across` the x axes'. Panels are side by side, or on a narrow page below each other.
+    `labels` are the y axes', and `across` the x axes', one for all or one per metric. Panels are side by side, or on a
+    narrow page below each other.
     """
     count = len(panels)
     beside = count if room(SIDE * count) >= SIDE * count - 0.3 else 1
@@ -52,7 +53,7 @@ def bands(
             ax.plot(shares[metric], band["mean"], label=name, linewidth=points(1.4), **style)
             ax.fill_between(shares[metric], band["low"], band["high"], color=style["color"], alpha=0.18, linewidth=0)
         ax.set_title(metric, fontsize=points(9), loc="left")
-        ax.set_xlabel(across, fontsize=points(8))
+        ax.set_xlabel(across if isinstance(across, str) else across[metric], fontsize=points(8))
         ax.set_ylabel(labels[metric], fontsize=points(8))
         ax.tick_params(labelsize=points(7))
     draw_key(figure.add_subplot(grid[rows, :]), axes[0], columns)

@@ -17,12 +17,12 @@ def layer_bytes(graph: Graph, *sources: Value) -> int:
 
     A gradient needs all of these, or values as large, in memory at once.
     """
-    return sum(_size(value) for node in _dependent(graph, *sources) if _products(node) for value in node.outputs)
+    return sum(_size(value) for node in _dependent(graph, *sources) if products_of(node) for value in node.outputs)
 
 
 def products(graph: Graph, *sources: Value) -> int:
     """The multiplications of the convolutions and matrix products that depend on any of `sources`."""
-    return sum(_products(node) for node in _dependent(graph, *sources))
+    return sum(products_of(node) for node in _dependent(graph, *sources))
 
 
 def flops(node: Node) -> int:
@@ -55,7 +55,7 @@ def _size(value: Value) -> int:
     return math.prod(value.shape) * value.dtype.itemsize
 
 
-def _products(node: Node) -> int:
+def products_of(node: Node) -> int:
     """The multiplications of a convolution or a matrix product; 0 for other nodes."""
     size = sum(math.prod(value.shape) for value in node.outputs)
     if node.name == "conv_general_dilated":

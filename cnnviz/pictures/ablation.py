@@ -16,7 +16,7 @@ from cnnviz.figures.symmetric import matrix
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
-from cnnviz.pictures.unit_page import last_with_maps
+from cnnviz.pictures.unit_numbers import last_with_maps
 
 MOST, FEW, LISTED = 10_000, 1000, 10  # images of the split, those of pairs, and rows of printed tables
 MOST_PAIRED = 256  # units whose pairs are computed

@@ -33,6 +33,10 @@ class Skipped(Exception):
     """There is nothing to draw for this network or data; the message is a sentence that says why."""
 
 
+class NoData(Skipped):
+    """There is no data set to show to the network."""
+
+
 @dataclass(frozen=True, repr=False)
 class Picture:
     """A figure with its title, its caption and the numbers that it shows.
@@ -128,9 +132,9 @@ class Data:
         return self.find()
 
     def of(self, net: Net) -> Dataset:
-        """The data set; raises Skipped if there is none, InputError if its images do not have the network's shape."""
+        """The data set; raises NoData if there is none, InputError if its images do not have the network's shape."""
         if self.dataset is None:
-            raise Skipped(f"{net.name} comes with no data set to show it; name one with --dataset.")
+            raise NoData(f"{net.name} comes with no data set to show it; name one with --dataset.")
         found, expected = (size(shape) for shape in (self.dataset.train.images.shape[1:], net.image_shape))
         if found != expected:
             raise InputError(f"{net.name} takes images of {expected}; those of {self.dataset.name} are {found}.")

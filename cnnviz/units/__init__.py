@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cnnviz.units.probes import LinearProbe as LinearProbe
     from cnnviz.units.probes import linear_probes as linear_probes
     from cnnviz.units.ranked import top_k as top_k
+    from cnnviz.units.seen import Patches as Patches
+    from cnnviz.units.seen import patches as patches
     from cnnviz.units.summary import LayerStatistics as LayerStatistics
     from cnnviz.units.summary import Top as Top
     from cnnviz.units.without import Ablation as Ablation
@@ -33,12 +35,14 @@ _HOMES = {
     "Embedding": "codes",
     "LinearProbe": "probes",
     "Pairs": "both",
+    "Patches": "seen",
     "ablation": "without",
     "ablation_curve": "curve",
     "connections": "edges",
     "embedding": "codes",
     "linear_probes": "probes",
     "pairs": "both",
+    "patches": "seen",
     "LayerStatistics": "summary",
     "Top": "summary",
     "statistics": "channels",
