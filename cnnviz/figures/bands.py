@@ -14,6 +14,7 @@ Band = Mapping[str, Float[np.ndarray, " steps"]]  # mean, low, high
 # Okabe and Ito's palette without its yellow, which is too light for lines; dashes tell the lines apart as well.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", ":", "-.")
+MARKS = "osD^vP*X<>hp"
 SIDE, HIGH, KEY = 3.4, 2.6, 0.2  # inches: a panel's width and height, and a line of the key
 
 

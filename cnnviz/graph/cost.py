@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from cnnviz.graph.graph import Graph, Node, Value
+from cnnviz.graph.primitives import IDENTITIES, MOVES, REDUCTIONS, WINDOWS
 
 
 def value_bytes(graph: Graph, *sources: Value) -> int:
@@ -22,6 +23,24 @@ def layer_bytes(graph: Graph, *sources: Value) -> int:
 def products(graph: Graph, *sources: Value) -> int:
     """The multiplications of the convolutions and matrix products that depend on any of `sources`."""
     return sum(products_of(node) for node in _dependent(graph, *sources))
+
+
+def flops(node: Node) -> int:
+    """The arithmetic operations of a node: two for each multiplication of a convolution or matrix product.
+
+    A reduction has one for each value that it reads, any other operation one for each value that it makes, and what
+    only moves values none.
+    """
+    if node.body is not None:
+        return sum(map(flops, node.body.nodes))
+    if node.name in MOVES | IDENTITIES:
+        return 0
+    made = sum(math.prod(value.shape) for value in node.outputs)
+    if node.name in REDUCTIONS:
+        return sum(math.prod(value.shape) for value in node.inputs)
+    if node.name in WINDOWS:
+        return made * math.prod(node.params["window_dimensions"])
+    return 2 * _products(node) or made
 
 
 def _dependent(graph: Graph, *sources: Value) -> Iterator[Node]:

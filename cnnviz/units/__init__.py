@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from cnnviz.units.both import Pairs as Pairs
     from cnnviz.units.both import pairs as pairs
     from cnnviz.units.channels import statistics as statistics
+    from cnnviz.units.codes import Embedding as Embedding
+    from cnnviz.units.codes import embedding as embedding
     from cnnviz.units.curve import AblationCurve as AblationCurve
     from cnnviz.units.curve import ablation_curve as ablation_curve
     from cnnviz.units.edges import Connections as Connections
@@ -30,12 +32,14 @@ _HOMES = {
     "AblationCurve": "curve",
     "Connections": "edges",
     "Edges": "edges",
+    "Embedding": "codes",
     "LinearProbe": "probes",
     "Pairs": "both",
     "Patches": "seen",
     "ablation": "without",
     "ablation_curve": "curve",
     "connections": "edges",
+    "embedding": "codes",
     "linear_probes": "probes",
     "pairs": "both",
     "patches": "seen",
