@@ -28,7 +28,7 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
 
     path, recipe = _named(options), options.new_recipe
     tracking.load(options.trackers)
-    reading = data.Reading.of(options.resize, options.skip_unreadable)
+    reading = data.Reading.of(options.resize, bool(options.skip_unreadable))
     dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given)
     print(line)
     class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)

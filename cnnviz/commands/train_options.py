@@ -17,9 +17,9 @@ class DataOptions:
     """The folder to search for the data set first."""
     resize: str | None = None
     """Resize all images: 32, or HEIGHTxWIDTH; they are scaled to cover that size and cropped around the center."""
-    skip_unreadable: bool = False
-    """Leave out pictures of a folder that cannot be read, and list them, instead of refusing the folder."""
-    normalize: bool = False
+    skip_unreadable: bool | None = None
+    """Leave out pictures of a folder that cannot be read, and list them; else the folder is refused."""
+    normalize: bool | None = None
     """Bring each channel to mean 0 and deviation 1 over the training images, instead of values from 0 to 1."""
     limit: int | None = None
     """Train and test with only the first N images of each split."""
