@@ -109,5 +109,5 @@ def test_normalizing_resizing_and_own_validation_are_recorded_and_obeyed(toy, tm
     assert visualize.main(["predictions", "runs/x"]) == 0
     Path("runs/x/summary.json").unlink()
     assert train.main(["--resume", "--name", "x", "--resize", "7"]) == 2
-    assert "--resize [7, 7] (it has [6, 10])" in capsys.readouterr().err
+    assert "--resize 7x7 (it has 6x10)" in capsys.readouterr().err
     assert train.main(["--resume", "--name", "x", *reading, "--normalize"]) == 0

@@ -215,7 +215,7 @@ def test_a_port_that_cannot_be_listened_at_is_named():
 
 
 def test_only_the_first_of_many_who_do_not_come_are_named():
-    with pytest.raises(InputError, match=r"Of 4000 processes 1, 2, 3, 4, 5, 6, 7, 8, and 3991 more did not connect"):
+    with pytest.raises(InputError, match=r"Of 4000 processes 1, 2, 3, 4, 5, 6, 7, 8 and 3,991 more did not connect"):
         meet("localhost", free_port(), 4000, 0, 0.3)
 
 

@@ -113,9 +113,9 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
         (train.main, [ROOT], f"did you mean --dataset {ROOT}?"),
         (train.main, ["--resume", "True"], "'True' is one argument too many; --resume takes no value."),
         (train.main, ["--epochs"], "train.py: --epochs needs a value."),
-        (train.main, ["--learning-rate", "high"], "--learning-rate takes FLOAT; it was 'high'."),
-        (visualize.main, ["--member", "first"], "--member takes INT; it was 'first'."),
-        (visualize.main, ["--seed", "first"], "--seed takes INT; it was 'first'."),
+        (train.main, ["--learning-rate", "high"], "--learning-rate takes a number; it was 'high'."),
+        (visualize.main, ["--member", "first"], "--member takes a whole number; it was 'first'."),
+        (visualize.main, ["--seed", "first"], "--seed takes a whole number; it was 'first'."),
         (visualize.main, ["kernels", ROOT, "more"], "'more' is one argument too many; one network is drawn at a time"),
     ],
 )
@@ -348,3 +348,29 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
     )
     assert listed
     assert set(listed) <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["kernels", "nowhere"], "nowhere does not exist; give a run's directory or a file"),
+        (["compare", ROOT, "nowhere"], "nowhere does not exist"),
+        (["attribute", ROOT, "--scale", "same"], "no scale named 'same'; did you mean 'shared'?"),
+        (["activations", ROOT, "--scale", "shared"], "no scale named 'shared'. Known: layer, map."),
+        (["kernels", ROOT, "--style", "papr"], "did you mean 'paper'?"),
+        (["kernels", ROOT, "--width", "0.9"], "A width is from 1 to 60 inches"),
+        (["compare", ROOT, "--parts", "churm"], "did you mean 'churn'?"),
+        (["activations", ROOT, "--invert"], "--invert is for pictures of your own, and none was given"),
+        (["kernels", ROOT, "--resize", "32"], "kernels shows no images, so --resize 32 has no effect"),
+        (["neuron", ROOT], "did you mean 'units'?"),
+        (["attribute", ROOT, "--methods", "sobol_attribution"], "did you mean 'sobol'?"),
+    ],
+)
+def test_names_and_places_are_refused_before_anything_is_opened(arguments, text, told, monkeypatch):
+    monkeypatch.setattr(visualize, "visualize", lambda *_: pytest.fail("something was opened"))
+    assert text in told(visualize.main, *arguments)
+
+
+def test_the_options_of_a_kind_are_read_without_the_packages_that_it_is_in():
+    code = "import sys; from cnnviz.commands import visualize as v; v.options_of('compare'); sys.exit('jax' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands import console
+from cnnviz.errors.wording import counted, listed
 from cnnviz.kernels import parameter_count
 from cnnviz.training.fit import steps_per_epoch
 
@@ -15,12 +16,13 @@ def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, fee
     recipe, count, tested = config.recipe, len(members[0].training), dataset.test.labels[: config["data"]["limit"]]
     parts = f"{count:,} to train, {len(members[0].validation):,} to validate, {len(tested):,} to test"
     print(f"Images: {parts}, each {'x'.join(map(str, config.image_shape))}.")
-    print(f"Classes: {len(dataset.classes)} ({_listed(dataset.classes)}).")
+    print(f"Classes: {len(dataset.classes)} ({listed(dataset.classes, SHOWN)}).")
     parameters = parameter_count({"params": config.shapes().params})
     several = f", {len(members)} networks of seeds {config.seeds[0]} to {config.seeds[-1]}" if len(members) > 1 else ""
     print(f"Model: {config['model']}, {parameters:,} parameters{several}.")
     batch, steps = min(recipe.batch_size, count), steps_per_epoch(count, recipe)
-    print(f"Recipe: {recipe.described()}; up to {recipe.epochs} epochs of {steps:,} batches of {batch:,} images.")
+    epochs = f"{counted(recipe.epochs, 'epoch')} of {counted(steps, 'batch')}"
+    print(f"Recipe: {recipe.described()}; up to {epochs} of {batch:,} images.")
     print(f"Optimizer: {recipe.optimizer}, learning rate {recipe.learning_rate:g} ({recipe.schedule}).")
     if recipe.batch_size > count:
         print(
@@ -31,9 +33,9 @@ def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, fee
     print(f"Run: {path}", flush=True)
 
 
-def compiling(config: Any) -> str:
-    """What is compiled before the first step."""
-    return f"compiling the training step of {config['model']} for {config.recipe.batch_size} images"
+def compiling(config: Any, count: int) -> str:
+    """What is compiled before the first step, of a training on `count` images."""
+    return f"compiling the training step of {config['model']} for {min(config.recipe.batch_size, count):,} images"
 
 
 def say_next(path: Path, recipe: Any) -> None:
@@ -41,10 +43,6 @@ def say_next(path: Path, recipe: Any) -> None:
     where = f"--runs {path.parent} --name {path.name}"
     print(f"Next: {console.command_line('visualize')} {path}")
     print(f"      {console.command_line('train')} --resume {where} --epochs {2 * recipe.epochs}")
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:SHOWN]) + (f", and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
 
 
 def _devices(mesh: Any) -> str:

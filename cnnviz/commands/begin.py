@@ -31,7 +31,7 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
 
     path, recipe = _named(options), options.new_recipe
     tracking.load(options.trackers)
-    reading = data.Reading.of(options.resize, options.skip_unreadable, options.image_shape)
+    reading = data.Reading.of(options.resize, bool(options.skip_unreadable), options.image_shape)
     dataset = _loaded(options, reading)
     check_augmented(recipe, dataset.train.images.shape[1:])
     class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)

@@ -57,16 +57,20 @@ CHOICES = {
     "metrics": Choice("metric", "cnnviz.metrics.metrics:METRICS", several=True, also=("all",), spelled=True),
     "format": Choice("format", "cnnviz.figures.files:DATES"),
     "split": Choice("split", "cnnviz.pictures.picture:SPLITS"),
+    "style": Choice("style", "cnnviz.pictures.page:STYLES"),
+    "parts": Choice("part of a comparison", "cnnviz.pictures.compared:PARTS", several=True),
+    "to": Choice("format", "cnnviz.networks.export:EXPORTS", several=True),
     "model": Choice("model", "cnnviz.models:MODELS"),
 }
 
 
 def check_names(options: Any) -> None:
-    """Raises InputError if an option has a name that is unknown."""
+    """Raises InputError if an option has a name that is unknown; a class of options may have CHOICES of its own."""
+    choices = CHOICES | getattr(options, "CHOICES", {})
     for name in (field.name for field in fields(options)):
         value = getattr(options, name)
-        if name in CHOICES and isinstance(value, str) and not (name == "model" and is_place(value)):
-            CHOICES[name].check(value)
+        if name in choices and isinstance(value, str) and not (name == "model" and is_place(value)):
+            choices[name].check(value)
     one_of_several = getattr(options, "distributed", "off") != "off"  # the others learn of it once they are connected
     if getattr(options, "dataset", None) is not None and not one_of_several:
         resolve_name("cnnviz.data:check_names")(options.dataset, options.data_dir)

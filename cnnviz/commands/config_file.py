@@ -5,10 +5,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args
+from typing import Any
 
 from cnnviz.commands.begin import PICTURE
+from cnnviz.commands.declared import kind_of
 from cnnviz.errors import InputError, unknown
 from cnnviz.training.recipe import Recipe
 
@@ -37,12 +37,12 @@ def _is_unset(options: Any, name: str) -> bool:
 
 def _of_run(path: Path, options: Any) -> dict[str, Any]:
     """The options that a run's config.json stands for."""
-    from cnnviz.runs import json_files
-    from cnnviz.runs.config import FORMATS, Config
-
     if path.suffix != ".json" or not path.is_file():
         fault = "does not exist" if not path.exists() else "is neither of both"
         raise InputError(f"--config takes a run's config.json, or a .toml with options by name; {path} {fault}.")
+    from cnnviz.runs import json_files
+    from cnnviz.runs.config import FORMATS, Config
+
     config = Config(json_files.read(path, FORMATS))
     _check_own(path, config["model"], config.is_own, options)
     try:
@@ -93,7 +93,7 @@ def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _as(kind: Any, value: Any, what: str) -> Any:
     """A value of TOML as the option's type; raises InputError if it is of another one."""
-    expected = next(one for one in get_args(kind) or (kind,) if one is not type(None)) if _is_plain(kind) else tuple
+    expected = kind_of(kind)
     if isinstance(value, Mapping):
         return json.dumps(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
@@ -105,10 +105,6 @@ def _as(kind: Any, value: Any, what: str) -> Any:
     if type(value) is not expected:
         raise InputError(f"{what} must be of type {expected.__name__}; it was {value!r}.")
     return value
-
-
-def _is_plain(kind: Any) -> bool:
-    return isinstance(kind, type | UnionType)
 
 
 def _check_own(path: Path, model: str, is_own: bool, options: Any) -> None:

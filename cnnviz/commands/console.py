@@ -17,7 +17,7 @@ import tyro
 from cnnviz.commands import faults, help, kinds, output
 from cnnviz.commands.choices import check_names, option_for
 from cnnviz.commands.declared import fields_of
-from cnnviz.commands.flags import negated
+from cnnviz.commands.flags import negated, without_value
 from cnnviz.commands.option_names import is_option, without_option
 from cnnviz.errors import InputError
 
@@ -28,10 +28,11 @@ WORDED = {  # errors of tyro's, in our words
     ),
     re.compile(
         r"Error parsing (--\S+): invalid literal for int\(\) with base 10: '(.*)'"
-    ): "{} takes INT; it was {!r}.",
-    re.compile(r"Error parsing (--\S+): could not convert string to float: '(.*)'"): "{} takes FLOAT; it was {!r}.",
+    ): "{} takes a whole number; it was {!r}.",
+    re.compile(r"Error parsing (--\S+): could not convert string to float: '(.*)'"): "{} takes a number; it was {!r}.",
     re.compile(r"Missing value for argument '(--\S+)'"): "{} needs a value.",
 }
+NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}  # tyro's names for them
 INPUT_ERROR, INTERRUPTED = 2, 130
 COMPRESSED = (b"\x28\xb5\x2f\xfd", b"\x78")  # how Zstandard's and zlib's data begin
 FRAME = re.compile(r"^[╭╰│|+][─-]*\s*|\s*[─-]*[╮╯│|+]\s*$")  # the sides of a box, in Unicode or in ASCII
@@ -96,7 +97,7 @@ def parse(
         raise SystemExit(0)
     arguments, negative = negated(options, arguments)
     known = [field.name.replace("_", "-") for field in fields(options)]
-    flags = [field.name for field in fields(options) if field.type in (bool, bool | None)]
+    flags = without_value(options)
     for place, argument in enumerate(arguments):
         if is_option(arguments, place, flags) and _spelled(argument) not in known:
             owners = _owners(_spelled(argument), program)
@@ -146,7 +147,7 @@ def _unboxed(text: str) -> str:
     sentence = " ".join(body)
     for pattern, said in WORDED.items():
         if found := pattern.search(sentence):
-            return said.format(*found.groups())
+            return said.format(*(NUMBERS.get(part, part) for part in found.groups()))
     return f"{title}: {sentence}"
 
 

@@ -3,8 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
+from cnnviz.commands.kinds import is_there
 from cnnviz.commands.sweep import NOT_SWEPT
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, no_run
 from cnnviz.training.recipe import Recipe
 
 MODES = ("list", "verify", "prepare_data", "export", "sweep", "resume")  # each is done in place of one new training
@@ -23,6 +24,10 @@ def check_options(options: Any) -> None:
     for name, why in NOT_RESUMED.items():
         if options.resume and getattr(options, name) is not None:
             raise _apart("resume", name, why)
+    if options.init_from is not None and not is_there(options.init_from):
+        raise InputError(f"--init-from {options.init_from} does not exist; give a run or a file of weights.")
+    if options.verify is not None and not (options.verify / "config.json").is_file():
+        raise no_run(options.verify)
     if options.sort is not None and not options.list:
         raise InputError("--sort is the order of --list, which is not given.")
     for spec in options.sweep:

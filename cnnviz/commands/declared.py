@@ -7,10 +7,14 @@ from functools import cache
 from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 # The types of options by their names in the source; a class with other ones is imported.
 TYPES: dict[str, Any] = {kind.__name__: kind for kind in (bool, int, float, str, Path)}
+
+
+PACKAGE = Path(__file__).parents[1]
 
 
 class NotStatic(Exception):
@@ -44,6 +48,15 @@ def fields_of(path: str) -> dict[str, Declared]:
     return found
 
 
+def constant(path: str, name: str) -> Any:
+    """What the class `module:Class`, or the nearest of its bases that has it, says a ClassVar is; None without one."""
+    for module, definition in _lineage(*path.split(":")):
+        for statement in definition.body:
+            if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == name and statement.value:
+                return _literal(statement.value, module)
+    return None
+
+
 def texts_of(options: type) -> dict[str, str]:
     """The docstring of every option of a dataclass, whichever of its bases declares it."""
     texts: dict[str, str] = {}
@@ -68,6 +81,16 @@ def static(path: str, base: type, declared: Mapping[str, Declared] | None = None
     texts = {name: one.text for name, one in declared.items()}
     doc = ast.get_docstring(definition) if definition else ""
     return make_dataclass(name, made, bases=(base,), namespace={"__doc__": doc, "TEXTS": texts}, frozen=True)
+
+
+def kind_of(hint: Any) -> type:
+    """The type of an option's values, where None only says that it is not set: int of `int | None`.
+
+    A tuple, as of an option that may be typed several times, is `tuple`.
+    """
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kind = next(kind for kind in kinds if kind is not NoneType)
+    return kind_of(get_args(kind)[0]) if hasattr(kind, "__metadata__") else get_origin(kind) or kind
 
 
 def first_line(path: str) -> str:
@@ -112,8 +135,18 @@ def _definition(module: str, name: str) -> ast.ClassDef | None:
 
 @cache
 def _parsed(module: str) -> ast.Module:
-    spec = find_spec(module)
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else "")
+    place = _place(module)
+    return ast.parse(place.read_text(encoding="utf-8") if place else "")
+
+
+def _place(module: str) -> Path | None:
+    """The file of a module; of one of ours it is found without importing the packages that it is in."""
+    package, *names = module.split(".")
+    if package != PACKAGE.name:
+        spec = find_spec(module)
+        return Path(spec.origin) if spec and spec.origin else None
+    path = PACKAGE.joinpath(*names)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _string(statement: ast.stmt | None) -> str:

@@ -49,7 +49,7 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
         tell(history, {})
         how = {"save_at": config.keep.snapshots, "begun": config.begun, "stop": lambda: bool(stop())}
         how["class_weights"] = class_weights(recipe.class_weights, dataset.train.labels[:limit], dataset.classes)
-        how["on_step"] = paced(report, recipe.epochs, compiling(config))
+        how["on_step"] = paced(report, recipe.epochs, compiling(config, len(members[0].training)))
         try:
             for states, records in fit(model, begun, feed, members, recipe, config.prepare, history=history, **how):
                 step, history = _furthest(states), [*history, *records]

@@ -1,9 +1,15 @@
-"""`--no-flip`: options that are yes, no or unset, so that no can override the yes of a recipe or a file."""
+"""Options that take no value, and `--no-flip` of those that may be unset, so that no overrides a recipe or a file."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 
+from cnnviz.commands.declared import kind_of
 from cnnviz.errors import InputError
+
+
+def without_value(options: type) -> list[str]:
+    """The names of the options that take no value, as fields are named."""
+    return [field.name for field in fields(options) if kind_of(field.type) is bool]
 
 
 def negated(options: type, arguments: Sequence[str]) -> tuple[list[str], dict[str, bool]]:
@@ -11,7 +17,11 @@ def negated(options: type, arguments: Sequence[str]) -> tuple[list[str], dict[st
 
     Raises InputError if an option is given as yes and as no.
     """
-    names = {f"--no-{f.name.replace('_', '-')}": f.name for f in fields(options) if f.type == bool | None}
+    names = {
+        f"--no-{f.name.replace('_', '-')}": f.name
+        for f in fields(options)
+        if kind_of(f.type) is bool and f.default is None
+    }
     spelled = [argument.replace("_", "-") if argument.startswith("--no") else argument for argument in arguments]
     given = {argument: names[argument] for argument in spelled if argument in names}
     for no in given:

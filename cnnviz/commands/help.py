@@ -9,14 +9,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from tyro.conf import Positional
 
 from cnnviz.commands import output
 from cnnviz.commands.choices import CHOICES
-from cnnviz.commands.declared import texts_of
+from cnnviz.commands.declared import kind_of, texts_of
 
 WORDS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 FEW = 3  # names that are listed as the value of an option
@@ -82,12 +81,12 @@ def _filled(heading: str, group: list[Field]) -> Iterator[tuple[str, list[Field]
 
 def _invocation(option: Field, hint: Any) -> str:
     """How the option is typed: `--epochs N`, or `--debug` of a flag."""
-    kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
+    kind = kind_of(hint)
     name = f"--{option.name.replace('_', '-')}"
-    if kinds == [bool]:
+    if kind is bool:
         return name if option.default is False else f"--[no-]{name[2:]}"
     names = CHOICES[option.name].names if option.name in CHOICES else ()
-    return f"{name} {'|'.join(names) if 0 < len(names) <= FEW else WORDS.get(kinds[0], 'VALUE')}"
+    return f"{name} {'|'.join(names) if 0 < len(names) <= FEW else WORDS.get(kind, 'VALUE')}"
 
 
 def _default(option: Field, options: type) -> list[str]:

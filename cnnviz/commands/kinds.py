@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from pkgutil import resolve_name
 
-from cnnviz.commands.declared import Declared, NotStatic, fields_of, first_line, static
+from cnnviz.commands.choices import Choice
+from cnnviz.commands.declared import Declared, NotStatic, constant, fields_of, first_line, static
 from cnnviz.commands.option_names import is_value
 from cnnviz.errors import InputError, unknown
 from cnnviz.interop import READERS
@@ -13,7 +14,15 @@ from cnnviz.pictures import GROUPS, PICTURES
 from cnnviz.registry import resolve
 
 KIND = "kind of picture"
+RUN = "runs/garments-cnn-1"
 EXAMPLES = {"methods": "grad_cam,lrp", "image": "0:8", "layer": "conv1", "split": "test"}
+CALLS = {  # of kinds whose typical call is another one
+    "predict": f"{RUN} photo.png",
+    "evaluate": f"{RUN} --dataset photos",
+    "compare": f"{RUN} runs/garments-resnet-1",
+    "units": f"{RUN} --layer relu2 --unit 31",
+}
+USAGES = {"predict": "RUN [PICTURE ...] [options]", "compare": "RUN RUN [RUN ...] [options]"}
 
 
 def options_with(kind: str, base: type) -> type:
@@ -27,16 +36,18 @@ def options_with(kind: str, base: type) -> type:
         checked_later = {"__post_init__": lambda self: None}  # when the kind is made: tyro would wrap the message
         bases = (base, own, *parts)
         options = dataclass(frozen=True)(type(own.__name__, bases, {"__doc__": own.__doc__, **checked_later}))
-    options.EXAMPLE = example(kind)
+    options.EXAMPLE, options.USAGE = example(kind), USAGES.get(kind, "[RUN] [options]")
+    if first := constant(PICTURES[kind], "FIRST"):
+        options.DEFAULTS = {"image": first}
+    scales = f"{PICTURES[kind].partition(':')[0]}:SCALES"
+    options.CHOICES = {"scale": Choice("scale", scales)} if "scale" in option_names(kind) else {}
     return options
 
 
 def example(kind: str) -> str:
     """The arguments of a typical call, after the kind."""
     named = [f"--{option} {value}" for option, value in EXAMPLES.items() if option in option_names(kind)]
-    if "others" in option_names(kind):
-        return "runs/garments-cnn-1 runs/garments-resnet-1"
-    return " ".join(["runs/garments-cnn-1", *(["photo.png"] if kind == "predict" else named[:2])])
+    return CALLS.get(kind) or " ".join([RUN, *named[:2]])
 
 
 def flags_of(base: type) -> list[str]:
@@ -97,16 +108,22 @@ def separated(arguments: Sequence[str], flags: Collection[str]) -> tuple[str | N
         return names[0], [text for place, text in enumerate(arguments) if place != found[0]]
     for place in places:
         if not is_there(arguments[place]):
-            raise _missing(arguments[place], alone=len(places) == 1)
+            raise _neither(arguments[place], alone=len(places) == 1)
     return None, list(arguments)
 
 
-def _missing(text: str, alone: bool) -> InputError:
+def _neither(text: str, alone: bool) -> InputError:
     """The error for a text in the place of a kind or of a network that is neither; `alone` if it is the only one."""
-    if (run := Path("runs", text)).is_dir():
-        return InputError(f"{text} does not exist; did you mean {run}?")
-    if Path(text).name == text and not Path(text).suffix and not set("@:").intersection(text):
+    is_name = Path(text).name == text and not Path(text).suffix and not set("@:").intersection(text)
+    if is_name and not Path("runs", text).is_dir():
         return unknown(KIND if not alone else f"{KIND} or run", text, PICTURES)
+    return missing(text, Path("runs"))
+
+
+def missing(text: str, runs: Path) -> InputError:
+    """The error for a text in the place of a network, where none is; it names the run in the folder of all runs."""
+    if (run := runs / text).is_dir():
+        return InputError(f"{text} does not exist; did you mean {run}?")
     return InputError(f"{text} does not exist; give a run's directory or a file ({', '.join(READERS)}).")
 
 

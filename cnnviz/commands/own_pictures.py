@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, get_type_hints
+
+from cnnviz.commands.flags import without_value
 
 NAMES = ("--image", "--images")
 
@@ -35,5 +36,4 @@ def gathered(arguments: Sequence[str], options: type, every: bool) -> list[str]:
 
 def _flags(options: type) -> list[str]:
     """The options that take no value."""
-    hints: Any = get_type_hints(options)
-    return ["--help", *(f"--{field.name.replace('_', '-')}" for field in fields(options) if hints[field.name] is bool)]
+    return ["--help", *(f"--{name.replace('_', '-')}" for name in without_value(options))]

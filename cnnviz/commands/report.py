@@ -107,7 +107,7 @@ def _sections(options: Any, nets: Sequence[Any], data: Any, report: Any) -> dict
     for i, name in enumerate(names):
         report(i, len(names), name)
         kind = kind_with(resolve(PICTURES, name, "kind of picture"), options)
-        if pictures := pictures_of(name, kind, nets, data, lambda *progress: None, needed=False):
+        if pictures := pictures_of(name, kind, nets, data, lambda *progress: None, needed=()):
             found[name] = pictures
     return found
 

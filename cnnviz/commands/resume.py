@@ -23,7 +23,7 @@ def resumed(options: Any) -> tuple[Path, Any, Any] | None:
         asks_for_more = _asks_for_more(config, options)
     allowed = replace(options, epochs=None) if asks_for_more else options
     if others := _others(allowed, config):
-        longer = _how_to_go_on(config, options)
+        longer = "" if asks_for_more else _how_to_go_on(config, options)
         raise InputError(
             f"The run {path} can be resumed only with the options it was started with, not with {', '.join(others)}."
             f"{longer}"
@@ -79,7 +79,7 @@ def _continuation(recipe: Any, after: int, steps: int) -> str:
     """What a training that goes on does: its epochs, and how its learning rate continues."""
     from cnnviz.training.optimizer import learning_rate_at
 
-    what = f"It goes on with epochs {after + 1} to {recipe.epochs}."
+    what = f"It goes on with epoch{f's {after + 1} to' if recipe.epochs > after + 1 else ''} {recipe.epochs}."
     first, last = (
         learning_rate_at(recipe, recipe.epochs * steps, step) for step in (after * steps, recipe.epochs * steps - 1)
     )
@@ -134,12 +134,24 @@ def _others(options: Any, config: Any) -> list[str]:
     started["normalize"] = bool(config.prepare.mean)
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in recipe}
     asked["model_options"] = options_of(options.model_options) if options.model_options is not None else None
-    asked |= {name: getattr(options, name) or None for name in ("normalize", "skip_unreadable")}
     asked["resize"] = Reading.of(options.resize).given.get("resize")
     started["image_shape"], asked["image_shape"] = config.image_shape, shape_of(options.image_shape)
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
-    others = [f"--{name.replace('_', '-')} {asked[name]} (it has {started[name]})" for name in differ]
+    others = [f"{_typed(name, asked[name])} (it has {_worded(started[name])})" for name in differ]
     name, named = config["data"]["name"], options.dataset.split(",") if options.dataset else []
     # a path may be where the data are now, which their fingerprint tells
     is_same = not named or any(address(each) == name or Path(each).exists() for each in (*named, options.dataset))
     return others if is_same else [*others, f"--dataset {options.dataset} (it has {name})"]
+
+
+def _typed(name: str, value: Any) -> str:
+    """An option and its value as they are typed."""
+    dashed = name.replace("_", "-")
+    return f"--{'' if value else 'no-'}{dashed}" if isinstance(value, bool) else f"--{dashed} {_worded(value)}"
+
+
+def _worded(value: Any) -> str:
+    """The value of an option in an error: sides as `--resize` takes them, and none where it is not set."""
+    if value is None:
+        return "none"
+    return "x".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.flags import without_value
 from cnnviz.commands.opened import Asked, opened
 from cnnviz.commands.option_names import is_value
 from cnnviz.commands.origin import Origin
@@ -25,7 +26,7 @@ def gathered(arguments: Sequence[str], options: type) -> list[str]:
     """
     if not any(field.name == "others" for field in fields(options)):
         return list(arguments)
-    flags = [field.name for field in fields(options) if field.type in (bool, bool | None)]
+    flags = without_value(options)
     is_network = lambda place: arguments[place][:1] != "-" and not is_value(arguments, place, flags)
     places = [place for place in range(len(arguments)) if is_network(place)]
     has_weights = any(argument.partition("=")[0] == "--weights" for argument in arguments)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args
+from typing import Any
 
 from cnnviz.commands import tables
+from cnnviz.commands.declared import kind_of
 from cnnviz.errors import InputError, check_known
 
 NOT_SWEPT = set("config runs name resume sweep list sort verify prepare_data distributed timeout debug track".split())
@@ -67,7 +67,7 @@ def _values(options: Any, spec: str) -> tuple[str, Sequence[Any]]:
     """The option that `name=values` names, and its values."""
     typed, equals, text = spec.partition("=")
     name = typed.strip().lstrip("-").replace("-", "_")
-    kinds = {field.name: _kind(field.type) for field in fields(options) if field.name not in NOT_SWEPT}
+    kinds = {field.name: kind_of(field.type) for field in fields(options) if field.name not in NOT_SWEPT}
     check_known("option to sweep over", name, kinds)
     parts = [part.strip() for part in text.split(",")]
     if not equals or not all(parts):
@@ -76,12 +76,6 @@ def _values(options: Any, spec: str) -> tuple[str, Sequence[Any]]:
     if len(set(found)) < len(found):
         raise InputError(f"--sweep {spec} has a value twice.")
     return name, found
-
-
-def _kind(hint: Any) -> type:
-    """The type of an option without None."""
-    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    return next(kind for kind in kinds if kind is not type(None))
 
 
 def _read(name: str, kind: type, text: str) -> list[Any]:

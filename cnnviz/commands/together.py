@@ -1,12 +1,14 @@
 """Options of `visualize.py` that contradict each other, refused by an error that names both."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.declared import listed
-from cnnviz.commands.kinds import shows_data
+from cnnviz.commands.kinds import is_there, missing, shows_data
 from cnnviz.commands.opened import FOR_WEIGHTS
+from cnnviz.commands.several import places
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 
@@ -14,9 +16,15 @@ PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
 
 def check_together(options: Any, kind: str | None) -> None:
-    """Raises InputError for two options of which one leaves no room for the other; `kind` is None for all kinds."""
+    """Raises InputError for two options of which one leaves no room for the other, and for a network that is nowhere.
+
+    `kind` is None for all kinds.
+    """
     for fault in (*_of_network(options), *_of_output(options), *_of_data(options, kind)):
         raise InputError(fault)
+    for where in (options.run, *places(getattr(options, "others", None))):
+        if where is not None and not is_there(where):
+            raise missing(where, options.runs)
 
 
 def _of_network(options: Any) -> Iterator[str]:
@@ -32,7 +40,7 @@ def _of_network(options: Any) -> Iterator[str]:
             yield f"--names {options.names} is for weights of PyTorch's, and --weights {weights} is not such a file."
         return
     where = run or "the latest run"
-    wheres = [where, *(getattr(options, "others", None) or "").split("\n")]
+    wheres = [where, *places(getattr(options, "others", None))]
     allowed = ("prepare",) if any(Path(one).suffix in READERS for one in wheres) else ()  # which few files say
     if given := [name for name in FOR_WEIGHTS if name not in allowed and getattr(options, name) is not None]:
         named = f"--{given[0].replace('_', '-')} {getattr(options, given[0])}"
@@ -54,6 +62,7 @@ def _of_several(options: Any) -> Iterator[str]:
 
 
 def _of_output(options: Any) -> Iterator[str]:
+    options.checked()
     out = options.out
     formats = listed("cnnviz.figures.files", "DATES")
     if out is not None and out.suffix[1:] in formats and not out.is_dir():
@@ -61,8 +70,18 @@ def _of_output(options: Any) -> Iterator[str]:
 
 
 def _of_data(options: Any, kind: str | None) -> Iterator[str]:
+    if getattr(options, "invert", False) and _has_numbers_only(options.image, options.images):
+        yield "--invert is for pictures of your own, and none was given; leave it out."
     if kind is None or options.weights is not None or shows_data(kind):
         return
-    for name in ("dataset", "data_dir"):
+    for name in ("dataset", "data_dir", "resize"):
         if (value := getattr(options, name)) is not None:
             yield f"{kind} shows no images, so --{name.replace('_', '-')} {value} has no effect; leave it out."
+
+
+def _has_numbers_only(*chosen: str | int | None) -> bool:
+    """Whether the images that are asked for, if any, are those of a data set, by number."""
+    from cnnviz.pictures.choices import numbered
+
+    parts = [part for text in chosen if text is not None for part in re.split(r"[,\n]", str(text))]
+    return all(numbered(part.strip()) is not None for part in parts)

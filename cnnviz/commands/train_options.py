@@ -20,9 +20,9 @@ class DataOptions:
     image_shape: str | None = None
     """The shape of one image of an .npz that holds no pictures: 128,9 for signals of 128 steps and 9 channels,
     28,28,28,1 for volumes."""
-    skip_unreadable: bool = False
-    """Leave out pictures of a folder that cannot be read, and list them, instead of refusing the folder."""
-    normalize: bool = False
+    skip_unreadable: bool | None = None
+    """Leave out pictures of a folder that cannot be read, and list them; else the folder is refused."""
+    normalize: bool | None = None
     """Bring each channel to mean 0 and deviation 1 over the training images, instead of values from 0 to 1."""
     limit: int | None = None
     """Train and test with only the first N images of each split."""

@@ -69,7 +69,7 @@ class Common(Page):
     resize: str | None = None
     """Resize the images of --dataset: 32, or HEIGHTxWIDTH, scaled to cover that size and cropped around the center."""
     seed: int = 0
-    """The seed of methods that draw at random, and of the untrained network that a Keras file is compared with."""
+    """The seed of what is drawn at random: methods, and the untrained network that a Keras file is compared with."""
     runs: Path = Path("runs")
     """The folder of all runs."""
     debug: bool = False
@@ -82,6 +82,7 @@ class Every(Common, OfImage, OfLayer):
 
     USAGE: ClassVar[str] = "[KIND] [RUN] [options]"
     EXAMPLE: ClassVar[str] = "kernels runs/garments-cnn-1 --layer conv1"
+    DEFAULTS: ClassVar[Mapping[str, str]] = {"image": "0; of attribute 0:8"}
 
 
 FLAGS = kinds.flags_of(Common)
@@ -129,8 +130,9 @@ def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
 def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: terminal.Report) -> None:
     """Draws kinds of picture, each of which is written before the next is computed, so that an error keeps it."""
     from cnnviz.batching import part
+    from cnnviz.data import Unavailable
     from cnnviz.pictures import files
-    from cnnviz.pictures.picture import Data
+    from cnnviz.pictures.picture import Data, Skipped
 
     page = kind_with(Page, options)
     _ = page.drawn  # raises InputError before anything is computed
@@ -142,7 +144,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     report(0, 1, "reading the data set")
     data = Data(lambda: several.dataset_of(options, [net, *others], asked), print)
     folder = options.out or (several.folder_of([net, *others]) if others else _folder(net))
-    needed = len(made) == 1 or options.dataset is not None
+    needed = (Skipped, Unavailable) if len(made) == 1 else (Unavailable,) if options.dataset is not None else ()
     _check_images(made.values(), net, data)
     is_compared = hasattr(options, "others")
     origin = several.origin_of(options, [net, *others], data, typed)
@@ -188,15 +190,17 @@ def kind_with(kind: type, options: Any) -> Any:
     return made.with_options(vars(options)) if hasattr(made, "with_options") else made
 
 
-def pictures_of(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: bool) -> list[Any]:
-    """The pictures of a kind; if there are none, prints why. Raises InputError if `needed` data is missing."""
+def pictures_of(
+    name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: tuple[Any, ...]
+) -> list[Any]:
+    """The pictures of a kind; if there are none, prints why, or raises InputError if that is a reason in `needed`."""
     from cnnviz.data import Unavailable
-    from cnnviz.pictures.picture import NoData, Skipped
+    from cnnviz.pictures.picture import Skipped
 
     try:
         return kind(nets, data, report)
     except (Skipped, Unavailable) as reason:
-        if needed and (isinstance(reason, Unavailable | NoData) or getattr(kind, "layer", None) is not None):
+        if isinstance(reason, needed):
             raise InputError(str(reason)) from reason
         print(f"{name}: skipped. {reason}")
         return []

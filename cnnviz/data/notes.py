@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-SHOWN = 5  # names in a list, before the others are counted
+from cnnviz.errors.wording import listed
+
 UNBALANCED = 10  # times as many images of one class as of another
 
 
@@ -37,14 +38,3 @@ def on_channels(images: UInt8[np.ndarray, "n *sides c"]) -> tuple[str, ...]:
     if channels in (1, 3) or images.ndim == 3:
         return ()
     return (f"The images have {channels} channels, numbered 0 to {channels - 1}; pictures draw channel 0 of them.",)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are: "a, b and 7 more"."""
-    shown = ", ".join(names[:SHOWN])
-    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things: "1 image", "1,200 images"."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"

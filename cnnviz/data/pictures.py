@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 
 from cnnviz.data.arrays import shape_of
 from cnnviz.data.conversions import Undecodable, opened
-from cnnviz.data.notes import counted, listed
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted, listed
 
 WHITE = 255
 LARGEST = 4096  # pixels: the longest side that pictures are resized to

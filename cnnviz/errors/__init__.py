@@ -43,6 +43,11 @@ def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
         raise unknown(kind, name, known)
 
 
+def no_run(path: Any) -> InputError:
+    """The error for a place that is not a run."""
+    return InputError(f"{path} is not a run: it has no config.json; give a directory that train.py has made.")
+
+
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
     """Raises InputError, with the line that installs the extra, where a package is missing; `what` cannot be done."""

@@ -63,7 +63,7 @@ def gallery(
     """Images row by row, each above its label of one or more lines."""
     narrow = room(columns * 1.1 * SIDE) < columns * 1.1 * SIDE - 0.2
     side, size = (SMALL, 7) if narrow else (SIDE, 8)
-    columns = min(len(images), int(room(columns * 1.1 * side) / (1.1 * side) + 0.1))
+    columns = min(len(images), max(1, int(room(columns * 1.1 * side) / (1.1 * side) + 0.1)))
     rows = math.ceil(len(images) / columns)
     lines = max(label.count("\n") + 1 for label in labels)
     tall = images.shape[1] / images.shape[2] if images.ndim == 4 else 0.4

@@ -30,7 +30,7 @@ def statistics(panels: Mapping[str, Points], *, title: str = "") -> Figure:
 @default_style()
 def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 3) -> Figure:
     """One panel per layer: each set's kernels as points, x the mean and y the standard deviation, on shared axes."""
-    columns = min(2 if len(panels) == 4 else columns, len(panels), int(room(columns * 2.7) / 1.7))
+    columns = min(2 if len(panels) == 4 else columns, len(panels), max(1, int(room(columns * 2.7) / 1.7)))
     rows = math.ceil(len(panels) / columns)
     side = min(3.4 if columns <= 2 else 2.7, room(columns * 3.4) / columns)
     figure = page(columns * side + 0.4, rows * side + 0.4, title)

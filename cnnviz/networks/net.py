@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.kernels import parameter_count
 from cnnviz.networks.prepare import Prepare
 from cnnviz.probe import Layer, find, find_one, output_shape
@@ -59,7 +60,7 @@ class Net:
         facts += [f"data set {self.dataset!r}"] if self.dataset else []
         facts += [f"{len(self.members)} members"] if len(self.members) > 1 else []
         epochs = max((int(record["epoch"]) for record in self.history if "epoch" in record), default=0)
-        return facts + ([f"{epochs} epoch{'s' * (epochs > 1)}"] if epochs else [])
+        return facts + ([counted(epochs, "epoch")] if epochs else [])
 
     @property
     def variables(self) -> Variables:

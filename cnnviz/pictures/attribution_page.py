@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz.attribution.shapes import Method
 from cnnviz.data import Dataset
+from cnnviz.errors.wording import counted
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.finite import finite
 from cnnviz.figures.scales import scale_of, scales_of
@@ -100,7 +101,7 @@ class Matrix:
         own = [one.title for one in self.chosen if one.original is not None]
         count = len(self.chosen) - len(own)
         title = self.dataset.title if self.dataset else ""
-        ours = [f"{count} {self.asked.split} image{'s' * (count > 1)} of {title}"] if count else []
+        ours = [f"{counted(count, f'{self.asked.split} image')} of {title}"] if count else []
         return " and ".join(ours + (own if len(own) < 3 else [f"{len(own)} pictures"]))
 
     @property

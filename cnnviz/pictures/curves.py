@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz.batching import Report
+from cnnviz.errors.wording import counted
 from cnnviz.figures.curves import curves
 from cnnviz.networks import Net
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped
@@ -39,7 +40,7 @@ def curves_picture(net: Net) -> Picture:
     }
     panels = {measure: lines(measure) for measure in ("loss", "accuracy")}
     marked = int(best(networks[0])["epoch"]) if len(networks) == 1 else None
-    title = f"{net.title}: loss and accuracy over {len(epochs)} epoch{'s' * (len(epochs) > 1)}"
+    title = f"{net.title}: loss and accuracy over {counted(len(epochs), 'epoch')}"
     draw = partial(curves, panels, epochs, best=marked, title=title)
     caption, records = _caption([best(own) for own in networks]), [dict(record) for record in net.history]
     return Picture("curves", title, caption, records, draw, {"network": net.name})

@@ -22,7 +22,7 @@ class OfImage:
 
     image: str | int | None = None
     """Images of the split by number (3; 0:8; 3,5,9), or pictures of your own: a file, a folder, a pattern
-    ("photos/*.jpg"). By default the first image; attribute draws the first eight."""
+    ("photos/*.jpg")."""
     images: str | int | None = None
     """The same as --image."""
     split: str = "test"

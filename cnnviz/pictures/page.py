@@ -33,13 +33,9 @@ class Page:
         from cnnviz.figures.fonts import FONT, installed  # here: a command's help does not wait for matplotlib
         from cnnviz.figures.style import Style
 
-        if self.style not in STYLES:
-            raise unknown("style", self.style, STYLES)
+        width = self.checked()
         if self.font is not None and self.font not in installed():
             raise unknown("font", self.font, installed())
-        if self.dpi is not None and not DPI[0] <= self.dpi <= DPI[1]:
-            raise InputError(f"Pixels per inch are from {DPI[0]} to {DPI[1]}; it was {self.dpi}.")
-        width = self._inches()
         is_small = width is not None and width <= WIDTHS["text"] + 1
         scale = PROJECTED * width / WIDTHS["slide"] if width and not is_small else PRINTED if is_small else 1.0
         height = SLIDE if self.width == "slide" else None
@@ -50,6 +46,14 @@ class Page:
         """What file names end in, so that pictures for a paper and for a screen are different files."""
         width = self.width if self.width in WIDTHS or self.width is None else f"{float(self.width):g}in"
         return "".join(f"_{part}" for part in (width, self.style if self.style != "screen" else None) if part)
+
+    def checked(self) -> float | None:
+        """The width in inches; raises InputError for an option that is not valid, as far as no font has to be found."""
+        if self.style not in STYLES:
+            raise unknown("style", self.style, STYLES)
+        if self.dpi is not None and not DPI[0] <= self.dpi <= DPI[1]:
+            raise InputError(f"Pixels per inch are from {DPI[0]} to {DPI[1]}; it was {self.dpi}.")
+        return self._inches()
 
     def _inches(self) -> float | None:
         if self.width is None or self.width in WIDTHS:

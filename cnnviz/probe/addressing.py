@@ -15,6 +15,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from cnnviz.errors import InputError, InputTypeError
+from cnnviz.errors.wording import listed
 from cnnviz.types import LayerNames
 
 KIND = "kind:"
@@ -127,6 +128,4 @@ def _unknown(asked: str, names: Sequence[str]) -> InputError:
     """The error for a name or pattern that fits no layer, with the nearest names."""
     nearest = [repr(name) for name in get_close_matches(asked, names, n=3, cutoff=0.5)]
     hint = f"; did you mean {' or '.join(filter(None, [', '.join(nearest[:-1]), nearest[-1]]))}?" if nearest else "."
-    listed = ", ".join(names[:MOST_LISTED]) or "none"
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return InputError(f"There is no layer named {asked!r}{hint} Known: {listed}{more}.")
+    return InputError(f"There is no layer named {asked!r}{hint} Known: {listed(names, MOST_LISTED) or 'none'}.")

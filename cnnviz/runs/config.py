@@ -179,5 +179,5 @@ def file_of(run: Path) -> Path:
     """The config.json of the run in a directory; raises InputError if it is missing."""
     file = run / "config.json"
     if not inside.is_file(file):
-        raise InputError(f"{run} is not a run: it has no config.json; give a directory that train.py has made.")
+        raise no_run(run)
     return file

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import listed
 
 NUMBER = 4  # bytes of a process's id on the wire
 NAMED = 8  # missing processes that a message lists
@@ -42,17 +43,12 @@ def _wait(port: int, count: int, until: float, timeout: int | float) -> None:
                     guests[number] = guest
             except OSError as error:
                 if time.monotonic() > until:
-                    missing = _listed(set(range(1, count)) - guests.keys())
+                    missing = listed([str(one) for one in range(1, count) if one not in guests], NAMED)
                     raise InputError(f"Of {count} processes {missing} did not connect in {timeout} seconds.") from error
         for guest in guests.values():
             guest.sendall(b"!")
         for guest in guests.values():
             guest.recv(1)  # the guest closes first, so that the port is free again at once
-
-
-def _listed(numbers: set[int]) -> str:
-    more = [f"and {len(numbers) - NAMED} more"] if len(numbers) > NAMED else []
-    return ", ".join([*map(str, sorted(numbers)[:NAMED]), *more])
 
 
 def _server(port: int) -> socket.socket:

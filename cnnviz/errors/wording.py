@@ -1,0 +1,17 @@
+"""Lists and numbers in sentences: the first names and how many more there are, and nouns in the plural."""
+
+from collections.abc import Sequence
+
+SHOWN = 5  # names in a list, before the others are counted
+
+
+def listed(names: Sequence[str], shown: int = SHOWN) -> str:
+    """The first names, and how many more there are: "a, b and 7 more"."""
+    first = ", ".join(names[:shown])
+    return first if len(names) <= shown else f"{first} and {len(names) - shown:,} more"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 image", "1,200 batches"."""
+    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{count:,} {noun}{ending}"
