@@ -372,5 +372,6 @@ def test_names_and_places_are_refused_before_anything_is_opened(arguments, text,
 
 
 def test_the_options_of_a_kind_are_read_without_the_packages_that_it_is_in():
-    code = "import sys; from cnnviz.commands import visualize as v; v.options_of('compare'); sys.exit('jax' in sys.modules)"
+    code = "import sys; from cnnviz.commands import visualize; visualize.options_of('compare')"
+    code += "; sys.exit('jax' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
