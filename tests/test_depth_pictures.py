@@ -57,7 +57,7 @@ def test_curves_are_those_of_units_and_the_band_is_of_the_random_orders(net):
     np.testing.assert_allclose(ax.lines[2].get_ydata(), numbers["accuracy"][2:].mean(0))
     assert f"Accuracy is {numbers['accuracy'][0, 0]:.4f} with all units" in picture.caption
     assert picture.table[0]["unit"] == numbers["ranked"][0]
-    mean = Ablation(layer="relu2", to="mean", draws=1, steps=2)([net], DATA)[0]
+    mean = Ablation(layer="relu2", instead="mean", draws=1, steps=2)([net], DATA)[0]
     assert mean.name == "ablation_relu2_mean"
     assert "replaced by their mean" in mean.caption
 

@@ -345,6 +345,7 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
         "auto|device|host",
         "train|test",
         "png|svg|pdf",
+        "screen|paper",
     )
     assert listed
     assert set(listed) <= set(known)

@@ -30,7 +30,7 @@ class Ablation(Kind):
 
     layer: str | None = None
     """The layer whose units go, by name, kind or number; by default the last with maps."""
-    to: str = "zero"
+    instead: str = "zero"
     """What a unit becomes: zero, or mean, its mean over the images."""
     draws: int = 5
     """How many random orders the band is of."""
@@ -78,7 +78,7 @@ class Asked:
     @property
     def named(self) -> dict[str, Any]:
         """The arguments that all of it takes."""
-        return {"prepare": self.net.prepare, "to": self.options.to}
+        return {"prepare": self.net.prepare, "to": self.options.instead}
 
     @property
     def subject(self) -> dict[str, Any]:
@@ -124,12 +124,12 @@ class Asked:
             "loss": ("order", "removed"),
             "class_accuracy_lost": ("unit", "class"),
         }
-        name = f"ablation_{self.layer}" + ("_mean" if options.to == "mean" else "")
+        name = f"ablation_{self.layer}" + ("_mean" if options.instead == "mean" else "")
         return Picture(name, title, self.said(found), numbers, draw, self.subject, axes, table)
 
     def said(self, found: units.AblationCurve) -> str:
         """The caption of the curves."""
-        becomes = "set to zero" if self.options.to == "zero" else "replaced by their mean over the images"
+        becomes = "set to zero" if self.options.instead == "zero" else "replaced by their mean over the images"
         return (
             f"Units are {becomes}, one after another, over {found.images:,} {self.options.split} images. A unit is "
             "important if the loss rises much without it alone. The random line is the mean of "

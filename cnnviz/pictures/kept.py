@@ -69,7 +69,8 @@ def digest(*trees: Any) -> str:
     """The SHA-256 of the arrays in these trees: their names, shapes, types and values."""
     made = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(trees):
-        values = np.asarray(leaf)
+        is_key = jax.dtypes.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.prng_key)  # of an NNX model's dropout
+        values = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
         made.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape}".encode())
         made.update(np.ascontiguousarray(values).tobytes())
     return made.hexdigest()
