@@ -40,7 +40,7 @@ def flops(node: Node) -> int:
         return sum(math.prod(value.shape) for value in node.inputs)
     if node.name in WINDOWS:
         return made * math.prod(node.params["window_dimensions"])
-    return 2 * _products(node) or made
+    return 2 * products_of(node) or made
 
 
 def _dependent(graph: Graph, *sources: Value) -> Iterator[Node]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, no_run
 from cnnviz.models import MODELS
 from cnnviz.models.own import blamed, is_own, source_digest
 from cnnviz.networks import Prepare, as_options, build
