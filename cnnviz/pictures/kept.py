@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.atomic import atomic_write
@@ -69,7 +70,7 @@ def digest(*trees: Any) -> str:
     """The SHA-256 of the arrays in these trees: their names, shapes, types and values."""
     made = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(trees):
-        is_key = jax.dtypes.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.prng_key)  # of an NNX model's dropout
+        is_key = jnp.issubdtype(getattr(leaf, "dtype", float), jax.dtypes.prng_key)  # of an NNX model's dropout
         values = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
         made.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape}".encode())
         made.update(np.ascontiguousarray(values).tobytes())
