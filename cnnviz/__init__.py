@@ -27,7 +27,7 @@ _FACE = {
 }
 _ROOMS = (
     "atomic attribution batching commands comparison data errors fast figures graph interop kernels memory metrics "
-    "models networks pictures probe propagation registry runs tracking training types units"
+    "models networks pictures probe propagation registry report runs tracking training types units"
 ).split()
 
 __all__ = [*_FACE, *_ROOMS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

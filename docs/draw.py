@@ -46,7 +46,13 @@ DRAWN: dict[str, tuple[str, dict[str, Any], str]] = {
     "predict": ("predict", {"image": str(Path(__file__).parent / "pictures" / "boot.png"), "invert": True}, "predict"),
     "evaluate": ("evaluate", {}, "evaluation"),
     "compare": ("compare", {}, "performance"),
+    "film": ("film", {"of": "attributions", "film": "none", "image": "0"}, "film_"),
     "units": ("units", {"layer": "relu2", "unit": 31}, "unit_"),
+    "embed": ("embed", {"layer": "dense1"}, "embed_"),
+    "probe-accuracy": ("probe-accuracy", {"untrained": True}, "probe_accuracy"),
+    "ablation": ("ablation", {"layer": "relu2"}, "ablation_"),
+    "unit_sheet": ("units", {"layer": "relu2", "sort": "accuracy"}, "units_"),
+    "robustness": ("robustness", {}, "robustness"),
 }
 
 

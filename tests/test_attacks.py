@@ -88,3 +88,19 @@ def test_projected_descent_stays_close_and_within_range_and_is_at_least_as_stron
 def test_what_an_attack_cannot_do_is_said(attack, epsilon, options, text):
     with pytest.raises(InputError, match=text):
         run(attack, epsilon, **options)
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_values_at_the_ends_of_their_range_do_not_hold_the_minimal_change_back(norm):
+    """Half the values cannot go where the boundary is: the others must, by the smallest change that these allow."""
+    images = jnp.where(jnp.arange(25).reshape(1, 5, 5, 1) % 2 == 0, 0.0, 0.5)
+    logits = np.asarray(MODEL.apply(VARIABLES, images))[0]
+    first = int(logits.argmax())
+    toward = (NORMAL if first == 0 else -NORMAL).reshape(5, 5, 1)
+    free = (toward > 0) | (np.asarray(images[0]) > 0)
+    dual = abs(toward[free]).sum() if norm == "linf" else np.linalg.norm(toward[free])
+    found = np.asarray(attacked("minimal", MODEL, VARIABLES, images, [first], norm=norm, key=KEY))
+    change = np.ravel(found - images)
+    length = abs(change).max() if norm == "linf" else np.linalg.norm(change)
+    assert said(found)[0] != first
+    assert length == pytest.approx(abs(logits[1] - logits[0]) / dual, rel=0.03)

@@ -1,5 +1,7 @@
 """Each method's formula by hand, its law, and float64 NumPy's gradients of a network."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP, neste
 from cnnviz.attribution.present import fused, scaled, upsampled
 from cnnviz.attribution.quadrature import QUADRATURES, quadrature
 from cnnviz.attribution.shapes import evaluate
+from cnnviz.errors import InputError
 from cnnviz.types import LOGITS
 
 KEY = jax.random.key(3)
@@ -69,6 +72,54 @@ def test_a_map_of_a_layer_is_the_formula_s(name, expected):
     if name == "eigen_cam":  # equal in magnitude, so either end may be the positive one
         found = np.sort(found)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+WIDE = jnp.array([[[1.0, 4.0, 2.0, 0.0], [3.0, 2.0, 2.5, 9.0]]])  # deviations over places: 1, 1, 0.25 and 4.5
+
+
+def wide(image, offsets):
+    """A score of a layer "a" of four channels and of a layer "b", its first two at four places."""
+    a = WIDE * image.sum() / 3.0 + offsets.get("a", 0.0)
+    b = jnp.repeat(a, 2, 1)[..., :2] + offsets.get("b", 0.0)
+    value = (a @ jnp.array([2.0, -1.0, 0.5, 3.0])).sum() + b.sum() / 7
+    return value, {"a": a, "b": b, LOGITS: value[None]}
+
+
+def tried(name, layers, most):
+    widths = tuple({"a": 4, "b": 2}[layer] for layer in layers)
+    method = build(name, layers=layers, max_channels=most, relu=False, by_channel=True)
+    method = replace(method, widths=widths)
+    return jax.jit(lambda x: evaluate(method, wide, x, KEY))(IMAGE)
+
+
+@pytest.mark.parametrize("name", ["score_cam", "ablation_cam"])
+@pytest.mark.parametrize("layers", [("a",), ("b",), ("a", "b")])
+def test_only_the_most_variable_channels_are_tried(name, layers):
+    every = tried(name, layers, None)
+    for most in (4, 9):  # as many as there are, or more
+        for layer, maps in tried(name, layers, most).items():
+            np.testing.assert_array_equal(maps, every[layer])
+    for layer, maps in tried(name, layers, 1).items():
+        kept = {"a": 3, "b": 0}[layer]  # of equal deviations the first
+        assert np.flatnonzero(np.abs(maps).max((0, 1))).tolist() == [kept]
+        expected = every[layer][..., kept] if name == "ablation_cam" else WIDE[..., 3] if layer == "a" else None
+        expected = jnp.repeat(WIDE[..., 0], 2, 1) if expected is None else expected  # the softmax of one score is 1
+        np.testing.assert_allclose(maps[..., kept], expected, rtol=1e-6)
+
+
+def test_the_softmax_of_score_cam_is_over_the_channels_that_are_tried():
+    method = replace(build("score_cam", layers=("a",), max_channels=2, by_channel=True), widths=(4,))
+    scores = [wide(IMAGE * scaled(WIDE[..., k])[..., None], {})[0] for k in (3, 0)]
+    weights = jax.nn.softmax(jnp.stack(scores))
+    found = jax.jit(lambda x: evaluate(method, wide, x, KEY))(IMAGE)["a"]
+    np.testing.assert_allclose(found[..., 3], weights[0] * WIDE[..., 3], rtol=1e-5)
+    np.testing.assert_allclose(found[..., 0], weights[1] * WIDE[..., 0], rtol=1e-5)
+    np.testing.assert_array_equal(found[..., 1:3], np.zeros((1, 2, 2)))
+
+
+def test_a_limit_of_no_channels_is_refused():
+    with pytest.raises(InputError, match="max_channels is at least 1, or None for all channels; it was 0"):
+        build("score_cam", max_channels=0)
 
 
 def test_cams_are_rectified_unless_they_are_told_not_to_be():

@@ -99,6 +99,22 @@ def test_another_range_of_pixels_is_noticed_and_can_be_given(folder, capsys):
     assert "prepare.mean has 2 numbers; images of 1 channels need 1." in capsys.readouterr().err
 
 
+def test_a_file_that_no_data_set_fits_asks_for_data_or_draws_pictures_of_ones_own(folder, capsys):
+    from PIL import Image
+
+    path = str(GOLDENS / "keras3_chapter.keras")
+    for kind, more in (("attribute", ", or pictures of your own with --image photo.png"), ("evaluate", "")):
+        assert main([kind, path, "--out", "o"]) == 2
+        said = capsys.readouterr()
+        assert "data set: none that is known here has images of 8x8x1 and 3 classes" in said.out
+        assert said.err.splitlines()[-1].endswith(f"to show it; name one with --dataset{more}.")
+    assert not Path("o").exists()
+    Image.new("RGB", (20, 20), "green").save("photo.png")
+    options = ["--methods", "gradient", "--image", "photo.png", "--out", "o"]
+    assert main(["attribute", path, *options]) == 0
+    assert [each.suffix for each in Path("o").iterdir()] == [".png"]
+
+
 def test_a_model_and_weights_in_two_files(folder, capsys):
     with zipfile.ZipFile(GOLDENS / "keras3_chapter.keras") as archive:
         (folder / "model.json").write_bytes(archive.read("config.json"))

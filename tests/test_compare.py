@@ -25,6 +25,7 @@ from cnnviz.pictures.picture import Data, Skipped
 
 RANDOM = np.random.default_rng(0)
 FAST = {"resamples": 200}
+OF_ANSWERS = "settings,training,performance,classes,calibration,disagreements,churn"  # others have tests of their own
 
 
 def jittered(net, name, seeds, spread=0.05):
@@ -63,7 +64,7 @@ def compared(nets, dataset, parts=None, notes=None, **options):
 
 @pytest.mark.parametrize("page", [Page("column"), Page("column", "paper"), Page("text"), Page("slide"), Page()])
 def test_no_text_is_cut_off_or_overlaps_another(three, data, page):
-    for picture in compared(three, data):
+    for picture in compared(three, data, OF_ANSWERS):
         figure = picture.figure(page)
         make_drawable(figure, FONT)
         assert cut_off(figure) == [], picture.name
@@ -128,10 +129,12 @@ def test_networks_of_other_classes_and_of_another_data_set_are_said(net, data):
     assert [row["network"] for row in found.table] == ["a run", "b"]
 
 
-def test_without_a_data_set_only_settings_are_compared(net):
+def test_without_a_data_set_settings_and_weights_are_compared(net):
     notes = []
     found = Compare()([net, replace(net, name="b")], Data(lambda: None, notes.append))
-    assert [picture.name for picture in found] == ["settings"]
+    names = {picture.name for picture in found}
+    assert {"settings", "weights", "weights_differences", "matching"} <= names
+    assert not names & {"performance", "churn", "path"}
     assert any("name one with --dataset" in note for note in notes)
     with pytest.raises(Skipped, match="no data set"):
         Compare(parts="churn")([net, net], Data())

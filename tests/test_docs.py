@@ -17,7 +17,7 @@ from flax.traverse_util import flatten_dict
 import cnnviz
 from cnnviz import networks
 from cnnviz.attribution import METHODS
-from cnnviz.commands import console, several, train, visualize
+from cnnviz.commands import console, report, several, train, visualize
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.data import DATASETS
 from cnnviz.networks import build
@@ -83,12 +83,16 @@ def commands():
 def test_a_command_of_a_page_has_the_options_that_it_uses(page, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("path/to/folder").mkdir(parents=True)  # the data sets that the pages use as examples
-    Path("mine.npz").touch()
+    for name in ("mine", "ecg", "organs"):
+        Path(f"{name}.npz").touch()
     program, *arguments = shlex.split(line)
     if "--help" in arguments:
         return
     if program.startswith("train"):
         console.parse(train.Options, arguments, program)
+        return
+    if arguments[:1] == ["report"]:
+        console.parse(report.Report, several.gathered(arguments[1:], report.Report), program)
         return
     kind = arguments.pop(0) if arguments and arguments[0] in PICTURES else None
     options = visualize.options_of(kind) if kind else visualize.Every

@@ -51,6 +51,7 @@ def expected():
     return suite(methods(), Tiny(), draw(), IMAGES, 1, key=KEY)
 
 
+@pytest.mark.slow
 def test_a_model_of_bfloat16_is_explained_as_in_float32_by_every_method(expected):
     found = suite(methods(), Tiny(jnp.bfloat16), draw(), IMAGES, 1, key=KEY)
     for name, maps in found.items():

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import false_discovery_control, spearmanr, wilcoxon
 
 from cnnviz.metrics.evidence import Evidence, curve_bands, holm, interval, paired
-from cnnviz.metrics.kept import Kept, digest
+from cnnviz.pictures.kept import Kept, digest
 
 RNG = np.random.default_rng(0)
 METHODS, METRICS = ("good", "bad", "none", "edges"), ("insertion", "deletion")

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -63,7 +65,7 @@ def test_the_commands_are_listed_and_a_wrong_one_is_one_line(capsys):
     assert main(["vizualize"]) == 2
     assert capsys.readouterr().err == "cnnviz: 'vizualize' is not a command; did you mean 'visualize'?\n"
     assert main(["draw"]) == 2
-    assert capsys.readouterr().err == "cnnviz: 'draw' is not a command; the commands are train and visualize.\n"
+    assert capsys.readouterr().err == "cnnviz: 'draw' is not a command; the commands are train, visualize, report.\n"
 
 
 def test_errors_are_signed_by_the_command(capsys):
@@ -94,3 +96,11 @@ def test_import_is_cheap():
     )
     modules = [line.split("|")[-1].strip() for line in found.stderr.splitlines()]
     assert not {"jax", "numpy", "matplotlib", "flax"} & set(modules)
+
+
+@pytest.mark.parametrize("room", ["attribution", "comparison", "metrics", "units"])
+def test_a_function_of_a_room_stays_one_once_its_module_is_loaded(room):
+    found = import_module(f"cnnviz.{room}")
+    for _ in range(2):
+        modules = [name for name in getattr(found, "_HOMES", {}) if isinstance(getattr(found, name), ModuleType)]
+        assert not modules

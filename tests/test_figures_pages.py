@@ -44,7 +44,8 @@ NETWORKS = {
     "dense": lambda: (make_run(DenseNetwork(), history=HISTORY), (28, 28, 1)),
     "three seeds": lambda: (seeds(make_run(CNN(), history=HISTORY)), (28, 28, 1)),
 }
-OPTIONS = {"attribute": {"images": "0:2"}, "units": {"unit": 1}}  # rows are alike
+FEW = {"images": "0:4", "steps": 2, "epsilons": "0.1", "methods": "gradient"}
+OPTIONS = {"attribute": {"images": "0:2"}, "units": {"unit": 1}, "robustness": FEW}  # rows are alike
 PAGES = [Page("column", "paper"), Page("column"), Page("text", "paper"), Page("slide")]
 DRAWN = [*[(name, PAGES[0]) for name in NETWORKS], *[("default", page) for page in PAGES[1:]]]
 

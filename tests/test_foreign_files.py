@@ -10,7 +10,7 @@ import pytest
 from conftest import LINEN
 from flax import nnx
 from test_own_class import NNX, PLANTED, trained
-from test_pictures import OPTIONS
+from test_pictures import KINDS, OPTIONS
 from test_weights import SHAPE, Deep, Net
 
 from cnnviz import networks, probe
@@ -106,8 +106,8 @@ def test_nnx_weights_are_drawn_with_their_class(here, data):
     [
         (["--weights", "nothing.msgpack"], "nothing.msgpack does not exist"),
         (["--weights", "x.bin.txt"], "x.bin.txt is not of a known kind of weights; known are "),
-        (["--image-shape", "12,12"], "--image-shape is height, width and channels, such as 28,28,1; it was '12,12'."),
-        (["--image-shape", "12,12,0"], "--image-shape is height, width and channels"),
+        (["--image-shape", "12"], "of a signal or 28,28,28,1 of a volume; it was '12'."),
+        (["--image-shape", "12,12,0"], "The shape of an image is its sides and then its channels"),
         (["--image-shape", "12,12,3"], "w.msgpack does not fit net.py:Net: 7 of 8 arrays fit; those that do not: "),
         (["--classes", "a,b,c"], "w.msgpack does not fit net.py:Net: 6 of 8 arrays fit"),
         (["--prepare", '{"std": 1}'], "prepare is a mapping of scale, mean, deviation"),
@@ -170,7 +170,7 @@ def test_an_nnx_model_brought_in_has_no_twin_and_says_so():
         _ = net.untrained
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PICTURES if kind != "curves"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "curves"])
 @pytest.mark.parametrize("which", ["linen", "nnx"])
 def test_every_picture_takes_a_network_in_memory(kind, which, photographs):
     model = Net() if which == "linen" else Deep(rngs=nnx.Rngs(1))

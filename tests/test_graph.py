@@ -67,6 +67,11 @@ def space_to_depth(x):
     return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
 
 
+def twice(x, method):
+    n, h, w, c = x.shape
+    return jax.image.resize(x, (n, 2 * h, 2 * w, c), method)
+
+
 @pytest.mark.parametrize(
     "network",
     [
@@ -86,6 +91,10 @@ def space_to_depth(x):
         lambda x: conv(jnp.concatenate([conv(x), x], -1).mean(-1, keepdims=True) - jnp.tile(x, 2)),
         lambda x: conv(space_to_depth(x[:, :32, :32])),
         lambda x: conv(space_to_depth(conv(x)[:, :32, :32])),
+        lambda x: conv(twice(x[:, :32, :32], "nearest")),
+        lambda x: conv(twice(conv(x)[:, :32, :32], "bilinear")),
+        lambda x: conv(jnp.repeat(jnp.repeat(x[:, :32, :32], 2, axis=1), 2, axis=2)),
+        lambda x: conv(jax.image.resize(x, (1, 11, 11, 1), "linear", antialias=False)),
     ],
 )
 def test_the_receptive_field_is_what_can_change_the_value(network):
@@ -100,6 +109,12 @@ def test_the_receptive_field_is_what_can_change_the_value(network):
         [[float(value(dark.at[0, i, j, 0].set(1e3)) - value(dark)) != 0 for j in range(33)] for i in range(33)]
     )
     assert claimed == tuple(int(np.ptp(np.flatnonzero(changes.any(axis)))) + 1 for axis in (1, 0))
+
+
+def test_where_a_resized_value_meets_another_the_field_is_not_the_whole_image():
+    network = lambda x: jnp.concatenate([conv(x[:, :32, :32]), twice(conv(x, 2)[:, :16, :16], "bilinear")], -1)
+    graph, _ = Graph.of(network, jnp.zeros((1, 33, 33, 1)))
+    assert receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]] == (6, 6)  # of which each value reads 5
 
 
 class Thresholded(nn.Module):

@@ -16,6 +16,7 @@ FLOORS = [
     {"data", "training", "attribution", "networks"},
     {"runs", "units", "metrics", "comparison"},
     {"pictures"},
+    {"report"},
     {"commands"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}

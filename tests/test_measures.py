@@ -232,3 +232,31 @@ def test_what_cannot_be_compared_is_refused(name, x, y, said):
 def test_options_are_checked(name, options, said, pair):
     with pytest.raises(InputError, match=said):
         MEASURES[name](*pair, **options)
+
+
+@pytest.mark.parametrize("size", [20, 25])  # three minibatches of 20 in both cases
+def test_cka_of_minibatches_averages_hsic(pair, size):
+    x, y = pair
+    parts = [slice(0, 20), slice(20, 40), slice(40, 60)]
+    linear = [[each[part] @ each[part].T for part in parts] for each in (x, y)]
+    mean = lambda one, other: sum(hsic_1(k, l) for k, l in zip(one, other, strict=True))
+    found = MEASURES["debiased_cka"](x, y, minibatch=size)
+    assert found == pytest.approx(ratio(mean, *linear), abs=1e-9)
+    assert abs(found - MEASURES["debiased_cka"](x, y)) > 1e-3
+    mean = lambda one, other: sum(np.sum(k * l) for k, l in zip(one, other, strict=True))
+    of_parts = [[gram(each[part]) for part in parts] for each in (x, y)]
+    assert MEASURES["linear_cka"](x, y, minibatch=size) == pytest.approx(ratio(mean, *of_parts), abs=1e-9)
+    assert MEASURES["debiased_cka"](x, x, minibatch=size) == pytest.approx(1, abs=1e-12)
+
+
+def test_one_minibatch_of_all_images_is_no_minibatch(pair):
+    for name in ("linear_cka", "debiased_cka"):
+        assert MEASURES[name](*pair, minibatch=n) == pytest.approx(MEASURES[name](*pair), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(3, "at least 4 images for CKA; it had 3"), (5, "Minibatches of 5 leave 3")]
+)
+def test_minibatches_too_small_are_refused(pair, size, text):
+    with pytest.raises(InputError, match=text):
+        MEASURES["debiased_cka"](*(each[:7] if size == 5 else each for each in pair), minibatch=size)

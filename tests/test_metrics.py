@@ -10,12 +10,13 @@ import pytest
 from scipy.stats import spearmanr
 
 from cnnviz.attribution import METHODS, attribute
+from cnnviz.attribution.alike import fractional_ranks
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.metrics import METRICS
 from cnnviz.metrics.imputation import imputed
-from cnnviz.metrics.measure import build, measure
+from cnnviz.metrics.measuring import build, measure
 from cnnviz.metrics.members import OfMembers
-from cnnviz.metrics.order import fractional_ranks, ranks
+from cnnviz.metrics.order import ranks
 from cnnviz.metrics.remade import OfMethod
 from cnnviz.metrics.shapes import OfMap
 

@@ -304,6 +304,31 @@ def test_what_a_long_scan_hides_is_said(images):
         attribute("grad_cam", model, variables, images, 1)
 
 
+def test_a_long_loop_is_a_layer_with_the_parameters_inside(images):
+    model, variables = opened(Scan(100))
+    rows = {layer.name: layer for layer in probe.layers(model, variables, (8, 8, 3))}
+    inside = kernels.parameter_count({"params": variables["params"]["layers"]})
+    assert rows["scan"].parameters == inside > 0
+    assert sum(row.parameters for row in rows.values()) == kernels.parameter_count(variables)
+    assert rows["scan"].shape == (8, 8, 3)
+    found = attribute("grad_cam", model, variables, images, 1, layers="scan")
+    assert np.isfinite(found).all()
+
+
+def test_an_array_of_a_module_without_a_layer_counts_where_it_shows(images):
+    class Bare(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            scale, shift = (self.param(name, nn.initializers.ones, (8, 8, 3)) for name in ("scale", "shift"))
+            x = jnp.maximum(x * scale[None], 0.5)
+            return nn.Dense(4)((nn.relu(nn.Conv(2, (1, 1))(x + shift[None]))).mean((1, 2)))
+
+    rows = probe.layers(Bare(), Bare().init(jax.random.key(0), images), (8, 8, 3))
+    assert {row.name: row.parameters for row in rows} == {
+        "maximum": 192, "Conv_0": 192 + 8, "relu": 0, "mean": 0, "Dense_0": 12
+    }  # fmt: skip
+
+
 def test_cam_works_with_an_unedited_network(images):
     class Plain(nn.Module):
         @nn.compact

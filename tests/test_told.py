@@ -95,7 +95,7 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
         (train.main, ["--num-workers", 4], "images are in memory"),
         (train.main, ["--xyzzy", 4], "There is no option '--xyzzy'; --help lists all options."),
         (visualize.main, ["--epochs", 4], "There is no option '--epochs'; it is an option of train.py."),
-        (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute|evaluate."),
+        (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute|evaluate|robustness."),
         (
             visualize.main,
             ["curves", "--target", "label"],
@@ -267,7 +267,7 @@ def test_help_has_each_option_once_with_its_text_under_a_heading(options, capsys
     for field in fields(options):
         name = field.name.upper() if field.name == "run" else f"--{field.name.replace('_', '-')}"
         names = [name, name.replace("--", "--[no-]", 1)]  # of an option that is on or off
-        assert len([line for line in text.splitlines() if line.split() and line.split()[0] in names]) == 1
+        assert len([line for line in text.splitlines() if line[:8].strip() and line.split()[0] in names]) == 1
     assert "None" not in text
     assert options is train.Options or "Example: python x.py " in text
     assert all(declared.texts_of(options)[field.name] for field in fields(options))
@@ -340,11 +340,12 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
     listed = [words[1] for words in shown if len(words) > 1 and words[0].startswith("--") and "|" in words[1]]
     known = (
         "classic|fast|best",
-        "float32|bfloat16",
+        "float32|tensorfloat32|bfloat16",
         "tensorboard|wandb",
         "auto|device|host",
         "train|test",
         "png|svg|pdf",
+        "screen|paper",
     )
     assert listed
     assert set(listed) <= set(known)

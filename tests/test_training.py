@@ -326,6 +326,7 @@ def test_a_network_among_several_has_the_bits_of_one_alone(data):
     assert not equal(together[0].params, together[1].params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "images_on", "seeds", "name"),
     [

@@ -205,7 +205,7 @@ def test_a_nan_is_named_by_layer_channel_and_image():
 def test_a_unit_s_page_shows_what_it_is_worth_and_says_that_a_dead_one_is():
     from test_figures_pages import make_dataset, make_run
 
-    from cnnviz.pictures.picture import Data, Skipped
+    from cnnviz.pictures.picture import Data
     from cnnviz.pictures.units import Units
 
     net, data = make_run(CNN(width=4, hidden=9)), Data(lambda: make_dataset((28, 28, 1)))
@@ -221,5 +221,3 @@ def test_a_unit_s_page_shows_what_it_is_worth_and_says_that_a_dead_one_is():
     assert alive.subject["unit"] == 1
     with pytest.raises(InputError, match="relu1 has no unit 99; its 4 units go from 0 to 3, nearest is 3"):
         Units(layer="relu1", unit=99)([net], data)
-    with pytest.raises(Skipped, match="name it by --unit"):
-        Units()([net], data)

@@ -12,13 +12,13 @@ from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
 from cnnviz.graph.flow import Flow
 from cnnviz.graph.linearity import Part, between, is_piecewise_linear, parts_between, unlike
+from cnnviz.graph.operations import LOOPS
 from cnnviz.probe.addressing import find
 from cnnviz.probe.inputs import call_for, one_image
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Trace, trace
 from cnnviz.types import Array, Image, LayerNames, Score, Variables
 
-LOOPS = {"scan", "while", "cond"}
 POOLING = {"max_pool", "avg_pool", "min_pool", "sum_pool"}
 Layers = Any  # a LayerNames; once a method is fitted to a model, a tuple of names
 
@@ -129,8 +129,9 @@ def usual(places: Sequence[Place]) -> str:
 
     Where that is in one of several branches (within the last block of ConvNeXt, for example), it is the last feature
     maps after they have met. Without a non-linearity it is the last convolution's output, or else the last with a
-    spatial extent, or the last of tokens.
+    spatial extent, or the last of tokens. What a loop gives is taken only where it is asked for.
     """
+    places = [place for place in places if place.kind not in LOOPS] or places
     maps = [place for place in places if place.spatial and place.leads]
     tokens = [place for place in places if place.tokens and place.leads]
     after = [place for place in maps if place.nonlinear]
@@ -148,7 +149,9 @@ def _said(places: Sequence[Place]) -> str:
     traced = places[0].traced if places else None
     nodes = traced.graph.needed([places[0].end]) if traced is not None else []
     hidden = dict.fromkeys(f"`{node.name}` (in {node.scope or 'the model'})" for node in nodes if node.name in LOOPS)
-    return f" The layers inside {' and '.join(hidden)} cannot be looked at." if hidden else ""
+    given = [repr(place.name) for place in places if place.kind in LOOPS]
+    instead = f"; what it gives is the layer {given[0]}" if given else ""
+    return f" The layers inside {' and '.join(hidden)} cannot be looked at{instead}." if hidden else ""
 
 
 def after(score: Score, image: Image, layers: Mapping[str, Array]) -> list[Part]:

@@ -18,6 +18,7 @@ from cnnviz.batching import (
     SAMPLED_ROWS,
     Report,
     batch_size_or_default,
+    beside,
     map_rows,
     map_samples,
     map_steps,
@@ -69,7 +70,7 @@ def run(
     if not isinstance(method, Summed | Stepwise):
         raise InputTypeError(f"A method is Direct, Sampled or Stepwise; {type(method).__name__} is none of these.")
     check_key(method, key)
-    rows = _numbered(rows)
+    rows, arguments = _numbered(rows), beside(rows, arguments)
     shared, inputs = split(method, rows, key, data)
     rows = rows._replace(inputs={"": inputs})
     last = partial(_finish, score_of, finish, shared, arguments, key)
@@ -97,7 +98,7 @@ def run_direct(
     row_bytes: int = 0,
 ) -> dict[str, PyTree]:
     """`run` of several direct methods in one compiled call per chunk, which computes what they share only once."""
-    rows = _numbered(rows)
+    rows, arguments = _numbered(rows), beside(rows, arguments)
     parts = {name: split(method, rows, key, data) for name, method in methods.items()}
     shared = {name: method for name, (method, _) in parts.items()}
     rows = rows._replace(inputs={name: inputs for name, (_, inputs) in parts.items()})

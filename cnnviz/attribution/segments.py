@@ -7,7 +7,7 @@ last two need scikit-image. Whatever its numbers are, segments are numbered from
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ from jax.core import Tracer
 from jaxtyping import Int
 
 from cnnviz.errors import InputError, InputTypeError, check_known
+from cnnviz.graph.boxes import Boxes
 
 Mask = Any  # as above
 Numbers = Int[np.ndarray, "..."]
@@ -97,6 +98,30 @@ def segments_in(mask: str, images: Any, least: int = 2) -> Numbers:
     for i, one in enumerate(found):
         _counted(f"{mask} of image {i}", one, least)
     return np.stack([_with_channels(one, tuple(images.shape[1:])) for one in found]).astype(np.int32)
+
+
+class Bounds(NamedTuple):
+    """The smallest box around each segment: its first index along every side, and the largest one's size."""
+
+    starts: tuple[tuple[int, ...], ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def boxes(self) -> Boxes:
+        """The boxes, for a graph."""
+        return Boxes(tuple(range(len(self.sizes))), np.array(self.starts), self.sizes)
+
+
+def bounds_of(mask: Mask, shape: tuple[int, ...]) -> Bounds | None:
+    """The boxes around the segments of a mask that all images `[... c]` share; None if they differ between images."""
+    if is_by_image(mask) or (numbers := segments_of(mask, shape)).ndim > len(shape) or len(shape) < 2:
+        return None
+    count, at = count_of(numbers), np.indices(numbers.shape)[:-1].reshape(len(shape) - 1, -1)
+    first, last = np.full((count, len(at)), max(shape)), np.zeros((count, len(at)), np.int64)
+    np.minimum.at(first, numbers.ravel(), at.T)
+    np.maximum.at(last, numbers.ravel(), at.T)
+    sizes = (last - first).max(0) + 1
+    return Bounds(tuple(map(tuple, first.tolist())), tuple(sizes.tolist()))
 
 
 def count_of(segments: Any) -> int:

@@ -6,6 +6,7 @@ compiled call: on CPU a convolution inside `lax.scan` or `lax.map` is 20 to 70 t
 """
 
 from cnnviz.batching.chunks import IMAGE_ROWS, SAMPLED_ROWS, Report, batch_size_or_default, part
+from cnnviz.batching.divided import beside
 from cnnviz.batching.rows import fold_rows, map_rows
 from cnnviz.batching.samples import map_samples
 from cnnviz.batching.steps import is_in_turn, map_steps, take_steps
@@ -15,6 +16,7 @@ __all__ = [
     "SAMPLED_ROWS",
     "Report",
     "batch_size_or_default",
+    "beside",
     "fold_rows",
     "is_in_turn",
     "map_rows",

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz import memory
+from cnnviz.batching.divided import Division, division_of
 from cnnviz.errors import InputError
 from cnnviz.types import PyTree
 
@@ -47,23 +48,25 @@ class Chunk(NamedTuple):
 def chunks(rows: PyTree, batch_size: int | None = None, *, multiple: int = 1) -> Iterator[Chunk]:
     """The rows (the first axis of every leaf), `batch_size` at a time; the last chunk is padded by its last row.
 
-    The size of a chunk is rounded up to a multiple of `multiple`, for devices that share it evenly.
+    The size of a chunk is rounded up to a multiple of `multiple`, for devices that share it evenly. Of rows that are
+    divided among devices, a chunk has so many of each block.
     """
-    total = row_count(rows)
-    size = rows_per_chunk(total, batch_size, multiple)
+    total, division = row_count(rows), division_of(rows)
+    size, rows = rows_per_chunk(total, batch_size, multiple), division.place(rows)
     for start in range(0, total, size):
         valid = min(size, total - start)
-        yield Chunk(_rows(rows, start, start + valid, size), np.arange(size) < valid, valid)
+        mask = np.tile(np.arange(size) < valid, division.blocks)
+        yield Chunk(_rows(division, rows, start, start + valid, size), mask, valid)
 
 
 def row_count(rows: PyTree) -> int:
-    """The number of rows. Raises InputError if leaves disagree or there are none."""
+    """The number of rows, of each block if they are divided. Raises InputError if leaves disagree or there are none."""
     counts = {leaf.shape[0] for leaf in jax.tree.leaves(rows)}
     if len(counts) != 1:
         raise InputError(f"All arrays need the same number of rows; these have {', '.join(map(str, sorted(counts)))}.")
     if counts == {0}:
         raise InputError("There are no images; at least one is needed.")
-    return counts.pop()
+    return counts.pop() // division_of(rows).blocks
 
 
 def rows_per_chunk(count: int, batch_size: int | None, multiple: int = 1) -> int:
@@ -117,20 +120,21 @@ def parts_of(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def first_rows(rows: PyTree, count: int) -> PyTree:
-    """The first `count` rows of every leaf: a chunk's results without those of its padding."""
-    return _rows(rows, 0, count)
+def first_rows(division: Division, rows: PyTree, count: int) -> PyTree:
+    """The first `count` rows of every leaf, of each block: a chunk's results without those of its padding."""
+    return _rows(division, rows, 0, count)
 
 
-def joined(parts: list[PyTree]) -> PyTree:
-    """The rows of all parts, in their order."""
-    return parts[0] if len(parts) == 1 else jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+def joined(division: Division, parts: list[PyTree]) -> PyTree:
+    """The rows of all parts, in their order and divided as they were given."""
+    whole = parts[0] if len(parts) == 1 else division.by_block(lambda *leaves: jnp.concatenate(leaves), *parts)
+    return division.back(whole)
 
 
-def _rows(rows: PyTree, start: int, stop: int, size: int = 0) -> PyTree:
+def _rows(division: Division, rows: PyTree, start: int, stop: int, size: int = 0) -> PyTree:
     """Rows `start` to `stop`; the last is repeated to make `size`."""
     part = lambda leaf: leaf if stop - start == leaf.shape[0] else leaf[start:stop]  # a slice of all is a copy in JAX
-    return jax.tree.map(lambda leaf: _padded(part(leaf), size), rows)
+    return division.by_block(lambda leaf: _padded(part(leaf), size), rows)
 
 
 def _padded(leaf: Any, size: int) -> Any:

@@ -17,6 +17,7 @@ from cnnviz.batching.chunks import (
     parts_of,
     rows_per_chunk,
 )
+from cnnviz.batching.divided import division_of
 from cnnviz.types import PyTree
 
 
@@ -40,7 +41,7 @@ def map_samples(
     size = rows_per_chunk(samples, most)
     size = parts_of(samples, parts_of(samples, size))  # as many in the last chunk as in the others, or nearly
     across, firsts = max(1, most // size), range(0, samples, size)
-    calls, parts = Calls(chunk_count(rows, across) * len(firsts), report), []
+    division, calls, parts = division_of(rows), Calls(chunk_count(rows, across) * len(firsts), report), []
     for chunk in chunks(rows, across):
         found: list[PyTree] = []
         for first in firsts:
@@ -48,8 +49,8 @@ def map_samples(
             found = found if keep else [_sum(found)]
             calls.done(found)
         total = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1)[:, :samples], *found) if keep else found[0]
-        parts.append(first_rows(finish(chunk.rows, total), chunk.valid))
-    return joined(parts)
+        parts.append(first_rows(division, finish(chunk.rows, total), chunk.valid))
+    return joined(division, parts)
 
 
 def _sum(parts: list[PyTree]) -> PyTree:

@@ -16,6 +16,7 @@ from cnnviz.batching.chunks import (
     first_rows,
     joined,
 )
+from cnnviz.batching.divided import division_of
 from cnnviz.types import PyTree
 
 
@@ -35,15 +36,15 @@ def map_steps(
     `take_steps` computes it. `count` is 1 on CPU and `steps` elsewhere.
     """
     size, count = batch_size_or_default(batch_size, SAMPLED_ROWS), 1 if is_in_turn() else steps
-    parts: list[PyTree] = []
+    division, parts = division_of(rows), []
     calls = Calls(chunk_count(rows, size) * (steps // count), report)
     for chunk in chunks(rows, size):
         state = init(chunk.rows)
         for first in range(0, steps, count):
             state = step(chunk.rows, state, first, count)
             calls.done(state)
-        parts.append(first_rows(finish(chunk.rows, state), chunk.valid))
-    return joined(parts)
+        parts.append(first_rows(division, finish(chunk.rows, state), chunk.valid))
+    return joined(division, parts)
 
 
 def is_in_turn() -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from cnnviz.errors import InputError
 
+PICTURE = 3  # numbers in the shape of a picture, (h, w, c)
+FOR_ANY_SIDES = ("cnn", "dense")  # those of our networks that take signals and volumes too
 Start = Callable[[Any], Any]  # the variables that a training begins with, of the drawn ones
 
 
@@ -22,15 +24,16 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     from cnnviz.runs.config import FORMAT
     from cnnviz.runs.environment import environment
     from cnnviz.runs.keep import Keep, log_spaced
+    from cnnviz.training.augment import check_augmented
     from cnnviz.training.class_weights import class_weights
     from cnnviz.training.fit import steps_per_epoch
     from cnnviz.training.mesh import check_batch
 
     path, recipe = _named(options), options.new_recipe
     tracking.load(options.trackers)
-    reading = data.Reading.of(options.resize, bool(options.skip_unreadable))
-    dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given)
-    print(line)
+    reading = data.Reading.of(options.resize, bool(options.skip_unreadable), options.image_shape)
+    dataset = _loaded(options, reading)
+    check_augmented(recipe, dataset.train.images.shape[1:])
     class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
     count = training_count(dataset, options.limit, recipe)
     check_batch(min(recipe.batch_size, count), mesh)
@@ -48,6 +51,18 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))
     check_fits(Config(config), count)
     return _created(paths, config, environment(dataset.fingerprint), start), Config(config), dataset
+
+
+def _loaded(options: Any, reading: Any) -> Any:
+    """The data set, which is printed; raises InputError unless its images have the shape that was asked for, if any."""
+    from cnnviz import data
+
+    asked = reading.image_shape
+    dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given, image_shape=asked)
+    print(line)
+    if asked not in (None, found := tuple(int(n) for n in dataset.train.images.shape[1:])):
+        raise InputError(f"The images of {dataset.title} have the shape {found}; --image-shape was {asked}.")
+    return dataset
 
 
 def training_count(dataset: Any, limit: int | None, recipe: Any) -> int:
@@ -95,7 +110,13 @@ def check_fits(config: Any, count: int) -> None:
     from cnnviz.networks import check_outputs
     from cnnviz.training.footprint import check_memory
 
-    if config.is_own or config.model_options:
+    if len(config.image_shape) != PICTURE and not config.is_own and config["model"] not in FOR_ANY_SIDES:
+        sides = "x".join(map(str, config.image_shape))
+        raise InputError(
+            f"{config['model']} is for pictures; images of {sides} need --model {' or '.join(FOR_ANY_SIDES)}, or a "
+            "class of yours (path/to/net.py:Net)."
+        )
+    if config.is_own or config.model_options or len(config.image_shape) != PICTURE:
         check_outputs(config.model, config["model"], len(config["data"]["classes"]), config.image_shape)
     batch_size = min(config.recipe.batch_size, count)
     check_memory(config.model, config.shapes(), config.image_shape, batch_size, len(config.seeds))

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.begin import PICTURE
 from cnnviz.commands.declared import kind_of
 from cnnviz.errors import InputError, unknown
 from cnnviz.training.recipe import Recipe
@@ -53,6 +54,8 @@ def _of_run(path: Path, options: Any) -> dict[str, Any]:
     found |= {"data_dir": Path(data["dir"]) if data["dir"] else None}
     found |= {"resize": "x".join(map(str, data.get("resize") or [])) or None, "normalize": bool(config.prepare.mean)}
     found |= {"skip_unreadable": data.get("skip_unreadable", False)}
+    sides = data["image_shape"] if len(data["image_shape"]) != PICTURE else []
+    found |= {"image_shape": ",".join(map(str, sides)) or None}
     found |= {"keep": keep.last, "keep_every": keep.every, "snapshots": len(keep.snapshots) or None}
     found |= {"track": ",".join(config.get("track", [])) or None}
     found |= {"model_options": json.dumps(config["model_options"]) if config.get("model_options") else None}

@@ -188,6 +188,17 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+def multiply_in_float32() -> None:
+    """Makes products of float32 exact to float32: JAX's default on GPUs and TPUs rounds their factors.
+
+    A default that the user has set with JAX_DEFAULT_MATMUL_PRECISION is kept.
+    """
+    import jax
+
+    if getattr(jax.config, "jax_default_matmul_precision", None) is None:
+        jax.config.update("jax_default_matmul_precision", "float32")
+
+
 def _remove_damaged(folder: Path) -> None:
     """Removes entries of the compilation cache that are not compressed data: JAX never replaces an existing one."""
     for entry in folder.glob("*-cache"):

@@ -13,12 +13,14 @@ from cnnviz.registry import resolve
 COMMANDS = {
     "train": "cnnviz.commands.train:main",
     "visualize": "cnnviz.commands.visualize:main",
+    "report": "cnnviz.commands.report:main",
 }
 VERSION = resolve_name("cnnviz:__version__")
 HELP = f"""cnnviz {VERSION}: train a convolutional network and see what it has learned.
 
 usage: cnnviz train [--help] ...      train a network and keep it as a run
        cnnviz visualize [--help] ...  draw what a network has learned, from a run or from a file
+       cnnviz report [--help] ...     write one HTML file with all of it, in which the network runs
 """
 
 
@@ -36,6 +38,8 @@ def run(name: str, arguments: Sequence[str], program: str) -> int:
 
     The BLAS of NumPy starts one thread per core when it is imported, and interrupts the process if it cannot.
     """
+    if name == "visualize" and list(arguments[:1]) == ["report"]:
+        name, arguments, program = "report", arguments[1:], f"{program} report"
     with output.guarded():
         try:
             faults.start_threads(os.cpu_count() or 1)
@@ -50,6 +54,6 @@ def _answer(first: str) -> int:
         print(VERSION if first == "--version" else HELP, end="\n" if first == "--version" else "")
         return 0
     nearest = get_close_matches(first, COMMANDS, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"the commands are {' and '.join(COMMANDS)}."
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"the commands are {', '.join(COMMANDS)}."
     print(f"cnnviz: {first!r} is not a command; {hint}", file=sys.stderr)
     return 2

@@ -20,6 +20,7 @@ class Asked:
 
     def __init__(self, options: Any):
         self.options = options
+        self.image_shape = options.image_shape  # or that of a network which is opened before
 
     @cached_property
     def dataset(self) -> Any:
@@ -28,7 +29,10 @@ class Asked:
 
         if self.options.dataset is None:
             return None
-        dataset, line = data.first_available(self.options.dataset, self.options.data_dir, resize=self.options.resize)
+        reading = data.Reading.of(self.options.resize, image_shape=self.image_shape)
+        dataset, line = data.first_available(
+            self.options.dataset, self.options.data_dir, **reading.given, image_shape=reading.image_shape
+        )
         print(line)
         return dataset
 
@@ -43,6 +47,7 @@ def opened(options: Any, kinds: Iterable[Any], asked: Asked) -> Any:
 
     check_seed(options.seed)
     net = _of_run_or_file(options, kinds) if options.weights is None else _of_weights(options, asked)
+    asked.image_shape = asked.image_shape or net.image_shape
     if net.path is None:
         print(f"untrained: a fresh draw from jax.random.key({options.seed})")
     return net
@@ -138,21 +143,18 @@ def _table(options: Any, tree: Any, model: Any, shape: tuple[int, ...]) -> dict[
 
 def _shape(options: Any, asked: Asked, expected: tuple[int, ...] | None) -> tuple[int, ...]:
     """The shape of the images: that of `--image-shape`, "28,28,1", of the data set, or what such weights expect."""
+    from cnnviz.data.arrays import shape_of
+
     if options.image_shape is None and asked.dataset is None and expected is not None:
         return expected
     if options.image_shape is None:
         if asked.dataset is None:
             raise InputError(
                 f"{options.weights} does not say the shape of the images; add --image-shape 28,28,1 (height, width, "
-                "channels), or a --dataset."
+                "channels; 128,9 of signals), or a --dataset."
             )
         return tuple(int(n) for n in asked.dataset.train.images.shape[1:])
-    parts = options.image_shape.replace("x", ",").split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise InputError(
-            f"--image-shape is height, width and channels, such as 28,28,1; it was {options.image_shape!r}."
-        )
-    return tuple(map(int, parts))
+    return shape_of(options.image_shape) or ()
 
 
 def _classes(options: Any, asked: Asked) -> tuple[tuple[str, ...], int | None]:

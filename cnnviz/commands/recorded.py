@@ -40,8 +40,9 @@ def recorded_data(
 
 
 def reading_of(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """How the pictures of a run's data are read, as arguments of `data.load`."""
-    return {name: saved[name] for name in ("resize", "skip_unreadable") if saved.get(name)}
+    """How the images of a run's data are read, as arguments of `data.load`."""
+    found = {name: saved[name] for name in ("resize", "skip_unreadable") if saved.get(name)}
+    return found if "resize" in found else found | {"image_shape": saved["image_shape"]}
 
 
 def address(name: str) -> str:

@@ -117,6 +117,7 @@ def data_of(path: Path, config: Any, options: Any) -> Any:
 def _others(options: Any, config: Any) -> list[str]:
     """The options that differ from those that the run was started with, each with both values."""
     from cnnviz.data import Reading
+    from cnnviz.data.arrays import shape_of
 
     keep, recipe = config.keep, asdict(config.recipe)  # an older run's file lacks what came later
     model = options.model if is_for(config, options.model) else config["model"]
@@ -134,6 +135,7 @@ def _others(options: Any, config: Any) -> list[str]:
     asked = options.numbers | {name: getattr(options, name) for name in started if name not in recipe}
     asked["model_options"] = options_of(options.model_options) if options.model_options is not None else None
     asked["resize"] = Reading.of(options.resize).given.get("resize")
+    started["image_shape"], asked["image_shape"] = config.image_shape, shape_of(options.image_shape)
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
     others = [f"{_typed(name, asked[name])} (it has {_worded(started[name])})" for name in differ]
     name, named = config["data"]["name"], options.dataset.split(",") if options.dataset else []

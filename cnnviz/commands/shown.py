@@ -41,7 +41,8 @@ def _first_fitting(options: Any, net: Any) -> Any:
             print(f"data set: {name}, from {dataset.source}: the first whose shape and class count fit")
             _note_range(options, net, dataset)
             return dataset
-    print("data set: none fits the model's images and classes; give one by --dataset")
+    sides = "x".join(map(str, net.image_shape))
+    print(f"data set: none that is known here has images of {sides} and {net.class_count} classes")
     return None
 
 

@@ -17,6 +17,9 @@ class DataOptions:
     """The folder to search for the data set first."""
     resize: str | None = None
     """Resize all images: 32, or HEIGHTxWIDTH; they are scaled to cover that size and cropped around the center."""
+    image_shape: str | None = None
+    """The shape of one image of an .npz that holds no pictures: 128,9 for signals of 128 steps and 9 channels,
+    28,28,28,1 for volumes."""
     skip_unreadable: bool | None = None
     """Leave out pictures of a folder that cannot be read, and list them; else the folder is refused."""
     normalize: bool | None = None

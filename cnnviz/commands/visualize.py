@@ -48,7 +48,8 @@ class Common(Page):
     names: Path | None = None
     """With weights of PyTorch's: a JSON file that maps names of modules or arrays to those of --model."""
     image_shape: str | None = None
-    """With --weights: the shape of the images, such as 28,28,1; by default that of --dataset or published weights."""
+    """With --weights: the shape of the images, such as 28,28,1, or 128,9 of signals; by default that of --dataset or
+    published weights."""
     classes: str | None = None
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None
@@ -119,8 +120,9 @@ def visualize(options: Any, names: Sequence[str], typed: Sequence[str]) -> int:
     """
     with glyphs.one_note(), terminal.progress() as report:
         report(0, 1, "starting JAX")
-        made = {name: _made(resolve(PICTURES, name, "kind of picture"), options) for name in names}
+        made = {name: kind_with(resolve(PICTURES, name, "kind of picture"), options) for name in names}
         console.use_compilation_cache()
+        console.multiply_in_float32()
         _draw(options, made, typed, report)
     return 0
 
@@ -130,9 +132,9 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     from cnnviz.batching import part
     from cnnviz.data import Unavailable
     from cnnviz.pictures import files
-    from cnnviz.pictures.picture import Data, Skipped
+    from cnnviz.pictures.picture import Data, NoData, Skipped
 
-    page = _made(Page, options)
+    page = kind_with(Page, options)
     _ = page.drawn  # raises InputError before anything is computed
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
@@ -142,13 +144,13 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     report(0, 1, "reading the data set")
     data = Data(lambda: several.dataset_of(options, [net, *others], asked), print)
     folder = options.out or (several.folder_of([net, *others]) if others else _folder(net))
-    needed = (Skipped, Unavailable) if len(made) == 1 else (Unavailable,) if options.dataset is not None else ()
+    needed = (Skipped, Unavailable) if len(made) == 1 else (NoData, Unavailable) if options.dataset is not None else ()
     _check_images(made.values(), net, data)
     is_compared = hasattr(options, "others")
     origin = several.origin_of(options, [net, *others], data, typed)
     clear_unfinished(folder)
     for place, (name, kind) in enumerate(made.items()):
-        pictures = _pictures(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
+        pictures = pictures_of(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
         for rows in tables(pictures):
             show(rows)
         written = []
@@ -182,13 +184,15 @@ def _folder(net: Any) -> Path:
     return net.folder
 
 
-def _made(kind: type, options: Any) -> Any:
+def kind_with(kind: type, options: Any) -> Any:
     """The kind of picture with those of its options that `options` has; one of parts with those of its parts."""
     made = kind(**{f.name: getattr(options, f.name) for f in fields(kind) if hasattr(options, f.name)})
     return made.with_options(vars(options)) if hasattr(made, "with_options") else made
 
 
-def _pictures(name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: tuple[Any, ...]) -> list[Any]:
+def pictures_of(
+    name: str, kind: Any, nets: Sequence[Any], data: Any, report: Any, needed: tuple[Any, ...]
+) -> list[Any]:
     """The pictures of a kind; if there are none, prints why, or raises InputError if that is a reason in `needed`."""
     from cnnviz.data import Unavailable
     from cnnviz.pictures.picture import Skipped

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -91,8 +90,7 @@ def compare(
     first network. Raises InputError if a network does not take the images, or if fewer than two images are of classes
     that the networks know.
     """
-    opened = [networks.open(each) if isinstance(each, str | PathLike) else each for each in (a, b, *others)]
-    found = compared(opened, images, labels, classes, report=report)
+    found = compared([networks.open(each) for each in (a, b, *others)], images, labels, classes, report=report)
     check(level, resamples)
     return replace(found, level=level, resamples=resamples, bins=bins, seed=seed)
 

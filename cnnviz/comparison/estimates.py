@@ -1,10 +1,9 @@
 """Estimates with intervals: over images by the bootstrap, over seeds by Student's t."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -62,23 +61,48 @@ def check(level: float, resamples: int) -> None:
         raise InputError(f"A bootstrap takes at least {FEWEST_RESAMPLES} resamples; it was {resamples}.")
 
 
+class Resampled(NamedTuple):
+    """Values at all images and at each resample of them, and the ends of their percentile intervals."""
+
+    values: Float[np.ndarray, " r"]
+    draws: Float[np.ndarray, "r resamples"]
+    low: Float[np.ndarray, " r"]
+    high: Float[np.ndarray, " r"]
+
+    @property
+    def estimates(self) -> list[Estimate]:
+        """The values with their intervals."""
+        columns = (self.values.tolist(), self.low.tolist(), self.high.tolist())
+        return [Estimate(*ends) for ends in zip(*columns, strict=True)]
+
+
 def over_images(
     features: Float[np.ndarray, "q n"],
     function: Function = lambda means: means,
     *,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
-    basic: Sequence[int] = (),
     seed: int = 0,
 ) -> list[Estimate]:
     """The values of `function` at the means of the features, with bootstrap intervals over the n images.
 
-    All features see the same resamples, so a difference is a paired one. Intervals are percentile intervals; those of
-    the values at the places in `basic` are basic ones, which correct for a bias such as that of the calibration error.
-    Equal seeds draw equal resamples. Raises InputError for fewer than two images.
+    All features see the same resamples, so a difference is a paired one. Intervals are percentile intervals. Equal
+    seeds draw equal resamples. Raises InputError for fewer than two images.
 
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993.
     """
+    return resampled(features, function, level=level, resamples=resamples, seed=seed).estimates
+
+
+def resampled(
+    features: Float[np.ndarray, "q n"],
+    function: Function = lambda means: means,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Resampled:
+    """As `over_images`, with the values of all resamples."""
     check(level, resamples)
     if (n := features.shape[1]) < 2:
         raise InputError(f"A bootstrap over images takes at least two; there {'is one' if n else 'are none'}.")
@@ -88,16 +112,13 @@ def over_images(
         found = function(features @ _counts(np.atleast_2d(chosen), n).T / n)
         return found if chosen.ndim > 1 else found[:, 0]
 
-    draw = partial(stats.bootstrap, (np.arange(n),), statistic, confidence_level=level, vectorized=True)
+    own = {"confidence_level": level, "vectorized": True, "method": "percentile", "batch": max(1, AT_ONCE // n)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of what is NaN; its interval is NaN too
-        batch, rng = max(1, AT_ONCE // n), np.random.default_rng(seed)
-        found = draw(n_resamples=resamples, method="percentile", batch=batch, rng=rng)
-        again = draw(n_resamples=0, method="basic", bootstrap_result=found)
+        rng = np.random.default_rng(seed)
+        found: Any = stats.bootstrap((np.arange(n),), statistic, n_resamples=resamples, rng=rng, **own)
     low, high = (np.array(ends, np.float64).ravel() for ends in found.confidence_interval)
-    for ends, others in zip((low, high), again.confidence_interval, strict=True):
-        ends[list(basic)] = np.ravel(others)[list(basic)]
-    return [Estimate(*ends) for ends in zip(at.tolist(), low.tolist(), high.tolist(), strict=True)]
+    return Resampled(at, np.asarray(found.bootstrap_distribution), low, high)
 
 
 def over_seeds(values: Values, level: float = LEVEL) -> Estimate:

@@ -9,14 +9,17 @@ from jaxtyping import Float
 
 from cnnviz.comparison.answers import Answers
 from cnnviz.comparison.calibration import BINS, gaps
+from cnnviz.comparison.calibration_error import corrected, difference, error_of
 from cnnviz.comparison.estimates import (
     LEVEL,
     RESAMPLES,
     Estimate,
     PValue,
+    Resampled,
     difference_over_seeds,
     over_images,
     over_seeds,
+    resampled,
 )
 from cnnviz.comparison.significance import holm, mcnemar, table, twice_the_median
 
@@ -84,7 +87,8 @@ def performance(
     """Accuracy, loss, calibration error and Brier score of networks on the same images, and of all pairs.
 
     Images whose outputs are NaN or infinite count as wrong; all measures but accuracy leave an image out for all
-    networks if it has no finite outputs from one of them. `seed` is that of the resamples.
+    networks if it has no finite outputs from one of them. Intervals of the calibration error are corrected for what
+    chance adds to it (`calibration_error`), so they may lie below the measured value. `seed` is that of the resamples.
     """
     known = np.all([each.known.all(axis=0) for each in answers], axis=0)
     parts = [_features(each, known, bins) for each in answers]
@@ -94,13 +98,13 @@ def performance(
     def measures(means: Float[np.ndarray, "q b"]) -> Float[np.ndarray, "r b"]:
         share, each = means[-1], np.split(means[:-1], splits)
         own = np.stack([_measures(its, share, bins) for its in each])
-        return np.concatenate([*own, *(own[i] - own[j] for i, j in pairs)])
+        return np.concatenate([*own, *(own[i] - own[j] for i, j in pairs), *(_gaps(its, share) for its in each)])
 
-    features = np.concatenate([*parts, known[None].astype(np.float64)])
-    count = len(answers) + len(pairs)
-    basic = [ECE + len(MEASURES) * i for i in range(count)]
-    found = over_images(features, measures, level=level, resamples=resamples, basic=basic, seed=seed)
-    rows = [dict(zip(MEASURES, found[4 * i : 4 * i + 4], strict=True)) for i in range(count)]
+    features, count = np.concatenate([*parts, known[None].astype(np.float64)]), len(answers) + len(pairs)
+    found = resampled(features, measures, level=level, resamples=resamples, seed=seed)
+    rows = [dict(zip(MEASURES, found.estimates[4 * i : 4 * i + 4], strict=True)) for i in range(count)]
+    errors = _calibration(found, count, [len(each.p) for each in answers], bins, pairs, level)
+    rows = [{**row, "ECE": error} for row, error in zip(rows, errors, strict=True)]
     members = [_of_members(each, known, bins) for each in answers]
     over = [{name: over_seeds(values, level) for name, values in its.items()} for its in members]
     networks = {
@@ -121,9 +125,27 @@ def _features(each: Answers, known: np.ndarray, bins: int) -> Float[np.ndarray, 
     return np.concatenate([[each.right.mean(axis=0), only(each.loss), only(each.brier)], *its])
 
 
+def _gaps(means: Float[np.ndarray, "q b"], share: Float[np.ndarray, " b"]) -> np.ndarray:
+    return means[3:] / np.where(share > 0, share, np.nan)
+
+
+def _calibration(
+    found: Resampled, count: int, members: Sequence[int], bins: int, pairs: Sequence[tuple[int, int]], level: float
+) -> list[Estimate]:
+    """The calibration errors of all networks, and of all pairs their differences, from the gaps after `count` rows."""
+    ends = len(MEASURES) * count + np.cumsum([0, *members]) * bins
+    parts = list(zip(ends[:-1], ends[1:], strict=True))
+    each = [
+        corrected(found.values[i:k].reshape(-1, bins), found.draws[i:k].reshape(-1, bins, found.draws.shape[1]), level)
+        for i, k in parts
+    ]
+    draws = found.draws[ECE :: len(MEASURES)]
+    return [its.estimate for its in each] + [difference(each[i], each[j], (draws[i], draws[j])) for i, j in pairs]
+
+
 def _measures(means: Float[np.ndarray, "q b"], share: Float[np.ndarray, " b"], bins: int) -> np.ndarray:
     right, loss, brier = means[:3]
-    error = np.abs(means[3:].reshape(-1, bins, means.shape[1])).sum(axis=1).mean(axis=0)
+    error = error_of(means[3:].reshape(-1, bins, means.shape[1]))
     share = np.where(share > 0, share, np.nan)
     return np.stack([right, loss / share, error / share, brier / share])
 

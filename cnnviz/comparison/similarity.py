@@ -1,6 +1,6 @@
 """How similar every layer of one network is to every layer of another, with what the numbers would be by chance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from cnnviz import networks
 from cnnviz.batching import Report, part
 from cnnviz.comparison.features import Layers, features
 from cnnviz.comparison.measures import MEASURES, Measure
@@ -48,30 +49,31 @@ class Similarity:
 
 
 def similarities(
-    a: Net,
-    b: Net,
+    a: Any,
+    b: Any,
     images: Shaped[np.ndarray, "n ..."],
     measures: Sequence[str] = ("debiased_cka",),
     *,
     layers: LayerNames = None,
     values: str | None = None,
-    seed: Net | None = None,
+    seed: Any = None,
     key: Key | None = None,
     batch_size: int | None = None,
     report: Report | None = None,
 ) -> dict[str, Similarity]:
     """The similarity of all layers by each measure; `images` are uint8 `[n, ...]`, which each network prepares itself.
 
-    By default CKA takes all `values` of a layer ("flat"), over minibatches of all images, and other measures each
-    channel's "mean" over places, of all images at once, or, where they keep a number for each pair of images, of at
-    most `Measure.most` of them, evenly spaced. `seed` is the network of the ceiling, by default the second member of
-    `a`. Raises InputError for fewer than four images, and for too few for a measure.
+    A network is a `Net` or what `networks.open` takes, of several members the first; `seed` is the network of the
+    ceiling, by default the second member of `a`. By default CKA takes all `values` of a layer ("flat"), over
+    minibatches of all images, and other measures each channel's "mean" over places, of all images at once, or, where
+    they keep a number for each pair of images, of at most `Measure.most` of them, evenly spaced. Raises InputError for
+    images that a network does not take, for fewer than four, and for too few for a measure.
     """
     asked = {name: resolve(MEASURES, name, "measure of similarity") for name in measures}
-    seed = _another_seed(a) if seed is None else seed
+    a, b = networks.open(a), networks.open(b)
+    seed = _another_seed(a) if seed is None else networks.open(seed)
     nets = {A: a.first, B: b.first} | ({} if seed is None else {SEED: seed.first})
-    if len(images) < LEAST:
-        raise InputError(f"A similarity needs at least {LEAST} images; there are {len(images)}.")
+    check_images(nets.values(), images)
     readers = {name: reader(net, layers) for name, net in nets.items()}
     same = is_same(nets[A], nets[B])
     streamed = [name for name in asked if name in ESTIMATES and values in (None, "flat")]
@@ -87,10 +89,20 @@ def similarities(
 
 
 def similarity(
-    a: Net, b: Net, images: Shaped[np.ndarray, "n ..."], measure: str = "debiased_cka", **options: Any
+    a: Any, b: Any, images: Shaped[np.ndarray, "n ..."], measure: str = "debiased_cka", **options: Any
 ) -> Similarity:
     """The similarity of all layers by one measure, with the options of `similarities`."""
     return similarities(a, b, images, (measure,), **options)[measure]
+
+
+def check_images(nets: Iterable[Net], images: Shaped[np.ndarray, "n ..."]) -> None:
+    """Raises InputError if there are fewer than four images, or if a network does not take them."""
+    if len(images) < LEAST:
+        raise InputError(f"A similarity needs at least {LEAST} images; there are {len(images)}.")
+    for net in nets:
+        if tuple(net.image_shape) != tuple(images.shape[1:]):
+            sides = ["x".join(map(str, shape)) for shape in (net.image_shape, images.shape[1:])]
+            raise InputError(f"{net.name} takes images of {sides[0]}; these are {sides[1]}.")
 
 
 def reader(net: Net, layers: LayerNames = None) -> Reader:
@@ -112,13 +124,16 @@ def _of_minibatches(name: str, got: Alignments, readers: Mapping[str, Reader], i
     kept_columns = [i for i, layer in enumerate(columns) if (B, layer) not in constant]
     cut = lambda matrix, along=kept_columns: matrix[np.ix_(kept_rows, along)]
     ceiling = cut(got.of(name, A, SEED), kept_rows) if SEED in readers and keep(SEED) == rows else None
+    values = cut(got.of(name, A, B))
+    if same:
+        np.fill_diagonal(values, 1.0)  # else 1 but for rounding
     whole = got.minibatch == len(images)
     how = "at once" if whole else f"in minibatches of {got.minibatch}"
     return Similarity(
         name,
         tuple(rows[i] for i in kept_rows),
         tuple(columns[i] for i in kept_columns),
-        cut(got.of(name, A, B)),
+        values,
         cut(got.of(name, A, B, null=True)),
         ceiling,
         constant,

@@ -52,13 +52,13 @@ def cosine(one: Any, other: Any) -> float:
     return float(np.clip(one @ other / norms, -1, 1)) if norms > 0 else float("nan")
 
 
-def statistics(weights: Any, beginning: Any = None) -> Row:
+def statistics(weights: Any, beginning: Any = None, *, singular: Any = None) -> Row:
     """One layer in numbers: mean, deviation, extremes, norm, ranks and, with its beginning, how far it has drifted.
 
     `drift` is the norm of what training added, `relative drift` that by the norm of the beginning (infinite from
-    zero), and `cosine` that of the layer with its beginning.
+    zero), and `cosine` that of the layer with its beginning. `singular` are the singular values, if they are known.
     """
-    values, singular = flat(weights), spectrum(weights)
+    values, singular = flat(weights), spectrum(weights) if singular is None else singular
     found: Row = {"weights": int(np.size(weights)), **kernels.statistics(np.asarray(weights))}
     found |= {"norm": float(np.linalg.norm(values)), "effective rank": effective_rank(singular)}
     found["stable rank"] = stable_rank(singular)
@@ -94,6 +94,27 @@ def two_samples(one: Any, other: Any) -> Row:
             strict=True,
         )
     )
+
+
+def chance(one: Any, other: Any) -> Row:
+    """What two sets of weights with the same values in random order would give, in closed form.
+
+    `ks` is the mean distance of the distribution functions of two samples of one distribution, by Kolmogorov's limit.
+    `cosine` and its `deviation` are over all orders of the second set's weights, and `distance` is the root mean square
+    of the distance; all three only for sets of one size. Sets with values that are not finite have NaN.
+    """
+    one, other = (np.asarray(each, np.float64).ravel() for each in (one, other))
+    if not (one.size and other.size and np.isfinite(one).all() and np.isfinite(other).all()):
+        return {"ks": float("nan")}
+    found: Row = {"ks": float(stats.kstwobign.mean() * np.sqrt(1 / one.size + 1 / other.size))}
+    if one.size != other.size or one.size < 2:
+        return found
+    product = one.size * one.mean() * other.mean()  # the mean over all orders of the inner product
+    spread = one.std() * other.std() * one.size / np.sqrt(one.size - 1)
+    norms = float(np.linalg.norm(one) * np.linalg.norm(other))
+    by = lambda value: float(value / norms) if norms > 0 else float("nan")
+    distance = float(np.sqrt(max(one @ one + other @ other - 2 * product, 0)))
+    return found | {"cosine": by(product), "deviation": by(spread), "distance": distance}
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> list[Row]:

@@ -63,16 +63,18 @@ def load(
     *,
     resize: int | str | Sequence[int] | None = None,
     skip_unreadable: bool = False,
+    image_shape: str | Sequence[int] | None = None,
 ) -> Dataset:
     """The data set of that name, or at that path; `data_dir` is searched before the usual places.
 
     `resize` is the size that all images are brought to: a side, a height and a width, or text such as "24x32". Pictures
-    that cannot be read are an error, or left out with `skip_unreadable`, which the data set's notes say.
+    that cannot be read are an error, or left out with `skip_unreadable`, which the data set's notes say. `image_shape`
+    is the shape of one image in an `.npz` whose arrays leave it open: (128, 9) or "128,9" for signals.
 
     Raises Unavailable, which lists the places, if a known data set cannot be found or downloaded (another one is never
     loaded instead), and InputError if the name is unknown or a file is damaged.
     """
-    return _loader(str(name), _folder(data_dir), Reading.of(resize, skip_unreadable))()
+    return _loader(str(name), _folder(data_dir), Reading.of(resize, skip_unreadable, image_shape))()
 
 
 def first_available(
@@ -81,16 +83,17 @@ def first_available(
     *,
     resize: int | str | Sequence[int] | None = None,
     skip_unreadable: bool = False,
+    image_shape: str | Sequence[int] | None = None,
 ) -> tuple[Dataset, str]:
     """The first data set of a list that is available, and a line that says which, from where, and why no earlier one.
 
-    Its notes follow, one per line. `resize` and `skip_unreadable` are those of `load`.
+    Its notes follow, one per line. `resize`, `skip_unreadable` and `image_shape` are those of `load`.
 
     Only an Unavailable data set is passed over: raises InputError for a damaged file, or an unknown name anywhere in
     the list.
     """
     passed: list[str] = []
-    loaders = _loaders(names, data_dir, Reading.of(resize, skip_unreadable))
+    loaders = _loaders(names, data_dir, Reading.of(resize, skip_unreadable, image_shape))
     for name, loader in loaders.items():
         try:
             dataset = loader()
@@ -183,6 +186,9 @@ def _sized(dataset: Dataset, reading: Reading) -> Dataset:
     """The data set with images of the size that is asked for, which those of folders have already."""
     if reading.resize is None or dataset.train.images.shape[1:3] == reading.resize:
         return dataset
+    if dataset.train.images.ndim != 4:
+        sides = "x".join(map(str, dataset.train.images.shape[1:]))
+        raise InputError(f"resize is for pictures; the images of {dataset.title} are {sides}.")
     sized = lambda split: split and Split(resized(split.images, reading.resize), split.labels)
     train, test, validation = (sized(split) for split in (dataset.train, dataset.test, dataset.validation))
     fingerprint = fingerprint_of(train, test, dataset.classes, validation)

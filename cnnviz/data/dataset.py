@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 import numpy as np
 from jaxtyping import Int32, Shaped, UInt8
 
+from cnnviz.data.arrays import checked
 from cnnviz.data.notes import on_channels, on_classes
 from cnnviz.errors import InputError
 
@@ -108,14 +109,15 @@ def check_several(classes: Sequence[str], source: object) -> None:
         raise InputError(f"{source} has one class, {classes[0]}; a network needs two or more to tell apart.")
 
 
-def split(images: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], where: str) -> Split:
-    """The split of raw arrays: uint8 images `[n h w]` or `[n h w c]`, and one integer label per image.
+def split(
+    images: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], where: str, is_formed: bool = False
+) -> Split:
+    """The split of raw arrays: uint8 images `[n h w]` or `[n *sides c]`, and one integer label per image.
 
-    `where` names the arrays in messages. Raises InputError for other dtypes, shapes or label values.
+    `where` names the arrays in messages. Images that are `is_formed` are uint8 with channels already, of any sides,
+    such as signals `[n t c]`. Raises InputError for other dtypes, shapes or label values.
     """
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or 0 in images.shape:
-        found = f"{images.dtype}{list(images.shape)}"
-        raise InputError(f"The images of {where} are {found}; uint8 of shape [n, h, w] or [n, h, w, c] is needed.")
+    images = images if is_formed else checked(images, where)
     labels = _plain(labels, len(images))
     if not np.issubdtype(labels.dtype, np.integer) or labels.size != max(labels.shape, default=0):
         found = f"{labels.dtype}{list(labels.shape)}"
@@ -126,7 +128,6 @@ def split(images: Shaped[np.ndarray, "..."], labels: Shaped[np.ndarray, "..."], 
         )
     if labels.min() < 0 or labels.max() >= np.iinfo(np.int32).max:
         raise InputError(f"The labels of {where} run from {labels.min()} to {labels.max()}; they must count up from 0.")
-    images = images if images.ndim == 4 else images[..., None]
     return Split(images, labels.reshape(-1).astype(np.int32))
 
 

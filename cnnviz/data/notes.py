@@ -32,9 +32,9 @@ def _on_balance(counts: np.ndarray, classes: Sequence[str]) -> list[str]:
     return [f"The classes are unbalanced: they have {span} training images."]
 
 
-def on_channels(images: UInt8[np.ndarray, "n h w c"]) -> tuple[str, ...]:
-    """What pictures draw of images that are neither gray nor RGB."""
+def on_channels(images: UInt8[np.ndarray, "n *sides c"]) -> tuple[str, ...]:
+    """What pictures draw of images that are neither gray nor RGB; of a signal all channels are curves."""
     channels = images.shape[-1]
-    if channels in (1, 3):
+    if channels in (1, 3) or images.ndim == 3:
         return ()
     return (f"The images have {channels} channels, numbered 0 to {channels - 1}; pictures draw channel 0 of them.",)

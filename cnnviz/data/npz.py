@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
+from cnnviz.data.arrays import Raw, has_shape, in_eight_bits, span_of
 from cnnviz.data.dataset import Dataset, assemble, split
 from cnnviz.data.pictures import Reading
 from cnnviz.data.splits import PART_OF, parts_of
@@ -22,27 +23,57 @@ UNNAMED = {"arr_0": ("train", "images"), "arr_1": ("train", "labels")}  # by num
 WANTED = "x_train, y_train, x_test, y_test or train_images, train_labels, test_images, test_labels or images, labels"
 
 
-def read(path: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
+def read(
+    path: Path,
+    name: str | None = None,
+    classes: tuple[str, ...] | None = None,
+    image_shape: tuple[int, ...] | None = None,
+) -> Dataset:
     """The data set in an `.npz` file; without a test split, every sixth image of each class is for testing.
+
+    Images are uint8 pictures `[n h w]` or `[n h w c]`, or volumes `[n d h w c]`. Those that have the shape
+    `image_shape` are taken in it, whatever their numbers are: signals `[n t c]`, floating-point values.
 
     Raises InputError if the file is damaged, holds pickled objects, or lacks the arrays.
     """
     arrays = _arrays(path)
     named = [arrays.pop(key) for key in NAMES if key in arrays and arrays[key].dtype.kind == "U"]
     places = _places(path, [*arrays])
-    splits = {}
+    splits, said = {}, {}
+    learned = places["train", "images"]
     for part in dict.fromkeys(part for part, _ in places):
         images, labels = places[part, "images"], places[part, "labels"]
-        splits[part] = split(arrays[images], arrays[labels], f"{images} in {path}")
+        formed, note = _formed(arrays[images], arrays[learned], learned, str(path), image_shape)
+        said |= dict.fromkeys(note)
+        is_formed = has_shape(arrays[images], image_shape) and 0 not in formed.shape
+        splits[part] = split(formed, arrays[labels], f"{images} in {path}", is_formed)
     train, test, validation, notes = parts_of(splits, str(path))
     own = tuple(map(str, named[0].reshape(-1))) if named else None
     address = name or str(path.resolve())
+    notes = (*said, *notes)
     return assemble(address, train, test, classes or own, str(path), validation=validation, notes=notes)
+
+
+def _formed(
+    images: Raw, learned: Raw, name: str, where: str, shape: tuple[int, ...] | None
+) -> tuple[Raw, tuple[str, ...]]:
+    """The images in the shape that was asked for, in 8 bits, and a note on that; as they are if they do not have it.
+
+    What becomes 0 and 255 is decided by the images `learned` from, which the array `name` holds.
+    """
+    if shape is None or not has_shape(images, shape) or 0 in images.shape:
+        return images, ()
+    formed = images.reshape(-1, *shape)
+    if images.dtype == np.uint8:
+        return formed, ()
+    span = span_of(learned, f"{name} in {where}")
+    is_exact = span == (0, 255) and images.dtype.kind in "iu"
+    return in_eight_bits(formed, span), () if is_exact else (span.note(name, learned.dtype),)
 
 
 def at(path: Path, reading: Reading) -> Dataset:
     """The data set in an `.npz` file that was named by its path."""
-    return read(path)
+    return read(path, image_shape=reading.image_shape)
 
 
 def role(name: str) -> tuple[str, str] | None:

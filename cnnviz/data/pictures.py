@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
+from cnnviz.data.arrays import shape_of
 from cnnviz.data.conversions import Undecodable, opened
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted, listed
@@ -22,24 +23,32 @@ Pixels = UInt8[np.ndarray, "_ _ _"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How pictures are read: the height and width they are resized to, and whether unreadable ones are left out.
+    """How images are read: the height and width pictures are resized to, and whether unreadable ones are left out.
 
-    A picture is scaled to cover the size, without distortion, and cropped around its center.
+    A picture is scaled to cover the size, without distortion, and cropped around its center. `image_shape` is that of
+    one image in arrays which leave it open, such as (128, 9) of signals.
     """
 
     resize: tuple[int, int] | None = None
     skip_unreadable: bool = False
+    image_shape: tuple[int, ...] | None = None
 
     @classmethod
-    def of(cls, resize: int | str | Sequence[int] | None = None, skip_unreadable: bool = False) -> "Reading":
+    def of(
+        cls,
+        resize: int | str | Sequence[int] | None = None,
+        skip_unreadable: bool = False,
+        image_shape: str | Sequence[int] | None = None,
+    ) -> "Reading":
         """With the size as a number, a pair, or text such as "32" or "24x32"; raises InputError for anything else."""
+        shape = shape_of(image_shape)
         if resize is None:
-            return cls(None, skip_unreadable)
+            return cls(None, skip_unreadable, shape)
         parts = resize.lower().replace(",", "x").split("x") if isinstance(resize, str) else np.ravel(resize).tolist()
         sides = [int(part) if str(part).strip().isdecimal() else 0 for part in parts]
         if len(sides) not in (1, 2) or not all(0 < side <= LARGEST for side in sides):
             raise InputError(f"resize is a side or HEIGHTxWIDTH, each of 1 to {LARGEST} pixels; it was {resize!r}.")
-        return cls((sides[0], sides[-1]), skip_unreadable)
+        return cls((sides[0], sides[-1]), skip_unreadable, shape)
 
     @property
     def given(self) -> dict[str, Any]:
@@ -49,8 +58,8 @@ class Reading:
 
     @property
     def key(self) -> str:
-        """What tells data read in this way from the same data read as they are."""
-        return "" if self == AS_STORED else f" {self}"
+        """What tells pictures read in this way from the same ones read as they are; their files say their shape."""
+        return f" {self.given}" if self.given else ""
 
     @property
     def notes(self) -> tuple[str, ...]:

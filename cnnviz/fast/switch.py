@@ -9,6 +9,7 @@ import jax
 class Rewrite(Enum):
     """A way to compute the same values sooner."""
 
+    BOXES = auto()  # boxes.py
     CHANNEL_SETS = auto()  # channel_sets.py
     COMPILER_OPTIONS = auto()  # jit.py
     CONVOLUTIONS = auto()  # convolutions.py

@@ -14,6 +14,7 @@ Band = Mapping[str, Float[np.ndarray, " steps"]]  # mean, low, high
 # Okabe and Ito's palette without its yellow, which is too light for lines; dashes tell the lines apart as well.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", ":", "-.")
+MARKS = "osD^vP*X<>hp"
 SIDE, HIGH, KEY = 3.4, 2.6, 0.2  # inches: a panel's width and height, and a line of the key
 
 
@@ -28,12 +29,13 @@ def bands(
     shares: Mapping[str, Float[np.ndarray, " steps"]],
     labels: Mapping[str, str],
     *,
-    across: str = "",
+    across: str | Mapping[str, str] = "",
     title: str = "",
 ) -> Figure:
     """One panel per metric with the curve of each method over `shares`.
 
-    `labels` are the y axes', and `across` the x axes'. Panels are side by side, or on a narrow page below each other.
+    `labels` are the y axes', and `across` the x axes', one for all or one per metric. Panels are side by side, or on a
+    narrow page below each other.
     """
     count = len(panels)
     beside = count if room(SIDE * count) >= SIDE * count - 0.3 else 1
@@ -51,7 +53,7 @@ def bands(
             ax.plot(shares[metric], band["mean"], label=name, linewidth=points(1.4), **style)
             ax.fill_between(shares[metric], band["low"], band["high"], color=style["color"], alpha=0.18, linewidth=0)
         ax.set_title(metric, fontsize=points(9), loc="left")
-        ax.set_xlabel(across, fontsize=points(8))
+        ax.set_xlabel(across if isinstance(across, str) else across[metric], fontsize=points(8))
         ax.set_ylabel(labels[metric], fontsize=points(8))
         ax.tick_params(labelsize=points(7))
     draw_key(figure.add_subplot(grid[rows, :]), axes[0], columns)

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.bands import KEY, draw_key, style_of
+from cnnviz.figures.bands import KEY, MARKS, draw_key, style_of
 from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, tidy
 
-SIDE, MARKS = 2.2, "osD^vP*X<>hp"
+SIDE = 2.2
 
 
 @default_style()

@@ -194,7 +194,7 @@ def _planned(strip: Strip, width: float) -> tuple[int, float, float]:
     """How many tiles are next to each other, their pitch, and the height of the strip in inches."""
     columns = min(9, max(1, int((width - 2 * MARGIN) / (TILE + 0.1))))
     columns = math.ceil(len(strip.tiles) / math.ceil(len(strip.tiles) / columns))
-    pitch = min(1.05, (width - 2 * MARGIN) / columns)
+    pitch = min(1.4, (width - 2 * MARGIN) / columns)
     rows = math.ceil(len(strip.tiles) / columns)
     lines = max(label.count("\n") + 1 for label in strip.labels)
     return columns, pitch, HEAD + rows * (TILE + 0.125 * lines + 0.1) + 0.02

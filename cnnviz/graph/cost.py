@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from cnnviz.graph.graph import Graph, Node, Value
+from cnnviz.graph.primitives import IDENTITIES, MOVES, REDUCTIONS, WINDOWS
 
 
 def value_bytes(graph: Graph, *sources: Value) -> int:
@@ -16,12 +17,30 @@ def layer_bytes(graph: Graph, *sources: Value) -> int:
 
     A gradient needs all of these, or values as large, in memory at once.
     """
-    return sum(_size(value) for node in _dependent(graph, *sources) if _products(node) for value in node.outputs)
+    return sum(_size(value) for node in _dependent(graph, *sources) if products_of(node) for value in node.outputs)
 
 
 def products(graph: Graph, *sources: Value) -> int:
     """The multiplications of the convolutions and matrix products that depend on any of `sources`."""
-    return sum(_products(node) for node in _dependent(graph, *sources))
+    return sum(products_of(node) for node in _dependent(graph, *sources))
+
+
+def flops(node: Node) -> int:
+    """The arithmetic operations of a node: two for each multiplication of a convolution or matrix product.
+
+    A reduction has one for each value that it reads, any other operation one for each value that it makes, and what
+    only moves values none.
+    """
+    if node.body is not None:
+        return sum(map(flops, node.body.nodes))
+    if node.name in MOVES | IDENTITIES:
+        return 0
+    made = sum(math.prod(value.shape) for value in node.outputs)
+    if node.name in REDUCTIONS:
+        return sum(math.prod(value.shape) for value in node.inputs)
+    if node.name in WINDOWS:
+        return made * math.prod(node.params["window_dimensions"])
+    return 2 * _products(node) or made
 
 
 def _dependent(graph: Graph, *sources: Value) -> Iterator[Node]:
@@ -36,7 +55,7 @@ def _size(value: Value) -> int:
     return math.prod(value.shape) * value.dtype.itemsize
 
 
-def _products(node: Node) -> int:
+def products_of(node: Node) -> int:
     """The multiplications of a convolution or a matrix product; 0 for other nodes."""
     size = sum(math.prod(value.shape) for value in node.outputs)
     if node.name == "conv_general_dilated":

@@ -1,8 +1,8 @@
 """The operations of a graph that a person would name: non-linearities, pooling, means, and where branches meet.
 
-An operation may be one node, a call of a known function, or several nodes that spell a function out. What is inside it
-is not an operation: the mean within a normalization, the erf within GELU. Neither is a bias or a scale, which are
-parameters, nor anything else that is linear in one value.
+An operation may be one node, a call of a known function, or several nodes that spell a function out; a loop or branch
+that is not unrolled is one. What is inside it is not an operation: the mean within a normalization, the erf within
+GELU. Neither is a bias or a scale, which are parameters, nor anything else that is linear in one value.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ REDUCED = {"reduce_max": "max", "reduce_min": "min", "reduce_sum": "sum", "reduc
 REDUCED |= {"reduce_window_max": "max_pool", "reduce_window_min": "min_pool", "reduce_window_sum": "sum_pool"}
 REDUCED |= dict.fromkeys(("sort", "top_k", "cumsum", "cumprod"), "")
 MEANS = {"reduce_sum": "mean", "reduce_window_sum": "avg_pool"}
+LOOPS = frozenset(("scan", "while", "cond"))
 WEIGHTED = {"conv_general_dilated": "conv", "dot_general": "dense"}
 RENAMED = {"hard_silu": "hard_swish", "swish": "silu", "standardize": "normalize"}  # functions
 ELEMENTS = {"max": "maximum", "min": "minimum", "select_n": "where", "integer_pow": "pow", "logistic": "sigmoid"}
@@ -74,7 +75,8 @@ class _Reading:
                 self.regions |= dict.fromkeys(nodes, region)
 
     def is_candidate(self, node: Node) -> bool:
-        real = jnp.issubdtype(node.outputs[0].dtype, jnp.floating)
+        values = node.outputs if node.name in LOOPS else node.outputs[:1]
+        real = any(jnp.issubdtype(value.dtype, jnp.floating) for value in values)
         is_read = any(value in self.read for value in node.outputs)
         return is_read and (real or node in self.regions) and any(value in self.flow.depends for value in node.inputs)
 
@@ -97,6 +99,8 @@ class _Reading:
             return self.call(region)
         if node.body is not None:
             return self.custom(node)
+        if node.name in LOOPS:
+            return self.loop(node)
         if len(self.flow.read(node)) > 1:
             return self.meeting(node)
         if node.name in REDUCED:
@@ -106,6 +110,11 @@ class _Reading:
         if node.name == "reshape":
             return ("flatten", node.outputs[0], set(), False) if is_flattening(node) else None
         return self.element(node)
+
+    def loop(self, node: Node) -> Found | None:
+        """What a loop gives: the first of its values that is read."""
+        real = [value for value in node.outputs if jnp.issubdtype(value.dtype, jnp.floating) and value in self.read]
+        return (node.name, real[0], set(), False) if real else None
 
     def call(self, region: Region) -> Found:
         """A call of a function with a name."""

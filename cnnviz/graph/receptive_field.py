@@ -2,14 +2,17 @@
 
 Along each side of the image, the value at index i of some axis depends on the pixels `stride*i + low` to
 `stride*i + high`: a window. Convolutions and pooling widen windows, and residual sums and concatenations unite them.
-Flattened values keep the size of their windows until they are summed. A sum over the axis depends on the entire side,
+Flattened values keep the size of their windows until they are summed. A resize, by a constant matrix or constant
+indices, reads what these say. Any other sum over the axis depends on the entire side,
 and so does an unknown primitive, so a receptive field is never reported too small.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import floor
 
+from cnnviz.graph.constants import READ_BY, through_constants
 from cnnviz.graph.graph import Graph, Node, Value
 from cnnviz.graph.primitives import ELEMENTWISE, IDENTITIES, MOVES
 from cnnviz.graph.windows import RULES, Scattered, Window
@@ -42,19 +45,18 @@ def side_windows(graph: Graph, image: Value, sides: Sequence[int]) -> dict[Value
 def _pixels(side: Side, length: int) -> int:
     if side is None:
         return length
-    reach = side.high - side.low if isinstance(side, Window) else side.reach
-    return min(length, int(floor(reach)) + 1)
+    return min(length, int(floor(side.reach)) + 1)
 
 
 def _propagate(graph: Graph, windows: dict[Value, Windows]) -> dict[Value, Windows]:
     windows = dict(windows)
     for node in graph.nodes:
         if any(value in windows for value in node.inputs):
-            windows.update(_outputs(node, windows))
+            windows.update(_outputs(graph, node, windows))
     return windows
 
 
-def _outputs(node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
+def _outputs(graph: Graph, node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
     if (body := node.body) is not None:
         seen = {
             inside: windows[value] for inside, value in zip(body.inputs, node.inputs, strict=True) if value in windows
@@ -65,8 +67,9 @@ def _outputs(node: Node, windows: dict[Value, Windows]) -> dict[Value, Windows]:
         }
     rule = RULES.get(node.name, lambda node, operand, window: None)
     rule = _elementwise if node.name in ELEMENTWISE | IDENTITIES else rule
+    through = lambda i, w: rule(node, i, w) or (through_constants(graph, node, i, w) if node.name in READ_BY else None)
     sides = [
-        [rule(node, i, w) if isinstance(w, Window) else _unplaced(node, w) for w in windows[value]]
+        [through(i, w) if isinstance(w, Window) else _unplaced(node, w) for w in windows[value]]
         for i, value in enumerate(node.inputs)
         if value in windows
     ]
@@ -92,5 +95,6 @@ def _union(sides: Iterable[Side]) -> Side:
             return None
         if (first.axis, first.stride) != (other.axis, other.stride):
             return None
-        first = replace(first, low=min(first.low, other.low), high=max(first.high, other.high))
+        low, high = min(first.low, other.low), max(first.high, other.high)
+        first = first if first == other else replace(first, low=low, high=high, unread=Fraction(0))
     return first

@@ -11,16 +11,30 @@ from cnnviz.graph.primitives import CUMULATIVE, REDUCTIONS, WINDOWS
 
 @dataclass(frozen=True)
 class Window:
-    """Index i along `axis` depends on the pixels `stride*i + low` to `stride*i + high` of one side of the image."""
+    """Index i along `axis` depends on the pixels `stride*i + low` to `stride*i + high` of one side of the image.
+
+    Where indices are rounded, as in a resize, each i depends on fewer of these: at least `unread` pixels less.
+    """
 
     axis: int
     stride: Fraction = Fraction(1)
     low: Fraction = Fraction(0)
     high: Fraction = Fraction(0)
+    unread: Fraction = Fraction(0)
 
-    def through(self, axis: int, step=Fraction(1), first=Fraction(0), last=Fraction(0)) -> "Window":
-        """The window of a value whose index i reads the indices `step*i + first .. step*i + last` of this one."""
-        return Window(axis, self.stride * step, self.low + self.stride * first, self.high + self.stride * last)
+    def through(self, axis: int, step=Fraction(1), first=Fraction(0), last=Fraction(0), unread=Fraction(0)) -> "Window":
+        """The window of a value whose index i reads the indices `step*i + first .. step*i + last` of this one.
+
+        Of these, each i reads `unread` less at least.
+        """
+        left = self.unread if first == last else Fraction(0)
+        low, high = self.low + self.stride * first, self.high + self.stride * last
+        return Window(axis, self.stride * step, low, high, left + self.stride * unread)
+
+    @property
+    def reach(self) -> Fraction:
+        """The distance of the last pixel from the first that one index depends on."""
+        return self.high - self.low - self.unread
 
 
 @dataclass(frozen=True)
@@ -72,15 +86,19 @@ def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
 def _reshape(node: Node, operand: int, window: Window) -> Window | Scattered:
     """The axis is kept if its length and the number of elements before it stay the same.
 
-    If it is split, as into blocks that are moved to the channels, the first of its axes counts blocks of the others.
+    If it is split, as into blocks that are moved to the channels, the first of its axes counts blocks of the others. If
+    it is joined with axes after it, as where each row is repeated, a number of indices in a row are one of it.
     """
     before, after = node.inputs[operand].shape, node.outputs[0].shape
     lead, length = prod(before[: window.axis]), before[window.axis]
     whole = lambda a: any(prod(after[a:end]) == length for end in range(a + 1, len(after) + 1))
-    starts = (a for a in range(len(after)) if prod(after[:a]) == lead and (after[a] > 1) == (length > 1))
+    starts = [a for a in range(len(after)) if prod(after[:a]) == lead and (after[a] > 1) == (length > 1)]
     axis = next(filter(whole, starts), None)
+    if axis is None and starts and after[starts[0]] % length == 0:
+        each = Fraction(length, after[starts[0]])
+        return window.through(starts[0], each, first=each - 1, unread=1 - each)
     if axis is None:
-        return Scattered(window.high - window.low)
+        return Scattered(window.reach)
     block = Fraction(length, after[axis])
     return window.through(axis, block, last=block - 1)
 
@@ -136,6 +154,17 @@ def _slice(node: Node, operand: int, window: Window) -> Window:
     return window.through(window.axis, step, start, start)
 
 
+def _gather(node: Node, operand: int, window: Window) -> Window | None:
+    """The axis is kept if the indices say nothing of it and all of it is taken."""
+    numbers, shape = node.params["dimension_numbers"], node.inputs[0].shape
+    gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+    whole = node.params["slice_sizes"][window.axis] == shape[window.axis] if operand == 0 else False
+    if not whole or window.axis in (*gone, *numbers.start_index_map):
+        return None
+    kept = [axis for axis in range(len(shape)) if axis not in gone]
+    return replace(window, axis=numbers.offset_dims[kept.index(window.axis)])
+
+
 RULES: dict[str, Rule] = {
     "conv_general_dilated": _convolution,
     **dict.fromkeys(WINDOWS, _pooling),
@@ -152,4 +181,5 @@ RULES: dict[str, Rule] = {
     "tile": _tile,
     "pad": _padding,
     "slice": _slice,
+    "gather": _gather,
 }

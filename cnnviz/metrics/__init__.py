@@ -15,10 +15,10 @@ from cnnviz.metrics.metrics import METRICS as METRICS
 
 if TYPE_CHECKING:
     from cnnviz.metrics.explainer import Explainer as Explainer
-    from cnnviz.metrics.measure import build as build
-    from cnnviz.metrics.measure import measure as measure
+    from cnnviz.metrics.measuring import build as build
+    from cnnviz.metrics.measuring import measure as measure
 
-_HOMES = {"measure": "measure", "build": "measure", "Explainer": "explainer"}
+_HOMES = {"measure": "measuring", "build": "measuring", "Explainer": "explainer"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,9 +4,10 @@ from typing import Any
 
 import jax
 
+from cnnviz.attribution.alike import correlation
 from cnnviz.attribution.shapes import method, value
 from cnnviz.errors import InputError
-from cnnviz.metrics.shapes import Map, check_positive, correlation
+from cnnviz.metrics.shapes import Map, check_positive
 from cnnviz.metrics.subsets import Subsets
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 

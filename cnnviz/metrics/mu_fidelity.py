@@ -5,9 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.alike import correlation, fractional_ranks
 from cnnviz.attribution.shapes import method, value
-from cnnviz.metrics.order import fractional_ranks
-from cnnviz.metrics.shapes import Map, check_positive, check_share, correlation
+from cnnviz.metrics.shapes import Map, check_positive, check_share
 from cnnviz.metrics.subsets import Subsets
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 

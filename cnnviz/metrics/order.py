@@ -27,10 +27,3 @@ def ranks(map: Map, ties: str, key: Key, *, ascending: bool = False) -> Array:
     else:
         order = jnp.argsort(values, stable=True)
     return jnp.argsort(order).reshape(map.shape)
-
-
-def fractional_ranks(values: Array) -> Array:
-    """The ranks of values `[n]` from 1 on, ties sharing their mean, as Spearman's correlation takes them."""
-    ordered = jnp.sort(values)
-    below, upto = jnp.searchsorted(ordered, values, side="left"), jnp.searchsorted(ordered, values, side="right")
-    return (below + upto + 1) / 2

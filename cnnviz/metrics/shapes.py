@@ -155,10 +155,3 @@ def over_channels(map: Array, image: Image) -> Array:
 def removed(image: Image, mask: Array, infill: Image) -> Image:
     """The image with the infill where the mask, in the shape of a map, is True."""
     return jnp.where(over_channels(mask, image), infill, image)
-
-
-def correlation(x: Float[Array, " n"], y: Float[Array, " n"]) -> Scalar:
-    """Pearson's correlation; 0 if one of them is constant, which has no correlation with anything."""
-    x, y = x - x.mean(), y - y.mean()
-    scale = jnp.sqrt(jnp.square(x).sum() * jnp.square(y).sum())
-    return jnp.where(scale > 0, (x * y).sum() / jnp.where(scale > 0, scale, 1), 0.0)

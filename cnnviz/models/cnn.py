@@ -11,7 +11,8 @@ glorot = nn.initializers.glorot_uniform()
 class CNN(nn.Module):
     """Conv 3x3x32, ReLU, max-pool, conv 3x3x64, ReLU, max-pool, dense 100, ReLU, dropout 0.4, dense.
 
-    Kernels are initialized Glorot-uniform and biases to zero, as in Keras. Maps images `[n h w c]` to logits `[n k]`.
+    Kernels are initialized Glorot-uniform and biases to zero, as in Keras. Maps images `[n h w c]` to logits `[n k]`;
+    of signals `[n t c]` and volumes `[n d h w c]` convolutions and pooling have as many sides, of the same lengths.
     `width` is the number of channels of the first convolution, of which the second has twice as many.
     """
 
@@ -22,12 +23,13 @@ class CNN(nn.Module):
 
     @nn.compact
     def __call__(self, x: Images, *, train: bool = False) -> Logits:
-        x = nn.Conv(self.width, (3, 3), kernel_init=glorot, name="conv1")(x)
+        three, two = ((n,) * (x.ndim - 2) for n in (3, 2))
+        x = nn.Conv(self.width, three, kernel_init=glorot, name="conv1")(x)
         x = tap(self, "relu1", nn.relu(x))
-        x = tap(self, "pool1", nn.max_pool(x, (2, 2), strides=(2, 2)))
-        x = nn.Conv(2 * self.width, (3, 3), kernel_init=glorot, name="conv2")(x)
+        x = tap(self, "pool1", nn.max_pool(x, two, strides=two))
+        x = nn.Conv(2 * self.width, three, kernel_init=glorot, name="conv2")(x)
         x = tap(self, "relu2", nn.relu(x))
-        x = tap(self, "pool2", nn.max_pool(x, (2, 2), strides=(2, 2)))
+        x = tap(self, "pool2", nn.max_pool(x, two, strides=two))
         x = x.reshape(x.shape[0], -1)
         x = nn.Dense(self.hidden, kernel_init=glorot, name="dense1")(x)
         x = tap(self, "relu3", nn.relu(x))

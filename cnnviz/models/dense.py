@@ -9,7 +9,7 @@ from cnnviz.types import Images, Logits
 
 
 class DenseNetwork(nn.Module):
-    """Flatten, `depth` times dense `width` and ReLU, dense: images `[n h w c]` to logits `[n k]`."""
+    """Flatten, `depth` times dense `width` and ReLU, dense: images `[n *sides c]` to logits `[n k]`."""
 
     classes: int = 10
     width: int = 100

@@ -97,9 +97,9 @@ def arguments(
     given = dict(options)
     sizes = [(CLASSES, classes)]
     if image_shape:
-        height, width, channels = image_shape
+        *sides, channels = image_shape
         sizes += [(NNX_CHANNELS if _takes_rngs(make) else CHANNELS, channels), (SHAPES, tuple(image_shape))]
-        sizes += [(SIDES, height if height == width else (height, width))]
+        sizes += [(SIDES, sides[0] if len({*sides}) == 1 else tuple(sides))]
     for names, value in sizes:
         found = next((key for key in names if key in known and _wants(known[key], value)), None)
         if found and value is not None and not set(names) & set(options):

@@ -54,11 +54,14 @@ def open(
     """The network at `where`: a run's directory, one of its members or steps, a file, or a model with its variables.
 
     A run of several seeds gives all its members, `runs/x@3` only that of seed 3; `runs/x:step_400` has the variables
-    after that step, if the run keeps them. `seed` is the seed of the untrained twin, which is drawn for a file or a
-    model when it is asked for. A model is a Flax module; it comes with its `variables` (an NNX module has its own), the
-    shape (h, w, c) of its images, and the `name`, the classes and the preparation that pictures use. Raises InputError
-    if the path does not exist or cannot be read, or if the variables are not those of the model.
+    after that step, if the run keeps them; a `Net` is returned as it is. `seed` is the seed of the untrained twin,
+    which is drawn for a file or a model when it is asked for. A model is a Flax module; it comes with its `variables`
+    (an NNX module has its own), the shape (h, w, c) of its images, and the `name`, the classes and the preparation that
+    pictures use. Raises InputError if the path does not exist or cannot be read, or if the variables are not those of
+    the model.
     """
+    if isinstance(where, Net):
+        return where
     if not isinstance(where, str | PathLike):
         own = {"image_shape": image_shape, "classes": classes, "prepare": prepare, "name": name, "seed": seed}
         return resolve(SOURCES, "model", "source of networks")(where, variables, **own)

@@ -17,7 +17,12 @@ PICTURES = {
     "evaluate": "cnnviz.pictures.evaluate:Evaluate",
     "compare": "cnnviz.pictures.compare:Compare",
     "units": "cnnviz.pictures.units:Units",
+    "robustness": "cnnviz.pictures.robustness:Robustness",
+    "film": "cnnviz.pictures.film:Film",
+    "embed": "cnnviz.pictures.embed:Embed",
+    "probe-accuracy": "cnnviz.pictures.probe_accuracy:ProbeAccuracy",
+    "ablation": "cnnviz.pictures.ablation:Ablation",
 }
-ON_REQUEST = ("predict", "evaluate", "compare", "units")
+ON_REQUEST = ("predict", "evaluate", "compare", "units", "robustness", "film", "embed", "probe-accuracy", "ablation")
 # kinds that consist of parts, whose options are those of the kind too: where the parts are listed
 GROUPS = {"compare": "cnnviz.pictures.compared:PARTS"}

@@ -144,8 +144,8 @@ def probabilities(net: Net, images: Any) -> np.ndarray:
 
 def stacked(method: Method, every: Sequence[Attribution]) -> Explained:
     """One method's attributions of every member, stacked along a new first axis."""
-    maps, layers, gaps, *_ = (jax.tree.map(lambda *each: np.stack(each), *part) for part in zip(*every, strict=True))
-    return Explained(method, maps, layers, gaps)
+    parts = (jax.tree.map(lambda *each: np.stack(each), *part) for part in zip(*every, strict=True))
+    return Explained(method, *parts)
 
 
 def in_parts(explained: Mapping[str, Explained]) -> list[dict[str, Explained]]:

@@ -19,17 +19,34 @@ from cnnviz.networks import Net
 from cnnviz.pictures.picture import SIDES, Picture, Sample, shown_channel
 from cnnviz.pictures.slices import middle
 
+EXACT = 0.05  # of a map's largest value: with a larger standard error more samples are needed
 WORDS = {"predicted": "the predicted class", "label": "the true class"}
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One method's results for m members and n images: `maps [m n h w]`, `layers` by name, `gap [m n]` or None."""
+    """One method's results for m members and n images: `maps [m n h w]`, `layers` by name, `gap [m n]` or None.
+
+    `error [m n h w]` and `to_halve [m n]`, the number of samples that would halve it, are None without an estimate.
+    """
 
     method: Method
     maps: np.ndarray
     layers: Mapping[str, np.ndarray]
     gap: np.ndarray | None
+    error: np.ndarray | None = None
+    to_halve: np.ndarray | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """A note per image: the completeness gap, or how exact the map of a method is that draws at random."""
+        if self.gap is not None:
+            return [gap_of(float(gap)) for gap in self.gap.mean(0)]
+        if self.error is None or self.to_halve is None:
+            return []
+        error = np.sqrt(np.square(self.error).mean(0)) / np.sqrt(len(self.error))  # of the mean over the members
+        rows = zip(error, self.maps.mean(0), self.to_halve[0], strict=True)
+        return [error_of(one, values, int(samples)) for one, values, samples in rows]
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,8 @@ class Matrix:
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
             numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
-            numbers |= {f"{name}.gap": found.gap} if found.gap is not None else {}
+            told = {"gap": found.gap, "standard_error": found.error}
+            numbers |= {f"{name}.{what}": values for what, values in told.items() if values is not None}
         pixels, drawn, sliced = images, columns, ""
         if len(sides) == 3:
             pixels, sliced = middle(images, 1)
@@ -140,8 +158,7 @@ def columns_of(explained: Mapping[str, Explained], shared: bool = False) -> dict
     for name, found in explained.items():
         heading = name + (f"\nat {', '.join(found.layers)}" if found.layers else "")
         mean = found.maps.mean(0)
-        notes = [] if found.gap is None else [gap_of(float(gap)) for gap in found.gap.mean(0)]
-        columns[heading] = Column(mean, scales(mean), notes)
+        columns[heading] = Column(mean, scales(mean), found.notes)
         if len(found.maps) > 1:
             deviation = found.maps.std(0, ddof=1)
             columns[f"{name}\nsd of {len(found.maps)} seeds"] = Column(deviation, scales(deviation))
@@ -151,6 +168,15 @@ def columns_of(explained: Mapping[str, Explained], shared: bool = False) -> dict
 def gap_of(gap: float) -> str:
     """A completeness gap as the note under a map."""
     return f"gap {gap:+.2g}".replace("-", "−") if np.isfinite(gap) else "gap NaN or infinite"
+
+
+def error_of(error: np.ndarray, values: np.ndarray, samples: int) -> str:
+    """A map's standard error as the note under it, and how many samples would halve it if that is needed."""
+    largest, typical = float(np.abs(values).max()), float(np.sqrt(np.square(error).mean()))
+    if not np.isfinite(typical):
+        return f"error unknown:\n{samples} samples?"
+    share = typical / largest if largest else 0.0
+    return f"error {share:.1%}" + (f"\n{samples} halve it" if share > EXACT else "")
 
 
 def caption_of(
@@ -169,6 +195,11 @@ def caption_of(
         words.append(f"{left:,} of {total:,} values are NaN or infinite.")
     if any(found.gap is not None for found in explained.values()):
         words.append("A gap is the sum of the values minus the sum that completeness requires.")
+    if any(found.gap is None and found.error is not None for found in explained.values()):
+        words.append(
+            "An error is the standard error of a typical value, as a share of the map's largest value; above 5% the "
+            "number of samples that would halve it is under the map."
+        )
     if any(found.layers for found in explained.values()):
         words.append("Maps of a layer are upsampled bilinearly.")
     words += [f"Left out: {name}. {reason}" for name, reason in left_out.items()]

@@ -18,8 +18,7 @@ from cnnviz.errors import InputError
 from cnnviz.metrics.controls import CONTROLS
 from cnnviz.metrics.evidence import Evidence
 from cnnviz.metrics.explainer import Control, Explainer
-from cnnviz.metrics.kept import Kept, digest
-from cnnviz.metrics.measure import build, measure, measured_by
+from cnnviz.metrics.measuring import build, measure, measured_by
 from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.metrics import METRICS
 from cnnviz.metrics.remade import OfMethod
@@ -28,6 +27,7 @@ from cnnviz.networks import Net
 from cnnviz.pictures.attribute import USUAL, Attributions, probabilities
 from cnnviz.pictures.attribution_page import options_of
 from cnnviz.pictures.choices import choices, indices, target_of
+from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data, split_of
 from cnnviz.pictures.predictions import class_names
 from cnnviz.registry import spelled

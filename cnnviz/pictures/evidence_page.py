@@ -12,7 +12,7 @@ from cnnviz.figures.pairs import pairs
 from cnnviz.figures.table import table
 from cnnviz.metrics.curve import Curve
 from cnnviz.metrics.evidence import curve_bands
-from cnnviz.metrics.measure import check_single
+from cnnviz.metrics.measuring import check_single
 from cnnviz.metrics.mprt import MPRT
 from cnnviz.metrics.road import ROAD
 from cnnviz.networks import Net

@@ -38,8 +38,9 @@ def write(
     """Writes the picture, for a paper its caption as .tex, and with `data` its numbers; returns the paths.
 
     Numbers are .npz, .csv or .json, and the picture's `texts` are written with them; with `tables` its table is written
-    as CSV, Markdown and LaTeX. File names say what the picture shows; `variant` is added to them, and `about` to the
-    picture's metadata. Raises InputError if the format is unknown or the folder cannot be created.
+    as CSV, Markdown and LaTeX. A film is written next to its strip. File names say what the picture shows; `variant` is
+    added to them, and `about` to the picture's metadata. Raises InputError if the format is unknown or the folder
+    cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
@@ -56,6 +57,7 @@ def write(
         written.append(folder / f"{name}.tex")
         with atomic_write(written[-1]) as path:
             path.write_text(caption_file(written[0].name, picture.title, picture.caption), encoding="utf-8")
+    written += picture.film.write(folder, name, page, picture.title) if picture.film else []
     written += _write_numbers(picture, folder, name) if data else []
     return written + (write_tables(picture.table, folder, name, picture.title) if tables else [])
 

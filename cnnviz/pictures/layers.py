@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from cnnviz.batching import Report
 from cnnviz.figures.style import shortened
 from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
+from cnnviz.pictures.layer_statistics import measured
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, size
+from cnnviz.pictures.picture import NAMES, Data, Kind, Picture, size
 from cnnviz.probe import Layer
 from cnnviz.probe.table import folded
 
@@ -19,17 +21,30 @@ FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
 
 @dataclass(frozen=True)
-class Layers(OfLayer, OneByOne):
+class Layers(OfLayer, Kind):
     """The table of all layers, or of some, with the model's parameter count in the last row."""
 
     depth: int | None = None
     """Fold what is inside more modules than this; by default what makes the table longer than 60 rows."""
+    statistics: bool = False
+    """Add dead units, zeros, mean and deviation over a data set, and each layer's FLOPs, bytes and measured time."""
+    split: str = "test"
+    """With --statistics: the split whose images are shown to the network, train or test."""
 
-    def of(self, net: Net, data: Data) -> list[Picture]:
-        """One picture; raises InputError if there is no such layer or the depth is not a positive integer."""
+    def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
+        """One picture per network, of several members the first one's."""
+        return [picture for net in networks for picture in self.of(net.first, data, report)]
+
+    def of(self, net: Net, data: Data, report: Report | None = None) -> list[Picture]:
+        """One picture; raises InputError if there is no such layer or the depth is not a positive integer.
+
+        With statistics, raises Skipped if there is no data set.
+        """
         every = net.layers if self.layer is None else net.find(self.layer)
         layers = legible(every) if self.depth is None else folded(every, self.depth)
         total = parameter_count(net.variables)
+        if self.statistics:
+            return [measured(net, data, self.split, layers, total, records(every, total), report)]
         title = f"{net.title}: layers for images of {size(net.image_shape)}, {total:,} parameters"
         sides = " x ".join(NAMES.get(len(net.image_shape) - 1, ()))
         caption = (

@@ -33,6 +33,10 @@ class Skipped(Exception):
     """There is nothing to draw for this network or data; the message is a sentence that says why."""
 
 
+class NoData(Skipped):
+    """There is no data set to show to the network."""
+
+
 @dataclass(frozen=True, repr=False)
 class Picture:
     """A figure with its title, its caption and the numbers that it shows.
@@ -41,6 +45,7 @@ class Picture:
     `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
     `table` has what a terminal prints beside it, one record per row. `texts` are files written with the numbers, such
     as a table in LaTeX, by the ends of their names.
+    `film` is an `animated.Film` whose strip this is.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Picture:
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     table: Sequence[Mapping[str, object]] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    film: Any = None
 
     def __repr__(self) -> str:
         return f"Picture({self.name!r}: {self.title!r})"
@@ -128,9 +134,9 @@ class Data:
         return self.find()
 
     def of(self, net: Net) -> Dataset:
-        """The data set; raises Skipped if there is none, InputError if its images do not have the network's shape."""
+        """The data set; raises NoData if there is none, InputError if its images do not have the network's shape."""
         if self.dataset is None:
-            raise Skipped(f"{net.name} comes with no data set to show it; name one with --dataset.")
+            raise NoData(f"{net.name} comes with no data set to show it; name one with --dataset.")
         found, expected = (size(shape) for shape in (self.dataset.train.images.shape[1:], net.image_shape))
         if found != expected:
             raise InputError(f"{net.name} takes images of {expected}; those of {self.dataset.name} are {found}.")

@@ -7,11 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 import cnnviz
 from cnnviz.networks import Net
+from cnnviz.pictures import kept
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "scipy", "matplotlib")
 RECORDS = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
@@ -43,18 +41,8 @@ def _network(net: Net, where: str | None) -> dict[str, Any]:
         found["files"] = {name: digest(path / name) for name in RECORDS if (path / name).is_file()}
     elif path is not None and path.is_file():
         found["files"] = {path.name: digest(path)}
-    found["variables"] = [_of_variables(variables) for variables in net.members]
+    found["variables"] = [kept.digest(variables) for variables in net.members]
     return found
-
-
-def _of_variables(variables: Any) -> str:
-    """The SHA-256 of all arrays with their names, so of what was compared, wherever it came from."""
-    found = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
-        values = np.asarray(leaf)
-        found.update(f"{jax.tree_util.keystr(path)} {values.dtype} {values.shape}".encode())
-        found.update(np.ascontiguousarray(values).tobytes())
-    return found.hexdigest()
 
 
 def digest(path: Path) -> str:

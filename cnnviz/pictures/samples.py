@@ -13,7 +13,7 @@ from cnnviz.errors import InputError
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import MOST_IMAGES, Choice, choices, indices
 from cnnviz.pictures.options import OfImage
-from cnnviz.pictures.picture import Data, Picture, Sample, sample, size, split_of
+from cnnviz.pictures.picture import Data, NoData, Picture, Sample, sample, size, split_of
 
 DARK, BRIGHT = 64, 192  # pixel values up to and from which a border counts as black and as white
 LOOKED_AT = 256  # images of a data set whose border is looked at
@@ -47,9 +47,19 @@ def _distinct(shown: Sequence[Sample]) -> list[Sample]:
 def _samples(choice: Choice, asked: OfImage, net: Net, data: Data) -> list[Sample]:
     if isinstance(choice, Path):
         return [own(choice, asked.invert, net, data)]
-    dataset = data.of(net)
+    dataset = _dataset(net, data)
     places = [choice] if isinstance(choice, int) else indices(choice, len(split_of(dataset, asked.split).images))
     return [sample(dataset, asked.split, place) for place in places]
+
+
+def _dataset(net: Net, data: Data) -> Dataset:
+    """The data set; without one the error says what else can be shown."""
+    try:
+        return data.of(net)
+    except NoData as reason:
+        if len(net.image_shape) != len(("h", "w", "c")):
+            raise
+        raise NoData(f"{str(reason).removesuffix('.')}, or pictures of your own with --image photo.png.") from reason
 
 
 def own(path: Path, negative: bool, net: Net, data: Data) -> Sample:

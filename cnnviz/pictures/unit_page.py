@@ -12,39 +12,34 @@ from cnnviz.batching import Report, part
 from cnnviz.figures.scales import in_digits, scale_of, symmetric
 from cnnviz.figures.unit_page import Bars, Histogram, Map, Panel, Strip, UnitPage, unit_page
 from cnnviz.networks import Net
-from cnnviz.pictures.effort import affordable
-from cnnviz.pictures.picture import Data, Picture, Sample, Skipped
-from cnnviz.pictures.predictions import class_names
+from cnnviz.pictures.patch_tiles import as_pixels, in_color, seen_in_words
+from cnnviz.pictures.picture import Data, Picture, Sample
 from cnnviz.pictures.samples import each, samples
-from cnnviz.probe import Reader
+from cnnviz.pictures.unit_numbers import Numbers
 from cnnviz.units.layer import check_unit
-from cnnviz.units.profile import Profile, profile, windows
+from cnnviz.units.profile import Profile
+from cnnviz.units.seen import RELEVANCE, patches_in
 
-TOP, NEAREST, EDGES, SAMPLED = 9, 6, 8, 256  # images, units, edges, and images whose activations are counted
-MOST, FEW = 10_000, 1000  # images of the split; those of connections and pairs
+NEAREST, EDGES, SAMPLED, FEW = 6, 8, 256, 1000  # units, edges, images of activations, and those of connections
 
 
 @dataclass(frozen=True)
 class Found:
-    """All that is known of a unit, over `count` images of a split."""
+    """All that is known of a unit; `patches` are where its values, or its relevance, are the largest."""
 
-    net: Net
+    numbers: Numbers
     unit: int
-    split: str
-    images: np.ndarray
-    labels: np.ndarray
-    names: list[str]
-    reader: Reader
     profile: Profile
     ablation: units.Ablation
     connections: units.Connections
     values: np.ndarray
+    patches: units.Patches
     partners: units.Pairs | None
 
     @property
     def layer(self) -> str:
         """The layer's name."""
-        return self.profile.layer
+        return self.numbers.layer
 
     @property
     def is_dead(self) -> bool:
@@ -57,49 +52,34 @@ def page_of(asked: Any, net: Net, data: Data, report: Report | None) -> list[Pic
 
     Raises Skipped if there is no data set, InputError if the layer or the unit does not exist.
     """
-    layer = last_with_maps(net) if asked.layer is None else net.layer(asked.layer).name
-    shape = net.layer(layer).shape
-    check_unit(layer, asked.unit, shape[-1] if shape else 0)
-    shown, dataset = samples(asked, net, data), data.of(net)
-    split = dataset.train if asked.split == "train" else dataset.test
-    count = min(MOST, affordable(net, len(split.images), 2 + shape[-1]))
-    images, labels = split.images[:count], np.asarray(split.labels[:count], np.int32)
-    found = _found(asked, net, layer, images, labels, class_names(net, dataset, net.class_count), report)
+    numbers = Numbers.of(asked, net, data)
+    check_unit(numbers.layer, asked.unit, numbers.count)
+    shown = samples(asked, net, data)
+    found = _found(asked, numbers, report)
     return each(shown, lambda one: [_picture(found, one)])
 
 
-def last_with_maps(net: Net) -> str:
-    """The last layer that is a non-linearity over maps, else the last with maps. Raises Skipped if there is none."""
-    maps = [layer for layer in net.layers if len(layer.shape) == len(net.image_shape)]
-    bent = [layer.name for layer in maps if layer.bends] or [layer.name for layer in maps]
-    if not bent:
-        raise Skipped(f"{net.name} has no layer with maps; name another one by --layer.")
-    return bent[-1]
-
-
-def _found(
-    asked: Any, net: Net, layer: str, images: np.ndarray, labels: np.ndarray, names: list[str], report: Report | None
-) -> Found:
-    reader, unit = Reader(net.model, net.variables, layer, prepare=net.prepare), asked.unit
-    both, named = (net.model, net.variables), {"prepare": net.prepare}
-    ask: Any = partial(units.ablation, *both, images, labels, layer, **named)
-    profiled = profile(reader, images, report=part(report, 0, 4, "activations"))
-    ablated = ask(report=part(report, 1, 4, "ablation"))
-    link: Any = partial(units.connections, *both, images[:FEW], layer, unit, **named)
+def _found(asked: Any, numbers: Numbers, report: Report | None) -> Found:
+    net, layer, unit, images = numbers.net, numbers.layer, asked.unit, numbers.images
+    profiled = numbers.profile(part(report, 0, 4, "activations"))
+    ablated = numbers.ablation(part(report, 1, 4, "ablation"))
+    top = numbers.relevant(part(report, 2, 4, "relevance")) if asked.by == RELEVANCE else profiled.ranked(numbers.shown)
+    patches = patches_in(numbers.reader, images, layer, numbers.count, top, asked.by, [unit])
+    link: Any = partial(units.connections, net.model, net.variables, images[:FEW], layer, unit, prepare=net.prepare)
     linked = link(report=part(report, 2, 4, "connections"))
     values = probe.activations(net.model, net.variables, images[:SAMPLED], layer, prepare=net.prepare)[layer]
-    partners = _partners(net, images, labels, layer, part(report, 3, 4, "pairs")) if asked.pairs else None
+    partners = _partners(numbers, part(report, 3, 4, "pairs")) if asked.pairs else None
     own = np.asarray(values[..., unit], np.float32)
-    return Found(net, unit, asked.split, images, labels, names, reader, profiled, ablated, linked, own, partners)
+    return Found(numbers, unit, profiled, ablated, linked, own, patches, partners)
 
 
-def _partners(net: Net, images: Any, labels: Any, layer: str, report: Report | None) -> units.Pairs:
-    own = images[:FEW], labels[:FEW]
-    return units.pairs(net.model, net.variables, *own, layer, prepare=net.prepare, report=report)
+def _partners(numbers: Numbers, report: Report | None) -> units.Pairs:
+    net, own = numbers.net, (numbers.images[:FEW], numbers.labels[:FEW])
+    return units.pairs(net.model, net.variables, *own, numbers.layer, prepare=net.prepare, report=report)
 
 
 def _picture(found: Found, shown: Sample) -> Picture:
-    net, unit, layer = found.net, found.unit, found.layer
+    net, unit, layer = found.numbers.net, found.unit, found.layer
     panels, strips = list(_panels(found, shown)), list(_strips(found))
     title = f"{net.title}: unit {unit} of {layer}"
     numbers = {
@@ -108,10 +88,15 @@ def _picture(found: Found, shown: Sample) -> Picture:
         "class_accuracy_lost": found.ablation.class_accuracy_lost[unit],
         "class_loss_gained": found.ablation.class_loss_gained[unit],
         "correlations": found.profile.correlations(unit),
+        "top_images": found.patches.images[:, 0],
+        "top_values": found.patches.values[:, 0],
+        "windows": found.patches.windows[:, 0],
+        "apart": found.patches.apart(unit),
     }
     draw = partial(unit_page, UnitPage(panels, strips), title=title)
     subject = {"network": net.name, "layer": layer, "unit": unit, "image": shown.subject}
-    return Picture(f"unit_{layer}_{unit}", title, _caption(found), numbers, draw, subject)
+    name = f"unit_{layer}_{unit}" + ("_relevance" if found.patches.by == RELEVANCE else "")
+    return Picture(name, title, _caption(found), numbers, draw, subject)
 
 
 def _short(shown: Sample) -> str:
@@ -120,17 +105,18 @@ def _short(shown: Sample) -> str:
 
 
 def _panels(found: Found, shown: Sample) -> Iterator[Panel]:
-    unit, names, ablated = found.unit, found.names, found.ablation
+    unit, numbers, ablated = found.unit, found.numbers, found.ablation
+    names = numbers.names
     if found.profile.sides and len(found.profile.sides) == 2 and shown.pixels.ndim == 3:
-        net = found.net
+        net = numbers.net
         value = probe.activations(net.model, net.variables, net.prepare(shown.pixels[None]), found.layer)[found.layer]
         own = np.asarray(value[0, ..., unit], np.float32)
         yield Map(f"its map over {_short(shown)}", shown.pixels, own, scale_of(own))
     if found.connections.feeding:
         edges = found.connections.feeding[0]
         yield Histogram(f"its weights of {edges.target}", edges.kernels)
-    yield Histogram(f"activations on {min(SAMPLED, len(found.images))} images", found.values)
-    yield Bars("mean activation by class", names, found.profile.class_means(unit, found.labels, len(names)))
+    yield Histogram(f"activations on {min(SAMPLED, len(numbers.images))} images", found.values)
+    yield Bars("mean activation by class", names, found.profile.class_means(unit, numbers.labels, len(names)))
     lost = 100 * ablated.class_accuracy_lost[unit]
     yield Bars("% accuracy lost without it", names, lost)
     r = found.profile.correlations(unit)
@@ -141,14 +127,16 @@ def _panels(found: Found, shown: Sample) -> Iterator[Panel]:
 
 
 def _strips(found: Found) -> Iterator[Strip]:
-    unit, prof = found.unit, found.profile
-    if not found.is_dead and found.images.ndim == 4:
-        top = prof.top(unit, TOP)
-        cut = lambda i: windows(found.reader, found.images, found.layer, prof.sides, int(prof.place[i, unit]))
-        patches = [found.images[i][tuple(cut(i))] for i in top]
-        value = lambda i: in_digits(float(prof.highest[i, unit]))
-        labels = [f"{value(i)}\n{found.names[found.labels[i]]}\nimage {i}" for i in top]
-        yield Strip(f"what it saw where it was most active, of {len(found.images):,} images", patches, labels)
+    unit, patches, numbers = found.unit, found.patches, found.numbers
+    if not found.is_dead and numbers.images.ndim == 4:
+        of_class = [numbers.names[numbers.labels[i]] for i in patches.images[:, 0]]
+        pairs = zip(patches.values[:, 0], of_class, patches.images[:, 0], strict=True)
+        labels = [f"{in_digits(float(value))}\n{name}\nimage {i}" for value, name, i in pairs]
+        where = "mattered most" if patches.by == RELEVANCE else "was most active"
+        apart, most = in_color(patches.apart(unit))
+        tiles = [*patches.of(unit), as_pixels(patches.mean(unit)), apart]
+        labels += ["their mean,\nweighted", f"minus the mean\nimage: ±{in_digits(most)}"]
+        yield Strip(f"what it saw where it {where}, of {len(numbers.images):,} images", tiles, labels)
     for edges, fed in [(one, False) for one in found.connections.feeding] + [
         (one, True) for one in found.connections.fed
     ]:
@@ -177,14 +165,16 @@ def _caption(found: Found) -> str:
     unit, ablated = found.unit, found.ablation
     words = []
     if found.is_dead:
-        words.append(f"This unit is dead: it is zero or less on all {len(found.images):,} {found.split} images.")
+        words.append(
+            f"This unit is dead: it is zero or less on all {len(found.numbers.images):,} {found.numbers.split} images."
+        )
     rank = int(np.flatnonzero(ablated.ranked == unit)[0]) + 1
     words.append(
         f"Without it (set to zero) accuracy goes from {ablated.accuracy:.4f} to "
         f"{ablated.accuracy - ablated.accuracy_lost[unit]:.4f} and {_loss(float(ablated.loss_gained[unit]))}, rank "
-        f"{rank} of {len(ablated.units)}, over {len(found.images):,} {found.split} images."
+        f"{rank} of {len(ablated.units)}, over {len(found.numbers.images):,} {found.numbers.split} images."
     )
-    words.append("A patch is the receptive field of the unit's largest value, with the value, the class and the image.")
+    words.append(f"{seen_in_words(found.patches)} With it: the value, the class and the image.")
     words.append("Under a kernel: the other unit, and weight times mean activation, what the edge adds on average.")
     if found.partners is not None:
         best = [i for i in found.partners.ranked if unit in found.partners.units[i]][:3]

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from cnnviz.batching import Report, fold_rows, map_rows
+from cnnviz.batching import Report, beside, fold_rows, map_rows
 from cnnviz.errors import InputTypeError
 from cnnviz.fast.jit import compiled
 from cnnviz.probe.inputs import Inputs, Prepare
@@ -90,7 +90,7 @@ def map_readers(
     """
     each, form = jax.tree.flatten(readers)
     requests, variables, inputs = zip(*(reader.request(images) for reader in each), strict=True)
-    step = partial(_map_chunk, form, requests, Static(function), variables)
+    step = partial(_map_chunk, form, requests, Static(function), beside(images, variables))
     size = min(reader.batch_size(images, batch_size) for reader in each)
     return map_rows(step, (images, tuple(its.rows for its in inputs), *rows), size, report=report)
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from cnnviz.batching import Report, map_rows
+from cnnviz.batching import Report, beside, map_rows
 from cnnviz.fast.jit import compiled
 from cnnviz.graph import cost
 from cnnviz.probe.inputs import Inputs, Prepare, call_for, one_image
@@ -36,7 +36,7 @@ def activations(
     reader = Reader(model, variables, layers, prepare=prepare, call=call, output=output)
     request, variables, inputs = reader.request(images)
     size = reader.batch_size(images, batch_size)
-    values = map_rows(partial(_read, request, variables), inputs, size, report=report)
+    values = map_rows(partial(_read, request, beside(inputs, variables)), inputs, size, report=report)
     return dict(zip(request.names, values, strict=True))
 
 

@@ -10,10 +10,11 @@ from cnnviz.graph import Value
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
 from cnnviz.probe.inputs import call_for, one_image, with_rows
+from cnnviz.probe.owners import owned
 from cnnviz.probe.reader import NOTHING, Call
 from cnnviz.probe.trace import Trace, trace
 from cnnviz.probe.variables import as_variables
-from cnnviz.types import VariablesLike
+from cnnviz.types import Variables, VariablesLike
 
 COLUMNS = ("name", "kind", "shape", "parameters", "receptive_field")
 
@@ -87,7 +88,7 @@ def layers(
     folded into the outermost row, which has all its parameters. All other functions return layers in this order.
     """
     variables, images = as_variables(variables), with_rows(one_image(image_shape), 2)
-    rows = _counted(_rows(trace(model, variables, images, call_for(call, 2))), parameter_counts(variables))
+    rows = _counted(trace(model, variables, images, call_for(call, 2)), variables)
     return Layers(rows if depth is None else folded(rows, depth))
 
 
@@ -114,12 +115,15 @@ def _fields(traced: Trace) -> dict[Value, tuple[int, ...]]:
     return fields
 
 
-def _counted(rows: dict[Layer, str], counts: dict[str, int]) -> list[Layer]:
-    """The rows with their modules' parameters; a second call, and a second iteration, adds none."""
+def _counted(traced: Trace, variables: Variables) -> list[Layer]:
+    """The rows with their modules' parameters; a second call, and a second iteration, adds none.
+
+    Those of modules that have no row are in the first row that depends on them.
+    """
+    rows, counts = _rows(traced), parameter_counts(variables)
     own = {row.name: counts.pop(module, 0) for row, module in rows.items()}
-    for module, count in counts.items():  # modules that have no row
-        if own:
-            own[_nearest(module, list(own))] += count
+    for array in owned(traced, variables, counts) if own else ():
+        own[array.layer or _nearest(array.module, list(own))] += array.size
     return [replace(row, parameters=own[row.name]) for row in rows]
 
 

@@ -37,7 +37,7 @@ DATA = {
     "title": text,
     "fingerprint": text,
     "classes": list_of(text, least=1),
-    "image_shape": list_of(whole_number(1), least=3, most=3),
+    "image_shape": list_of(whole_number(1), least=2, most=4),
     "limit": maybe(whole_number(1)),
     "dir": maybe(text),
 }
@@ -121,10 +121,9 @@ class Config(Mapping[str, Any]):
         return [f"-seed{seed}" for seed in self.seeds] if len(self.seeds) > 1 else [""]
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """The shape `(h, w, c)` of one image."""
-        height, width, channels = self["data"]["image_shape"]
-        return height, width, channels
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one image: (h, w, c) of a picture, (t, c) of a signal, (d, h, w, c) of a volume."""
+        return tuple(self["data"]["image_shape"])
 
     @cached_property
     def model(self) -> Any:

@@ -3,21 +3,36 @@
 Pixels shifted in from outside the image, and erased ones, are 0 (black).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Int, Shaped, UInt8
 
+from cnnviz.errors import InputError
 from cnnviz.types import Array, Key
 
 AREA = (0.02, 0.33)  # share of the image that is erased
 ASPECT = (0.3, 1 / 0.3)  # height / width of the erased rectangle
 CROPPED = (3 / 4, 4 / 3)  # height / width of a crop, in units of the image's sides
 FURTHER = 1  # folded into an image's key for what came later than shift, flip and erase, whose draws stay
+PICTURES_ONLY = {"flip": False, "erase": 0.0, "flip_vertical": False, "crop": 1.0}  # and the value that does nothing
 Pixels = UInt8[Array, "h w c"]
 
 
+def check_augmented(recipe: Any, image_shape: Sequence[int]) -> None:
+    """Raises InputError if a recipe changes images in a way that only pictures (h, w, c) can be."""
+    if len(image_shape) == len(("h", "w", "c")):
+        return
+    for name, nothing in PICTURES_ONLY.items():
+        if (value := getattr(recipe, name)) != nothing:
+            sides = "x".join(map(str, image_shape))
+            raise InputError(f"{name} is for pictures (it was {value}); images of {sides} can only be shifted.")
+
+
 def augment(
-    images: Shaped[Array, "n h w c"],
+    images: Shaped[Array, "n *sides c"],
     key: Key,
     *,
     shift: int = 0,
@@ -28,17 +43,18 @@ def augment(
 ) -> Array:
     """The images, each cropped, shifted by up to `shift` pixels, flipped, and erased in part, at random.
 
-    An image is flipped left to right with probability 1/2 if `flip`, upside down if `flip_vertical`, and loses a
-    rectangle with probability `erase`. A `crop` below 1 is the smallest share of an image's area that is kept.
+    All sides are shifted, that of a signal in time; the others are for pictures `[n h w c]`. An image is flipped left
+    to right with probability 1/2 if `flip`, upside down if `flip_vertical`, and loses a rectangle with probability
+    `erase`. A `crop` below 1 is the smallest share of an image's area that is kept.
     """
 
-    def one(image: Pixels, key: Key) -> Pixels:
+    def one(image: Array, key: Key) -> Array:
         shift_key, flip_key, erase_key = jax.random.split(key, 3)
         crop_key, vertical_key = jax.random.split(jax.random.fold_in(key, FURTHER))
         if crop < 1:
             image = cropped(image, crop_key, crop)
         if shift:
-            image = shifted(image, jax.random.randint(shift_key, (2,), -shift, shift + 1), shift)
+            image = shifted(image, jax.random.randint(shift_key, (image.ndim - 1,), -shift, shift + 1), shift)
         if flip:
             image = jnp.where(jax.random.bernoulli(flip_key), image[:, ::-1], image)
         if flip_vertical:
@@ -66,10 +82,10 @@ def cropped(image: Pixels, key: Key, least: float) -> Pixels:
     return jnp.clip(jnp.round(resized), 0, 255).astype(image.dtype)
 
 
-def shifted(image: Pixels, by: Int[Array, "2"], most: int) -> Pixels:
-    """The image moved down and right by the pixels in `by`, each of magnitude at most `most`."""
-    padded = jnp.pad(image, ((most, most), (most, most), (0, 0)))
-    return jax.lax.dynamic_slice(padded, (most - by[0], most - by[1], 0), image.shape)
+def shifted(image: UInt8[Array, "*sides c"], by: Int[Array, " s"], most: int) -> UInt8[Array, "*sides c"]:
+    """The image moved along each side (down and right) by the pixels in `by`, each of magnitude at most `most`."""
+    padded = jnp.pad(image, [(most, most)] * (image.ndim - 1) + [(0, 0)])
+    return jax.lax.dynamic_slice(padded, (*(most - by), 0), image.shape)
 
 
 def erased(image: Pixels, key: Key, probability: float) -> Pixels:

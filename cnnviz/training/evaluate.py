@@ -20,6 +20,7 @@ def make_evaluate(model: Any, prepare: Callable[[Array], Array]) -> Callable:
     """`evaluate(variables, feed, rows) -> (mean loss, accuracy)`, over these rows `[n]` and in evaluation mode."""
 
     @jax.jit
+    @jax.default_matmul_precision("float32")
     def add(totals: Totals, variables: Variables, batches: Batches, mask: Array) -> Totals:
         images, labels = batches.at(0)
         return totals.add(batch_logits(model, variables, prepare(images)), labels, mask)

@@ -8,7 +8,7 @@ from cnnviz.training.class_weights import check_class_weights
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "muon")
 SCHEDULES = ("constant", "one_cycle", "cosine", "linear")
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "tensorfloat32", "bfloat16")  # tensorfloat32 rounds the factors of products, on GPUs
 IMAGES_ON = ("auto", "device", "host")
 BOUNDS = {
     "epochs batch_size patience": (lambda value: value >= 1, "at least 1"),

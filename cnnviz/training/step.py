@@ -60,7 +60,7 @@ def make_step(
         state = jax.lax.cond(finite, lambda: changed, lambda: state.replace(refused=state.refused + 1))
         return state.replace(step=state.step + 1), state.refused
 
-    return step
+    return _in_precision(recipe.precision)(step)
 
 
 def _loss(logits: Float[Array, "n k"], labels: Labels, smoothing: float, weights: Any) -> Array:
@@ -86,8 +86,14 @@ def _averaged(before: State, after: State, decay: float) -> PyTree:
     return jax.tree.map(lambda mean, new: mean if is_real(new) else new, averaged, after.latest)
 
 
+def _in_precision(precision: str) -> Callable[[Callable], Callable]:
+    """Makes a function multiply as a recipe says, whatever JAX's default is: that of a GPU rounds float32 factors."""
+    return jax.default_matmul_precision("float32" if precision == "bfloat16" else precision)
+
+
 def _cast(tree: PyTree, precision: str) -> PyTree:
-    return tree if precision == "float32" else jax.tree.map(lambda leaf: leaf.astype(precision), tree)
+    """The parameters and images of the computation, which is in float32 for all precisions but bfloat16."""
+    return jax.tree.map(lambda leaf: leaf.astype(precision), tree) if precision == "bfloat16" else tree
 
 
 def _all_finite(tree: PyTree) -> Array:

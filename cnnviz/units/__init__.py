@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from cnnviz.units.both import Pairs as Pairs
     from cnnviz.units.both import pairs as pairs
     from cnnviz.units.channels import statistics as statistics
+    from cnnviz.units.codes import Embedding as Embedding
+    from cnnviz.units.codes import embedding as embedding
     from cnnviz.units.curve import AblationCurve as AblationCurve
     from cnnviz.units.curve import ablation_curve as ablation_curve
     from cnnviz.units.edges import Connections as Connections
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from cnnviz.units.probes import LinearProbe as LinearProbe
     from cnnviz.units.probes import linear_probes as linear_probes
     from cnnviz.units.ranked import top_k as top_k
+    from cnnviz.units.seen import Patches as Patches
+    from cnnviz.units.seen import patches as patches
     from cnnviz.units.summary import LayerStatistics as LayerStatistics
     from cnnviz.units.summary import Top as Top
     from cnnviz.units.without import Ablation as Ablation
@@ -28,13 +32,17 @@ _HOMES = {
     "AblationCurve": "curve",
     "Connections": "edges",
     "Edges": "edges",
+    "Embedding": "codes",
     "LinearProbe": "probes",
     "Pairs": "both",
+    "Patches": "seen",
     "ablation": "without",
     "ablation_curve": "curve",
     "connections": "edges",
+    "embedding": "codes",
     "linear_probes": "probes",
     "pairs": "both",
+    "patches": "seen",
     "LayerStatistics": "summary",
     "Top": "summary",
     "statistics": "channels",

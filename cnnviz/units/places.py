@@ -43,7 +43,7 @@ def places_of(
         return found
     numbers = np.unique(np.concatenate([chosen[name].ravel() for name in mapped]))
     taken = jax.tree.map(lambda leaf: np.asarray(leaf)[numbers], images)
-    reader = Reader(model, variables, mapped, prepare=prepare, call=_rows_of(call, numbers), output=output)
+    reader = Reader(model, variables, mapped, prepare=prepare, call=rows_of(call, numbers), output=output)
     request, variables, inputs = reader.request(taken)
     size = reader.batch_size(taken, batch_size)
     flat = map_rows(partial(_largest, request, variables), inputs, size, report=report)
@@ -61,7 +61,7 @@ def _largest(request: Request, variables: Variables, inputs: Inputs) -> list[Arr
     return [jnp.argmax(x.reshape(x.shape[0], -1, x.shape[-1]), axis=1) for x in values]
 
 
-def _rows_of(call: Call, numbers: np.ndarray) -> Call:
+def rows_of(call: Call, numbers: np.ndarray) -> Call:
     """The arguments of the call with those rows of what has one row per image."""
     pick = lambda leaf: np.asarray(leaf)[numbers]
     chosen = lambda value: Rows(jax.tree.map(pick, value.array)) if isinstance(value, Rows) else value

@@ -3,16 +3,15 @@
 Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016 (arXiv:1610.01644).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from cnnviz import probe
 from cnnviz.batching import Report, part
@@ -22,6 +21,7 @@ from cnnviz.networks.measures import interval
 from cnnviz.probe import NOTHING, Call, Reader, first_row
 from cnnviz.probe.inputs import Prepare
 from cnnviz.types import Activations, Array, LayerNames, PyTree, VariablesLike
+from cnnviz.units.features import features
 
 MOST_FEATURES, FIRST = 1024, 512  # features of a probe, and images whose moments scale them
 EVERY = 5  # one image of so many is held out
@@ -106,7 +106,7 @@ class Fitting:
         classes, ridge, named = self.classes, self.ridge, dict(self.named)
         few = jax.tree.map(lambda leaf: leaf[:FIRST], images)
         first = probe.activations(model, variables, few, list(names), **named)
-        scales = {name: _moments(_features(value, most)) for name, value in first.items()}
+        scales = {name: _moments(features(value, most)) for name, value in first.items()}
         read, both = Probing(most, classes), (model, variables)
         init = {name: _zero(len(mean), classes) for name, (mean, _) in scales.items()}
         state, named["rows"] = {"scales": scales, "sums": init}, (labels.astype(np.int32),)
@@ -181,35 +181,6 @@ def _check(images: PyTree, labels: np.ndarray) -> None:
         )
 
 
-def _features(value: Array, most: int) -> Array:
-    """At most `most` numbers `[n f]` of a layer's value `[n *sides c]`."""
-    value = value.astype(jnp.float32)
-    n, *sides, channels = value.shape if value.ndim > 1 else (*value.shape, 1)
-    value = value.reshape(n, *sides, channels)
-    while math.prod(sides) * channels > most and math.prod(sides) > 1:
-        axis = int(np.argmax(sides))
-        sides[axis] = max(1, sides[axis] // 2)
-        value = _coarser(value, 1 + axis, sides[axis])
-    flat = value.reshape(n, -1)
-    return flat if flat.shape[1] <= most else flat @ _projection(flat.shape[1], most)
-
-
-def _coarser(value: Array, axis: int, count: int) -> Array:
-    """The means of `count` nearly equal parts along an axis."""
-    edges = np.linspace(0, value.shape[axis], count + 1).round().astype(int)
-    share = np.zeros((count, value.shape[axis]), np.float32)
-    for i, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
-        share[i, start:stop] = 1 / (stop - start)
-    return jnp.moveaxis(jnp.tensordot(jnp.asarray(share), value, (1, axis)), 0, axis)
-
-
-@cache
-def _projection(features: int, most: int) -> Float[np.ndarray, "f m"]:
-    """A random matrix of signs, the same each time."""
-    signs = np.random.default_rng(0).integers(0, 2, (features, most)) * 2 - 1
-    return (signs / math.sqrt(features)).astype(np.float32)
-
-
 def _moments(x: Array) -> tuple[Array, Array]:
     """The mean and the deviation of each feature; 1 for one that is constant."""
     deviation = x.std(0)
@@ -218,12 +189,12 @@ def _moments(x: Array) -> tuple[Array, Array]:
 
 def _scaled(value: Array, scale: tuple[Array, Array], most: int) -> Array:
     mean, deviation = scale
-    return (_features(value, most) - mean[None]) / deviation[None]
+    return (features(value, most) - mean[None]) / deviation[None]
 
 
-def _zero(features: int, classes: int) -> tuple[Array, ...]:
+def _zero(size: int, classes: int) -> tuple[Array, ...]:
     zero = lambda *shape: jnp.zeros(shape)
-    return zero(features, features), zero(features, classes), zero(features), zero(), zero(classes)
+    return zero(size, size), zero(size, classes), zero(size), zero(), zero(classes)
 
 
 @partial(compiled, static_argnums=5)

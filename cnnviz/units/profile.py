@@ -9,13 +9,12 @@ from jaxtyping import Float, Int
 
 from cnnviz.batching import Report, map_rows
 from cnnviz.fast.jit import compiled
-from cnnviz.graph.receptive_field import side_windows
-from cnnviz.graph.windows import Window
 from cnnviz.probe import Reader
 from cnnviz.probe.inputs import Inputs
 from cnnviz.probe.reader import Request
 from cnnviz.types import Array, PyTree, Variables
 from cnnviz.units.layer import traced_layer
+from cnnviz.units.summary import Top
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,12 @@ class Profile:
     mean: Float[np.ndarray, "n c"]
     place: Int[np.ndarray, "n c"]
 
-    def top(self, unit: int, k: int) -> Int[np.ndarray, " k"]:
-        """The k images with the unit's largest values; of equal ones the first comes first."""
-        return np.argsort(-self.highest[:, unit], kind="stable")[:k]
+    def ranked(self, k: int) -> Top:
+        """The k images with the largest values of each unit, the first of equal ones first, and their places."""
+        order = np.argsort(-self.highest, axis=0, kind="stable")[:k]
+        values, flat = (np.take_along_axis(each, order, 0) for each in (self.highest, self.place))
+        places = np.stack(np.unravel_index(flat, self.sides), -1) if self.sides else np.zeros((*flat.shape, 0), int)
+        return Top(order, values, places)
 
     def class_means(self, unit: int, labels: Int[np.ndarray, " n"], classes: int) -> Float[np.ndarray, " k"]:
         """The unit's mean over the images of each class; NaN for a class without images."""
@@ -62,25 +64,3 @@ def _read(request: Request, variables: Variables, inputs: Inputs) -> tuple[Array
     (value,) = request.values(variables, inputs).values()
     flat = value.astype(jnp.float32).reshape(len(value), -1, value.shape[-1])
     return flat.max(1), flat.mean(1), flat.argmax(1)
-
-
-def windows(reader: Reader, images: PyTree, layer: str, sides: tuple[int, ...], place: int) -> list[slice]:
-    """The pixels along each side of the image that the value at a place of the map can depend on: its receptive field.
-
-    All of a side where the value depends on the entire side.
-    """
-    traced = traced_layer(reader, images)
-    (image,) = list(traced.images.values())[:1]
-    spatial = tuple(range(1, len(image.shape) - 1))
-    found = side_windows(traced.graph, image, spatial).get(traced.value(layer), (None,) * len(spatial))
-    at = np.unravel_index(place, sides) if sides else ()
-    slices = []
-    for axis, window in zip(spatial, found, strict=True):
-        length = image.shape[axis]
-        if not isinstance(window, Window) or not 0 < window.axis <= len(at):
-            slices.append(slice(0, length))
-            continue
-        start = window.stride * int(at[window.axis - 1])
-        low, high = (int(np.floor(float(start + end))) for end in (window.low, window.high))
-        slices.append(slice(max(0, low), min(length, high + 1)))
-    return slices

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from scipy.stats import norm, t
 
 from cnnviz.types import Array, Float
 
@@ -22,8 +23,13 @@ def in_pairs(found: Float[Array, "n *k"]) -> Float[Array, "g *k"]:
 
 
 def error_of_mean(found: Float[Array, "n *k"]) -> Float[Array, "*k"]:
-    """The standard error of the mean over independent samples; NaN if there is only one."""
-    return found.std(0, ddof=1) / jnp.sqrt(len(found)) if len(found) > 1 else jnp.full(found.shape[1:], jnp.nan)
+    """The standard error of the mean over independent samples; NaN if there is only one.
+
+    Of few samples it is larger by Student's t, so that two of it contain the true mean as often as of many.
+    """
+    if len(found) < 2:
+        return jnp.full(found.shape[1:], jnp.nan)
+    return found.std(0, ddof=1) / jnp.sqrt(len(found)) * float(t.ppf(norm.cdf(2), len(found) - 1) / 2)
 
 
 def doubly_centered(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:

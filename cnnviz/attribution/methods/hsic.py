@@ -36,7 +36,10 @@ class HSIC(Masked):
         return self.spread(self._of_samples(image, total, key).mean(0))
 
     def standard_error(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
-        return self.spread(2 * error_of_mean(self._of_samples(image, total, key)))
+        """Of the criterion's linear part and, which is all where the score does not depend on a segment, its square."""
+        linear = 2 * error_of_mean(self._of_samples(image, total, key))
+        square = jnp.square(doubly_centered(_alike(total))).mean() / (2 * self.samples**2)
+        return self.spread(jnp.sqrt(linear**2 + square))
 
     def _of_samples(self, image: Image, worths: Float[Array, " n"], key: Key) -> Float[Array, "n k"]:
         """The mean over b of K_ab L_ab, both centered, whose mean over a is the criterion.

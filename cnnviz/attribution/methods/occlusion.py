@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.windows import Windows, windows_over
 from cnnviz.attribution.shapes import Raw, Sampled, method, per_image, value
+from cnnviz.fast.boxes import with_box
 from cnnviz.types import Array, Image, Key, PyTree, Score
 
 
@@ -32,6 +34,7 @@ class Occlusion(Sampled):
 
     keep = True
     channels = "mean"
+    rewritten = False  # `with_box` does it
 
     @property
     def count(self) -> int:
@@ -41,10 +44,12 @@ class Occlusion(Sampled):
         return replace(self, over=windows_over(image_shape, self.window, self.stride))
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
-        return self._windows.corner(i)
+        return i
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
-        return value(score, jnp.where(self._windows.inside(sample), self.infill, image))
+        windows = self._windows
+        changed = jnp.where(windows.inside(windows.corner(sample)), self.infill, image)
+        return with_box(partial(value, score), image, changed, windows.boxes, sample)
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         return self._windows.mean(value(score, image) - total)

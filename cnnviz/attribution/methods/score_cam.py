@@ -1,8 +1,11 @@
 """A layer's channels, each weighed by the score of the image masked by it."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.methods.cams import Map
 from cnnviz.attribution.methods.channels import ByChannel
 from cnnviz.attribution.present import UPSAMPLING, scaled, upsampled
 from cnnviz.attribution.shapes import method
@@ -19,7 +22,8 @@ class ScoreCAM(ByChannel):
 
     M_k is the channel upsampled to the image's size and scaled to 0 to 1; the softmax is over a layer's channels.
     `mask_upsampling` is how a channel is upsampled ("bilinear_corners" as in pytorch-grad-cam). No gradient is taken;
-    there is one forward pass per channel. Wang et al. 2020, Score-CAM: score-weighted visual explanations
+    there is one forward pass per channel, of which `max_channels` limits the number: the softmax is over those that are
+    tried (Faster Score-CAM). Wang et al. 2020, Score-CAM: score-weighted visual explanations
     (arXiv:1910.01279). Two other forms take the mean of `repeats` scores per channel: "smooth" adds Gaussian noise to
     the channel, of the deviation `noise` times its range (Wang et al. 2020, SS-CAM, arXiv:2006.14255; it needs a key),
     and "integrated" has S(x * M_k i/n) for i from 1 to n (Naidu et al. 2020, IS-CAM, arXiv:2010.03023).
@@ -55,11 +59,17 @@ class ScoreCAM(ByChannel):
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
         activations, (which, *each) = score(image, {})[1], sample
-        channels = [as_channels(activations[name], image.shape) for name in self.layers or ()]
-        masks = [upsampled(values, image.shape[:-1], self.mask_upsampling) for values in channels]
-        channel = jnp.concatenate(masks, -1)[..., which]
+        maps = {name: as_channels(activations[name], image.shape) for name in self.layers or ()}
+        channel = self._channel(maps, which, image.shape[:-1])
         masked = lambda key, n: score(image * self._mask(channel, key, n)[..., None], {})[0]
         return jax.vmap(masked)(*each).mean() if self.form != "plain" else masked(*(one[0] for one in each))
+
+    def _channel(self, maps: Mapping[str, Array], which: Array, sides: tuple[int, ...]) -> Map:
+        """The values of one channel, at the image's size; its layer is one of several, of which each has its own."""
+        places = self.channels_of(maps, which)
+        values = {name: jnp.where(at < 0, 0, maps[name][..., at]) for name, at in places.items()}
+        sized = [upsampled(one[..., None], sides, self.mask_upsampling) for one in values.values()]
+        return jnp.concatenate(sized, -1).sum(-1)
 
     def _mask(self, channel: Array, key: Key, number: Array) -> Array:
         """The mask of one repetition."""

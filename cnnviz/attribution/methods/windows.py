@@ -1,12 +1,14 @@
 """Windows that slide over an image: where they are, and what lies in them."""
 
 from functools import reduce
+from math import prod
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.errors import InputError, InputTypeError
+from cnnviz.graph.boxes import Boxes
 from cnnviz.types import Array, Bool, Float, Image, Int
 
 Sizes = int | tuple[int, ...] | None
@@ -25,6 +27,13 @@ class Windows(NamedTuple):
         """How many windows there are along each axis; the last one of an axis may reach beyond the edge."""
         sizes = zip(self.shape, self.window, self.stride, strict=True)
         return tuple(-(-(n - size) // step) + 1 for n, size, step in sizes)
+
+    @property
+    def boxes(self) -> Boxes:
+        """The sides of each window, without the channels."""
+        sides = tuple(range(len(self.shape) - 1))
+        starts = np.stack([np.array(i) for i in np.unravel_index(np.arange(prod(self.counts)), self.counts)], 1)
+        return Boxes(sides, (starts * np.array(self.stride))[:, : len(sides)], self.window[: len(sides)])
 
     def corner(self, i: Array) -> Int[Array, " axes"]:
         """The first index along each axis of the i-th window; the last axis runs fastest."""

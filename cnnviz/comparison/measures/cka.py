@@ -1,13 +1,15 @@
 """Linear centered kernel alignment, with the biased and the unbiased estimator of HSIC."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cnnviz.comparison.measures.hsic import Kernel, inner, u_centered
-from cnnviz.comparison.measures.measure import Features, Measure, centered
+from cnnviz.comparison.measures.hsic import Kernel, doubly_centered, inner, u_centered
+from cnnviz.comparison.measures.measure import LEAST, Features, Measure, centered
+from cnnviz.errors import InputError
 
 
 class Linear:
@@ -63,40 +65,90 @@ def squared_norm(values: np.ndarray) -> float:
     return inner(values, values)
 
 
+class Minibatches:
+    """The kernel matrices of minibatches of images, each centered by itself; `center` is one of `hsic`."""
+
+    def __init__(self, x: Features, most: int, center: Callable[[Kernel], Kernel]):
+        self.x, self.most, self.center = x, most, center
+
+    @cached_property
+    def kernels(self) -> list[Kernel]:
+        """One per minibatch; their sizes differ by one image at most."""
+        parts = np.array_split(self.x, -(-len(self.x) // self.most))
+        return [self.center(part @ part.T) for part in parts]
+
+    @cached_property
+    def norm(self) -> float:
+        """The root of the product with itself."""
+        return float(np.sqrt(self.product(self)))
+
+    def product(self, other: "Minibatches") -> float:
+        """The mean over minibatches of HSIC, up to a factor that is the same for all, by the estimator of `center`."""
+        least = lambda n: (n - 1) ** 2 if self.center is doubly_centered else n * (n - 3)
+        pairs = zip(self.kernels, other.kernels, strict=True)
+        return sum(len(k) / least(len(k)) * inner(k, l) for k, l in pairs)
+
+
 @dataclass(frozen=True)
 class LinearCKA(Measure):
     """Linear CKA, the biased estimator: ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) of centered features, from 0 to 1.
 
     Invariant to orthogonal maps, translation and one scale for all features, not to other linear maps. With more
     features than images it is large for unrelated representations: compare it with shuffled images, or take
-    `debiased_cka`. Kornblith et al., "Similarity of neural network representations revisited", arXiv:1905.00414, Eq. 5.
+    `debiased_cka`. With `minibatch`, HSIC is averaged over minibatches of at most so many images, in their order.
+    Kornblith et al., "Similarity of neural network representations revisited", arXiv:1905.00414, Eq. 5.
     """
 
-    def prepare(self, x: Features) -> Linear:
+    minibatch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.minibatch is not None and self.minibatch < LEAST:
+            raise InputError(f"A minibatch needs at least {LEAST} images for CKA; it had {self.minibatch}.")
+
+    def prepare(self, x: Features) -> Any:
         """The centered features."""
-        return Linear(centered(x))
+        return self._minibatches(centered(x), doubly_centered) if self.minibatch else Linear(centered(x))
 
-    def compare(self, a: Linear, b: Linear) -> float:
+    def compare(self, a: Any, b: Any) -> float:
         """CKA of two layers."""
-        return 1.0 if a is b else product(a, b) / (a.norm * b.norm)
+        if a is b:
+            return 1.0
+        return (a.product(b) if self.minibatch else product(a, b)) / (a.norm * b.norm)
 
-    def shuffled(self, prepared: Linear, order: np.ndarray) -> Any:
+    def shuffled(self, prepared: Any, order: np.ndarray) -> Any:
         """The same features with their images in another order."""
+        if self.minibatch:
+            return Minibatches(prepared.x[order], prepared.most, prepared.center)
         return Linear(prepared.x[order])
+
+    def _minibatches(self, x: Features, center: Callable[[Kernel], Kernel]) -> Minibatches:
+        most = self.minibatch or len(x)
+        if (least := len(x) // -(-len(x) // most)) < LEAST:
+            raise InputError(
+                f"Minibatches of {most} leave {least} of {len(x)} images for some, and CKA needs at least {LEAST}."
+            )
+        return Minibatches(x, most, center)
 
 
 @dataclass(frozen=True)
 class DebiasedCKA(LinearCKA):
     """Linear CKA from the unbiased estimator of HSIC; negative values, which chance can give, are reported as they are.
 
-    Its numerator and the squares of its denominator are unbiased, so it can be averaged over minibatches. Invariant to
-    orthogonal maps, translation and one scale. Song et al., 2012, Eq. 5; Nguyen et al., "Do wide and deep networks
+    Its numerator and the squares of its denominator are unbiased, so they can be averaged over minibatches (with
+    `minibatch`), and no size of those changes what is estimated. Invariant to orthogonal maps, translation and one
+    scale. Song et al., 2012, Eq. 5; Nguyen et al., "Do wide and deep networks
     learn the same things?", arXiv:2010.15327, Eq. 3.
     """
 
-    def compare(self, a: Linear, b: Linear) -> float:
+    def prepare(self, x: Features) -> Any:
+        """The centered features."""
+        return self._minibatches(centered(x), u_centered) if self.minibatch else Linear(centered(x))
+
+    def compare(self, a: Any, b: Any) -> float:
         """Debiased CKA of two layers."""
-        return 1.0 if a is b else debiased_product(a, b) / (a.debiased_norm * b.debiased_norm)
+        if a is b or self.minibatch:
+            return super().compare(a, b)
+        return debiased_product(a, b) / (a.debiased_norm * b.debiased_norm)
 
 
 def _is_wide(a: Linear, b: Linear) -> bool:

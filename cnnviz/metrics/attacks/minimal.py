@@ -13,10 +13,11 @@ from cnnviz.types import LOGITS, Array, Image, Key, PyTree, Score
 class Minimal(Stepwise):
     """DeepFool: steps to the nearest boundary of the network's linearization, until the answer is another one.
 
-    Then the change is made as short as it can be along its line, by `bisections`. What is found is an upper bound of
-    the smallest change; where the answer never changes the image is what it ends at. Moosavi-Dezfooli, Fawzi & Frossard
-    2016, DeepFool: a simple and accurate method to fool deep neural networks, algorithm 2 and section 2 for other norms
-    (arXiv:1511.04599). Against the predicted class.
+    A value at an end of its range is held where a step would take it out. Then the change is made as short as it can be
+    along its line, by `bisections`. What is found is an upper bound of the smallest change; where the answer never
+    changes the image is what it ends at. Moosavi-Dezfooli, Fawzi & Frossard 2016, DeepFool: a simple and accurate
+    method to fool deep neural networks, algorithm 2 and section 2 for other norms (arXiv:1511.04599), which has no
+    ranges. Against the predicted class.
     """
 
     steps: int = 30
@@ -38,6 +39,8 @@ class Minimal(Stepwise):
         point, first = state
         logits, slopes = _logits(score, point), jax.jacrev(lambda x: _logits(score, x))(point)
         apart, normals = logits - logits[first], slopes - slopes[first][None]
+        fixed = jnp.where(normals > 0, point[None] >= self.high, point[None] <= self.low)
+        normals = jnp.where(fixed, 0.0, normals)
         flat = normals.reshape(len(logits), -1)
         dual = abs(flat).sum(1) if self.norm == "linf" else jnp.sqrt(jnp.square(flat).sum(1))
         far = jnp.where(jnp.arange(len(logits)) == first, jnp.inf, abs(apart) / jnp.maximum(dual, SMALLEST))

@@ -12,7 +12,7 @@ from cnnviz.attribution.shapes import Method
 from cnnviz.batching import Report
 from cnnviz.errors import InputError
 from cnnviz.metrics.attacks import ATTACKS
-from cnnviz.metrics.measure import check_single
+from cnnviz.metrics.measuring import check_single
 from cnnviz.metrics.outcome import Outcome
 from cnnviz.probe import NOTHING, Call
 from cnnviz.registry import resolve

@@ -12,4 +12,9 @@ PARTS = {
     "calibration": "cnnviz.pictures.compared.calibration:Calibration",
     "disagreements": "cnnviz.pictures.compared.disagreements:Disagreements",
     "churn": "cnnviz.pictures.compared.churn:Churn",
+    "weights": "cnnviz.pictures.compared.weights:Weights",
+    "matching": "cnnviz.pictures.compared.matching:Matching",
+    "path": "cnnviz.pictures.compared.path:Path",
+    "similarity": "cnnviz.pictures.compared.similarity:Similarity",
+    "agreement": "cnnviz.pictures.compared.agreement:Agreement",
 }

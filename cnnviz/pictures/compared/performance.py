@@ -16,7 +16,9 @@ from cnnviz.pictures.compared.shared import answered
 from cnnviz.pictures.picture import Data, Kind, Picture
 
 MOST_SENTENCES, MOST_PAIRS = 6, 28
-SMALL = "A calibration error as small as its interval is long is overestimated, and covered less often than that."
+SMALL = (
+    "Chance makes a calibration error larger; its interval is corrected for that, and may lie to the left of the dot."
+)
 NAMES = {"accuracy": "accuracy", "loss": "loss (nats)", "ECE": "calibration error", "Brier": "Brier score"}
 
 

@@ -1,0 +1,67 @@
+"""Images per second of training: networks, batches, precisions, steps at once and in turn; several seeds at once."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from benchmarks.accelerated.case import Case, Row, Sizes, pixels, timed
+from benchmarks.accelerated.torch_training import torch_training
+from cnnviz.models.cnn import CNN
+from cnnviz.models.resnet import ResNet
+from cnnviz.networks import Prepare
+from cnnviz.training.advance import at_once, in_turn
+from cnnviz.training.feed import feed_of
+from cnnviz.training.members import member
+from cnnviz.training.mesh import mesh_of
+from cnnviz.training.recipe import PRECISIONS, Recipe
+from cnnviz.training.state import initial_state
+from cnnviz.training.step import make_step
+
+NETWORKS: dict[str, tuple[Any, tuple[int, int, int]]] = {"cnn": (CNN(), (28, 28, 1)), "resnet": (ResNet(), (32, 32, 3))}
+WAYS = {"at once": at_once, "in turn": in_turn}
+
+
+def cases(sizes: Sizes) -> Iterator[Case]:
+    """Each network, batch size and precision; PyTorch on the same device beside it, if peers are asked for."""
+    for network, batch, precision in product(NETWORKS, sizes.batches, PRECISIONS):
+        name = f"{network}, batch {batch}, {precision}"
+        for way in WAYS:
+            yield Case(f"{name}, {way}", partial(training, network, batch, precision, way, 1, sizes))
+        if sizes.peers:
+            for compiled in (False, True):
+                how = "compiled" if compiled else "eager"
+                asked = partial(torch_training, network, batch, precision, compiled, sizes)
+                yield Case(f"{name}, PyTorch {how}", asked)
+
+
+def seeds(sizes: Sizes) -> Iterator[Case]:
+    """Networks that differ in their seed, trained at once: images per second of all of them together."""
+    for count in sizes.seeds:
+        asked = partial(training, "cnn", 32, "float32", "at once", count, sizes)
+        yield Case(f"{count} seed{'s' * (count > 1)}, batch 32", asked)
+
+
+def training(network: str, batch: int, precision: str, way: str, count: int, sizes: Sizes) -> Row:
+    """The steps of one pass over random images, of `count` networks."""
+    model, shape = NETWORKS[network]
+    images = max(sizes.images, batch)
+    recipe = Recipe(batch_size=batch, precision=precision)
+    members = [member(seed, images, recipe) for seed in range(count)]
+    feed = feed_of(*pixels(images, shape), mesh_of())
+    step = make_step(model, recipe, Prepare(), steps=1, divided=feed.mesh.size > 1)
+    advance = WAYS[way](step, members, feed)
+    held = [[initial_state(model, recipe, shape, one.step_key) for one in members]]
+    order = np.random.default_rng(1).permutation(images)[: images // batch * batch].reshape(-1, batch)
+    calls = [order] if way == "at once" else list(order[:, None])
+
+    def run() -> Any:
+        refused = None
+        for rows in calls:
+            held[0], refused = advance(held[0], dict.fromkeys(range(count), rows))
+        return refused
+
+    found = timed(run, sizes)
+    return {"images/s": count * order.size / found.pop("seconds"), **found}

@@ -1,0 +1,185 @@
+"""Everything that is worth measuring on a GPU or a TPU, in one run of at most some minutes.
+
+    python benchmarks/accelerator.py --out DIR [--minutes 8] [--peers]
+
+DIR has `results.json`, `table.md` and `log.txt`, which are written anew after each measurement, so that what was
+measured stays if the run is stopped. Nothing is installed: what is missing is named and left out. Sections come in
+order of worth, each with a share of the time; what was not reached is measured in the end if time is left. Without an
+accelerator the run is refused, but with --allow-cpu, where small sizes show that all of it runs.
+"""
+
+import argparse
+import json
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import jax
+
+from benchmarks.accelerated import SECTIONS
+from benchmarks.accelerated.case import SMALL, Case, Row, Sizes
+from cnnviz.atomic import atomic_write
+from cnnviz.commands.console import use_compilation_cache
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "captum", "grad-cam", "zennit")
+TOO_LITTLE = ("RESOURCE_EXHAUSTED", "out of memory", "Out of memory")
+
+
+@dataclass
+class Results:
+    """What was measured so far, by section and name; each new number is written at once."""
+
+    out: Path
+    minutes: float
+    status: str = "running"
+    sections: dict[str, dict[str, Row]] = field(default_factory=dict)
+    machine: Row = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return 60 * self.minutes - (time.monotonic() - self.begun)
+
+    def add(self, section: str, name: str, row: Row) -> None:
+        self.sections.setdefault(section, {})[name] = row
+        self.log(f"{section}: {name}: {', '.join(f'{key} {shown(value)}' for key, value in row.items())}")
+        self.write()
+
+    def log(self, line: str) -> None:
+        line = f"{time.monotonic() - self.begun:6.1f} s  {line}"
+        print(line, flush=True)
+        with (self.out / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def write(self) -> None:
+        whole = {"status": self.status, "minutes": self.minutes, "machine": self.machine, "sections": self.sections}
+        for name, text in (("results.json", json.dumps(whole, indent=1, default=float)), ("table.md", self.table())):
+            with atomic_write(self.out / name) as path:
+                path.write_text(text + "\n", encoding="utf-8")
+
+    def table(self) -> str:
+        """The machine, and a table of each section."""
+        parts = [f"{', '.join(f'{key} {value}' for key, value in self.machine.items())}\n"]
+        for section, rows in self.sections.items():
+            columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+            lines = [["", *columns], ["---"] * (len(columns) + 1)]
+            lines += [[name, *(shown(row.get(key, "")) for key in columns)] for name, row in rows.items()]
+            parts.append(f"## {section}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines))
+        return "\n".join(parts)
+
+
+def shown(value: Any) -> str:
+    """A number with four digits; other values as they are, on one line and within a cell."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return " ".join(text.split()).replace("|", "/")
+
+
+def measure(results: Results, sizes: Sizes, names: list[str]) -> None:
+    """Takes the sections' cases, each while its share of the time lasts, and then those that were not reached."""
+    waiting: list[tuple[str, Iterator[Case]]] = []
+    for section in names:
+        path, share = SECTIONS[section]
+        cases = resolve_name(path)(sizes)
+        if not take(results, section, cases, results.left - 60 * results.minutes * share):
+            waiting.append((section, cases))
+    for section, cases in waiting:
+        if not take(results, section, cases, 0):
+            for case in cases:
+                results.add(section, case.name, {"skipped": "no time was left"})
+
+
+def take(results: Results, section: str, cases: Iterator[Case], until: float) -> bool:
+    """Measures cases while more than `until` seconds are left; whether these were all of them."""
+    while results.left > max(until, 0):
+        case = next(cases, None)
+        if case is None:
+            return True
+        results.add(section, case.name, measured(case))
+        jax.clear_caches()  # compiled programs and what they hold on the device
+    return False
+
+
+def measured(case: Case) -> Row:
+    """The case's numbers, or why there are none."""
+    try:
+        return case.run()
+    except ImportError as error:
+        return {"skipped": f"{error.name or error} is not installed"}
+    except (jax.errors.JaxRuntimeError, RuntimeError, MemoryError, OSError) as error:  # PyTorch's and cuDNN's are these
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        few = isinstance(error, MemoryError) or any(word in str(error) for word in TOO_LITTLE)
+        return {"skipped": "too little memory on the device"} if few else {"failed": said[0][:200]}
+    except Exception as error:  # one fault must not cost the rest of a lent machine's time
+        return {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+
+
+def machine() -> Row:
+    """The devices and the versions of what is there."""
+    devices = jax.local_devices()
+    stats: Mapping[str, int] = devices[0].memory_stats() or {}
+    memory = {"memory": f"{stats['bytes_limit'] / 2**30:.0f} GiB"} if "bytes_limit" in stats else {}
+    found: Row = {"device": f"{len(devices)} x {devices[0].device_kind}", "backend": jax.default_backend(), **memory}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found | {"python": platform.python_version()} | _driver()
+
+
+def _driver() -> Row:
+    """What nvidia-smi says of the first card; nothing where there is none."""
+    asked = ["nvidia-smi", "--query-gpu=name,driver_version,clocks.max.sm,power.limit", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=10).stdout.splitlines()
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return {"card": said[0]} if said else {}
+
+
+def asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="a folder for the results")
+    parser.add_argument("--minutes", type=float, default=8, help="the time that it may take")
+    parser.add_argument("--peers", action="store_true", help="PyTorch, Captum and pytorch-grad-cam on the same device")
+    parser.add_argument("--allow-cpu", action="store_true", help="small sizes on a CPU")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="these sections alone")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = asked()
+    if jax.default_backend() == "cpu" and not options.allow_cpu:
+        found = f"JAX {jax.__version__} finds {len(jax.local_devices())} x {jax.local_devices()[0].device_kind} alone"
+        print(f"There is no accelerator: {found}; install jax[cuda13], or give --allow-cpu.", file=sys.stderr)
+        return 2
+    options.out.mkdir(parents=True, exist_ok=True)
+    use_compilation_cache()
+    results = Results(options.out, options.minutes, machine=machine())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    sizes = replace(SMALL if jax.default_backend() == "cpu" else Sizes(), peers=options.peers, out=options.out)
+    try:
+        measure(results, sizes, options.only)
+        results.status = "done"
+    except SystemExit:
+        results.status = "stopped"
+        raise
+    finally:
+        results.write()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

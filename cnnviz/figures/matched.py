@@ -1,0 +1,96 @@
+"""Kernels of one network, each above the kernel of another that it was matched with."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from cnnviz.figures.finite import masked
+from cnnviz.figures.montage import Maps
+from cnnviz.figures.scales import Scale, print_scale
+from cnnviz.figures.style import MARGIN, default_style, fitted, page, place, points, room
+
+CELL, LARGEST = 0.36, 0.62  # inches: the least and the greatest side of a kernel
+TEXT, HEAD, GAP = 0.16, 0.24, 0.06  # inches: a line below a pair, above all pairs, and between neighbors
+LEFT, RIGHT = 0.2, 0.85  # inches: the letters of both networks, and the scale
+MOST_COLUMNS = 16
+Pixels = Float[np.ndarray, "..."]
+MIDDLE: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False}
+
+
+@default_style()
+def matched(
+    one: Maps,
+    other: Maps,
+    texts: Sequence[str],
+    scale: Scale,
+    names: tuple[str, str],
+    *,
+    title: str = "",
+    label: str = "weight",
+) -> Figure:
+    """Pairs of maps `[n h w]`, or `[n h w 3]` in red, green and blue, on one scale, with a text below each pair.
+
+    In each pair A, the map of `one`, is above B, that of `other`; the networks' names are above all pairs.
+    """
+    width = room(8.5)
+    columns = max(1, min(len(one), MOST_COLUMNS, int((width - LEFT - RIGHT - MARGIN) / (CELL + GAP))))
+    cell = min(LARGEST, (width - LEFT - RIGHT - MARGIN) / columns - GAP)
+    rows = math.ceil(len(one) / columns)
+    pitch = 2 * cell + TEXT + 0.12
+    height = rows * pitch + HEAD
+    figure = page(8.5, height + MARGIN, title, arranged=False)
+    ax = place(figure, 0.0, 0.0, width, height)
+    ax.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
+    ax.set_axis_off()
+    for i, text in enumerate(texts):
+        row, column = divmod(i, columns)
+        at = LEFT + column * (cell + GAP), height - HEAD - row * pitch
+        _draw_pair(ax, (one[i], other[i]), scale, at, cell, text, named=column == 0)
+    for k, (letter, name) in enumerate(zip("AB", names, strict=True)):
+        text = f"{letter}: {fitted(name, 0.5 * width - 0.5, 7.5)}"
+        at = MARGIN + 0.5 * k * width, height - 0.5 * HEAD
+        ax.text(*at, text, va="center", fontsize=points(7.5), parse_math=False)
+    high = min(rows * pitch - TEXT - 0.12, 2.0)
+    bar = place(figure, LEFT + columns * (cell + GAP) + 0.12, height - HEAD - high, 0.12, high)
+    print_scale(bar, scale, label, colormap=matplotlib.colormaps["gray"] if one.ndim == 4 else None)
+    return figure
+
+
+def _draw_pair(
+    ax: Axes,
+    pair: tuple[Pixels, Pixels],
+    scale: Scale,
+    at: tuple[float, float],
+    cell: float,
+    text: str,
+    *,
+    named: bool,
+) -> None:
+    """Two maps below each other from `at`, left and top, and their text; with their letters if they are `named`."""
+    left, top = at
+    for k, (letter, pixels) in enumerate(zip("AB", pair, strict=True)):
+        bottom = top - (k + 1) * cell - 0.02 * k
+        _show(ax, pixels, scale, (left, left + cell, bottom, bottom + cell))
+        if named:
+            ax.text(0.5 * LEFT, bottom + 0.5 * cell, letter, color="0.25", fontsize=points(7.5), **MIDDLE)
+    ax.text(left + 0.5 * cell, top - 2 * cell - 0.02 - 0.6 * TEXT, text, fontsize=points(6.5), **MIDDLE)
+
+
+def _show(ax: Axes, pixels: Pixels, scale: Scale, extent: tuple[float, float, float, float]) -> None:
+    """One map within its frame."""
+    pixels = masked(pixels)
+    if pixels.ndim == 3:
+        shares = np.nan_to_num(np.clip((pixels - scale.low) / (scale.high - scale.low), 0, 1), nan=1.0)
+        ax.imshow(shares, aspect="auto", extent=extent)
+    else:
+        ax.imshow(scale.clipped(pixels), cmap=scale.colormap, norm=scale.norm, aspect="auto", extent=extent)
+    left, right, bottom, top = extent
+    size = right - left, top - bottom
+    ax.add_patch(Rectangle((left, bottom), *size, fill=False, edgecolor="0.6", linewidth=points(0.5)))

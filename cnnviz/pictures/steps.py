@@ -1,0 +1,63 @@
+"""A run at the steps that it keeps, each as a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnviz.errors import InputError
+from cnnviz.networks import Net
+from cnnviz.pictures.picture import Skipped
+from cnnviz.runs import checkpoints, load_run
+
+HOW = "train with --snapshots 8 for more"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A network at ascending steps, and a sentence on them for a caption."""
+
+    steps: tuple[int, ...]
+    nets: tuple[Net, ...]
+    said: str
+
+    @property
+    def names(self) -> list[str]:
+        """Each step as text."""
+        return [f"{step:,}" for step in self.steps]
+
+    def chosen(self, count: int) -> list[int]:
+        """The places of at most `count` steps, evenly spaced, with the first and the last."""
+        last = len(self.steps) - 1
+        if count >= len(self.steps):
+            return list(range(len(self.steps)))
+        return sorted({round(i * last / max(count - 1, 1)) for i in range(count)} | ({last} if count == 1 else set()))
+
+
+def steps_of(net: Net, asked: str | None = None) -> Steps:
+    """The run of a network at the steps that are asked for ("0,400"), by default at all that it keeps.
+
+    Of several members it is the first one. Raises Skipped for a network that is not of a run, and InputError for a step
+    that is not kept and if there are fewer than two.
+    """
+    if net.path is None:
+        raise Skipped(f"{net.name} is no run of cnnviz, so there are no steps of its training.")
+    kept = checkpoints.steps(net.path)
+    listed = ", ".join(f"{step:,}" for step in kept)
+    wanted = kept if asked is None else _read(asked, kept, listed)
+    if len(wanted) < 2:
+        raise InputError(f"A film takes at least two steps; {net.name} keeps {listed} ({HOW}).")
+    seed = net.seeds[0] if net.seeds else None
+    nets = tuple(load_run(net.path, step=step, seed=seed) for step in wanted)
+    said = f" Steps: {', '.join(f'{step:,}' for step in wanted)}."
+    if len(kept) < 4:
+        said += f" The run keeps no others; {HOW}."
+    return Steps(tuple(wanted), nets, said)
+
+
+def _read(asked: str, kept: Sequence[int], listed: str) -> list[int]:
+    parts = [part.strip().removeprefix("step_") for part in asked.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"Steps are numbers with commas between them, such as 0,400; it was {asked!r}.")
+    wanted = sorted(set(map(int, parts)))
+    if missing := [step for step in wanted if step not in kept]:
+        raise InputError(f"The run keeps no step {', '.join(map(str, missing))}; it keeps {listed}.")
+    return wanted
