@@ -1,6 +1,7 @@
 """Weights, activations and outputs that are NaN, infinite or huge: the finite part is drawn and the rest counted."""
 
 import warnings
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import product
 
@@ -24,6 +25,7 @@ from cnnviz.pictures import PICTURES, files
 from cnnviz.pictures.units import Units
 from cnnviz.registry import resolve
 
+NAMED = ("embed", "probe-accuracy", "ablation")  # kinds that name a layer with such values instead
 BAD = {"not finite": (np.nan, np.inf, -np.inf), "huge": (1e30, -3e38, 3e38)}
 
 
@@ -54,13 +56,23 @@ def test_a_unit_has_no_page_without_finite_answers(run, layer):
         Units(unit=1)([with_weights(run, layer, change)], DATA)
 
 
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_layer_without_finite_values_is_named(run, kind):
+    def change(kernel):
+        kernel.reshape(-1)[:3] = BAD["not finite"]
+
+    with pytest.raises(InputError, match="NaN or infinite"):
+        resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {}))([with_weights(run, "conv1", change)], DATA)
+
+
 @pytest.mark.parametrize(("kind", "value"), [pair for pair in product(KINDS, BAD) if pair != ("units", "not finite")])
 @pytest.mark.parametrize("layer", ["conv1", "logits"])
 def test_every_kind_is_drawn_without_a_warning(run, kind, value, layer, tmp_path):
     def change(kernel):
         kernel.reshape(-1)[:3] = BAD[value]
 
-    with warnings.catch_warnings():
+    named = suppress(InputError) if kind in NAMED else nullcontext()
+    with warnings.catch_warnings(), named:
         warnings.simplefilter("error")
         for picture in resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {}))(
             [with_weights(run, layer, change)], DATA

@@ -3,7 +3,7 @@
 Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016 (arXiv:1610.01644).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -112,6 +112,7 @@ class Fitting:
         state, named["rows"] = {"scales": scales, "sums": init}, (labels.astype(np.int32),)
         state = probe.fold(*both, images, list(names), state, read.add, **named, report=part(report, 0, 2))
         weights = {name: _solve(*state["sums"][name], ridge) for name in scales}
+        _check_finite(names, weights)
         state = {"scales": scales, "weights": weights, "right": dict.fromkeys(scales, jnp.int32(0))}
         named["rows"] = (truth.astype(np.int32),)
         state = probe.fold(*both, others, list(names), state, read.judge, **named, report=part(report, 1, 2))
@@ -120,6 +121,16 @@ class Fitting:
             LinearProbe(name, len(scales[name][0]), shape(name), int(state["right"][name]), len(truth))
             for name in names
         ]
+
+
+def _check_finite(names: Sequence[str], weights: Mapping[str, Any]) -> None:
+    """Raises InputError for the first layer whose probe has no finite weights."""
+    for name in names:
+        if not all(bool(jnp.isfinite(part).all()) for part in weights[name]):
+            raise InputError(
+                f"The layer {name!r} has no linear probe: its values are NaN or infinite, or too large for squares "
+                "in float32."
+            )
 
 
 @dataclass(frozen=True)
