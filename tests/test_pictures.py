@@ -88,7 +88,7 @@ def test_every_kind_is_drawn_of_the_default_network_and_written_with_its_numbers
     for picture in resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {}))([run], DATA):
         written = files.write(picture, tmp_path, data=True)
         assert all(path.stat().st_size for path in written)
-        assert "things" in picture.title
+        assert "things" in picture.title or picture.name == "weights"  # for which no image is needed
         assert picture.caption.endswith(".")
 
 
@@ -299,7 +299,7 @@ def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     data = Data(lambda: make_dataset((32, 32, 3)))
     kinds = [resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {})) for kind in KINDS]
     found = [picture for kind in kinds for picture in kind([resnet], data)]
-    assert len([picture.draw() for picture in found]) == 29
+    assert len([picture.draw() for picture in found]) == 31
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2_test0.png"
 
