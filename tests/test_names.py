@@ -311,8 +311,10 @@ def test_a_long_loop_is_a_layer_with_the_parameters_inside(images):
     assert rows["scan"].parameters == inside > 0
     assert sum(row.parameters for row in rows.values()) == kernels.parameter_count(variables)
     assert rows["scan"].shape == (8, 8, 3)
-    found = attribute("grad_cam", model, variables, images, 1, layers="scan")
+    small = jax.tree.map(lambda leaf: leaf / 100, variables)  # a hundred sums of larger values overflow
+    found = attribute("grad_cam", model, small, images, 1, layers="scan")
     assert np.isfinite(found).all()
+    assert found.any()
 
 
 def test_an_array_of_a_module_without_a_layer_counts_where_it_shows(images):
