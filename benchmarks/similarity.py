@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("layers", "networks", "one"))
     parser.add_argument("runs", nargs="*", type=Path)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/torch_cka"))
+    parser.add_argument("--folder", type=Path, default=Path("torch_cka"))
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--features", type=int, default=3136)
     parser.add_argument("--minibatch", type=int, default=250)

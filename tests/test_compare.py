@@ -158,7 +158,7 @@ def test_an_invalid_option_is_an_error_of_one_sentence(net, data, options, text)
 def test_options_of_parts_are_options_of_the_command():
     options = visualize.options_of("compare")
     made = console.parse(options, ["runs/a", "--level", "0.9", "--resamples", "500", "--bins", "10"], "x")
-    its = visualize._made(Compare, made).parts
+    its = visualize.kind_with(Compare, made).parts
     assert (its["performance"].level, its["performance"].resamples, its["calibration"].bins) == (0.9, 500, 10)
     assert GROUPS["compare"] == "cnnviz.pictures.compared:PARTS"
     assert list(its) == list(PARTS)

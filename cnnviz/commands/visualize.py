@@ -132,7 +132,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     from cnnviz.batching import part
     from cnnviz.data import Unavailable
     from cnnviz.pictures import files
-    from cnnviz.pictures.picture import Data, Skipped
+    from cnnviz.pictures.picture import Data, NoData, Skipped
 
     page = kind_with(Page, options)
     _ = page.drawn  # raises InputError before anything is computed
@@ -144,7 +144,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     report(0, 1, "reading the data set")
     data = Data(lambda: several.dataset_of(options, [net, *others], asked), print)
     folder = options.out or (several.folder_of([net, *others]) if others else _folder(net))
-    needed = (Skipped, Unavailable) if len(made) == 1 else (Unavailable,) if options.dataset is not None else ()
+    needed = (Skipped, Unavailable) if len(made) == 1 else (NoData, Unavailable) if options.dataset is not None else ()
     _check_images(made.values(), net, data)
     is_compared = hasattr(options, "others")
     origin = several.origin_of(options, [net, *others], data, typed)

@@ -28,12 +28,14 @@ from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
 from cnnviz.pictures.two_classes import per_class
 
+USUAL = "grad_cam"
+
 
 @dataclass(frozen=True)
 class Agreement(OfImages, OfLayer, Kind):
     """The agreement of maps of the same images, of each two networks and of the seeds of each."""
 
-    method: str = "grad_cam"
+    method: str = USUAL
     """Methods whose maps are compared, with commas between them; options go after a colon, as in attribute."""
     explained: int = 64
     """The number of images that are explained, the first of the split; what is explained is their true class."""
@@ -86,8 +88,16 @@ class Agreement(OfImages, OfLayer, Kind):
         found = []
         for done, i in enumerate(places):
             own = part(report, done, len(places), nets[i].name)
-            maps = self._maps(methods[i], nets[i], images, known[i][labels].astype(np.int32), own)
-            found.append(Explained(nets[i], maps))
+            try:
+                maps = self._maps(methods[i], nets[i], images, known[i][labels].astype(np.int32), own)
+            except InputError as error:  # a network without maps of its own has none by the default method
+                if self.method != USUAL:
+                    raise
+                said += f" {nets[i].name} is left out. {error}"
+            else:
+                found.append(Explained(nets[i], maps))
+        if sum(len(its.net.members) for its in found) < 2:
+            raise Skipped(f"Fewer than two networks can be explained by {label}.{said}")
         asked = {"method": label, "share": self.top, "split": self.split}
         pairs = self._pairs(found)
         return [
