@@ -299,7 +299,7 @@ def test_a_residual_network_is_drawn_in_all_kinds(resnet, tmp_path):
     data = Data(lambda: make_dataset((32, 32, 3)))
     kinds = [resolve(PICTURES, kind, "picture")(**OPTIONS.get(kind, {})) for kind in KINDS]
     found = [picture for kind in kinds for picture in kind([resnet], data)]
-    assert len([picture.draw() for picture in found]) == 29
+    assert len([picture.draw() for picture in found]) == 31
     (path,) = files.write(found[7], tmp_path)
     assert path.name == "activations_stage2_block1-relu2_test0.png"
 
