@@ -165,7 +165,7 @@ class Asked:
 
 def orders(values: np.ndarray) -> dict[str, Band]:
     """The lines of a panel: the two ranked orders, and the mean of the random ones with one deviation on each side."""
-    values = np.where(np.isfinite(values), values, np.nan)  # an infinite loss is a gap
+    values = np.where(np.isfinite(values), values.astype(np.float64), np.nan)  # an infinite loss is a gap
     random = values[2:]
     mean = random.mean(0)
     deviation = random.std(0, ddof=1) if len(random) > 1 else np.zeros_like(mean)

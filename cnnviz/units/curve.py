@@ -96,7 +96,7 @@ def _curve(
     masks = np.concatenate([_first(own, removed) for own in (order, order[::-1], *random)])
     found = tallied(asked, masks, instead, report=report)
     count = found.images.sum()
-    both = (values.sum(-1).reshape(-1, len(removed)) / count for values in (found.right, found.loss))
+    both = (values.sum(-1, dtype=np.float64).reshape(-1, len(removed)) / count for values in (found.right, found.loss))
     return AblationCurve(asked.layer, int(count), removed, *both)
 
 
