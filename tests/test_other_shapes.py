@@ -116,7 +116,7 @@ def test_a_run_on_signals_is_trained_resumed_and_drawn(tmp_path, monkeypatch, ca
     assert train.main([*given, "--name", "a"]) == 0
     assert json.loads(Path("runs/a/config.json").read_text())["data"]["image_shape"] == [16, 2]
     assert train.main(["--resume", "--name", "a", "--image-shape", "8,4"]) == 2
-    assert "--image-shape (8, 4) (it has (16, 2))" in capsys.readouterr().err
+    assert "--image-shape 8x4 (it has 16x2)" in capsys.readouterr().err
     assert train.main(["--verify", "runs/a"]) == 0
     assert train.main(["--config", "runs/a/config.json", "--name", "b", "--limit", "16"]) == 0
     assert train.main([*given, "--name", "c", "--flip"]) == 2

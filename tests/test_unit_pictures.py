@@ -209,6 +209,6 @@ def test_kernels_of_color_images_are_in_color():
 def test_a_residual_network():
     data = Data(lambda: make_dataset((16, 16, 3), 4))
     net = make_run(ResNet(channels=8), (16, 16, 3), 4)
-    (sheet,) = Units()([net], data)
+    sheet, *_ = Units()([net], data)
     assert sheet.draw().axes[0].images
     assert Numbers.of(Units(), net, data).shown == 9

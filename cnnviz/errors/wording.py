@@ -13,5 +13,5 @@ def listed(names: Sequence[str], shown: int = SHOWN) -> str:
 
 def counted(count: int, noun: str) -> str:
     """A number of things: "1 image", "1,200 batches"."""
-    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    ending = "" if count == 1 else "es" if noun.endswith(("tch", "s", "x")) else "s"
     return f"{count:,} {noun}{ending}"
