@@ -75,7 +75,7 @@ def gallery(
         x, y = i % columns * 1.1, i // columns * step
         bottom = y + tall
         draw_image(ax, pixels, (x, x + 1, bottom, y))
-        short = "\n".join(fitted(line, 1.06 * side, size) for line in label.splitlines())
+        short = "\n".join(fitted(line, 1.02 * side, size) for line in label.splitlines())
         ax.text(x, bottom + 0.02, short, fontsize=points(size), va="top", linespacing=1.15, parse_math=False)
     ax.set_xlim(0, across)
     ax.set_ylim(rows * step, 0)
