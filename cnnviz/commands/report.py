@@ -55,6 +55,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     with glyphs.one_note(), terminal.progress() as report:
         report(0, 1, "starting JAX")
         console.use_compilation_cache()
+        console.multiply_in_float32()
         path, size, choice = _written(options, typed, report)
     print(f"report: {path} ({size / 1e6:.1f} MB, weights as {choice.weights})")
     return 0
@@ -143,14 +144,14 @@ def _chosen(labels: Any, classes: int) -> list[int]:
 def _steps(net: Any, path: Path | None) -> list[Any]:
     """The checkpoints of the network's run, at most MOST_STEPS of them, evenly spread."""
     from cnnviz import networks
+    from cnnviz.pictures.steps import evenly
     from cnnviz.report.payload import Step
     from cnnviz.runs import checkpoints
 
     if path is None:
         return []
-    numbers = checkpoints.steps(path)
-    if len(numbers) > MOST_STEPS:
-        numbers = [numbers[round(i * (len(numbers) - 1) / (MOST_STEPS - 1))] for i in range(MOST_STEPS)]
+    kept = checkpoints.steps(path)
+    numbers = [kept[i] for i in evenly(len(kept), MOST_STEPS)]
     seed = f"@{net.seeds[0]}" if net.seeds else ""
     return [Step(f"step {number}", networks.open(f"{path}:step_{number}{seed}").first.variables) for number in numbers]
 

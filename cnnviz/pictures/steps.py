@@ -26,10 +26,15 @@ class Steps:
 
     def chosen(self, count: int) -> list[int]:
         """The places of at most `count` steps, evenly spaced, with the first and the last."""
-        last = len(self.steps) - 1
-        if count >= len(self.steps):
-            return list(range(len(self.steps)))
-        return sorted({round(i * last / max(count - 1, 1)) for i in range(count)} | ({last} if count == 1 else set()))
+        return evenly(len(self.steps), count)
+
+
+def evenly(every: int, count: int) -> list[int]:
+    """The places of at most `count` of so many things, evenly spaced, with the first and the last."""
+    last = every - 1
+    if count >= every:
+        return list(range(every))
+    return sorted({round(i * last / max(count - 1, 1)) for i in range(count)} | ({last} if count == 1 else set()))
 
 
 def steps_of(net: Net, asked: str | None = None) -> Steps:
