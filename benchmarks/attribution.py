@@ -28,7 +28,12 @@ from cnnviz.models.cnn import CNN
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    compare(*subject(__doc__))
+
+
+def subject(description: str | None) -> tuple[Any, Any, np.ndarray, np.ndarray]:
+    """The network and its variables, images, and their classes, as the command line asks for them."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, help="a Keras file of the default network; else freshly drawn weights")
     parser.add_argument("--images", type=int, default=64)
     options = parser.parse_args()
@@ -36,7 +41,7 @@ def main() -> None:
     model, variables = load_keras(options.model) if options.model else fresh()
     split = data.first_available("fashion_mnist,garments", None)[0].test
     images = np.asarray(split.images[: options.images], np.float32) / 255
-    compare(model, variables, images, np.asarray(split.labels[: options.images], np.int32))
+    return model, variables, images, np.asarray(split.labels[: options.images], np.int32)
 
 
 def fresh() -> tuple[Any, Any]:

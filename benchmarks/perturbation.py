@@ -9,9 +9,7 @@ is between the means over the images, and is no less than the noise of both.
 
 # pyright: reportMissingImports=false
 
-import argparse
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,14 +21,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.attribution import fresh
+from benchmarks.attribution import subject
 from benchmarks.peers import as_torch
 from benchmarks.turns import take_turns
 from benchmarks.twin import twin
-from cnnviz import data
 from cnnviz.attribution import attribute
 from cnnviz.attribution.segments import segments_of
-from cnnviz.interop import load_keras
 
 
 @dataclass(frozen=True)
@@ -83,15 +79,7 @@ PERTURBING = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", type=Path, help="a Keras file of the default network; else freshly drawn weights")
-    parser.add_argument("--images", type=int, default=64)
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    model, variables = load_keras(options.model) if options.model else fresh()
-    split = data.first_available("fashion_mnist,garments", None)[0].test
-    images = np.asarray(split.images[: options.images], np.float32) / 255
-    compare(model, variables, images, np.asarray(split.labels[: options.images], np.int32))
+    compare(*subject(__doc__))
 
 
 def compare(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray) -> None:

@@ -4,6 +4,7 @@ A compiled call then serves all devices, and its result is divided as the rows w
 mesh are JAX's automatic ones, so that functions are written without a word about devices.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,10 @@ class Division:
     @property
     def blocks(self) -> int:
         """How many blocks of rows there are, each of them on one device or repeated on several."""
-        return 1 if self.given is None else self.inside.num_devices // _repeats(self.inside)
+        if self.given is None:
+            return 1
+        along = self.given.spec[0]
+        return math.prod(self.given.mesh.shape[name] for name in (along if isinstance(along, tuple) else (along,)))
 
     def place(self, rows: PyTree) -> PyTree:
         """All of the rows divided alike."""
@@ -88,15 +92,3 @@ def beside(rows: PyTree, tree: PyTree) -> PyTree:
     if division.given is None:
         return tree
     return jax.device_put(tree, NamedSharding(division.inside.mesh, PartitionSpec()))
-
-
-def _repeats(sharding: NamedSharding) -> int:
-    """On how many devices each block of rows is."""
-    sizes = dict(sharding.mesh.shape)
-    names = sharding.spec[0] if isinstance(sharding.spec[0], tuple) else (sharding.spec[0],)
-    for name in names:
-        sizes.pop(name)
-    repeats = 1
-    for size in sizes.values():
-        repeats *= size
-    return repeats

@@ -41,8 +41,8 @@ def recorded_data(
 
 def reading_of(saved: Mapping[str, Any]) -> dict[str, Any]:
     """How the images of a run's data are read, as arguments of `data.load`."""
-    found = {name: saved[name] for name in ("resize", "skip_unreadable", "image_shape") if saved.get(name)}
-    return {name: value for name, value in found.items() if name != "image_shape" or "resize" not in found}
+    shape = "resize" if saved.get("resize") else "image_shape"  # images that are resized have their shape from that
+    return {name: saved[name] for name in (shape, "skip_unreadable") if saved.get(name)}
 
 
 def address(name: str) -> str:

@@ -15,7 +15,7 @@ from cnnviz.batching import Report
 from cnnviz.comparison.answers import answers
 from cnnviz.comparison.classes import matched
 from cnnviz.comparison.estimates import LEVEL, RESAMPLES, Estimate, over_images
-from cnnviz.comparison.path import between, has_statistics, recomputed
+from cnnviz.comparison.path import above_ends, between, recomputed
 from cnnviz.errors import InputError
 from cnnviz.networks import Net
 from cnnviz.types import Variables
@@ -37,18 +37,12 @@ class Along:
 
     def barrier(self, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
         """The largest loss above the straight line between the losses of both ends, with a bootstrap over images."""
-        return over_images(self.loss, _above, level=level, resamples=resamples, seed=seed)[0]
+        return over_images(self.loss, above_ends, level=level, resamples=resamples, seed=seed)[0]
 
     def means(self, level: float = LEVEL, resamples: int = RESAMPLES) -> tuple[list[Estimate], list[Estimate]]:
         """Mean loss and accuracy at each place, with bootstrap intervals over images."""
         found = over_images(np.concatenate([self.loss, self.right]), level=level, resamples=resamples)
         return found[: len(self.loss)], found[len(self.loss) :]
-
-
-def _above(loss: Float[np.ndarray, "places b"]) -> Float[np.ndarray, "1 b"]:
-    """The largest loss above the line between the first and the last, of each column, at least 0."""
-    shares = np.linspace(0, 1, len(loss))[:, None]
-    return np.maximum((loss - (1 - shares) * loss[:1] - shares * loss[-1:]).max(axis=0, keepdims=True), 0)
 
 
 @dataclass(frozen=True)
@@ -88,6 +82,6 @@ class Places:
         return Along(np.stack(loss), np.stack(right))
 
     def _prepared(self, variables: Variables) -> Variables:
-        if self.statistics_from is None or not has_statistics(variables):
+        if self.statistics_from is None:
             return variables
         return recomputed(self.net.model, variables, self.statistics_from, self.net.prepare)

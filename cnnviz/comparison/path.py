@@ -33,8 +33,13 @@ class Losses(NamedTuple):
     @property
     def barrier(self) -> float:
         """The largest loss along a line above the straight line between the losses of its ends, at least 0."""
-        ends = np.linspace(self.loss[0], self.loss[-1], len(self.loss))
-        return float(max((self.loss - ends).max(), 0))
+        return float(above_ends(self.loss[:, None])[0, 0])
+
+
+def above_ends(loss: Float[np.ndarray, "places b"]) -> Float[np.ndarray, "1 b"]:
+    """The largest loss above the line between the first and the last, of each column, at least 0."""
+    shares = np.linspace(0, 1, len(loss))[:, None]
+    return np.maximum((loss - (1 - shares) * loss[:1] - shares * loss[-1:]).max(axis=0, keepdims=True), 0)
 
 
 def between(a: Variables, b: Variables, share: float) -> Variables:

@@ -78,6 +78,19 @@ def indices(choice: slice, count: int) -> Sequence[int]:
     return found
 
 
+def numbers_of(text: str, count: int, fault: str) -> list[int]:
+    """The numbers of images, each once, that "0:500" or "3,5,9" means among `count`.
+
+    Raises InputError, with `fault` and the text, for files, and for numbers of which there is none.
+    """
+    found: list[int] = []
+    for choice in choices(text):
+        if not isinstance(choice, int | slice):
+            raise InputError(f"{fault}; it was {text!r}.")
+        found += indices(choice if isinstance(choice, slice) else slice(choice, choice + 1 or None), count)
+    return list(dict.fromkeys(found))
+
+
 def target_of(text: str, names: Sequence[str]) -> Any:
     """The target to explain: "predicted", "label", a class by name or number, or two of these with a comma.
 

@@ -26,7 +26,7 @@ from cnnviz.metrics.shapes import Metric
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import USUAL, Attributions, probabilities
 from cnnviz.pictures.attribution_page import options_of
-from cnnviz.pictures.choices import choices, indices, target_of
+from cnnviz.pictures.choices import numbers_of, target_of
 from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data, split_of
 from cnnviz.pictures.predictions import class_names
@@ -48,12 +48,8 @@ class Asked:
 
     def places(self, count: int) -> list[int]:
         """The numbers of the images; raises InputError for other texts, and for an image that is not there."""
-        found: list[int] = []
-        for choice in choices(self.images or FIRST if self.images or count >= 100 else "0:"):
-            if not isinstance(choice, int | slice):
-                raise InputError(f"The images of a table are given by number, 0:500 or 3,5,9; it was {self.images!r}.")
-            found += indices(choice if isinstance(choice, slice) else slice(choice, choice + 1 or None), count)
-        return list(dict.fromkeys(found))
+        usual = FIRST if count >= 100 else "0:"
+        return numbers_of(self.images or usual, count, "The images of a table are given by number, 0:500 or 3,5,9")
 
 
 @dataclass(frozen=True)

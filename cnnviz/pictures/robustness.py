@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import jax
@@ -23,7 +23,7 @@ from cnnviz.networks import Net
 from cnnviz.networks.measures import interval
 from cnnviz.pictures.attribute import Attributions
 from cnnviz.pictures.attribution_page import Explained, columns_of
-from cnnviz.pictures.choices import choices, indices
+from cnnviz.pictures.choices import numbers_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, shown_channel, split_of
 from cnnviz.pictures.predictions import class_names, predict
@@ -68,12 +68,14 @@ class Robustness(Kind):
         if net.class_count < 2:
             raise Skipped(f"{net.name} has one output, so there are no classes to be right about.")
         split = split_of(dataset, self.split)
-        places = (
-            [*range(len(split.images))][: affordable(net, 100, PASSES)] if self.images is None else self._places(split)
-        )
+        if self.images is None:
+            places = [*range(len(split.images))][: affordable(net, 100, PASSES)]
+        else:
+            fault = "The images are given by number, 0:500 or 3,5,9"
+            places = numbers_of(self.images or self.FIRST, len(split.images), fault)
         given = Attacked(self, net, dataset, places, split.images[places], np.asarray(split.labels)[places])
         drawn = [given.curves(part(report, 0, 3)), given.corruptions(part(report, 1, 3))]
-        return [*drawn, given.beside()] if given.right(given.pixels).any() else drawn
+        return [*drawn, given.beside()] if given.clean.any() else drawn
 
     def _levels(self) -> list[float]:
         try:
@@ -89,16 +91,6 @@ class Robustness(Kind):
             )
         return sorted(set(levels))
 
-    def _places(self, split: Any) -> list[int]:
-        found: list[int] = []
-        for choice in choices(self.images or self.FIRST):
-            if not isinstance(choice, int | slice):
-                raise InputError(f"The images are given by number, 0:500 or 3,5,9; it was {self.images!r}.")
-            found += indices(
-                choice if isinstance(choice, slice) else slice(choice, choice + 1 or None), len(split.images)
-            )
-        return list(dict.fromkeys(found))
-
 
 @dataclass(frozen=True)
 class Attacked:
@@ -110,6 +102,16 @@ class Attacked:
     places: list[int]
     pixels: np.ndarray
     labels: np.ndarray
+
+    @cached_property
+    def inputs(self) -> Any:
+        """The images as the network takes them."""
+        return self.net.prepare(self.pixels)
+
+    @cached_property
+    def clean(self) -> Bool[np.ndarray, " n"]:
+        """Whether the network is right about each image as it is."""
+        return self.right(self.pixels)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -128,7 +130,7 @@ class Attacked:
         """The attacked inputs; `share` is the largest change as a share of a value's range."""
         low, high = self.range
         epsilon = None if share is None else self.length(share, norm) * (high - low)
-        given = self.net.model, self.net.variables, self.net.prepare(self.pixels), self.labels
+        given = self.net.model, self.net.variables, self.inputs, self.labels
         key = jax.random.key(self.asked.seed)
         return attacked(name, *given, epsilon, key=key, norm=norm, low=low, high=high, **options)
 
@@ -139,7 +141,7 @@ class Attacked:
     def curves(self, report: Report | None) -> Picture:
         """Accuracy against epsilon for each attack and norm."""
         levels, panels, numbers = self.asked._levels(), {}, {}
-        clean = self.right(self.pixels)
+        clean = self.clean
         for place, norm in enumerate(NORMS):
             told = part(report, place, len(NORMS), norm)
             rights = {
@@ -167,17 +169,17 @@ class Attacked:
         """Whether the smallest change found is longer than each level, of images that were right."""
         low, high = self.range
         found = self.attack("minimal", None, norm, report=report)
-        change = np.asarray(found - self.net.prepare(self.pixels)).reshape(len(self.pixels), -1) / (high - low)
+        change = np.asarray(found - self.inputs).reshape(len(self.pixels), -1) / (high - low)
         length = abs(change).max(1) if norm == "linf" else np.sqrt(np.square(change).sum(1))
         length = np.where(self.right(found), np.inf, length)  # the answer did not change
         return [clean & (length > self.length(share, norm)) for share in levels]
 
     def corruptions(self, report: Report | None) -> Picture:
         """Accuracy by severity for each corruption."""
-        clean, rights = self.right(self.pixels), {}
+        rights: dict[str, list[Any]] = {}
         for place, name in enumerate(CORRUPTIONS):
             change = partial(corrupted, name, self.pixels, numbers=self.places, seed=self.asked.seed)
-            rights[name] = [clean, *(self.right(change(severity)) for severity in SEVERITIES)]
+            rights[name] = [self.clean, *(self.right(change(severity)) for severity in SEVERITIES)]
             if told := part(report, place, len(CORRUPTIONS), name):
                 told(1, 1)
         title = self.title("accuracy under corruption")
@@ -195,13 +197,13 @@ class Attacked:
     def beside(self) -> Picture:
         """The first images that the network is right about, each above its adversarial one, with the maps of both."""
         asked, names = self.asked, class_names(self.net, self.dataset, self.net.class_count)
-        shown = np.flatnonzero(self.right(self.pixels))[:BESIDE]
+        shown = np.flatnonzero(self.clean)[:BESIDE]
         few = Attacked(
             asked, self.net, self.dataset, [self.places[i] for i in shown], self.pixels[shown], self.labels[shown]
         )
         changed = few.attack("pgd", asked.epsilon, "linf", steps=asked.steps)
         low, high = few.range
-        clean = np.asarray(self.net.prepare(few.pixels))
+        clean = np.asarray(few.inputs)
         inputs = np.stack([clean, np.asarray(changed)], 1).reshape(-1, *clean.shape[1:])
         pixels = np.clip(np.round(255 * (inputs - low) / (high - low)), 0, 255).astype(np.uint8)
         pixels[::2] = few.pixels

@@ -133,9 +133,7 @@ def umap(codes: Codes, options: Options) -> tuple[Points, None]:
         raise InputError(f"UMAP's neighbors are from 2 to {most}, fewer than images; they were {options.neighbors}.")
     with needs_extra("embed", "UMAP cannot be computed without umap-learn"):
         from umap import UMAP  # pyright: ignore[reportMissingImports]
-    start, _ = components(codes, FIRST)
-    found = UMAP(n_neighbors=options.neighbors, random_state=options.seed, n_jobs=1).fit_transform(start)
-    return np.asarray(found, np.float32), None
+    return _reduced(codes, UMAP(n_neighbors=options.neighbors, random_state=options.seed, n_jobs=1)), None
 
 
 def tsne(codes: Codes, options: Options) -> tuple[Points, None]:
@@ -145,9 +143,13 @@ def tsne(codes: Codes, options: Options) -> tuple[Points, None]:
         raise InputError(f"t-SNE's perplexity is from 1 to {most}, below the images; it was {options.perplexity:g}.")
     with needs_extra("embed", "t-SNE cannot be computed without scikit-learn"):
         from sklearn.manifold import TSNE  # pyright: ignore[reportMissingImports]
+    return _reduced(codes, TSNE(perplexity=options.perplexity, random_state=options.seed, init="pca")), None
+
+
+def _reduced(codes: Codes, reducer: Any) -> Points:
+    """What an object with `fit_transform`, as scikit-learn has them, makes of the first components."""
     start, _ = components(codes, FIRST)
-    found = TSNE(perplexity=options.perplexity, random_state=options.seed, init="pca").fit_transform(start)
-    return np.asarray(found, np.float32), None
+    return np.asarray(reducer.fit_transform(start), np.float32)
 
 
 EMBEDDINGS: Mapping[str, Callable[[Codes, Options], tuple[Points, tuple[float, float] | None]]] = {
