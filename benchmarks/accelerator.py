@@ -10,6 +10,7 @@ accelerator the run is refused, but with --allow-cpu, where small sizes show tha
 
 import argparse
 import json
+import os
 import platform
 import signal
 import subprocess
@@ -26,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import jax
 
-from benchmarks.accelerated import SECTIONS
+from benchmarks.accelerated import SECTIONS, agreement
 from benchmarks.accelerated.case import SMALL, Case, Row, Sizes
 from cnnviz.atomic import atomic_write
-from cnnviz.commands.console import use_compilation_cache
+from cnnviz.commands.console import multiply_in_float32, use_compilation_cache
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "captum", "grad-cam", "zennit")
 TOO_LITTLE = ("RESOURCE_EXHAUSTED", "out of memory", "Out of memory")
@@ -160,16 +161,19 @@ def asked() -> argparse.Namespace:
 
 def main() -> int:
     options = asked()
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # before JAX starts: PyTorch needs memory, too
     if jax.default_backend() == "cpu" and not options.allow_cpu:
         found = f"JAX {jax.__version__} finds {len(jax.local_devices())} x {jax.local_devices()[0].device_kind} alone"
         print(f"There is no accelerator: {found}; install jax[cuda13], or give --allow-cpu.", file=sys.stderr)
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
     use_compilation_cache()
+    multiply_in_float32()
     results = Results(options.out, options.minutes, machine=machine())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     sizes = replace(SMALL if jax.default_backend() == "cpu" else Sizes(), peers=options.peers, out=options.out)
+    references = agreement.start(sizes) if "agreement" in options.only else None
     try:
         measure(results, sizes, options.only)
         results.status = "done"
@@ -178,6 +182,8 @@ def main() -> int:
         raise
     finally:
         results.write()
+        if references is not None:
+            references.kill()
     return 0
 
 

@@ -106,7 +106,7 @@ def grad_cam_library(name: str, kind: str, *, options: Mapping[str, Any] | None 
 
 def pixels(values: Any) -> np.ndarray:
     """[n c h w] of PyTorch as [n h w c]."""
-    return values.detach().numpy().transpose(0, 2, 3, 1)
+    return values.detach().cpu().numpy().transpose(0, 2, 3, 1)
 
 
 def neuron_gradient() -> Peer:
@@ -116,7 +116,7 @@ def neuron_gradient() -> Peer:
     def theirs(network, x, y):
         from captum.attr import NeuronGradient
 
-        activity = network[:5](x).detach().numpy().sum(0)
+        activity = network[:5](x).detach().cpu().numpy().sum(0)
         units[:] = [tuple(int(i) for i in np.unravel_index(activity.argmax(), activity.shape))]
         return pixels(NeuronGradient(network, network.relu2).attribute(x, units[0]))
 
@@ -147,7 +147,7 @@ def principal_component(network, x, y, weigh: Callable[[Any, Any], Any]) -> np.n
     activation = network[:5](x)
     scores = network[5:](activation).gather(1, y[:, None]).sum()
     (slope,) = torch.autograd.grad(scores, activation)
-    maps = get_2d_projection(weigh(activation, slope).detach().numpy())
+    maps = get_2d_projection(weigh(activation, slope).detach().cpu().numpy())
     flip = np.abs(maps.min((1, 2))) > np.abs(maps.max((1, 2)))
     return np.maximum(np.where(flip[:, None, None], -maps, maps), 0)
 

@@ -26,6 +26,7 @@ class Sizes:
 
     batches: tuple[int, ...] = (32, 256, 4096)
     images: int = 16384  # of a training, drawn at random
+    steps: int = 128  # of a training at most, of each call that is timed
     seeds: tuple[int, ...] = (1, 8, 32)
     rows: tuple[int, ...] = (256, 4096)  # images that are explained at once
     data: int = 60_000  # images of one pass
@@ -38,7 +39,7 @@ class Sizes:
     out: Path = Path(".")
 
 
-SMALL = Sizes((32,), 512, (1, 2), (8,), 512, 256, 2**16, 0.02, 600)
+SMALL = Sizes((32,), 512, 4, (1, 2), (8,), 512, 256, 2**16, 0.02, 600)
 
 
 def timed(run: Callable[[], Any], sizes: Sizes, wait: Callable[[Any], Any] = jax.block_until_ready) -> Row:
@@ -61,3 +62,8 @@ def pixels(count: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Random uint8 images and labels: what they show does not matter to the time."""
     draw = np.random.default_rng(0)
     return draw.integers(0, 256, (count, *shape), np.uint8), draw.integers(0, 10, count, np.int32)
+
+
+def rows(sizes: Sizes, batch: int) -> int:
+    """How many images one timed pass of a training goes through: complete batches, at least one."""
+    return max(1, min(sizes.steps, sizes.images // batch)) * batch

@@ -1,5 +1,7 @@
 """Milliseconds an image of every attribution method, and of Captum and pytorch-grad-cam on the same device."""
 
+# pyright: reportMissingImports=false
+
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -8,22 +10,37 @@ import jax
 import numpy as np
 
 from benchmarks.accelerated.case import Case, Row, Sizes, timed
+from benchmarks.peers import PEERS, Peer, as_torch
 from cnnviz.attribution import METHODS, attribute
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 
 
 def cases(sizes: Sizes) -> Iterator[Case]:
-    """Every method on the default network; what does not fit it says so."""
+    """First what others have, each beside theirs; then all other methods. What does not fit the network says so."""
     model = CNN()
     variables = jax.jit(model.init)(jax.random.key(0), np.zeros((1, 28, 28, 1), np.float32))
+    alone = [name for name in METHODS if name not in {peer.name for peer in PEERS}]
+    asked = []
     for count in sizes.rows:
         images = np.random.default_rng(0).uniform(size=(count, 28, 28, 1)).astype(np.float32)
-        classes = (np.arange(count) % 10).astype(np.int32)
-        for name in METHODS:
-            yield Case(f"{name}, {count} images", partial(ours, name, model, variables, images, classes, sizes))
-        if sizes.peers:
-            yield from peers(model, variables, images, classes, sizes)
+        asked.append((model, variables, images, (np.arange(count) % 10).astype(np.int32), sizes))
+    for given in asked:
+        yield from beside(*given)
+    for given in asked:
+        yield from (Case(f"{name}, {len(given[2])} images", partial(ours, name, *given)) for name in alone)
+
+
+def beside(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray, sizes: Sizes) -> Iterator[Case]:
+    """Each method that Captum or pytorch-grad-cam has, and theirs on PyTorch's accelerator if they are asked for."""
+    given = (model, variables, images, classes, sizes)
+    for name in dict.fromkeys(peer.name for peer in PEERS):
+        yield Case(f"{name}, {len(images)} images", partial(ours, name, *given))
+        for peer in PEERS if sizes.peers else ():
+            if peer.name == name:
+                options = " ".join(map(str, peer.options.values()))
+                of_peer = " ".join(filter(None, (f"{peer.library}'s {name}", options)))
+                yield Case(f"{of_peer}, {len(images)} images", partial(of_library, peer, *given))
 
 
 def ours(name: str, model: Any, variables: Any, images: np.ndarray, classes: np.ndarray, sizes: Sizes) -> Row:
@@ -36,26 +53,15 @@ def ours(name: str, model: Any, variables: Any, images: np.ndarray, classes: np.
     return {"ms an image": 1e3 * found.pop("seconds") / len(images), **found}
 
 
-def peers(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray, sizes: Sizes) -> Iterator[Case]:
-    """What `benchmarks/attribution.py` compares with, on PyTorch's accelerator."""
-    try:
-        import torch  # pyright: ignore[reportMissingImports]
+def of_library(peer: Peer, model: Any, variables: Any, images: np.ndarray, classes: np.ndarray, sizes: Sizes) -> Row:
+    """Theirs, with products in float32 as ours are; the result is an array of this process, which waits for it."""
+    import torch
 
-        from benchmarks.peers import PEERS, as_torch
-        from benchmarks.twin import twin
-    except ImportError as error:
-        missing = str(error)
-        yield Case("PyTorch", lambda: {"skipped": missing})
-        return
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    from benchmarks.twin import twin
+
+    torch.backends.cudnn.allow_tf32 = False
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network, given = twin(model, variables).to(device), [array.to(device) for array in as_torch(images, classes)]
-    for peer in PEERS:
-        options = " ".join(map(str, peer.options.values()))
-        name = " ".join(filter(None, (f"{peer.library}'s {peer.name}", options)))
-        yield Case(f"{name}, {len(images)} images", partial(theirs, peer, network, given, sizes))
-
-
-def theirs(peer: Any, network: Any, given: list[Any], sizes: Sizes) -> Row:
-    """Their result is an array of this process, which waits for the device."""
-    found = timed(lambda: peer.timed(network, *given), sizes, wait=np.asarray)
-    return {"ms an image": 1e3 * found.pop("seconds") / len(given[0]), **found}
+    with device:  # what they draw is there, too
+        found = timed(lambda: peer.timed(network, *given), sizes, wait=np.asarray)
+    return {"ms an image": 1e3 * found.pop("seconds") / len(images), **found}

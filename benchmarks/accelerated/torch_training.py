@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.accelerated.case import Row, Sizes, pixels, timed
+from benchmarks.accelerated.case import Row, Sizes, pixels, rows, timed
 
 
 def torch_training(network: str, batch: int, precision: str, compiled: bool, sizes: Sizes) -> Row:
@@ -21,16 +21,16 @@ def torch_training(network: str, batch: int, precision: str, compiled: bool, siz
     model = model.to(device, memory_format=torch.channels_last).train()
     forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7, fused=True)
-    count = max(sizes.images, batch)
+    count = rows(sizes, batch)
     drawn, labels = (torch.from_numpy(array).to(device) for array in pixels(count, shape))
     labels, images = labels.long(), drawn.permute(0, 3, 1, 2)
     low = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
     def run() -> Any:
-        for rows in torch.randperm(count, device=device).split(batch):
-            batch_of = (images[rows].float() / 255).contiguous(memory_format=torch.channels_last)
+        for at in torch.randperm(count, device=device).split(batch):
+            batch_of = (images[at].float() / 255).contiguous(memory_format=torch.channels_last)
             with low:
-                loss = torch.nn.functional.cross_entropy(forward(batch_of), labels[rows])
+                loss = torch.nn.functional.cross_entropy(forward(batch_of), labels[at])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accelerated.case import Case, Row, Sizes, pixels, timed
+from benchmarks.accelerated.case import Case, Row, Sizes, pixels, rows, timed
 from benchmarks.accelerated.torch_training import torch_training
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
@@ -15,7 +15,7 @@ from cnnviz.networks import Prepare
 from cnnviz.training.advance import at_once, in_turn
 from cnnviz.training.feed import feed_of
 from cnnviz.training.members import member
-from cnnviz.training.mesh import mesh_of
+from cnnviz.training.mesh import mesh_of, replicated
 from cnnviz.training.recipe import PRECISIONS, Recipe
 from cnnviz.training.state import initial_state
 from cnnviz.training.step import make_step
@@ -25,16 +25,15 @@ WAYS = {"at once": at_once, "in turn": in_turn}
 
 
 def cases(sizes: Sizes) -> Iterator[Case]:
-    """Each network, batch size and precision; PyTorch on the same device beside it, if peers are asked for."""
-    for network, batch, precision in product(NETWORKS, sizes.batches, PRECISIONS):
-        name = f"{network}, batch {batch}, {precision}"
+    """Each precision, network and batch size; with peers PyTorch on the same device, as it is and compiled."""
+    every = {f"{n}, batch {b}, {p}": (n, b, p) for p, n, b in product(PRECISIONS, NETWORKS, sizes.batches)}
+    for name, settings in every.items():
         for way in WAYS:
-            yield Case(f"{name}, {way}", partial(training, network, batch, precision, way, 1, sizes))
+            yield Case(f"{name}, {way}", partial(training, *settings, way, 1, sizes))
         if sizes.peers:
-            for compiled in (False, True):
-                how = "compiled" if compiled else "eager"
-                asked = partial(torch_training, network, batch, precision, compiled, sizes)
-                yield Case(f"{name}, PyTorch {how}", asked)
+            yield Case(f"{name}, PyTorch eager", partial(torch_training, *settings, False, sizes))
+    for name, settings in every.items() if sizes.peers else ():  # the last, since its compilation takes so long
+        yield Case(f"{name}, PyTorch compiled", partial(torch_training, *settings, True, sizes))
 
 
 def seeds(sizes: Sizes) -> Iterator[Case]:
@@ -47,20 +46,20 @@ def seeds(sizes: Sizes) -> Iterator[Case]:
 def training(network: str, batch: int, precision: str, way: str, count: int, sizes: Sizes) -> Row:
     """The steps of one pass over random images, of `count` networks."""
     model, shape = NETWORKS[network]
-    images = max(sizes.images, batch)
+    images = rows(sizes, batch)
     recipe = Recipe(batch_size=batch, precision=precision)
     members = [member(seed, images, recipe) for seed in range(count)]
     feed = feed_of(*pixels(images, shape), mesh_of())
     step = make_step(model, recipe, Prepare(), steps=1, divided=feed.mesh.size > 1)
     advance = WAYS[way](step, members, feed)
-    held = [[initial_state(model, recipe, shape, one.step_key) for one in members]]
+    held = [[replicated(initial_state(model, recipe, shape, one.step_key), feed.mesh) for one in members]]
     order = np.random.default_rng(1).permutation(images)[: images // batch * batch].reshape(-1, batch)
     calls = [order] if way == "at once" else list(order[:, None])
 
     def run() -> Any:
         refused = None
-        for rows in calls:
-            held[0], refused = advance(held[0], dict.fromkeys(range(count), rows))
+        for at in calls:
+            held[0], refused = advance(held[0], dict.fromkeys(range(count), at))
         return refused
 
     found = timed(run, sizes)

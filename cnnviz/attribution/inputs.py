@@ -50,9 +50,17 @@ def check_finite(images: Any, what: str = "Image") -> None:
     for leaf in filter(is_float, jax.tree.leaves(check_images(images))):
         if isinstance(leaf, Tracer):
             continue
-        finite = np.isfinite(np.asarray(leaf)).all(tuple(range(1, leaf.ndim)))
+        finite = np.asarray(_finite_on_device(leaf) if isinstance(leaf, jax.Array) else _finite(leaf, np))
         if not finite.all():
             raise InputError(f"{what} {int(finite.argmin())} holds NaN or infinity; maps need finite numbers.")
+
+
+def _finite(images: Any, library: Any = jnp) -> Any:
+    """Which images `[n]` hold finite numbers alone."""
+    return library.isfinite(images).all(tuple(range(1, images.ndim)))
+
+
+_finite_on_device = jax.jit(_finite)  # images on an accelerator stay there
 
 
 def check_key(what: Method | str, key: Any) -> None:
