@@ -26,11 +26,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Shown:
-    """A network in the page, with the checkpoints that are kept and statistics by layer (`statistics`)."""
+    """A network in the page, with the checkpoints that are kept and statistics by layer (`statistics`).
+
+    `ablation` and `nearest` are what `report.units` says of units, by layer.
+    """
 
     net: Net
     steps: Sequence[Step] = ()
     statistics: Mapping[str, Any] = field(default_factory=dict)
+    ablation: Mapping[str, Any] = field(default_factory=dict)
+    nearest: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "program", program(self.net))
@@ -43,7 +48,8 @@ class Shown:
         found: dict[str, Any] = {"name": net.name, "title": net.title, "classes": list(net.classes)}
         found |= {"graph": self.program.graph, "missing": list(self.program.missing), "history": _records(net.history)}
         found["layers"] = [_layer(layer) for layer in net.layers]
-        found["statistics"] = dict(self.statistics)
+        found |= {"statistics": dict(self.statistics), "ablation": dict(self.ablation), "nearest": dict(self.nearest)}
+        found |= {"where": "" if net.path is None else str(net.path), "dataset": net.dataset}
         found["isFolded"] = len(net.layers) > FOLDED
         if self.program.graph is not None:
             found["parameters"] = self._parameters()

@@ -50,7 +50,7 @@ export class Server {
     const [found, key] = [this.networks.get(network), `${network}/${step}`];
     const bytes = this.bytes.get(key);
     if (!found || !bytes) throw new Error(`Network ${network} at step ${step} is not there.`);
-    if (this.loaded.get(network) !== key) found.program.load(this.entries.get(key) ?? [], bytes);
+    if (this.loaded.get(network) !== key) found.load(this.entries.get(key) ?? [], bytes);
     this.loaded.set(network, key);
     return found;
   }
@@ -75,9 +75,9 @@ export class Server {
     return gradient(network, image, target, changes);
   }
 
-  /** Values of the graph by their numbers, such as a kernel, or what a convolution reads. @param {Network} network @param {{pixels: Uint8Array, ids: number[]}} request */
-  values(network, { pixels, ids }) {
-    const known = network.given(network.prepared(pixels));
+  /** Values of the graph by their numbers, such as a kernel, or what a convolution reads. @param {Network} network @param {{pixels: Uint8Array, ids: number[], changes?: Change[]}} request */
+  values(network, { pixels, ids, changes = [] }) {
+    const known = network.forward(network.prepared(pixels), changes);
     return network.program.run(known, ids).map(({ shape, data }) => ({ shape, data: Float32Array.from(data) }));
   }
 }

@@ -36,13 +36,12 @@ export function histogram(label, sets) {
   return lines(label, curves, "value");
 }
 
-/** Bars with names and numbers, of which one may be marked. @param {string} label @param {{name: string, value: number, text: string}[]} rows @param {{chosen?: number, choose?: (row: number) => void}} [options] */
-export function bars(label, rows, { chosen = -1, choose } = {}) {
-  const most = Math.max(...rows.map(({ value }) => Math.abs(value)), 1e-12);
+/** Bars with names and numbers, of which one may be marked. @param {string} label @param {{name: string, value: number, text: string}[]} rows @param {{chosen?: number, most?: number, choose?: (row: number) => void}} [options] `most` is the value of a full bar */
+export function bars(label, rows, { chosen = -1, choose, most = Math.max(...rows.map(({ value }) => Math.abs(value)), 1e-12) } = {}) {
   const made = rows.map(({ name, value, text }, i) => {
     const bar = element("span", { class: value < 0 ? "bar negative" : "bar" });
     bar.style.width = `${(100 * Math.abs(value)) / most}%`;
-    const parts = [element("span", { class: "name" }, name), element("span", { class: "track" }, bar), element("span", { class: "number" }, text)];
+    const parts = [element("span", { class: "name", title: name }, name), element("span", { class: "track" }, bar), element("span", { class: "number" }, text)];
     return choose
       ? element("button", { type: "button", class: "row", "aria-pressed": i === chosen, onclick: () => choose(i) }, ...parts)
       : element("div", { class: "row" }, ...parts);

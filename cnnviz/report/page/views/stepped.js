@@ -2,6 +2,7 @@
 
 import { cssColor, rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
+import { simplyStepped } from "./simple_steps.js";
 
 const MOST_TERMS = 8; // terms that are listed
 
@@ -24,7 +25,7 @@ export function convolutionOf(graph, layer) {
 /** @param {any} graph @param {string} layer @param {number} unit @param {number} row @param {number} column @param {(request: any) => Promise<any>} ask */
 export async function stepped(graph, layer, unit, row, column, ask) {
   const source = convolutionOf(graph, layer);
-  if (!source) return element("p", {}, "This layer has no weights: it changes the values of the layer before it.");
+  if (!source) return simplyStepped(graph, layer, unit, row, column, ask);
   const ids = [source.input, source.kernel, graph.layers[layer], ...(source.bias === null ? [] : [source.bias])];
   const [input, kernel, output, bias] = await ask({ ask: "values", ids });
   const outputs = output.shape[output.shape.length - 1];
@@ -35,10 +36,9 @@ export async function stepped(graph, layer, unit, row, column, ask) {
   const value = output.data[isFlat ? unit : (row * output.shape[output.shape.length - 2] + column) * outputs + unit];
   const sum = terms.reduce((total, { x, w }) => total + x * w, 0);
   const place = isFlat ? `${layer}[${unit}]` : `${layer}[${row}, ${column}, ${unit}]`;
-  const formula = element("p", { class: "formula" }, `${place} = Σ of ${terms.length} products + bias = ${numeral(sum)} + ${numeral(shift)} = ${numeral(value)}`);
-  const made = [element("h4", {}, "One value, step by step"), formula];
-  if (!isFlat) made.push(cells(terms, kernel.shape));
-  return element("div", {}, ...made, largest(terms));
+  const formula = element("p", { class: "formula" }, `${place} = Σ of ${terms.length} products + bias = ${numeral(sum)} + ${numeral(shift)} = `, element("strong", {}, numeral(value)));
+  const parts = [...(isFlat ? [] : [cells(terms, kernel.shape)]), largest(terms)];
+  return element("div", {}, element("h4", {}, "One value, step by step"), formula, element("div", { class: "beside" }, ...parts));
 }
 
 /** @typedef {{x: number, w: number, name: string, channel: number, i: number, j: number}} Term */
