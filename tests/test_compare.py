@@ -227,6 +227,17 @@ def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
         assert f"{part}_column_paper.png" in names
     assert {f"differences_column_paper_table.{ending}" for ending in ("csv", "md", "tex")} <= names
     assert "learning_rate" in said
+    with (folder / "comparison_column_paper_table.csv").open(newline="") as file:
+        whole = list(csv.DictReader(file))
+    with (folder / "performance_column_paper_table.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    found = next(row for row in whole if (row["part"], row["number"]) == ("performance", "accuracy"))
+    assert [found[name] for name in ("value", "value low", "value high")] == [
+        first[name] for name in ("accuracy", "accuracy low", "accuracy high")
+    ]
+    assert found["of"] == f"{first['network']}; interval over images"
+    assert {"performance", "differences", "churn"} <= {row["part"] for row in whole}
+    assert "\\begin{longtable}" in (folder / "comparison_column_paper_table.tex").read_text()
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["command"].endswith(command)
     assert [one["where"] for one in facts["networks"]] == ["runs/a", "runs/b"]
