@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 WIDTH, HEIGHT = 1280, 780
 STILL = 1200  # pixels of the page's height that are shown
@@ -39,7 +39,7 @@ def main(report: Path, folder: Path) -> None:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         _opened(page, f"file://{report.resolve()}#x/relu2/31")
-        sides = {"x": 0, "y": 0, "width": WIDTH, "height": STILL}
+        sides: FloatRect = {"x": 0, "y": 0, "width": WIDTH, "height": STILL}
         _save_still(page.screenshot(full_page=True, clip=sides), folder / "report.png")
         _opened(page, f"file://{report.resolve()}")
         frames = [_frame(page) for _ in _drawing(page)]
