@@ -72,6 +72,7 @@ def _check(options: Any) -> None:
 
 def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int, Any]:
     from cnnviz.batching import part
+    from cnnviz.pictures.compare import named_apart
     from cnnviz.pictures.picture import Data
     from cnnviz.pictures.provenance import provenance
     from cnnviz.report.again import again
@@ -92,7 +93,8 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     images, payload, found = _data(firsts, data)
     steps = [_steps(net, path) for net, path in zip(firsts, [net.path for net in nets], strict=True)]
     networks = [Shown(net, kept, **own) for net, kept, own in zip(firsts, steps, found, strict=True)]
-    payload["matrices"] = matrices([each for own in sections.values() for each in own], [net.name for net in firsts])
+    names = [net.name for net in named_apart(nets)]
+    payload["matrices"] = matrices([each for own in sections.values() for each in own], names)
     origin = several.origin_of(options, nets, data, typed)
     where = [options.run, *several.places(options.others)]
     places = [str(net.path or place or net.name) for net, place in zip(nets, where, strict=False)]

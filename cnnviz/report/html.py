@@ -44,8 +44,8 @@ class Encoder:
     def __init__(self, about: Mapping[str, Any]):
         self.about, self.known = about, {}
 
-    def image(self, picture: Picture, dpi: int) -> str:
-        """The picture as a data URI: lossless WebP, which is a third of a PNG's size."""
+    def image(self, picture: Picture, dpi: int) -> dict[str, Any]:
+        """The picture as a data URI with its sides: lossless WebP, which is a third of a PNG's size."""
         key = (id(picture), dpi)
         if key not in self.known:
             self.known[key] = _smaller(picture.encoded("png", dpi=dpi, about=self.about))
@@ -79,13 +79,14 @@ def rendered(content: Content, encoder: Encoder, dpi: int | None, with_numbers: 
     )
 
 
-def _parts(content: Content) -> list[tuple[str, str]]:
-    """Where the links at the top lead, and their names; those of what only a script makes come first."""
+def _parts(content: Content) -> list[tuple[str, str, bool]]:
+    """Where the links at the top lead, their names, and whether only a script makes it; those come first."""
     runs = any(network.get("graph") for network in content.payload.get("networks", []))
     own = [("section-attribution", "Attribution"), ("section-training", "Training")] if runs else []
     own += [("section-beside", "Side by side")] if runs and content.payload.get("matrices") else []
     kinds = [(f"section-{name.replace(' ', '-')}", name.capitalize()) for name in content.sections]
-    return [*own, ("section-layers", "Layers"), *kinds, ("section-provenance", "Provenance")]
+    every = [("section-layers", "Layers"), *kinds, ("section-provenance", "Provenance")]
+    return [(*each, True) for each in own] + [(*each, False) for each in every]
 
 
 def as_json(payload: Any) -> str:
@@ -127,13 +128,14 @@ def _numbers(picture: Picture) -> dict[str, str] | None:
     return {"name": f"{name}.{kind}", "uri": _uri(MEDIA[kind], data)} if len(data) <= MOST_NUMBERS else None
 
 
-def _smaller(png: bytes) -> str:
+def _smaller(png: bytes) -> dict[str, Any]:
     """The same pixels as WebP, or the PNG where Pillow was built without it."""
-    if not pillow.check("webp"):
-        return _uri("image/png", png)
     with Image.open(BytesIO(png)) as image, BytesIO() as file:
+        sides = {"width": image.width, "height": image.height}
+        if not pillow.check("webp"):
+            return {"uri": _uri("image/png", png), **sides}
         image.save(file, "WEBP", lossless=True, quality=80)
-        return _uri("image/webp", file.getvalue())
+        return {"uri": _uri("image/webp", file.getvalue()), **sides}
 
 
 def _uri(media: str, data: bytes) -> str:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from cnnviz.networks import Net
+from cnnviz.pictures.steps import evenly
 from cnnviz.report.graph_json import Program, program
 from cnnviz.types import Variables
 
@@ -42,8 +43,8 @@ class Shown:
 
     program: Program = field(init=False)
 
-    def described(self, kind: str, kind_of_steps: str | None) -> dict[str, Any]:
-        """The network as JSON values; weights as `kind`, those of steps as `kind_of_steps` or not at all."""
+    def described(self, kind: str, kind_of_steps: str | None, most_steps: int) -> dict[str, Any]:
+        """The network as JSON values; weights as `kind`, those of `most_steps` as `kind_of_steps` or not at all."""
         net, steps = self.net, [Step("best" if self.steps else "", self.net.variables)]
         found: dict[str, Any] = {"name": net.name, "title": net.title, "classes": list(net.classes)}
         found |= {"graph": self.program.graph, "missing": list(self.program.missing), "history": _records(net.history)}
@@ -54,7 +55,8 @@ class Shown:
         if self.program.graph is not None:
             found["parameters"] = self._parameters()
             found["steps"] = [self._step(step, kind) for step in steps]
-            found["steps"] += [self._step(step, kind_of_steps) for step in self.steps if kind_of_steps is not None]
+            kept = [] if kind_of_steps is None else [self.steps[i] for i in evenly(len(self.steps), most_steps)]
+            found["steps"] += [self._step(step, kind_of_steps) for step in kept if kind_of_steps is not None]
         return found
 
     def _step(self, step: Step, kind: str) -> dict[str, Any]:

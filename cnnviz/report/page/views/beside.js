@@ -29,11 +29,12 @@ function cell(value, words, range, view, open) {
 
 /** The view of the other network whose layer is open too; null if there is none. @param {any} view */
 export function otherView(view) {
+  if (!view.state.other) return null;
   const [number, layer] = [Number(view.state.other.split("/")[0]), view.state.other.split("/").slice(1).join("/")];
   const network = view.networks[number];
   if (!layer || !network || number === view.state.network) return null;
   return { payload: view.payload, say: view.say, client: view.client, pixels: view.pixels, shape: view.shape, network, forward: view.found[number],
-    state: { ...view.state, network: number, layer, unit: null }, go: (/** @type {any} */ change) => view.go({ network: number, layer, other: "", ...change }) };
+    state: { ...view.state, network: number, layer, unit: null, other: "" }, go: (/** @type {any} */ change) => view.go({ network: number, layer, other: "", ...change }) };
 }
 
 /** Marks, in each other strip, the unit that is nearest to the one under the pointer. @param {any} view @param {number} network @param {string} layer @param {number} unit */

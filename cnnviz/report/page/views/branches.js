@@ -1,6 +1,7 @@
 // Which layers read which, and how that is drawn: a line for each way from one layer to the next, as in a railway map.
 
 import { drawn } from "./dom.js";
+import { makersOf } from "./makers.js";
 
 const [STEP, BASE, BEND] = [12, 9, 14]; // pixels between lanes, from the edge to the lowest one, and of a bend
 
@@ -9,12 +10,12 @@ const [STEP, BASE, BEND] = [12, 9, 14]; // pixels between lanes, from the edge t
 
 /** For each of the named layers, which of them it is computed from without another one between; "" is the image. @param {any} graph @param {string[]} names @returns {Map<string, string[]>} */
 export function readsOf(graph, names) {
-  const makers = new Map(graph.nodes.flatMap((/** @type {any} */ node) => node.out.map((/** @type {number} */ id) => [id, node])));
+  const makers = makersOf(graph);
   const named = new Map([[graph.inputs.image, ""], ...names.map((name) => /** @type {[number, string]} */ ([graph.layers[name], name])).reverse()]);
   return new Map(names.map((name) => {
     const [found, seen, open] = [new Set(), new Set(), [...(makers.get(graph.layers[name])?.in ?? [])]];
     while (open.length) {
-      const id = open.pop();
+      const id = /** @type {number} */ (open.pop());
       if (seen.has(id)) continue;
       seen.add(id);
       if (named.has(id) && named.get(id) !== name) found.add(named.get(id));

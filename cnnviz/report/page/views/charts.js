@@ -16,7 +16,8 @@ export function lines(label, curves, axis) {
     `${LEFT + ((WIDTH - LEFT - 8) * (x - left)) / (right - left || 1)},${HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 10) * (y - low)) / (high - low || 1)}`;
   const paths = curves.map(({ values, dashed }, i) =>
     drawn("polyline", { points: values.map(place).join(" "), class: `curve curve-${i}${dashed ? " dashed" : ""}` }));
-  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, class: "chart" }, ...frame(low, high, left, right, axis), ...paths);
+  const dots = curves.flatMap(({ values }, i) => (values.length === 1 ? [drawn("circle", { cx: place(values[0]).split(",")[0], cy: place(values[0]).split(",")[1], r: 3.5, class: `dot dot-${i}` })] : []));
+  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, class: "chart" }, ...frame(low, high, left, right, axis), ...paths, ...dots);
   const key = curves.map(({ name }, i) => element("span", { class: `key key-${i}` }, name));
   return element("figure", { class: "small" }, element("figcaption", {}, label), svg, element("p", { class: "keys" }, ...key));
 }

@@ -25,12 +25,25 @@ export async function explained(view, turn, target) {
     element("p", { class: "facts" }, "Computed here for the picture above. S is the logit; click a class for another one, and a layer for its Grad-CAM."), element("div", { class: "maps" }, ...places)));
   for (const [i, method] of METHODS.entries()) {
     if (method.name === "grad_cam" && !layer) continue;
-    const found = await view.ask(state.network, { ask: "explain", method: method.name, target, layer }, view.explainer);
-    if (turn !== view.turn) return;
+    const found = await mapOf(view, turn, { ask: "explain", method: method.name, target, layer });
+    if (!found) return;
     places[i].replaceChildren(figure(method, found, layer, view, target));
     if (i === 0 && !view.parts.explained.children.length) show();
   }
   show();
+}
+
+/** A method's map, put together from its parts; null if something else is to be shown by then. @param {any} view @param {number} turn @param {any} request */
+async function mapOf(view, turn, request) {
+  let [found, first] = [/** @type {any} */ (null), /** @type {number | null} */ (0)];
+  while (first !== null) {
+    const part = await view.ask(view.state.network, { ...request, first }, view.explainer);
+    if (turn !== view.turn) return null;
+    if (found) part.values = part.values.map((/** @type {number} */ value, /** @type {number} */ i) => value + found.values[i]);
+    [found, first] = [part, part.next ?? null];
+  }
+  if (found.gain !== undefined) found.gap = found.values.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0) - found.gain;
+  return { gap: null, ...found };
 }
 
 /** The last layer with maps, which Grad-CAM is of. @param {any} network */

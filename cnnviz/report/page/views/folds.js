@@ -14,7 +14,8 @@ export function foldedLayers(network, open) {
   const layers = allLayers(network);
   if (!network.isFolded) return layers.map((layer) => ({ layer, group: "", hidden: 0 }));
   const depth = depthOf(layers.map(({ name }) => name));
-  const groups = layers.map(({ name }) => groupOf(name, depth));
+  const inside = new Set(layers.map(({ name }) => groupOf(name, depth)));
+  const groups = layers.map(({ name }) => groupOf(name, depth) || (inside.has(name) ? name : "")); // a block's output has its name
   return layers.flatMap((layer, i) => {
     const [group, isLast] = [groups[i], groups[i] !== groups[i + 1]];
     const size = groups.filter((other) => other === group).length;

@@ -1,6 +1,7 @@
 // What feeds a unit and what it feeds: the kernels that lead from units to units, as sums over their places.
 
 import { drawn } from "./dom.js";
+import { makersOf } from "./makers.js";
 import { convolutionOf } from "./stepped.js";
 /** @typedef {import("./stepped.js").Source} Source */
 /** @typedef {{layer: string, unit: number, weight: number, size: number}} Link the sum of the weights, and of their sizes */
@@ -11,7 +12,7 @@ const KEEPS = new Set("max min mul add sub div select_n clamp integer_pow logist
 
 /** The largest value that the walk back from one meets, of those that keep channels apart. @param {any} graph @param {number} from @param {(id: number) => boolean} isFound @returns {number | null} */
 function walkedBack(graph, from, isFound) {
-  const makers = new Map(graph.nodes.flatMap((/** @type {any} */ node) => node.out.map((/** @type {number} */ id) => [id, node])));
+  const makers = makersOf(graph);
   const open = [from];
   for (const seen = new Set(); open.length; ) {
     const id = /** @type {number} */ (open.shift());

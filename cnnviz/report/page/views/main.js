@@ -13,6 +13,7 @@ function start() {
     if (!graph) document.querySelector("header")?.append(element("p", { class: "note" }, `${name} does not run in this page, which cannot compute ${missing.join(", ")}.`));
   if (!app || !running.length) return;
   app.hidden = false;
+  for (const link of document.querySelectorAll("nav [hidden]")) link.removeAttribute("hidden");
   new View(app, payload, running, new Client(text("worker"), running), new Client(text("worker"), running)).begin();
 }
 

@@ -2,16 +2,18 @@
 
 import { cssColor, rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
+import { makersOf } from "./makers.js";
 
 const POOLS = { reduce_window_max: "largest", reduce_window_min: "smallest", reduce_window_sum: "sum" };
 
 /** The node that makes a value, and the value that it changes, past what only moves values. @param {any} graph @param {number} id */
 function makerOf(graph, id) {
-  const makers = new Map(graph.nodes.flatMap((/** @type {any} */ node) => node.out.map((/** @type {number} */ out) => [out, node])));
+  const makers = makersOf(graph);
   let node = makers.get(id);
-  const divided = node?.op === "div" && makers.get(node.in[0])?.op === "reduce_window_sum" ? node : null;
-  if (divided) node = makers.get(node.in[0]);
-  return { node, isMean: divided !== null };
+  const summed = node?.op === "div" ? makers.get(node.in[0]) : undefined;
+  const isMean = summed?.op === "reduce_window_sum";
+  if (isMean) node = summed;
+  return { node, isMean };
 }
 
 /** What kind of step makes the layer: a pooling, a function of each value, or null. @param {any} graph @param {string} layer */

@@ -2,6 +2,7 @@
 
 import { cssColor, rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
+import { makersOf } from "./makers.js";
 import { simplyStepped } from "./simple_steps.js";
 
 const MOST_TERMS = 8; // terms that are listed
@@ -10,15 +11,16 @@ const MOST_TERMS = 8; // terms that are listed
 
 /** The convolution or product that makes a layer, with its bias; null for another layer. @param {any} graph @param {string} layer @returns {Source | null} */
 export function convolutionOf(graph, layer) {
-  const makers = new Map(graph.nodes.flatMap((/** @type {any} */ node) => node.out.map((/** @type {number} */ id) => [id, node])));
-  const isProduct = (/** @type {any} */ node) => node && (node.op === "conv_general_dilated" || node.op === "dot_general");
+  const makers = makersOf(graph);
+  const isProduct = (/** @type {import("./makers.js").Maker | undefined} */ node) => node !== undefined && (node.op === "conv_general_dilated" || node.op === "dot_general");
   const node = makers.get(graph.layers[layer]);
+  if (!node) return null;
   if (isProduct(node)) return graph.weights.includes(node.in[1]) ? { op: node.op, input: node.in[0], kernel: node.in[1], bias: null, params: node.params } : null;
-  if (node?.op !== "add") return null;
+  if (node.op !== "add") return null;
   const at = node.in.findIndex((/** @type {number} */ id) => isProduct(makers.get(id)));
   if (at < 0) return null;
   const product = makers.get(node.in[at]);
-  if (!graph.weights.includes(product.in[1])) return null;
+  if (!product || !graph.weights.includes(product.in[1])) return null;
   return { op: product.op, input: product.in[0], kernel: product.in[1], bias: node.in[1 - at], params: product.params };
 }
 

@@ -17,7 +17,8 @@ import { training } from "./training.js";
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./client.js").Client} Client */
 
-const QUIET = 150; // milliseconds without a stroke, after which explanations are computed
+const MOST_WEIGHTS = 60; // arrays of weights that are kept
+const QUIET = 300; // milliseconds without a stroke, after which explanations are computed
 
 export class View {
   /** @param {HTMLElement} root @param {any} payload @param {any[]} networks @param {Client} client @param {Client} explainer */
@@ -44,6 +45,8 @@ export class View {
     this.shelf = shelfOf(payload.shelf, this.images, this.shape, (change) => this.go(change));
     /** @type {ReturnType<typeof strip>[]} */
     this.strips = [];
+    /** @type {Map<string, any>} */
+    this.weights = new Map();
     this.turn = 0;
     this.stroke = 0;
     this.structure = this.computed = this.scaled = this.explainedFor = this.trainedFor = "";
@@ -99,10 +102,20 @@ export class View {
     this.update();
   }
 
-  /** @param {number} network @param {any} request @param {Client} [client] */
-  ask(network, request, client = this.client) {
-    const step = Math.min(this.state.step, this.networks[network].steps.length - 1);
-    return client.ask(network, step, { pixels: this.pixels, changes: network === this.state.network ? this.changes : [], ...request });
+  /** What the network answers for the picture that is shown; weights are asked for once. @param {number} network @param {any} request @param {Client} [client] */
+  async ask(network, request, client = this.client) {
+    const { graph, steps } = this.networks[network];
+    const step = Math.min(this.state.step, steps.length - 1);
+    const ask = (/** @type {any} */ own) => client.ask(network, step, { pixels: this.pixels, changes: network === this.state.network ? this.changes : [], ...own });
+    if (request.ask !== "values") return ask(request);
+    const key = (/** @type {number} */ id) => `${network}/${step}/${id}`;
+    const isKept = (/** @type {number} */ id) => graph.weights.includes(id);
+    const missing = request.ids.filter((/** @type {number} */ id) => !this.weights.has(key(id)));
+    const found = missing.length ? await ask({ ...request, ids: missing }) : [];
+    const values = new Map(missing.map((/** @type {number} */ id, /** @type {number} */ i) => [id, found[i]]));
+    if (this.weights.size > MOST_WEIGHTS) this.weights.clear();
+    for (const [id, value] of values) if (isKept(id)) this.weights.set(key(id), value);
+    return request.ids.map((/** @type {number} */ id) => values.get(id) ?? this.weights.get(key(id)));
   }
 
   /** Shows the state; while one is computed, only the newest of those that come waits. */
