@@ -28,7 +28,7 @@ OPTIONS = {"score_cam": {"max_channels": 64}, "ablation_cam": {"max_channels": 6
 
 def main(folder: str, names: Sequence[str]) -> None:
     use_cache(folder)
-    model = networks.build("resnet50", (), 1000, (SIDE, SIDE, 3))
+    model = networks.build("resnet50", {}, 1000, (SIDE, SIDE, 3))
     images = np.random.default_rng(0).random((1, SIDE, SIDE, 3), np.float32)
     variables = jax.block_until_ready(jax.jit(model.init)(jax.random.key(0), images))
     for name in names or ["activations", *METHODS]:
@@ -45,7 +45,7 @@ def use_cache(folder: str) -> None:
 def call_of(name: str, model: Any, variables: Any, images: np.ndarray) -> Callable[[], Any]:
     if name == "activations":
         return lambda: probe.activations(model, variables, images)
-    options = OPTIONS.get(name, {})
+    options: dict[str, Any] = OPTIONS.get(name, {})
     return lambda: attribute(name, model, variables, images, jnp.array([3]), key=jax.random.key(0), **options)
 
 

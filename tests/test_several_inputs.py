@@ -1,6 +1,7 @@
 """Networks of several inputs in pictures: what needs no images, and activations for an array of each."""
 
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -54,6 +55,10 @@ def test_a_keras_file_of_several_inputs_is_drawn_without_images(tmp_path, capsys
     assert "`activations --inputs FILE.npz` takes an array for each." in capsys.readouterr().err
 
 
+def arrays_of(picture) -> Any:
+    return picture.numbers
+
+
 def test_activations_are_those_of_one_row_of_every_input(net, arrays):
     path, given = arrays
     pictures = {p.name: p for p in Activations(image="3", layer="kind:relu", inputs=path).of(net, Data())}
@@ -65,8 +70,8 @@ def test_activations_are_those_of_one_row_of_every_input(net, arrays):
     drawn = {name.removeprefix("activations_"): p for name, p in pictures.items() if name.startswith("activations_")}
     assert len(drawn) == 2
     for name, each in drawn.items():
-        np.testing.assert_allclose(each.numbers[name], expected[name][0], rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(pictures["input_picture"].numbers["image"], given["picture"][3])
+        np.testing.assert_allclose(arrays_of(each)[name], expected[name][0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(arrays_of(pictures["input_picture"])["image"], given["picture"][3])
 
 
 def test_the_untrained_twin_and_the_layers_of_several_inputs(net):
