@@ -5,6 +5,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -38,7 +39,7 @@ KERNELS = {
 }
 
 
-def ours(name, maps=MAPS, **options):
+def ours(name, maps: Any = MAPS, **options: Any) -> Any:
     return measure(name, Net(), {"params": KERNELS}, IMAGES, LABELS, maps, key=KEY, **options)
 
 

@@ -11,6 +11,7 @@ Each adds its own numbers to the file. Where a metric draws at random, there are
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from drawn import weight
@@ -49,14 +50,15 @@ def of_quantus():
 
     model, images, maps = network(), IMAGES.transpose(0, 3, 1, 2).copy(), MAPS[:, None]
 
-    def asked(name, maps=maps, softmax=False, **options):
+    def asked(name, maps=maps, softmax=False, **options: Any):
         np.random.seed(0)
         metric = getattr(quantus, name)(disable_warnings=True, **options)
         given = {"explain_func": saliency, "softmax": softmax, "device": "cpu", "channel_first": True}
         return metric(model, images, LABELS, maps.copy(), **given)
 
-    black = {"perturb_baseline": 0.0}  # Quantus' "black" is the image's least value
-    once, gradient = {"return_aggregate": False}, saliency(model, images, LABELS)
+    black: Any = {"perturb_baseline": 0.0}  # Quantus' "black" is the image's least value
+    once: Any = {"return_aggregate": False}
+    gradient = saliency(model, images, LABELS)
     holes = np.where(abs(maps) < 0.3, 0, maps)
     road = asked("ROAD", percentages=[20, 40, 60, 80], noise=0.0)
     return {
@@ -106,7 +108,7 @@ def of_xplique():
     model.layers[0].set_weights([CONV.transpose(2, 3, 1, 0)])
     model.layers[-1].set_weights([DENSE.T])
     tf.random.set_seed(0)
-    wanted = {
+    wanted: dict[str, tuple[str, dict[str, Any]]] = {
         "deletion": ("Deletion", {"steps": 8}),
         "insertion": ("Insertion", {"steps": 8}),
         "average_drop": ("AverageDropMetric", {}),
@@ -115,7 +117,7 @@ def of_xplique():
         "mu_fidelity": ("MuFidelity", {"nb_samples": 2000, "grid_size": 4}),
     }
 
-    def asked(name, options, i):
+    def asked(name: str, options: dict[str, Any], i: int):
         activation = {} if name == "MuFidelity" else {"activation": "softmax"}
         target = tf.one_hot(LABELS[i : i + 1], 3)
         metric = getattr(metrics, name)(model, IMAGES[i : i + 1], target, **activation, **options)
