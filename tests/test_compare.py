@@ -14,7 +14,9 @@ from cnnviz import networks
 from cnnviz.commands import console, several, train, visualize
 from cnnviz.comparison.estimates import Estimate, PValue
 from cnnviz.errors import InputError
+from cnnviz.figures.by_layer import by_layer
 from cnnviz.figures.fonts import FONT
+from cnnviz.figures.style import drawn_in
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.pictures import GROUPS, written
@@ -129,6 +131,27 @@ def test_networks_of_other_classes_and_of_another_data_set_are_said(net, data):
     assert [row["network"] for row in found.table] == ["a run", "b"]
 
 
+def test_a_setting_that_a_file_does_not_tell_is_no_difference(runs, net, data):
+    a, b = (networks.open(runs / "runs" / name) for name in "ab")
+    (picture,) = compared([a, b, net], data, "settings")
+    found = {row["setting"]: row for row in picture.table}
+    assert found["learning_rate"][b.name] == "0.01"
+    assert found["learning_rate"][net.name] == "–"
+    assert "epochs" not in found
+    assert f"Without a config, so how they were trained is unknown: {net.name}." in picture.caption
+
+
+def test_panels_have_only_the_layers_of_which_they_have_values():
+    one = np.ones(1)
+    panels = {name: {"a": {"conv": one, "dense": one}} for name in ("size", "rank")}
+    figure = by_layer(["conv", "dense"], {**panels, "drift": {"a": {"conv": one}}, "cosine": {"a": {"conv": one}}})
+    rows = [len(ax.get_yticks()) for ax in figure.axes if ax.axison]
+    assert rows == [2, 2, 2, 2]  # side by side
+    with drawn_in(Page("column").drawn):
+        figure = by_layer(["conv", "dense"], {**panels, "drift": {"a": {"conv": one}}, "cosine": {"a": {"conv": one}}})
+    assert [len(ax.get_yticks()) for ax in figure.axes if ax.axison] == [2, 2, 1, 1]
+
+
 def test_without_a_data_set_settings_and_weights_are_compared(net):
     notes = []
     found = Compare()([net, replace(net, name="b")], Data(lambda: None, notes.append))
@@ -227,6 +250,17 @@ def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
         assert f"{part}_column_paper.png" in names
     assert {f"differences_column_paper_table.{ending}" for ending in ("csv", "md", "tex")} <= names
     assert "learning_rate" in said
+    with (folder / "comparison_column_paper_table.csv").open(newline="") as file:
+        whole = list(csv.DictReader(file))
+    with (folder / "performance_column_paper_table.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    found = next(row for row in whole if (row["part"], row["number"]) == ("performance", "accuracy"))
+    assert [found[name] for name in ("value", "value low", "value high")] == [
+        first[name] for name in ("accuracy", "accuracy low", "accuracy high")
+    ]
+    assert found["of"] == f"{first['network']}; interval over images"
+    assert {"performance", "differences", "churn"} <= {row["part"] for row in whole}
+    assert "\\begin{longtable}" in (folder / "comparison_column_paper_table.tex").read_text()
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["command"].endswith(command)
     assert [one["where"] for one in facts["networks"]] == ["runs/a", "runs/b"]

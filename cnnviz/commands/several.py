@@ -63,15 +63,23 @@ def dataset_of(options: Any, nets: Sequence[Any], asked: Asked) -> Any:
     return dataset_for(options, nets[0] if asked.dataset is not None else first, asked)
 
 
-def record(options: Any, nets: Sequence[Any], about: Mapping[str, Any], written: Sequence[Path]) -> Path:
-    """Writes provenance.json next to the files that were written, and returns its path."""
+def finished(
+    options: Any, pictures: Sequence[Any], nets: Sequence[Any], about: Mapping[str, Any], written: Sequence[Path],
+    suffix: str = "",
+) -> list[Path]:  # fmt: skip
+    """Writes the table of all numbers and provenance.json next to the files that were written; returns the paths."""
+    from cnnviz.pictures.compared.whole_table import NAME, whole_table
     from cnnviz.pictures.provenance import provenance
+    from cnnviz.pictures.written import write_tables
     from cnnviz.runs import json_files
 
-    path = written[0].parent / "provenance.json"
+    folder = written[0].parent
+    caption = f"The numbers of the comparison of {', '.join(net.name for net in nets)}"
+    made = write_tables(whole_table(pictures), folder, f"{NAME}{suffix}", caption)
+    path = folder / "provenance.json"
     first = options.run or (str(options.weights) if options.weights else None)
-    json_files.write(path, provenance(nets, [first, *places(options.others)], about, written))
-    return path
+    json_files.write(path, provenance(nets, [first, *places(options.others)], about, [*written, *made]))
+    return [*made, path]
 
 
 def places(others: str | None) -> list[str]:

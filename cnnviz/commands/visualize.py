@@ -160,7 +160,8 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
                 print(f"{name}: {path}", flush=True)
                 written.append(path)
         if is_compared and written:
-            print(f"{name}: {several.record(options, [net, *others], origin.about(), written)}", flush=True)
+            for path in several.finished(options, pictures, [net, *others], origin.about(), written, page.suffix):
+                print(f"{name}: {path}", flush=True)
 
 
 def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:

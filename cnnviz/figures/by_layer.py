@@ -37,21 +37,28 @@ def by_layer(
     of the values; what is NaN or infinite is left out. On a page with less room panels are below each other.
     """
     across = min(len(panels), 4 if room(10.7) > WIDE else 2 - len(panels) % 2)
-    down = -(-len(panels) // across)
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
     looks = _looks(names, references)
-    height = max(LEAST, MARK * (len(names) + 1)) * len(layers)
+    parts = [tuple(panels.items())[start : start + across] for start in range(0, len(panels), across)]
+    shown = [_with_values(layers, [series for _, series in part]) for part in parts]
+    heights = [max(LEAST, MARK * (len(names) + 1)) * len(rows) + BELOW for rows in shown]
     columns = 2 if is_narrow() else 3
     key = KEY * -(-len(names) // columns) + 0.1
     width = 2.4 * across + 1.3
-    figure = page(width, (height + BELOW) * down + key, title)
-    grid = figure.add_gridspec(down + 1, across, height_ratios=[height + BELOW] * down + [key])
+    figure = page(width, sum(heights) + key, title)
+    grid = figure.add_gridspec(len(parts) + 1, across, height_ratios=[*heights, key])
     for place, (measure, series) in enumerate(panels.items()):
-        ax = tidy(figure.add_subplot(grid[divmod(place, across)]))
-        _draw(ax, layers, series, names, looks)
-        _finish(ax, layers, measure, place % across == 0, ends)
+        ax, rows = tidy(figure.add_subplot(grid[divmod(place, across)])), shown[place // across]
+        _draw(ax, rows, series, names, looks)
+        _finish(ax, rows, measure, place % across == 0, ends)
     _explain(figure.add_subplot(grid[-1, :]), looks, columns, room(width) / columns - 0.5)
     return figure
+
+
+def _with_values(layers: Sequence[str], side_by_side: Sequence[Series]) -> list[str]:
+    """The layers of which a panel has a value, which share their rows; all if none has."""
+    has = lambda layer: any(np.size(values.get(layer, ())) for series in side_by_side for values in series.values())
+    return [layer for layer in layers if has(layer)] or list(layers)
 
 
 def _looks(names: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, Any]]:

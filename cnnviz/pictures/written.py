@@ -11,6 +11,8 @@ from cnnviz.pictures.compared.rows import records
 from cnnviz.pictures.latex import escaped
 from cnnviz.pictures.tables import Rows, word
 
+OF_A_PAGE = 40  # rows; a longer table goes over several pages
+
 
 def write_tables(rows: Rows, folder: Path, name: str, caption: str = "") -> list[Path]:
     """Writes the rows as NAME_table.csv, .md and .tex, atomically; returns the paths, none for no rows."""
@@ -36,12 +38,21 @@ def as_markdown(rows: Rows) -> str:
 
 
 def as_latex(rows: Rows, caption: str = "", label: str = "") -> str:
-    """A table for booktabs, an estimate as its value ± half of its interval."""
+    """A table for booktabs, an estimate as its value ± half of its interval; one of many rows is a longtable."""
     form, names, body = tables.latex_parts(rows, _latex)
+    if len(rows) > OF_A_PAGE:
+        return _over_pages(form, names, body, caption, label)
     head = ["% \\usepackage{booktabs}", "\\begin{table}", "  \\centering"]
     told = [f"  \\caption{{{escaped(caption)}}}", f"  \\label{{{label}}}"] if caption else []
     inside = [f"  \\begin{{tabular}}{{{form}}}", "  \\toprule", names, "  \\midrule"]
     return "\n".join([*head, *told, *inside, *body, "  \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
+
+
+def _over_pages(form: str, names: str, body: list[str], caption: str, label: str) -> str:
+    told = [f"  \\caption{{{escaped(caption)}}}", f"  \\label{{{label}}} \\\\"] if caption else []
+    head = ["% \\usepackage{booktabs,longtable}", f"\\begin{{longtable}}{{{form}}}", *told]
+    repeated = ["  \\toprule", names, "  \\midrule", "  \\endhead", "  \\bottomrule", "  \\endfoot"]
+    return "\n".join([*head, *repeated, *body, "\\end{longtable}", ""])
 
 
 def _latex(value: object) -> str:

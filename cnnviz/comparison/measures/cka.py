@@ -66,7 +66,10 @@ def squared_norm(values: np.ndarray) -> float:
 
 
 class Minibatches:
-    """The kernel matrices of minibatches of images, each centered by itself; `center` is one of `hsic`."""
+    """The kernel matrices of minibatches of images, each centered by itself; `center` is one of `hsic`.
+
+    No centered copy of the features is made: that of one minibatch fits into the processor's cache.
+    """
 
     def __init__(self, x: Features, most: int, center: Callable[[Kernel], Kernel]):
         self.x, self.most, self.center = x, most, center
@@ -74,8 +77,9 @@ class Minibatches:
     @cached_property
     def kernels(self) -> list[Kernel]:
         """One per minibatch; their sizes differ by one image at most."""
+        scale = max(self.x.max(), -self.x.min())  # of all images, so that squares stay finite
         parts = np.array_split(self.x, -(-len(self.x) // self.most))
-        return [self.center(part @ part.T) for part in parts]
+        return [self.center(part @ part.T) for part in (shifted(part, scale) for part in parts)]
 
     @cached_property
     def norm(self) -> float:
@@ -87,6 +91,13 @@ class Minibatches:
         least = lambda n: (n - 1) ** 2 if self.center is doubly_centered else n * (n - 3)
         pairs = zip(self.kernels, other.kernels, strict=True)
         return sum(len(k) / least(len(k)) * inner(k, l) for k, l in pairs)
+
+
+def shifted(x: Features, scale: float) -> Features:
+    """The features minus the first image's, over twice this scale: large means would leave few digits for the rest."""
+    found = x - x[:1]
+    found *= found.dtype.type(0.5 / scale)
+    return found
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ class LinearCKA(Measure):
 
     def prepare(self, x: Features) -> Any:
         """The centered features."""
-        return self._minibatches(centered(x), doubly_centered) if self.minibatch else Linear(centered(x))
+        return self._minibatches(x, doubly_centered) if self.minibatch else Linear(centered(x))
 
     def compare(self, a: Any, b: Any) -> float:
         """CKA of two layers."""
@@ -142,7 +153,7 @@ class DebiasedCKA(LinearCKA):
 
     def prepare(self, x: Features) -> Any:
         """The centered features."""
-        return self._minibatches(centered(x), u_centered) if self.minibatch else Linear(centered(x))
+        return self._minibatches(x, u_centered) if self.minibatch else Linear(centered(x))
 
     def compare(self, a: Any, b: Any) -> float:
         """Debiased CKA of two layers."""

@@ -35,4 +35,4 @@ def inner(k: np.ndarray, l: np.ndarray) -> float:
     """The sum of products of all values; of float32 values each row's, and float64 adds up the rows."""
     if k.dtype == l.dtype == np.float64:
         return float(np.vdot(k, l))
-    return float(sum(float(np.dot(a, b)) for a, b in zip(k, l, strict=True)))
+    return float(np.einsum("ij,ij->i", k, l).sum(dtype=np.float64))

@@ -21,15 +21,17 @@ class Settings(Kind):
     """What differs in the configs of the networks, in a table."""
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
-        """One table with one row per network and one column per setting that is not the same everywhere."""
+        """One table with one row per setting that is not the same everywhere it is known, one column per network."""
         found = {net.name: settings(net) for net in networks}
         names = list(dict.fromkeys(name for own in found.values() for name in own))
-        differing = [name for name in names if len({own.get(name, "–") for own in found.values()}) > 1]
+        differing = [name for name in names if len({own[name] for own in found.values() if name in own}) > 1]
         same = len(names) - len(differing)
+        bare = [net.name for net in networks if not getattr(net, "config", {})]
         header = ("setting", *found)
         rows = [(name, *(own.get(name, "–") for own in found.values())) for name in differing or names]
         title = f"{_list([net.title for net in networks])}: what differs"
         caption = f"{same} other settings are the same." if differing else "All settings are the same."
+        caption += f" Without a config, so how they were trained is unknown: {', '.join(bare)}." if bare else ""
         records = [dict(zip(header, row, strict=True)) for row in rows]
         words = [tuple(shortened(cell, LONGEST) for cell in row) for row in rows]
         draw = partial(table, header, words, title=title, total=False)
@@ -44,8 +46,7 @@ def settings(net: Net) -> dict[str, str]:
     for name, value in _flat(config):
         if name not in LEFT_OUT and name.partition(".")[0] not in LEFT_OUT:
             found[name.removeprefix("recipe.")] = str(value)
-    found["seed" if len(net.seeds) < 2 else "seeds"] = ", ".join(map(str, net.seeds)) or "–"
-    return found
+    return found | ({"seeds": ", ".join(map(str, net.seeds))} if net.seeds else {})
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
