@@ -31,17 +31,17 @@ def main() -> None:
     compare(*subject(__doc__))
 
 
-def subject(description: str | None) -> tuple[Any, Any, np.ndarray, np.ndarray]:
+def subject(description: str | None, images: int = 64) -> tuple[Any, Any, np.ndarray, np.ndarray]:
     """The network and its variables, images, and their classes, as the command line asks for them."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, help="a Keras file of the default network; else freshly drawn weights")
-    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--images", type=int, default=images)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     model, variables = load_keras(options.model) if options.model else fresh()
     split = data.first_available("fashion_mnist,garments", None)[0].test
-    images = np.asarray(split.images[: options.images], np.float32) / 255
-    return model, variables, images, np.asarray(split.labels[: options.images], np.int32)
+    pixels = np.asarray(split.images[: options.images], np.float32) / 255
+    return model, variables, pixels, np.asarray(split.labels[: options.images], np.int32)
 
 
 def fresh() -> tuple[Any, Any]:

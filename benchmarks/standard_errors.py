@@ -29,6 +29,9 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("lime", {"mask": "grid:4", "samples": 300}),
     ("rise", {"samples": 300}),
     ("sobol", {"mask": "grid:4"}),
+    ("sobol", {"mask": "grid:4", "order": "first"}),
+    ("feature_permutation", {"mask": "grid:4"}),
+    ("feature_permutation", {"mask": "grid:4", "samples": 40}),
     ("hsic", {"mask": "grid:4", "samples": 200}),
     ("hsic", {"mask": "grid:4", "samples": 400}),
 ]

@@ -1,7 +1,7 @@
 """A hook of MkDocs: the pages of docs/ are written for GitHub; here they become those of the site.
 
-Links to files outside of docs/ lead to GitHub, and a line `::: METHODS` or `::: PICTURES` becomes the reference of all
-entries of that registry.
+Links to files outside of docs/ lead to GitHub, and a line `::: METHODS`, `::: METRICS` or `::: PICTURES` becomes the
+reference of all entries of that registry.
 """
 
 import re
@@ -15,11 +15,12 @@ import griffe
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from cnnviz.attribution.methods import METHODS
+from cnnviz.metrics.metrics import METRICS
 from cnnviz.pictures import PICTURES
 
 DEFAULT = re.compile(r"\w+\(default=(.*)\)")  # of a field that is made by a function
 OUTSIDE = re.compile(r"(?<=\]\()\.\./(?P<path>[^)#]+)(?P<anchor>#[^)]*)?(?=\))")
-REGISTRIES = {"METHODS": METHODS, "PICTURES": PICTURES}
+REGISTRIES = {"METHODS": METHODS, "METRICS": METRICS, "PICTURES": PICTURES}
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:

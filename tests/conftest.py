@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -175,3 +176,37 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, for pages that are opened as files."""
+    playwright, chromium = pytest.importorskip("playwright.sync_api"), shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a report's page, waits until it has shown all, and gives it with what went wrong or was requested."""
+    contexts = []
+
+    def start(page, address="", script="", **options):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "offline": True, **options}))
+        view, faults = contexts[-1].new_page(), []
+        view.add_init_script(script)
+        view.on("pageerror", lambda error: faults.append(str(error)))
+        view.on("request", lambda request: faults.append(request.url) if request.url.startswith("http") else None)
+        view.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        view.goto(f"file://{page}{address}")
+        if options.get("java_script_enabled", True):
+            view.locator("body[data-done]").wait_for(timeout=60_000)
+        return view, faults
+
+    yield start
+    for context in contexts:
+        context.close()

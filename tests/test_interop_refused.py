@@ -508,6 +508,19 @@ def test_a_layer_with_too_few_weights_or_none(h5):
     refused(h5, said.format("no weights"))
 
 
+def test_several_weights_that_do_not_fit_are_counted(h5):
+    edit(h5, lambda config: layer(config, "conv2d")["config"].update(filters=4))
+    with h5py.File(h5, "r+") as file:
+        del file["model_weights/dense_1"]
+    with pytest.raises(InputError) as raised:
+        load_keras(h5)
+    first = "layer 'dense_1' has no weights in the file; its description asks for 2: kernel, bias"
+    said = f"arrays fit; those that do not: {first}; conv2d/conv2d/kernel:0 has the shape (3, 3, 1, 3); the layer's"
+    assert said in str(raised.value)
+    assert " 3 of 8 arrays" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
 def test_a_layer_with_too_many_weights(keras3):
     edit(keras3, lambda config: layer(config, "dense")["config"].update(use_bias=False))
     said = "2 weights (layers/dense/vars/0, layers/dense/vars/1)"
@@ -573,8 +586,9 @@ def test_a_data_set_of_absurd_size(h5):
     edit(h5, lambda config: layer(config, "dense")["config"].update(units=units))
     make = lambda weights, name: weights.create_dataset(name, (16, units), "f4", chunks=(16, 1024))
     replace_weight(h5, "dense/dense/kernel:0", make)
-    said = f"dense/dense/kernel:0 claims {16 * 4 * units} bytes and stores 0; a weight's values are all in the file."
-    refused(h5, said)
+    said = f"dense/dense/kernel:0 claims {16 * 4 * units} bytes and stores 0; a weight's values are all in the file;"
+    with pytest.raises(InputError, match=f"5 of 8 arrays fit; those that do not: {said}"):
+        load_keras(h5)
 
 
 def test_a_data_set_that_unpacks(h5):

@@ -72,7 +72,7 @@ def test_a_description_alone_and_weights(tmp_path):
 
 def test_weights_of_another_model(tmp_path):
     weights = weights_of("keras3_signal", tmp_path)
-    said = r"keras3_signal.weights.h5 cannot be read as weights of Keras: the file has weights of layers that its"
+    said = r"keras3_signal.weights.h5 cannot be read as weights of Keras: 0 of 8 arrays fit; .*the file has weights of"
     with pytest.raises(InputError, match=said):
         load_keras(GOLDENS / "keras3_chapter.keras", weights)
     path = tmp_path / "other.h5"

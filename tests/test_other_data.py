@@ -407,3 +407,12 @@ def test_a_prepared_version_may_be_named_by_its_path(tmp_path):
     (tmp_path / "given").mkdir()
     prepared = data.prepare(tmp_path / "shapes.npz", tmp_path / "given")
     assert data.load(prepared).fingerprint == data.load(tmp_path / "shapes.npz").fingerprint
+
+
+def test_narrow_pictures_may_be_signals_and_what_reads_them_so_is_said(tmp_path):
+    labels, path = np.arange(12) % 2, tmp_path / "signals.npz"
+    np.savez(path, x_train=np.zeros((12, 20, 3), np.uint8), y_train=labels)
+    assert "x_train is read as gray pictures of 20x3; --image-shape 20,3 reads it as signals." in data.load(path).notes
+    assert not any("signals" in note for note in data.load(path, image_shape=(20, 3)).notes)
+    np.savez(path, x_train=np.zeros((12, 20, 9), np.uint8), y_train=labels)
+    assert not any("signals" in note for note in data.load(path).notes)

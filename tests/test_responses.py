@@ -125,7 +125,7 @@ def test_channels_that_are_not_there_are_an_error_of_one_sentence(channels, text
 
 
 def test_without_a_convolution_it_is_skipped(run):
-    with pytest.raises(Skipped, match="Maps are drawn of convolutions over pictures; those of a run are none"):
+    with pytest.raises(Skipped, match="Responses are those of convolutions over pictures; a run has none"):
         Responses()([make_run(DenseNetwork())], DATA)
     with pytest.raises(InputError, match="The layer 'dense1' is not a convolution"):
         convolved(run.model, run.variables, jnp.zeros((1, 28, 28, 1)), "dense1")

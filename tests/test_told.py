@@ -107,6 +107,7 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
             "There is no option '--depth'; it is an option of visualize.py layers.",
         ),
         (train.main, ["--format", "png"], "it is an option of visualize.py."),
+        (visualize.main, ["attribute", "--method", "cam"], "did you mean --methods? It is an option of visualize.py"),
         (train.main, ["mnist"], "'mnist' is one argument too many; did you mean --dataset mnist?"),
         (train.main, ["resnet18"], "did you mean --model resnet18?"),
         (train.main, ["best"], "did you mean --recipe best?"),

@@ -6,6 +6,7 @@ import shutil
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,10 +14,11 @@ import pytest
 
 from cnnviz import data as data_sets
 from cnnviz import runs
-from cnnviz.commands import paced, train
+from cnnviz.commands import begin, paced, train
 from cnnviz.commands.listing import row_of
 from cnnviz.errors import InputError
 from cnnviz.runs import continued
+from cnnviz.runs.keep import log_spaced
 from cnnviz.training.fit import Progress
 from cnnviz.training.members import is_over
 from cnnviz.training.optimizer import learning_rate_at
@@ -186,6 +188,15 @@ def test_a_run_s_config_is_a_starting_point_that_options_override(folder, tmp_pa
     assert (options.seed, options.epochs, options.model, options.schedule) == (3, 2, "dense", "constant")
     best = train.with_config(train.Options(config=config.parent, recipe="best"))
     assert (best.new_recipe.epochs, best.model) == (40, "dense")
+
+
+def test_the_snapshots_of_a_config_fit_a_shorter_training_and_those_that_are_typed_must(capsys):
+    options = train.Options(config=Path("config.json"), snapshots=8)
+    assert begin._snapshots(options, 3) == 3
+    assert capsys.readouterr().out == "Snapshots: 3 instead of 8, as this training has 3 steps.\n"
+    assert begin._snapshots(options, 8) == 8
+    with pytest.raises(InputError, match="snapshots must be 1 to 3, .* it was 8"):
+        log_spaced(begin._snapshots(train.Options(snapshots=8), 3), 3)
 
 
 def test_a_file_of_one_s_own_has_options_by_name(tmp_path):

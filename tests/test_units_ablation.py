@@ -215,6 +215,11 @@ def test_a_unit_s_page_shows_what_it_is_worth_and_says_that_a_dead_one_is():
     (page,) = Units(layer="relu1", unit=2)([dead], data)
     assert page.caption.startswith("This unit is dead")
     assert dict(page.numbers)["class_accuracy_lost"].shape == (10,)
+    edges = units.connections(net.model, params, make_dataset((28, 28, 1)).test.images, "relu1", 2, prepare=net.prepare)
+    for way, (edge,) in (("fed by image", edges.feeding), ("feeds conv2", edges.fed)):
+        np.testing.assert_array_equal(dict(page.numbers)[f"{way}: weights"], edge.weights)
+        np.testing.assert_allclose(dict(page.numbers)[f"{way}: flows"], edge.flows, rtol=1e-5, atol=1e-6)
+    assert [row["edge"] for row in page.table] == ["feeds it"] + ["fed by it"] * 4
     assert page.draw().axes
     (alive,) = Units(layer="relu1", unit=1)([net], data)
     assert "dead" not in alive.caption

@@ -302,3 +302,28 @@ def test_foreign_networks_have_statistics(foreign, small_nnx, images):
         values = probe.activations(model, variables, images, list(found))
         for name, x in values.items():
             np.testing.assert_allclose(found[name].mean, np.asarray(x).reshape(-1, x.shape[-1]).mean(0), atol=1e-5)
+
+
+class Copied(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.relu(x)
+
+
+def test_quantiles_of_drawn_values_are_within_the_stated_rank_in_any_order():
+    draw = np.random.default_rng(0)
+    x = np.sort(draw.standard_normal((3000, 128, 1)).astype(np.float32) ** 3, axis=None).reshape(3000, 16, 8, 1)
+    x = np.concatenate([x, x[::-1, ::-1]], axis=-1)  # rising and falling, from image to image and from place to place
+    found = [units.statistics(Copied(), {}, x, "relu", batch_size=size)["relu"] for size in (500, 1000)]
+    np.testing.assert_array_equal(found[0].counts, found[1].counts)
+    stats, q = found[0], np.linspace(0.02, 0.98, 49)
+    assert 2**18 <= stats.counts[0].sum() < x[..., 0].size
+    assert 0 < stats.rank_error < 0.0065
+    np.testing.assert_array_equal(stats.zero, (x <= 0).mean((0, 1, 2)))
+    low, high = (
+        np.quantile(np.maximum(x, 0).reshape(-1, 2), np.clip(q + sign * stats.rank_error, 0, 1), axis=0)
+        for sign in (-1, 1)
+    )
+    answer = stats.quantile(q)
+    assert (answer >= low * (1 - stats.error) - 2**-16).all()
+    assert (answer <= high * (1 + stats.error) + 2**-16).all()

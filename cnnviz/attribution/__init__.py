@@ -1,5 +1,7 @@
 """What in an image a network's answer rests on: `attribute`, `suite` and `build`, and the methods they run (METHODS).
 
+`augmented` is the mean of a method's maps over copies of the images, and `regions` turns any maps into XRAI's regions.
+
 Each method is also here as a class, imported when it is first used, so that its options complete in an editor:
 `attribute(GradCAM(layers="relu1"), ...)` is `attribute("grad_cam", ..., layers="relu1")`.
 
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from cnnviz.attribution.methods import METHODS
 
 if TYPE_CHECKING:
+    from cnnviz.attribution.augmentation import augmented as augmented
     from cnnviz.attribution.explain import attribute as attribute
     from cnnviz.attribution.explain import build as build
     from cnnviz.attribution.explain import suite as suite
@@ -82,9 +85,11 @@ if TYPE_CHECKING:
     from cnnviz.attribution.methods.var_grad import VarGrad as VarGrad
     from cnnviz.attribution.methods.xgrad_cam import XGradCAM as XGradCAM
     from cnnviz.attribution.present import Attribution as Attribution
+    from cnnviz.attribution.region_maps import regions as regions
     from cnnviz.attribution.targets import Unit as Unit
 
 _HOMES = {"attribute": "explain", "build": "explain", "suite": "explain", "Attribution": "present", "Unit": "targets"}
+_HOMES |= {"augmented": "augmentation", "regions": "region_maps"}
 _CLASSES = {path.partition(":")[2]: path for path in METHODS.values()}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 
 PICTURE = 3  # numbers in the shape of a picture, (h, w, c)
 FOR_ANY_SIDES = ("cnn", "dense")  # those of our networks that take signals and volumes too
@@ -38,7 +39,7 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     count = training_count(dataset, options.limit, recipe)
     check_batch(min(recipe.batch_size, count), mesh)
     total = recipe.epochs * steps_per_epoch(count, recipe)
-    snapshots = [] if options.snapshots is None else log_spaced(options.snapshots, total)
+    snapshots = [] if options.snapshots is None else log_spaced(_snapshots(options, total), total)
     config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
     prepare = Prepare.normalizing(dataset.train.images[: options.limit]) if options.normalize else Prepare()
     config |= _model(options) | {"data": _described(dataset, options) | reading.given, "prepare": prepare.described()}
@@ -51,6 +52,14 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     paths = [path] if path else (options.runs / f"{dataset.title}-{model}-{number}" for number in count_up(1))
     check_fits(Config(config), count)
     return _created(paths, config, environment(dataset.fingerprint), start), Config(config), dataset
+
+
+def _snapshots(options: Any, total: int) -> int:
+    """How many snapshots are kept; the number of a `--config` may be that of a longer training, which is printed."""
+    if options.config is None or options.snapshots <= total:
+        return options.snapshots
+    print(f"Snapshots: {total} instead of {options.snapshots}, as this training has {counted(total, 'step')}.")
+    return total
 
 
 def _loaded(options: Any, reading: Any) -> Any:

@@ -102,7 +102,8 @@ def parse(
         if is_option(arguments, place, flags) and _spelled(argument) not in known:
             owners = _owners(_spelled(argument), program)
             other_kinds = "visualize" in program and any("visualize.py " in owner for owner in owners)
-            raise without_option(argument, [] if other_kinds else known, owners)
+            plural = [name for name in known if name == f"{_spelled(argument)}s"]
+            raise without_option(argument, plural if other_kinds else known, owners)
     with redirect_stderr(StringIO()) as stderr:
         try:
             parsed, rest = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)

@@ -15,7 +15,6 @@ from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.registry import resolve
 
 NAME = "report"
-SHELF = 24  # images of the data set to choose from
 LOOKED_AT = 1000  # images of the test split that statistics are over
 STATISTICS_K = 9  # images that a unit's largest values are shown in
 MOST_STEPS = 12  # checkpoints whose weights are in the page
@@ -73,9 +72,12 @@ def _check(options: Any) -> None:
 
 def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int, Any]:
     from cnnviz.batching import part
+    from cnnviz.pictures.compare import named_apart
     from cnnviz.pictures.picture import Data
     from cnnviz.pictures.provenance import provenance
+    from cnnviz.report.again import again
     from cnnviz.report.html import Content
+    from cnnviz.report.matrices import matrices
     from cnnviz.report.payload import Shown
     from cnnviz.report.write import write
 
@@ -90,19 +92,24 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     report(1, 2, "statistics")
     images, payload, found = _data(firsts, data)
     steps = [_steps(net, path) for net, path in zip(firsts, [net.path for net in nets], strict=True)]
-    networks = [Shown(net, kept, own) for net, kept, own in zip(firsts, steps, found, strict=True)]
+    networks = [Shown(net, kept, **own) for net, kept, own in zip(firsts, steps, found, strict=True)]
+    names = [net.name for net in named_apart(nets)]
+    payload["matrices"] = matrices([each for own in sections.values() for each in own], names)
     origin = several.origin_of(options, nets, data, typed)
     where = [options.run, *several.places(options.others)]
+    places = [str(net.path or place or net.name) for net, place in zip(nets, where, strict=False)]
     facts = provenance(nets, where, origin.about(), [])
     rows = [(net.title, [_row(layer) for layer in net.layers]) for net in firsts]
-    content = Content(_title(firsts), _facts(firsts), sections, rows, facts, payload, _notes(nets, images))
+    kinds = {name: PICTURES[name] for name in sections}
+    made = again(kinds, firsts, places, console.command_line("visualize"))
+    content = Content(_title(firsts), _facts(firsts), sections, rows, facts, payload, _notes(nets, images), made)
     path = options.out or _default(options, nets[0])
     return path, *write(path, content, networks, origin.about())
 
 
 def _sections(options: Any, nets: Sequence[Any], data: Any, report: Any) -> dict[str, list[Any]]:
     """The pictures of each kind that is always drawn, and of kinds that compare if there is something to compare."""
-    names = [name for name in PICTURES if name not in ON_REQUEST]
+    names = [name for name in PICTURES if name not in (*ON_REQUEST, "layers")]  # the page has a table of them
     names += ["compare"] * (len(nets) > 1)
     found = {}
     for i, name in enumerate(names):
@@ -114,8 +121,10 @@ def _sections(options: Any, nets: Sequence[Any], data: Any, report: Any) -> dict
 
 
 def _data(nets: Sequence[Any], data: Any) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
-    """The images of statistics, the page's images, and each network's statistics; nothing without a data set."""
-    from cnnviz.report.payload import shelf, statistics
+    """The images of statistics, the page's images, and what is known of each network's units over them."""
+    from cnnviz.report.images import shelves
+    from cnnviz.report.payload import statistics
+    from cnnviz.report.units import ablations, nearest
     from cnnviz.units import statistics as over
 
     dataset = data.dataset
@@ -123,22 +132,12 @@ def _data(nets: Sequence[Any], data: Any) -> tuple[Any, dict[str, Any], list[dic
         return None, {"shelf": [], "pool": {}}, [{} for _ in nets]
     images, labels = dataset.test.images[:LOOKED_AT], dataset.test.labels[:LOOKED_AT]
     found, pool = [], {}
-    for net in nets:
+    for net, alike in zip(nets, nearest(nets, images), strict=True):
         k = min(STATISTICS_K, len(images))
         own, shown = statistics(over(net.model, net.variables, images, labels=labels, k=k, prepare=net.prepare), images)
-        found.append(own)
+        found.append({"statistics": own, "ablation": ablations(net, data), "nearest": alike})
         pool |= shown
-    chosen = _chosen(labels, len(dataset.classes))
-    titles = [f"test image {i}: {dataset.classes[labels[i]]}" for i in chosen]
-    payload = {"shelf": shelf(images[chosen], titles, [int(labels[i]) for i in chosen]), "pool": pool}
-    return images, payload, found
-
-
-def _chosen(labels: Any, classes: int) -> list[int]:
-    """The first images of each class in turn, at most SHELF of them."""
-    places = [[i for i, label in enumerate(labels) if label == c] for c in range(classes)]
-    turns = [own[turn] for turn in range(SHELF) for own in places if turn < len(own)]
-    return turns[:SHELF]
+    return images, {"shelf": shelves(nets, images, labels, dataset.classes), "pool": pool}, found
 
 
 def _steps(net: Any, path: Path | None) -> list[Any]:

@@ -12,7 +12,7 @@ from cnnviz.commands.declared import kind_of
 from cnnviz.errors import InputError, check_known
 
 NOT_SWEPT = set("config runs name resume sweep list sort verify prepare_data distributed timeout debug track".split())
-NOT_SWEPT |= {"images_on", "devices"}  # which change no result
+NOT_SWEPT |= {"images_on", "devices", "export", "to", "out"}  # which change no result
 
 
 def sweep(options: Any, check: Callable[[Any], None], trained: Callable[[Any], tuple[int, Path | None]]) -> int:

@@ -9,6 +9,7 @@ from jaxtyping import Shaped, UInt8
 from cnnviz.errors import InputError
 
 LEAST, MOST = 2, 4  # numbers in the shape of an image: (t, c) of a signal to (d, h, w, c) of a volume
+NARROW = 4  # times as long as wide
 FORMS = "uint8 of shape [n, h, w], [n, h, w, c] or [n, d, h, w, c] is needed"
 Raw = Shaped[np.ndarray, "..."]
 
@@ -76,6 +77,16 @@ def checked(images: Raw, where: str) -> UInt8[np.ndarray, "n *sides c"]:
         found = f"{images.dtype}{list(images.shape)}"
         raise InputError(f"The images of {where} are {found}; {FORMS}{_hint(images)}.")
     return images if images.ndim > 3 else images[..., None]
+
+
+def on_narrow(images: Raw, name: str) -> tuple[str, ...]:
+    """A note on gray pictures that are so narrow that they may be signals `[n t c]`, and what reads them as such."""
+    if images.dtype != np.uint8 or images.ndim != 3 or max(images.shape[1:]) < NARROW * min(images.shape[1:]):
+        return ()
+    height, width = images.shape[1:]
+    return (
+        f"{name} is read as gray pictures of {height}x{width}; --image-shape {height},{width} reads it as signals.",
+    )
 
 
 def _hint(images: Raw) -> str:

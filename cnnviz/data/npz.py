@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz.data.arrays import Raw, has_shape, in_eight_bits, span_of
+from cnnviz.data.arrays import Raw, has_shape, in_eight_bits, on_narrow, span_of
 from cnnviz.data.dataset import Dataset, assemble, split
 from cnnviz.data.pictures import Reading
 from cnnviz.data.splits import PART_OF, parts_of
@@ -61,7 +61,9 @@ def _formed(
 
     What becomes 0 and 255 is decided by the images `learned` from, which the array `name` holds.
     """
-    if shape is None or not has_shape(images, shape) or 0 in images.shape:
+    if shape is None:
+        return images, on_narrow(images, name)
+    if not has_shape(images, shape) or 0 in images.shape:
         return images, ()
     formed = images.reshape(-1, *shape)
     if images.dtype == np.uint8:

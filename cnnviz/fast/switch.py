@@ -18,6 +18,7 @@ class Rewrite(Enum):
     LINEAR_SAMPLES = auto()  # linear_samples.py
     MICROBATCHES = auto()  # microbatches.py
     POOLING = auto()  # pooling.py
+    REDUCTIONS = auto()  # reductions.py
 
 
 # They save work, whatever does it.

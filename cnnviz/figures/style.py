@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
+from cnnviz.errors import InputError
 from cnnviz.figures.fonts import FONT, drawable
 from cnnviz.figures.text import Size, width_of, wrapped
 
@@ -130,7 +131,10 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
     """An empty figure under its title: as wide as the style says, by default about width x height inches.
 
     Axes are laid out automatically; with `arranged=False`, which is twice as fast to draw, `place` positions them.
+    Raises InputError if nothing is left of the height, which may follow from the width and its labels.
     """
+    if height <= 0:
+        raise InputError(f"A width of {current_style().width or width:g} inches is too small for the labels.")
     style, width = current_style(), room(width)
     lines = wrapped(title, width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
     header = TITLE_LINE * len(lines) + 2 * MARGIN if lines else 0.0

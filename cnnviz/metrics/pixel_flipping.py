@@ -24,8 +24,8 @@ class PixelFlipping(Curve):
     of Bach et al. 2015 (doi:10.1371/journal.pone.0130140), who flip one pixel at a time, on MNIST to its negative
     (`infill="negative"`); the area is that of Samek et al. 2017, Evaluating the visualization of what a deep neural
     network has learned, eq. 12 (arXiv:1509.06321). `steps` overrides `pixels`. Quantus has the curve without its first
-    point, for probabilities if its model ends in a softmax, and its area by the trapezoidal rule with a step of 1;
-    `area="under"` is the area under the complete curve over 0 to 1.
+    point, for probabilities unless its softmax is off, with the image's least value as "black", and its area by the
+    trapezoidal rule with a step of 1; `area="under"` is the area under the complete curve over 0 to 1.
     """
 
     pixels: int = 1

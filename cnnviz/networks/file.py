@@ -20,4 +20,4 @@ def read(path: Path, seed: int = 0, weights: Path | None = None) -> Net:
     else:
         model, variables = load_keras(path, weights)
     prepare = Prepare(scale=getattr(model, "pixel_scale", Prepare.scale))
-    return of_model(model, variables, image_shape=model.image_shape, prepare=prepare, name=path.stem, seed=seed)
+    return of_model(model, variables, image_shape=model.input_shapes, prepare=prepare, name=path.stem, seed=seed)

@@ -1,6 +1,6 @@
 """A network from a model in memory and its variables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,14 +12,17 @@ from cnnviz import probe
 from cnnviz.errors import InputError
 from cnnviz.networks.net import Net
 from cnnviz.networks.prepare import Prepare
+from cnnviz.probe.inputs import one_image
 from cnnviz.types import Variables, VariablesLike
+
+PICTURE = 3  # axes of (h, w, c)
 
 
 def of_model(
     model: Any,
     variables: VariablesLike = None,
     *,
-    image_shape: Sequence[int] | None,
+    image_shape: Any,
     classes: Sequence[str] = (),
     prepare: Prepare | None = None,
     name: str | None = None,
@@ -27,7 +30,8 @@ def of_model(
 ) -> Net:
     """The network of a Flax module with these variables; an NNX module has its own, and may be given others.
 
-    `image_shape` is (h, w, c). Raises InputError if the variables are not those of the model.
+    `image_shape` is (h, w, c), or for several inputs a dict, tuple or list of such shapes. Raises InputError
+    if the variables are not those of the model.
     """
     if image_shape is None:
         raise InputError("A network from a model needs the shape of its images, image_shape=(h, w, c).")
@@ -37,29 +41,39 @@ def of_model(
         variables = own if variables is None else variables
     if variables is None:
         raise InputError(f"A network needs the variables of its model; {name} was given none.")
-    shape: Any = tuple(image_shape)
+    shape, inputs = _shapes(image_shape)
     prepare = prepare or Prepare()
     prepare.check(shape[-1])
     given = probe.as_variables(variables)
     can_draw = not isinstance(model, probe.Adapter) or model.is_drawable
-    begun: Sequence[Variables] = Drawn(model, shape, seed) if can_draw else ()
-    net = Net(name, model, [given], begun, shape, classes=tuple(map(str, classes)), prepare=prepare)
-    if classes and (outputs := probe.output_shape(model, given, shape)) != (len(classes),):
+    begun: Sequence[Variables] = Drawn(model, inputs or shape, seed) if can_draw else ()
+    net = Net(name, model, [given], begun, shape, classes=tuple(map(str, classes)), prepare=prepare, inputs=inputs)
+    if classes and (outputs := probe.output_shape(model, given, net.takes)) != (len(classes),):
         raise InputError(f"{name} gives an output of shape {outputs} per image; {len(classes)} classes were named.")
     return net
+
+
+def _shapes(given: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape of one image, and for several inputs those of all, of which the first picture is the image."""
+    given = given if isinstance(given, Mapping) else tuple(given)
+    rows = one_image(given)
+    shapes = [tuple(row.shape[1:]) for row in jax.tree.leaves(rows)]
+    picture = next((shape for shape in shapes if len(shape) == PICTURE), shapes[0])
+    return picture, None if isinstance(rows, jax.ShapeDtypeStruct) else given
 
 
 class Drawn(Sequence[Variables]):
     """The variables of an untrained twin as a sequence of one, drawn when they are first used."""
 
-    def __init__(self, model: Any, image_shape: tuple[int, ...], seed: int):
+    def __init__(self, model: Any, image_shape: Any, seed: int):
         self.model, self.image_shape, self.seed = model, image_shape, seed
 
     @cached_property
     def only(self) -> list[Variables]:
         """The list of one."""
         draw = jax.jit(partial(probe.initial_variables, self.model))
-        return [draw(jax.random.key(self.seed), jnp.zeros((1, *self.image_shape)))]
+        images = jax.tree.map(lambda row: jnp.zeros(row.shape, row.dtype), one_image(self.image_shape))
+        return [draw(jax.random.key(self.seed), images)]
 
     def __getitem__(self, place: Any) -> Any:
         return self.only[place]

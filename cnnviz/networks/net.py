@@ -22,7 +22,8 @@ from cnnviz.types import LayerNames, Variables
 class Net:
     """A model and its variables, with the shape `(h, w, c)` of its images and the names of its classes.
 
-    The images of a network for signals are `(t, c)`, those of one for volumes `(d, h, w, c)`.
+    The images of a network for signals are `(t, c)`, those of one for volumes `(d, h, w, c)`. A network of several
+    inputs has the shape of each in `inputs`, and in `image_shape` that of the first which is a picture.
 
     `members` has the variables of one network per seed in `seeds`, or of a single network if `seeds` is empty.
     `beginnings` has the variables of each member before its first step, or freshly drawn ones; it is empty for an NNX
@@ -43,6 +44,7 @@ class Net:
     seeds: tuple[int, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    inputs: Any = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._facts)})"
@@ -84,20 +86,25 @@ class Net:
         """The name, followed by the data set that it was trained on if that is known."""
         return f"{self.name} ({self.dataset})" if self.dataset else self.name
 
+    @property
+    def takes(self) -> Any:
+        """The shape of one image, or of each of several inputs, as `probe.layers` takes it."""
+        return self.image_shape if self.inputs is None else self.inputs
+
     @cached_property
     def layers(self) -> list[Layer]:
         """All layers in order of execution."""
-        return layers_of(self.model, self.variables, self.image_shape)
+        return layers_of(self.model, self.variables, self.takes)
 
     @cached_property
     def ending(self) -> str:
         """What the network makes of its logits: "softmax", "sigmoid" (each class by itself) or "none"."""
-        return ending_of(self.model, self.variables, self.image_shape)
+        return ending_of(self.model, self.variables, self.takes)
 
     @cached_property
     def class_count(self) -> int:
         """How many classes it tells apart: one per logit, or two by one logit before a sigmoid."""
-        *_, count = output_shape(self.model, self.variables, self.image_shape)
+        *_, count = output_shape(self.model, self.variables, self.takes)
         return 2 if count == 1 and self.ending == "sigmoid" else count
 
     def layer(self, asked: LayerNames) -> Layer:

@@ -45,7 +45,7 @@ def open(
     where: Any,
     variables: VariablesLike = None,
     *,
-    image_shape: Sequence[int] | None = None,
+    image_shape: Any = None,
     classes: Sequence[str] = (),
     prepare: Prepare = PREPARE,
     name: str | None = None,
@@ -56,9 +56,9 @@ def open(
     A run of several seeds gives all its members, `runs/x@3` only that of seed 3; `runs/x:step_400` has the variables
     after that step, if the run keeps them; a `Net` is returned as it is. `seed` is the seed of the untrained twin,
     which is drawn for a file or a model when it is asked for. A model is a Flax module; it comes with its `variables`
-    (an NNX module has its own), the shape (h, w, c) of its images, and the `name`, the classes and the preparation that
-    pictures use. Raises InputError if the path does not exist or cannot be read, or if the variables are not those of
-    the model.
+    (an NNX module has its own), the shape (h, w, c) of its images (a dict of such shapes for several inputs), and the
+    `name`, the classes and the preparation that pictures use. Raises InputError if the path does not exist or cannot be
+    read, or if the variables are not those of the model.
     """
     if isinstance(where, Net):
         return where

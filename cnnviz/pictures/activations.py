@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from cnnviz.pictures.finite import missing, with_parameters_said
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
 from cnnviz.pictures.samples import each, samples
+from cnnviz.pictures.several_inputs import inputs_in, shown_to
 from cnnviz.pictures.slices import middle
 from cnnviz.probe import Layer
 
 MOST_LAYERS, MOST_MAPS, MOST_UNITS = 4, 256, 2048
+MOST_SIDES = 3  # of a volume
 SCALES = ("layer", "map")
 Maps = Float[np.ndarray, "n *sides"]
 
@@ -34,26 +37,46 @@ class Activations(OfImage, OfLayer, OneByOne):
 
     scale: str = "layer"
     """One scale for all maps of a layer, which shows how they differ, or one for each map, which shows faint ones."""
+    inputs: Path | None = None
+    """Of a network with several inputs: an .npz file with an array for each, one row per image; --image is the row."""
 
     def __post_init__(self) -> None:
         check_known("scale", self.scale, SCALES)
 
     def of(self, net: Net, data: Data) -> list[Picture]:
         """The picture of each image, and one picture per layer, those asked for or at most four evenly spread."""
-        drawn = each(samples(self, net, data), lambda shown: self.pictures(net, shown))
+        found = samples(self, net, data) if self.inputs is None else inputs_in(self.inputs, self.chosen, net)
+        drawn = each(found, lambda shown: self.pictures(net, shown))
         return with_parameters_said(drawn, net)
 
     def pictures(self, net: Net, shown: Sample) -> list[Picture]:
         """The pictures of one image."""
         candidates = spatial_layers(net) if self.layer is None else net.find(self.layer)
         layers = spread(candidates, MOST_LAYERS) if self.layer is None else candidates
-        names, images = [layer.name for layer in layers], net.prepare(shown.pixels[None])
+        names, images = [layer.name for layer in layers], shown_to(net, shown)
         values = probe.activations(net.model, net.variables, images, names)
         more = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
         where, subject = f"{net.name} on {shown.title}", {"network": net.name, "image": shown.subject}
         sides = len(net.image_shape) - 1
         one = partial(values_picture, subject=subject, sides=sides, own=self.scale == "map")
-        return [image_picture(shown), *(one(where, n, np.asarray(found[0]), more) for n, found in values.items())]
+        given = inputs_pictures(net, shown) if shown.inputs else [image_picture(shown)]
+        return [*given, *(one(where, n, np.asarray(found[0]), more) for n, found in values.items())]
+
+
+def inputs_pictures(net: Net, shown: Sample) -> list[Picture]:
+    """A picture of each of several inputs that can be drawn: images as they are, vectors as bars."""
+    found = []
+    for name, values in shown.inputs.items():
+        title, subject = f"{name}, {shown.title}", {"image": {**shown.subject, "input": name}}
+        if values.dtype == np.uint8 and values.ndim > 1:
+            picture = image_picture(replace(shown, pixels=values, title=title, subject=subject["image"]))
+        elif 0 < values.ndim <= MOST_SIDES + 1:
+            numbers = values.astype(np.float32)
+            picture = values_picture(shown.title, name, numbers, "", subject, max(values.ndim - 1, 1))
+        else:
+            continue
+        found.append(replace(picture, name=f"input_{name}"))
+    return found
 
 
 def image_picture(shown: Sample) -> Picture:

@@ -114,12 +114,14 @@ def kernels_picture(net: Net, layer: str) -> Picture:
 
 def scales_said(maps: Mapping[str, Maps | Curves], scales: Mapping[str, Scale]) -> str:
     """The sentence on the scale of all sets, or of each, and how many weights are clipped."""
-    clipped = ", ".join(f"{scales[kind].outside(shown):,} of {shown.size:,} {kind}" for kind, shown in maps.items())
+    outside = {kind: scales[kind].outside(shown) for kind, shown in maps.items()}
+    counts = ", ".join(f"{count:,} of {maps[kind].size:,} {kind}" for kind, count in outside.items())
+    clipped = f"clipped to its ends are {counts}" if any(outside.values()) else "none is clipped"
     ends = {kind: f"from {-scale.high:g} to {scale.high:g}" for kind, scale in scales.items()}
     if len(set(ends.values())) == 1:
-        return f"Weights on the scale {ends['trained']}; clipped to its ends are {clipped}."
+        return f"Weights on the scale {ends['trained']}; {clipped}."
     own = ", ".join(f"{kind} {each}" for kind, each in ends.items())
-    return f"Weights on a scale of each network's own, {own}; clipped to its ends are {clipped}."
+    return f"Weights on a scale of each network's own, {own}; {clipped}."
 
 
 def layer_figure(layer: str, weights: Float[np.ndarray, "..."], image_shape: tuple[int, ...], title: str) -> Figure:

@@ -11,7 +11,7 @@ from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
 from cnnviz.pictures.layer_statistics import measured
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import NAMES, Data, Kind, Picture, size
+from cnnviz.pictures.picture import NAMES, Data, Kind, Picture, inputs_in_words, size
 from cnnviz.probe import Layer
 from cnnviz.probe.table import folded
 
@@ -45,7 +45,8 @@ class Layers(OfLayer, Kind):
         total = parameter_count(net.variables)
         if self.statistics:
             return [measured(net, data, self.split, layers, total, records(every, total), report)]
-        title = f"{net.title}: layers for images of {size(net.image_shape)}, {total:,} parameters"
+        shown_to = f"images of {size(net.image_shape)}" if net.inputs is None else inputs_in_words(net)
+        title = f"{net.title}: layers for {shown_to}, {total:,} parameters"
         sides = " x ".join(NAMES.get(len(net.image_shape) - 1, ()))
         caption = (
             f"Output shape of one image as {sides} x channels; the receptive field is the {sides} of the pixels that "

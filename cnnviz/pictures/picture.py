@@ -20,12 +20,14 @@ from cnnviz.figures.fit import fitted
 from cnnviz.figures.style import drawn_in
 from cnnviz.networks import Net
 from cnnviz.pictures.page import Page
+from cnnviz.probe.inputs import named_leaves, one_image
 
 SPLITS = ("train", "test")
 SCREEN = Page()
 # the names of the sides of an image, and of a map, by how many there are
 NAMES = {1: ("time",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 SIDES = {1: ("time",), 2: ("row", "column"), 3: ("depth", "row", "column")}
+BY_INPUTS = "`activations --inputs FILE.npz`"
 Numbers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -135,6 +137,10 @@ class Data:
 
     def of(self, net: Net) -> Dataset:
         """The data set; raises NoData if there is none, InputError if its images do not have the network's shape."""
+        if net.inputs is not None:
+            raise Skipped(
+                f"{net.name} takes {inputs_in_words(net)}, and a data set has one; {BY_INPUTS} takes an array for each."
+            )
         if self.dataset is None:
             raise NoData(f"{net.name} comes with no data set to show it; name one with --dataset.")
         found, expected = (size(shape) for shape in (self.dataset.train.images.shape[1:], net.image_shape))
@@ -148,7 +154,7 @@ class Sample:
     """One image as the network takes it: its pixels `[h w c]` or values, its label if it is known, its title.
 
     `name` stands in names of files. `original` is a picture of one's own as it was, `[y x 3]`, and `conversions` say
-    what was done to it.
+    what was done to it. `inputs` has what a network of several takes, by name, instead of the pixels alone.
     """
 
     pixels: Shaped[np.ndarray, "*sides c"]
@@ -158,6 +164,7 @@ class Sample:
     name: str = ""
     original: UInt8[np.ndarray, "y x 3"] | None = None
     conversions: tuple[str, ...] = ()
+    inputs: Mapping[str, Shaped[np.ndarray, "..."]] = field(default_factory=dict)
 
 
 def split_of(dataset: Dataset, split: str) -> Split:
@@ -185,6 +192,12 @@ def shown_channel(pixels: Shaped[np.ndarray, "*sides c"]) -> str:
     if pixels.ndim < 3 or channels in (1, 3):
         return ""
     return f" Of its {channels} channels, numbered 0 to {channels - 1}, channel 0 is drawn."
+
+
+def inputs_in_words(net: Net) -> str:
+    """How many inputs a network takes, and the name and the shape of each."""
+    rows = named_leaves(one_image(net.takes))
+    return f"{len(rows)} inputs ({', '.join(f'{name} {size(row.shape[1:])}' for name, row in rows.items())})"
 
 
 def size(shape: Sequence[int]) -> str:

@@ -38,8 +38,9 @@ class Responses(OfImage, OfLayer, OneByOne):
         known = kernels.kernels(net.variables, net.layers)
         names = [name for name in weighted_layers(net, self.layer) if name in known and known[name].ndim == 4]
         if not names:
-            other = ", ".join(convolutions(net)) or "none"
-            raise Skipped(f"Maps are drawn of convolutions over pictures; those of {net.name} are {other}.")
+            other = ", ".join(convolutions(net))
+            have = f"those of {net.name} ({other}) are over other inputs" if other else f"{net.name} has none"
+            raise Skipped(f"Responses are those of convolutions over pictures; {have}.")
         return each(samples(self, net, data), lambda shown: [self.picture(net, shown, name) for name in names])
 
     def picture(self, net: Net, shown: Sample, layer: str) -> Picture:

@@ -13,7 +13,17 @@ from cnnviz.errors import InputError
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import MOST_IMAGES, Choice, choices, indices
 from cnnviz.pictures.options import OfImage
-from cnnviz.pictures.picture import Data, NoData, Picture, Sample, sample, size, split_of
+from cnnviz.pictures.picture import (
+    BY_INPUTS,
+    Data,
+    NoData,
+    Picture,
+    Sample,
+    inputs_in_words,
+    sample,
+    size,
+    split_of,
+)
 
 DARK, BRIGHT = 64, 192  # pixel values up to and from which a border counts as black and as white
 LOOKED_AT = 256  # images of a data set whose border is looked at
@@ -72,6 +82,10 @@ def own(path: Path, negative: bool, net: Net, data: Data) -> Sample:
 
 
 def _read(path: Path, negative: bool, net: Net, data: Data) -> Photograph:
+    if net.inputs is not None:
+        raise InputError(
+            f"{net.name} takes {inputs_in_words(net)}, not one picture; {BY_INPUTS} takes an array for each."
+        )
     if len(net.image_shape) != 3:
         raise InputError(f"{net.name} takes inputs of {size(net.image_shape)}, not pictures; {path} cannot be shown.")
     height, width, channels = net.image_shape

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,8 @@ class Numbers:
         return self._found({"relevant": self.shown}, Top, lambda: ask(report=report))
 
     def _found(self, what: Mapping[str, Any], kind: Any, compute: Callable[[], Any]) -> Any:
-        return from_arrays(kind, self.kept.get(what, lambda: arrays_of(compute())))
+        described = {**what, "fields": [field.name for field in fields(kind)]}
+        return from_arrays(kind, self.kept.get(described, lambda: arrays_of(compute())))
 
 
 def last_with_maps(net: Net) -> str:

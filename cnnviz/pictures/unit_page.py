@@ -21,6 +21,7 @@ from cnnviz.units.profile import Profile
 from cnnviz.units.seen import RELEVANCE, patches_in
 
 NEAREST, EDGES, SAMPLED, FEW = 6, 8, 256, 1000  # units, edges, images of activations, and those of connections
+FEW_EDGES = 4  # to or from each layer, in the terminal
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,21 @@ def _picture(found: Found, shown: Sample) -> Picture:
         "windows": found.patches.windows[:, 0],
         "apart": found.patches.apart(unit),
     }
+    numbers |= dict(_edges(found.connections))
     draw = partial(unit_page, UnitPage(panels, strips), title=title)
     subject = {"network": net.name, "layer": layer, "unit": unit, "image": shown.subject}
     name = f"unit_{layer}_{unit}" + ("_relevance" if found.patches.by == RELEVANCE else "")
-    return Picture(name, title, _caption(found), numbers, draw, subject)
+    table = found.connections.table(FEW_EDGES)
+    return Picture(name, title, _caption(found), numbers, draw, subject, table=table)
+
+
+def _edges(connections: units.Connections) -> Iterator[tuple[str, np.ndarray]]:
+    """The edges to each layer before and after, as arrays with the layer's name in theirs."""
+    for side, all_edges in (("fed by", connections.feeding), ("feeds", connections.fed)):
+        for edges in all_edges:
+            other = edges.target if side == "feeds" else edges.source
+            for name in ("units", "weights", "flows", "kernels"):
+                yield f"{side} {other}: {name}", np.asarray(getattr(edges, name))
 
 
 def _short(shown: Sample) -> str:

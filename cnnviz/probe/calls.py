@@ -27,12 +27,13 @@ from cnnviz.types import Array, Images, Key, Logits, PyTree, Variables, Variable
 TEMPORARY = ("intermediates", "perturbations")  # collections of values that a call leaves behind
 
 
-def initial_variables(model: Any, key: Key, images: Images) -> dict[str, PyTree]:
+def initial_variables(model: Any, key: Key, images: PyTree) -> dict[str, PyTree]:
     """The model's variables before training, drawn from the key, for images of this shape; to be compiled."""
     check_model(model)
     if isinstance(model, Adapter):
         return model.init(key, images)
-    drawn = model.init(key, images, **evaluation_call(model.__call__, NOTHING))
+    by_place, by_name = arguments_of(model.__call__, images, NOTHING)
+    drawn = model.init(key, *by_place, **by_name)
     return {name: tree for name, tree in drawn.items() if name not in TEMPORARY}
 
 

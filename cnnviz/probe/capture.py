@@ -54,7 +54,7 @@ class Adapter(ABC):
     def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """One call of the model, as `capture.record` gives it."""
 
-    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+    def init(self, key: Key, images: PyTree) -> dict[str, PyTree]:
         """Variables drawn from the key. Raises InputError if this model cannot be drawn again."""
         raise InputError(f"Variables of a {type(self).__name__} cannot be drawn again; it comes with its own.")
 

@@ -46,7 +46,7 @@ class NNXModel(Adapter):
         module = self.module(variables)
         return _captured(module, *arguments_of(module.__call__, images, call))[0]
 
-    def init(self, key: Key, images: Array) -> dict[str, PyTree]:
+    def init(self, key: Key, images: PyTree) -> dict[str, PyTree]:
         """The parameters of a new module, and its statistics; what else the module holds stays as it is."""
         if self.make is None:
             return super().init(key, images)

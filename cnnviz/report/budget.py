@@ -15,13 +15,16 @@ class Choice(NamedTuple):
     numbers: bool = True
     weights: str = "float16"
     steps: str | None = "float16"
+    most_steps: int = 12
 
 
 # from the fullest page to the leanest
 CHOICES = (
     Choice(),
     Choice(steps="int8"),
-    Choice(steps="int8", numbers=False),
+    Choice(steps="int8", most_steps=5),
+    Choice(steps="int8", most_steps=3),
+    Choice(steps="int8", most_steps=3, numbers=False),
     Choice(steps=None, numbers=False),
     Choice(70, False, "float16", None),
     Choice(70, False, "int8", None),
@@ -48,6 +51,9 @@ def notes(choice: Choice, limit: int = LIMIT) -> list[str]:
         found.append(f"detail in the pictures (now {choice.dpi} pixels per inch)")
     found += ["the files of numbers"] * (not choice.numbers)
     found += ["the weights of earlier steps"] * (choice.steps is None)
+    found += [f"the weights of more than {choice.most_steps} steps"] * (
+        choice.steps is not None and choice.most_steps < full.most_steps
+    )
     said = [f"To keep this page below {limit / 1e6:g} MB, it was made without {_listed(found)}."] if found else []
     if choice.weights == "int8":
         said.append("Weights are rounded to 8 bits.")

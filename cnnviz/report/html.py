@@ -3,13 +3,16 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import PIL.features as pillow
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from cnnviz.pictures import files
 from cnnviz.pictures.picture import Picture
@@ -31,6 +34,8 @@ class Content:
     provenance: Mapping[str, Any]
     payload: Mapping[str, Any]
     notes: Sequence[str] = ()
+    again: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By heading, the "python" expression and the "command" that give its pictures again."""
 
 
 class Encoder:
@@ -39,11 +44,11 @@ class Encoder:
     def __init__(self, about: Mapping[str, Any]):
         self.about, self.known = about, {}
 
-    def image(self, picture: Picture, dpi: int) -> str:
-        """The picture's PNG as a data URI."""
+    def image(self, picture: Picture, dpi: int) -> dict[str, Any]:
+        """The picture as a data URI with its sides: lossless WebP, which is a third of a PNG's size."""
         key = (id(picture), dpi)
         if key not in self.known:
-            self.known[key] = _uri("image/png", picture.encoded("png", dpi=dpi, about=self.about))
+            self.known[key] = _smaller(picture.encoded("png", dpi=dpi, about=self.about))
         return self.known[key]
 
     def numbers(self, picture: Picture) -> dict[str, str] | None:
@@ -65,11 +70,23 @@ def rendered(content: Content, encoder: Encoder, dpi: int | None, with_numbers: 
         for heading, each in content.sections.items()
     }
     named: Any = {"policy": policy, "style": Markup(style), "script": Markup(script), "worker": Markup(worker)}
+    sections = {name: [each | dict(content.again.get(name, {})) for each in own] for name, own in sections.items()}
+    named["parts"] = _parts(content)
     environment = Environment(loader=PackageLoader("cnnviz.report"), autoescape=True, undefined=StrictUndefined)
     environment.filters["shown"] = shown
     return environment.get_template("report.html").render(
         content=content, sections=sections, payload=Markup(as_json(content.payload)), **named
     )
+
+
+def _parts(content: Content) -> list[tuple[str, str, bool]]:
+    """Where the links at the top lead, their names, and whether only a script makes it; those come first."""
+    runs = any(network.get("graph") for network in content.payload.get("networks", []))
+    own = [("section-attribution", "Attribution"), ("section-training", "Training")] if runs else []
+    own += [("section-beside", "Side by side")] if runs and content.payload.get("matrices") else []
+    kinds = [(f"section-{name.replace(' ', '-')}", name.capitalize()) for name in content.sections]
+    every = [("section-layers", "Layers"), *kinds, ("section-provenance", "Provenance")]
+    return [(*each, True) for each in own] + [(*each, False) for each in every]
 
 
 def as_json(payload: Any) -> str:
@@ -96,6 +113,8 @@ def _figure(picture: Picture, encoder: Encoder, dpi: int | None, with_numbers: b
         "image": None if dpi is None else encoder.image(picture, dpi),
         "numbers": encoder.numbers(picture) if with_numbers else None,
         "table": table,
+        "python": "",
+        "command": "",
     }
 
 
@@ -107,6 +126,16 @@ def _numbers(picture: Picture) -> dict[str, str] | None:
         data = path.read_bytes()
     name = "".join(c if c.isalnum() or c in "-_.@" else "-" for c in picture.name)
     return {"name": f"{name}.{kind}", "uri": _uri(MEDIA[kind], data)} if len(data) <= MOST_NUMBERS else None
+
+
+def _smaller(png: bytes) -> dict[str, Any]:
+    """The same pixels as WebP, or the PNG where Pillow was built without it."""
+    with Image.open(BytesIO(png)) as image, BytesIO() as file:
+        sides = {"width": image.width, "height": image.height}
+        if not pillow.check("webp"):
+            return {"uri": _uri("image/png", png), **sides}
+        image.save(file, "WEBP", lossless=True, quality=80)
+        return {"uri": _uri("image/webp", file.getvalue()), **sides}
 
 
 def _uri(media: str, data: bytes) -> str:

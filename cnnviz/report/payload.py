@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from cnnviz.networks import Net
+from cnnviz.pictures.steps import evenly
 from cnnviz.report.graph_json import Program, program
 from cnnviz.types import Variables
 
@@ -26,29 +27,36 @@ class Step:
 
 @dataclass(frozen=True)
 class Shown:
-    """A network in the page, with the checkpoints that are kept and statistics by layer (`statistics`)."""
+    """A network in the page, with the checkpoints that are kept and statistics by layer (`statistics`).
+
+    `ablation` and `nearest` are what `report.units` says of units, by layer.
+    """
 
     net: Net
     steps: Sequence[Step] = ()
     statistics: Mapping[str, Any] = field(default_factory=dict)
+    ablation: Mapping[str, Any] = field(default_factory=dict)
+    nearest: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "program", program(self.net))
 
     program: Program = field(init=False)
 
-    def described(self, kind: str, kind_of_steps: str | None) -> dict[str, Any]:
-        """The network as JSON values; weights as `kind`, those of steps as `kind_of_steps` or not at all."""
+    def described(self, kind: str, kind_of_steps: str | None, most_steps: int) -> dict[str, Any]:
+        """The network as JSON values; weights as `kind`, those of `most_steps` as `kind_of_steps` or not at all."""
         net, steps = self.net, [Step("best" if self.steps else "", self.net.variables)]
         found: dict[str, Any] = {"name": net.name, "title": net.title, "classes": list(net.classes)}
         found |= {"graph": self.program.graph, "missing": list(self.program.missing), "history": _records(net.history)}
         found["layers"] = [_layer(layer) for layer in net.layers]
-        found["statistics"] = dict(self.statistics)
+        found |= {"statistics": dict(self.statistics), "ablation": dict(self.ablation), "nearest": dict(self.nearest)}
+        found |= {"where": "" if net.path is None else str(net.path), "dataset": net.dataset}
         found["isFolded"] = len(net.layers) > FOLDED
         if self.program.graph is not None:
             found["parameters"] = self._parameters()
             found["steps"] = [self._step(step, kind) for step in steps]
-            found["steps"] += [self._step(step, kind_of_steps) for step in self.steps if kind_of_steps is not None]
+            kept = [] if kind_of_steps is None else [self.steps[i] for i in evenly(len(self.steps), most_steps)]
+            found["steps"] += [self._step(step, kind_of_steps) for step in kept if kind_of_steps is not None]
         return found
 
     def _step(self, step: Step, kind: str) -> dict[str, Any]:

@@ -13,9 +13,11 @@ IMPORT = re.compile(r'^import .*?from "(.+?)";\n', re.MULTILINE)
 def script(entry: str) -> str:
     """The source `entry` with all that it imports, in one text: what is imported stands before what imports it.
 
-    Names are the same in all sources, so that nothing has to be renamed (`tests/test_report_sources.py`).
+    It is strict, and none of its names is one of the page's. All sources have different names, so that nothing has to
+    be renamed (`tests/test_report_sources.py`).
     """
-    return "\n".join(_plain(path) for path in _ordered(PAGE / entry, {}))
+    inside = "\n".join(_plain(path) for path in _ordered(PAGE / entry, {}))
+    return f'(() => {{\n"use strict";\n{inside}\n}})();'
 
 
 def style() -> str:

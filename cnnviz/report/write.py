@@ -26,7 +26,7 @@ def write(
     encoder = Encoder(about)
 
     def make(choice: Choice, notes: list[str]) -> str:
-        described = [shown.described(choice.weights, choice.steps) for shown in networks]
+        described = [shown.described(choice.weights, choice.steps, choice.most_steps) for shown in networks]
         payload = {**content.payload, "networks": described}
         return rendered(
             replace(content, payload=payload, notes=[*content.notes, *notes]), encoder, choice.dpi, choice.numbers

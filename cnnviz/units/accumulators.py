@@ -1,11 +1,11 @@
 """What is known of a layer's channels after some images, and how it grows by a chunk of more: states of fixed size.
 
 An accumulator is a frozen dataclass with a state without images, `grown(state, chunk)`, and `merged(a, b, counts)` of
-two states, which saw `counts` images.
+two states, which saw `counts` images. `needs` names what it reads of the chunk's reductions.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,52 +15,13 @@ from jax.lax import Precision
 from cnnviz.types import Array
 from cnnviz.units import compensated, highest
 from cnnviz.units.buckets import bucket_count, bucket_of
+from cnnviz.units.chunk import Chunk
+from cnnviz.units.drawn import drawn_values
 
 NO_IMAGE = np.iinfo(np.int32).max
 Counts = tuple[Array, Array]  # of the images of two parts, as floats
+Words = tuple[Array, ...]  # of counts: the low 32 bits, and the high ones if they are needed
 Moments = tuple[compensated.Pair, compensated.Pair]
-
-
-class Chunk(NamedTuple):
-    """The values `[n, places, channels]` of a layer for some images, their numbers `[n]`, and their classes.
-
-    Rows where `mask` `[n]` is False are padding, a repetition of the last row. `before` counts the images so far.
-    `sums` and `highest` are the sum and the largest value of each image's channels, `[n, channels]`.
-    """
-
-    x: Array
-    mask: Array
-    numbers: Array
-    classes: Array | None
-    before: Array
-    sums: Array
-    highest: Array
-
-    @classmethod
-    def of(cls, x: Array, mask: Array, numbers: Array, classes: Array | None, before: Array) -> "Chunk":
-        """The chunk of a layer's values `[n, ..., channels]`."""
-        x = x.astype(jnp.float32).reshape(x.shape[0], -1, x.shape[-1])
-        # a reduction that is merged with what reads it is not a library's, and several times slower on CPU
-        return cls(x, mask, numbers, classes, before, *jax.lax.optimization_barrier((x.sum(1), x.max(1))))
-
-    @property
-    def images(self) -> Array:
-        """How many images there are, as a float."""
-        return self.mask.sum().astype(jnp.float32)
-
-    @property
-    def places(self) -> int:
-        """How many values a channel has in one image."""
-        return self.x.shape[1]
-
-    @property
-    def mean(self) -> Array:
-        """The mean `[channels]`."""
-        return self.counted(self.sums).sum(0) / (self.images * self.places)
-
-    def counted(self, rows: Array, other: float | int = 0) -> Array:
-        """The rows `[n, ...]`, with another number in padding."""
-        return jnp.where(self.mask.reshape(-1, *[1] * (rows.ndim - 1)), rows, other)
 
 
 @dataclass(frozen=True)
@@ -81,15 +42,21 @@ class Spread:
         c = self.channels
         return compensated.zero(c), compensated.zero(*((c, c) if self.covariance else (c,)))
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The reductions of a chunk that it reads."""
+        return ("sum",) if self.covariance else ("sum", "squares")
+
     def grown(self, state: Moments, chunk: Chunk) -> Moments:
         """With the images of a chunk."""
-        mean = jax.lax.optimization_barrier(chunk.mean)
-        centered = chunk.x - mean[None, None]
+        apart = jax.lax.optimization_barrier(chunk.apart)
+        mean = chunk.pivot + apart
         if self.covariance:
-            flat = chunk.counted(centered).reshape(-1, self.channels)
+            flat = chunk.counted(chunk.x - mean[None, None]).reshape(-1, self.channels)
             inside = _product(flat.T, flat)
         else:
-            inside = chunk.counted(jax.lax.optimization_barrier((centered * centered).sum(1))).sum(0)
+            squares = chunk.counted(chunk.found["squares"]).sum(0)
+            inside = jnp.maximum(squares - chunk.images * self.places * apart**2, 0)
         own = (mean, jnp.zeros(self.channels)), (inside, jnp.zeros(inside.shape))
         return self.merged(state, own, (chunk.before, chunk.images))
 
@@ -107,6 +74,7 @@ class Extremes:
     """The least and the largest value of each channel, and the first image in which a channel is not finite."""
 
     channels: int
+    needs: ClassVar[tuple[str, ...]] = ("sum", "highest", "lowest")
 
     @property
     def empty(self) -> tuple[Array, Array, Array]:
@@ -116,9 +84,8 @@ class Extremes:
 
     def grown(self, state: Any, chunk: Chunk) -> Any:
         """With the images of a chunk; padding repeats an image, so it changes nothing."""
-        bad = jnp.where(jnp.isfinite(chunk.sums), NO_IMAGE, chunk.numbers[:, None]).min(0)
-        lowest = jax.lax.optimization_barrier(chunk.x.min(1))
-        return self.merged(state, (lowest.min(0), chunk.highest.max(0), bad))
+        bad = jnp.where(jnp.isfinite(chunk.means), NO_IMAGE, chunk.numbers[:, None]).min(0)
+        return self.merged(state, (chunk.found["lowest"].min(0), chunk.found["highest"].max(0), bad))
 
     def merged(self, a: Any, b: Any, counts: Counts | None = None) -> Any:
         """Of both."""
@@ -126,23 +93,53 @@ class Extremes:
 
 
 @dataclass(frozen=True)
+class Signs:
+    """How many values of each channel are zero and how many are positive, `[2, channels]`; exact."""
+
+    channels: int
+    words: int = 1  # of 32 bits, by count
+    needs: ClassVar[tuple[str, ...]] = ("zero", "positive")
+
+    @property
+    def empty(self) -> Words:
+        """No images."""
+        return tuple(jnp.zeros((2, self.channels), jnp.uint32) for _ in range(self.words))
+
+    def grown(self, state: Words, chunk: Chunk) -> Words:
+        """With the images of a chunk."""
+        each = jnp.stack([chunk.found[name] for name in self.needs], axis=1)
+        more = chunk.counted(each.astype(jnp.uint32)).sum(0)
+        return _carried(state[0], state[0] + more, *state[1:])
+
+    def merged(self, a: Words, b: Words, counts: Counts) -> Words:
+        """Of both."""
+        return _both(a, b)
+
+
+@dataclass(frozen=True)
 class Buckets:
-    """How many values are in each of the buckets of `buckets`, or between edges; exact."""
+    """How many values are in each of the buckets of `buckets`, or between edges; exact.
+
+    With `drawn`, only as many values of each image count, at places drawn at random by the image's number.
+    """
 
     channels: int
     precision: int = 0
     edges: tuple[float, ...] = ()
     words: int = 1  # of 32 bits, by count
+    drawn: int | None = None
+    needs: ClassVar[tuple[str, ...]] = ()
 
     @property
-    def empty(self) -> tuple[Array, ...]:
+    def empty(self) -> Words:
         """No images."""
         count = len(self.edges) + 1 if self.edges else bucket_count(self.precision)
         return tuple(jnp.zeros((self.channels, count), jnp.uint32) for _ in range(self.words))
 
-    def grown(self, state: tuple[Array, ...], chunk: Chunk) -> tuple[Array, ...]:
+    def grown(self, state: Words, chunk: Chunk) -> Words:
         """With the images of a chunk."""
-        found = _between(chunk.x, self.edges) if self.edges else bucket_of(chunk.x, self.precision)
+        x = chunk.x if self.drawn is None else drawn_values(chunk.x, chunk.numbers, self.drawn)
+        found = _between(x, self.edges) if self.edges else bucket_of(x, self.precision)
         buckets = state[0].shape[1]
         flat = found + buckets * jnp.arange(self.channels, dtype=jnp.int32)[None, None]
         outside = self.channels * buckets  # where padding goes, and is dropped
@@ -150,10 +147,9 @@ class Buckets:
         more = state[0].ravel().at[places].add(jnp.uint32(1), mode="drop")
         return _carried(state[0], more.reshape(state[0].shape), *state[1:])
 
-    def merged(self, a: tuple[Array, ...], b: tuple[Array, ...], counts: Counts) -> tuple[Array, ...]:
+    def merged(self, a: Words, b: Words, counts: Counts) -> Words:
         """Of both."""
-        low, *high = _carried(a[0], a[0] + b[0], *a[1:])
-        return low, *(x + y for x, y in zip(high, b[1:], strict=True))
+        return _both(a, b)
 
 
 @dataclass(frozen=True)
@@ -162,6 +158,7 @@ class ByClass:
 
     channels: int
     classes: int
+    needs: ClassVar[tuple[str, ...]] = ("sum",)
 
     @property
     def empty(self) -> compensated.Pair:
@@ -172,7 +169,7 @@ class ByClass:
         """With the images of a chunk."""
         assert chunk.classes is not None
         belongs = (chunk.classes[None] == jnp.arange(self.classes)[:, None]) & chunk.mask[None]
-        return compensated.plus(state, _product(belongs.astype(jnp.float32), chunk.counted(chunk.sums) / chunk.places))
+        return compensated.plus(state, _product(belongs.astype(jnp.float32), chunk.counted(chunk.means)))
 
     def merged(self, a: compensated.Pair, b: compensated.Pair, counts: Counts) -> compensated.Pair:
         """Of both."""
@@ -185,6 +182,7 @@ class Highest:
 
     channels: int
     k: int
+    needs: ClassVar[tuple[str, ...]] = ("highest",)
 
     @property
     def empty(self) -> highest.Ranked:
@@ -193,7 +191,7 @@ class Highest:
 
     def grown(self, state: highest.Ranked, chunk: Chunk) -> highest.Ranked:
         """With the images of a chunk."""
-        return highest.grown(state, chunk.counted(chunk.highest, -jnp.inf), chunk.numbers)
+        return highest.grown(state, chunk.counted(chunk.found["highest"], -jnp.inf), chunk.numbers)
 
     def merged(self, a: highest.Ranked, b: highest.Ranked, counts: Counts) -> highest.Ranked:
         """Of both."""
@@ -202,6 +200,11 @@ class Highest:
 
 def _product(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, precision=Precision.HIGHEST)
+
+
+def _both(a: Words, b: Words) -> Words:
+    low, *high = _carried(a[0], a[0] + b[0], *a[1:])
+    return low, *(x + y for x, y in zip(high, b[1:], strict=True))
 
 
 def _carried(before: Array, after: Array, *high: Array) -> tuple[Array, ...]:

@@ -13,8 +13,9 @@ from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.inputs import Prepare, image_count
 from cnnviz.probe.outputs import OutputName
 from cnnviz.types import Given, LayerNames, PyTree, VariablesLike
-from cnnviz.units.accumulators import Buckets, ByClass, Extremes, Highest, Spread
+from cnnviz.units.accumulators import Buckets, ByClass, Extremes, Highest, Signs, Spread
 from cnnviz.units.buckets import precision_for
+from cnnviz.units.drawn import drawn_per_image
 from cnnviz.units.ranked import check_k, located
 from cnnviz.units.shapes import shapes_of
 from cnnviz.units.stream import streamed
@@ -77,7 +78,8 @@ class Asked:
         *sides, c = shape
         words = 1 if self.images * prod(sides) < WORD else 2
         found: dict[str, Any] = {"extremes": Extremes(c), "spread": Spread(prod(sides), c, self.covariance)}
-        found["buckets"] = Buckets(c, precision_for(c), words=words)
+        found["signs"] = Signs(c, words)
+        found["buckets"] = Buckets(c, precision_for(c), words=words, drawn=drawn_per_image(self.images, prod(sides)))
         if self.classes:
             found["classes"] = ByClass(c, self.classes)
         if self.k:
@@ -124,8 +126,20 @@ def _summary(
     low, high, _ = state["extremes"]
     deviation = np.sqrt(np.maximum(variance, 0) / total)
     counts, c = _words(state["buckets"]), shape[-1]
+    zeros, positives = _words(state["signs"])
     return LayerStatistics(
-        images, prod(shape[:-1]), mean, deviation, low, high, counts, precision_for(c), top=top, **found
+        images,
+        prod(shape[:-1]),
+        mean,
+        deviation,
+        low,
+        high,
+        zeros,
+        positives,
+        counts,
+        precision_for(c),
+        top=top,
+        **found,
     )
 
 

@@ -12,7 +12,8 @@ from cnnviz.errors import InputError
 from cnnviz.probe import NOTHING, fold
 from cnnviz.probe.inputs import image_count
 from cnnviz.types import Activations, Array, PyTree, VariablesLike
-from cnnviz.units.accumulators import NO_IMAGE, Chunk
+from cnnviz.units.accumulators import NO_IMAGE
+from cnnviz.units.chunk import Chunk
 
 Parts = tuple[tuple[str, Any], ...]  # accumulators by name
 
@@ -58,7 +59,8 @@ class Update:
         before, states = state
         new = {}
         for name, parts in self.layers:
-            chunk = Chunk.of(activations[name], mask, index, classes, before)
+            needs = {need for _, one in parts for need in one.needs}
+            chunk = Chunk.of(activations[name], mask, index, classes, before, needs)
             new[name] = {part: one.grown(states[name][part], chunk) for part, one in parts}
         return before + mask.sum().astype(jnp.float32), new
 

@@ -32,6 +32,18 @@ def error_of_mean(found: Float[Array, "n *k"]) -> Float[Array, "*k"]:
     return found.std(0, ddof=1) / jnp.sqrt(len(found)) * float(t.ppf(norm.cdf(2), len(found) - 1) / 2)
 
 
+def error_of_skewed_mean(found: Float[Array, "n k"]) -> Float[Array, " k"]:
+    """`error_of_mean`, larger by the samples' skewness g, which is that of all k together: 1 + 0.75 g / sqrt(n).
+
+    The mean of few skewed samples is often too small, and so is then its error. By the Cornish-Fisher expansion the
+    interval that contains the true mean as often as two normal errors reaches z + (2 z^2 + 1) g / (6 sqrt(n)) far, with
+    z = 2. Hall 1992, On the removal of skewness by transformation, section 2 (doi:10.1111/j.2517-6161.1992.tb01876.x).
+    """
+    centered, deviation = found - found.mean(0, keepdims=True), found.std(0)
+    cubes = (centered**3).mean(0) / jnp.where(deviation > 0, deviation, 1) ** 3
+    return error_of_mean(found) * (1 + 0.75 * jnp.maximum(cubes.mean(), 0) / jnp.sqrt(len(found)))
+
+
 def doubly_centered(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """The matrix without the means of its columns and of its rows."""
     matrix = matrix - matrix.mean(0, keepdims=True)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cnnviz.attribution.methods.estimates import error_of_mean
+from cnnviz.attribution.methods.estimates import error_of_skewed_mean
 from cnnviz.attribution.methods.masked import Masked
 from cnnviz.attribution.shapes import Raw, method
 from cnnviz.errors import check_known
@@ -26,7 +26,7 @@ class Sobol(Masked):
     Efficient black-box explanations with Sobol-based sensitivity analysis, eq. 3 and 5 (arXiv:2111.04138).
     """
 
-    samples: int = 32
+    samples: int = 64
     order: str = "total"
 
     random = True
@@ -54,10 +54,10 @@ class Sobol(Masked):
         return self.spread(self._index(_ratio(squares.mean(0), variances.mean())))
 
     def standard_error(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
-        """By the linear part of a ratio of means: (t - R v) / V."""
+        """By the linear part of a ratio of means, (t - R v) / V, whose squares are skewed."""
         squares, variances = self._terms(total)
         ratio = _ratio(squares.mean(0), variances.mean())
-        return self.spread(error_of_mean(_ratio(squares - ratio[None] * variances[:, None], variances.mean())))
+        return self.spread(error_of_skewed_mean(_ratio(squares - ratio[None] * variances[:, None], variances.mean())))
 
     def _terms(self, worths: Any) -> tuple[Float[Array, "n k"], Float[Array, " n"]]:
         """Of each design the half squares of the estimator, and its part of the variance."""

@@ -31,29 +31,32 @@ class Weight:
 Places = dict[tuple[Path, Leaf], str]
 
 
-def places_by_name(wired: Wired, layers: Layers, file: hdf5.Group) -> Places:
+def places_by_name(wired: Wired, layers: Layers, file: hdf5.Group, faults: list[str]) -> Places:
     """The path of each weight in an `.h5` file.
 
-    Raises InputError if the file lists weights of other layers, a weight twice, or too few or too many.
+    Weights of other layers, and layers with too few or too many, are added to the `faults`, and have no place. Raises
+    InputError if the file lists a weight twice.
     """
     listed = {}
     for name in hdf5.texts(file, "layer_names") or []:
         group = hdf5.follow(file, name)
         weights = hdf5.texts(group, "weight_names") if group else None
         listed[name] = [f"{name}/{weight}" for weight in weights or [] if not is_state(weight)]
-    _check_known([layer.name for layer in wired.layers], listed)
+    _check_known([layer.name for layer in wired.layers], listed, faults)
     places: Places = {}
     for layer in wired.layers:
         weights = list(weights_of(layer, (layer.name,), layers))
         ordered = sorted(weights, key=lambda weight: not weight.trainable)
-        places |= _paired(layer.name, ordered, listed.get(layer.name, []))
+        places |= _paired(layer.name, ordered, listed.get(layer.name, []), faults)
     return places
 
 
-def places_by_class(wired: Wired, layers: Layers, file: hdf5.Group, place: str = "", path: Path = ()) -> Places:
+def places_by_class(
+    wired: Wired, layers: Layers, file: hdf5.Group, faults: list[str], place: str = "", path: Path = ()
+) -> Places:
     """The path of each weight in a `.keras` file; `place` is that of the model in it, `path` the models it is in.
 
-    Raises InputError like `places_by_name`.
+    Faults and errors are those of `places_by_name`.
     """
     root = f"{place}layers" if hdf5.children(file, f"{place}layers") else f"{place}_layer_checkpoint_dependencies"
     keys, seen = [], Counter[str]()  # until Keras 2.12 the other name
@@ -63,16 +66,16 @@ def places_by_class(wired: Wired, layers: Layers, file: hdf5.Group, place: str =
         keys.append(f"{key}_{seen[key]}" if seen[key] else key)
         seen[key] += 1
     listed = {key: numbered(file, f"{root}/{key}/vars") for key in hdf5.children(file, root)}
-    _check_known(keys, listed)
+    _check_known(keys, listed, faults)
     places: Places = {}
     for key, layer in zip(keys, held, strict=True):
         if isinstance(layer, Wired):
-            places |= places_by_class(layer, layers, file, f"{root}/{key}/", (*path, layer.name))
+            places |= places_by_class(layer, layers, file, faults, f"{root}/{key}/", (*path, layer.name))
         else:
             weights = list(weights_of(layer, (*path, layer.name), layers))
             more = int(layer.kind == "Normalization" and len(weights) > 0)  # the number of images that it has seen
             found = listed.get(key, [])
-            places |= _paired(layer.name, weights, found[: len(found) - more])
+            places |= _paired(layer.name, weights, found[: len(found) - more], faults)
     return places
 
 
@@ -87,22 +90,23 @@ def weights_of(layer: Described | Wired, path: Path, layers: Layers, trainable: 
             yield Weight(path, leaf, trainable and leaf[0] == "params")
 
 
-def _paired(name: str, weights: Sequence[Weight], paths: Sequence[str]) -> Places:
+def _paired(name: str, weights: Sequence[Weight], paths: Sequence[str], faults: list[str]) -> Places:
     if len(paths) != len(weights):
         asked = ", ".join("/".join((*weight.layer[1:], *weight.leaf[1:])) for weight in weights)
-        raise InputError(
+        faults.append(
             f"layer {name!r} has {_counted(paths)} in the file; its description asks for {len(weights)}: "
             f"{asked or 'none'}."
         )
+        return {}
     return {(weight.layer, weight.leaf): path for weight, path in zip(weights, paths, strict=True)}
 
 
-def _check_known(names: Sequence[str], places: Mapping[str, list[str]]) -> None:
-    """Raises InputError for weights of an unknown layer, or for a weight that is listed twice."""
+def _check_known(names: Sequence[str], places: Mapping[str, list[str]], faults: list[str]) -> None:
+    """Adds weights of unknown layers to the faults; raises InputError for a weight that is listed twice."""
     known = set(names)
     more = [name for name, paths in places.items() if paths and name not in known]
     if more:
-        raise InputError(f"the file has weights of layers that its description does not have: {', '.join(more)}.")
+        faults.append(f"the file has weights of layers that its description does not have: {', '.join(more)}.")
     every = Counter("/".join(filter(None, path.split("/"))) for paths in places.values() for path in paths)
     if twice := [path for path, number in every.items() if number > 1]:
         raise InputError(f"the file lists {twice[0]} twice; each weight has a place of its own.")

@@ -43,8 +43,9 @@ def _filled(graph: Graph, wired: Wired, layers: Layers, found: Contents) -> tupl
     """The model and its variables; statistics of the data are the model's own, and not among the variables."""
     if found.weights is None:
         raise InputError("it describes a model and has no weights; give them in a file of their own.")
-    places = (places_by_name if found.by_name else places_by_class)(wired, layers, found.weights)
-    variables = dict(read_variables(graph, layers, places, found.weights))
+    faults: list[str] = []
+    places = (places_by_name if found.by_name else places_by_class)(wired, layers, found.weights, faults)
+    variables = dict(read_variables(graph, layers, places, found.weights, faults))
     graph = with_constants(graph, variables.pop(CONSTANTS, {}))
     return graph.clone(pixel_scale=1.0) if takes_pixels(graph) else graph, variables
 

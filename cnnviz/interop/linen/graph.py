@@ -55,6 +55,12 @@ class Graph(nn.Module):
         shapes = [given.shape for given in self.inputs]
         return next((shape for shape in shapes if len(shape) == 3), shapes[0])
 
+    @property
+    def input_shapes(self) -> Any:
+        """What a call takes, without the axis of images: the shape of the only input, or that of each by its name."""
+        shapes = {given.name: given.shape for given in self.inputs}
+        return shapes if len(shapes) > 1 else self.image_shape
+
     @nn.compact
     def __call__(self, x: Given, *, train: bool = False) -> Any:
         # clones, since Flax renames a module in a field after the field

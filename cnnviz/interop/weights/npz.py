@@ -3,6 +3,9 @@
 import zipfile
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Shaped
+
 from cnnviz.errors import InputError
 from cnnviz.interop.archives import DAMAGE, array, check_member, is_array, size_of, why_damaged
 from cnnviz.interop.weights.tree import Tree, nested
@@ -12,11 +15,20 @@ MOST = 2**16  # arrays
 
 def read(path: Path) -> Tree:
     """The tree in a file; raises InputError if it is damaged, or if loading it would run code."""
+    found = arrays(path)
+    try:
+        return nested(found)
+    except ValueError as error:
+        raise why_damaged(path, error) from error
+
+
+def arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """The arrays in a file by name; raises InputError if it is damaged, or if loading it would run code."""
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a readable .npz file (it is not a zip archive).")
     try:
         with zipfile.ZipFile(path) as archive:
-            return nested(dict(_arrays(archive)))
+            return dict(_arrays(archive))
     except InputError as error:
         raise InputError(f"{path} is not a readable .npz file: {error}") from error
     except DAMAGE as error:

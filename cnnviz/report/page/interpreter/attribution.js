@@ -22,15 +22,23 @@ export function inputTimesGradient(network, image, target, changes = []) {
  * @param {Network} network @param {Float32Array} image @param {number} target @param {Float32Array} baseline @param {number} steps @returns {Explanation}
  */
 export function integratedGradients(network, image, target, baseline, steps) {
+  const { values, gain } = partOfPath(network, image, target, baseline, steps, 0, steps);
+  return { values: Float32Array.from(values), shape: network.imageShape, gap: values.reduce((a, b) => a + b, 0) - gain };
+}
+
+/**
+ * What the nodes from `first` up to `end` of the rule add to integrated gradients, and what the logit gains on the
+ * whole path, so that a long one can be computed in parts.
+ * @param {Network} network @param {Float32Array} image @param {number} target @param {Float32Array} baseline @param {number} steps @param {number} first @param {number} end
+ */
+export function partOfPath(network, image, target, baseline, steps, first, end) {
   const sum = new Float64Array(image.length);
-  for (const [at, weight] of gaussLegendre(steps)) {
+  for (const [at, weight] of gaussLegendre(steps).slice(first, end)) {
     const { values } = gradient(network, image.map((x, i) => baseline[i] + at * (x - baseline[i])), target);
     for (let i = 0; i < sum.length; i++) sum[i] += weight * values[i];
   }
-  const values = image.map((x, i) => (x - baseline[i]) * sum[i]);
   const logit = (/** @type {Float32Array} */ x) => network.logits(network.forward(x))[target];
-  const gap = values.reduce((a, b) => a + b, 0) - (logit(image) - logit(baseline));
-  return { values, shape: network.imageShape, gap };
+  return { values: sum.map((value, i) => value * (image[i] - baseline[i])), gain: logit(image) - logit(baseline) };
 }
 
 /**

@@ -1,12 +1,12 @@
 // What the page asks of the networks: plain objects in, plain objects out, in a worker or without one.
 
-import { gradCam, gradient, inputTimesGradient, integratedGradients } from "./attribution.js";
+import { gradCam, gradient, inputTimesGradient, partOfPath } from "./attribution.js";
 import { Network, probabilities } from "./network.js";
 import { bytesOf } from "./weights.js";
 /** @typedef {import("./network.js").Change} Change */
 /** @typedef {{layer: string, data: Float32Array, shape: number[]}} Maps */
 
-const STEPS_OF_PATH = 16;
+const [STEPS_OF_PATH, PART_OF_PATH] = [16, 2];
 
 export class Server {
   constructor() {
@@ -50,7 +50,7 @@ export class Server {
     const [found, key] = [this.networks.get(network), `${network}/${step}`];
     const bytes = this.bytes.get(key);
     if (!found || !bytes) throw new Error(`Network ${network} at step ${step} is not there.`);
-    if (this.loaded.get(network) !== key) found.program.load(this.entries.get(key) ?? [], bytes);
+    if (this.loaded.get(network) !== key) found.load(this.entries.get(key) ?? [], bytes);
     this.loaded.set(network, key);
     return found;
   }
@@ -63,21 +63,21 @@ export class Server {
     return { layers, logits: Array.from(logits), probabilities: probabilities(logits, network.graph.ending) };
   }
 
-  /** One map of a class. @param {Network} network @param {{pixels: Uint8Array, method: string, target: number, layer: string, changes?: Change[]}} request */
-  explain(network, { pixels, method, target, layer, changes = [] }) {
+  /** One map of a class; of integrated gradients a part, with the number of the first node of the next one. @param {Network} network @param {{pixels: Uint8Array, method: string, target: number, layer: string, changes?: Change[], first?: number}} request */
+  explain(network, { pixels, method, target, layer, changes = [], first = 0 }) {
     const image = network.prepared(pixels);
     if (method === "grad_cam") return gradCam(network, image, target, layer, changes);
     if (method === "input_x_gradient") return inputTimesGradient(network, image, target, changes);
     if (method === "integrated_gradients") {
       const black = network.prepared(new Uint8Array(pixels.length));
-      return integratedGradients(network, image, target, black, STEPS_OF_PATH);
+      return { ...partOfPath(network, image, target, black, STEPS_OF_PATH, first, first + PART_OF_PATH), shape: network.imageShape, next: first + PART_OF_PATH < STEPS_OF_PATH ? first + PART_OF_PATH : null };
     }
     return gradient(network, image, target, changes);
   }
 
-  /** Values of the graph by their numbers, such as a kernel, or what a convolution reads. @param {Network} network @param {{pixels: Uint8Array, ids: number[]}} request */
-  values(network, { pixels, ids }) {
-    const known = network.given(network.prepared(pixels));
+  /** Values of the graph by their numbers, such as a kernel, or what a convolution reads. @param {Network} network @param {{pixels: Uint8Array, ids: number[], changes?: Change[]}} request */
+  values(network, { pixels, ids, changes = [] }) {
+    const known = network.forward(network.prepared(pixels), changes);
     return network.program.run(known, ids).map(({ shape, data }) => ({ shape, data: Float32Array.from(data) }));
   }
 }

@@ -16,7 +16,8 @@ export function lines(label, curves, axis) {
     `${LEFT + ((WIDTH - LEFT - 8) * (x - left)) / (right - left || 1)},${HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 10) * (y - low)) / (high - low || 1)}`;
   const paths = curves.map(({ values, dashed }, i) =>
     drawn("polyline", { points: values.map(place).join(" "), class: `curve curve-${i}${dashed ? " dashed" : ""}` }));
-  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, class: "chart" }, ...frame(low, high, left, right, axis), ...paths);
+  const dots = curves.flatMap(({ values }, i) => (values.length === 1 ? [drawn("circle", { cx: place(values[0]).split(",")[0], cy: place(values[0]).split(",")[1], r: 3.5, class: `dot dot-${i}` })] : []));
+  const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, class: "chart" }, ...frame(low, high, left, right, axis), ...paths, ...dots);
   const key = curves.map(({ name }, i) => element("span", { class: `key key-${i}` }, name));
   return element("figure", { class: "small" }, element("figcaption", {}, label), svg, element("p", { class: "keys" }, ...key));
 }
@@ -36,13 +37,12 @@ export function histogram(label, sets) {
   return lines(label, curves, "value");
 }
 
-/** Bars with names and numbers, of which one may be marked. @param {string} label @param {{name: string, value: number, text: string}[]} rows @param {{chosen?: number, choose?: (row: number) => void}} [options] */
-export function bars(label, rows, { chosen = -1, choose } = {}) {
-  const most = Math.max(...rows.map(({ value }) => Math.abs(value)), 1e-12);
+/** Bars with names and numbers, of which one may be marked. @param {string} label @param {{name: string, value: number, text: string}[]} rows @param {{chosen?: number, most?: number, choose?: (row: number) => void}} [options] `most` is the value of a full bar */
+export function bars(label, rows, { chosen = -1, choose, most = Math.max(...rows.map(({ value }) => Math.abs(value)), 1e-12) } = {}) {
   const made = rows.map(({ name, value, text }, i) => {
     const bar = element("span", { class: value < 0 ? "bar negative" : "bar" });
     bar.style.width = `${(100 * Math.abs(value)) / most}%`;
-    const parts = [element("span", { class: "name" }, name), element("span", { class: "track" }, bar), element("span", { class: "number" }, text)];
+    const parts = [element("span", { class: "name", title: name }, name), element("span", { class: "track" }, bar), element("span", { class: "number" }, text)];
     return choose
       ? element("button", { type: "button", class: "row", "aria-pressed": i === chosen, onclick: () => choose(i) }, ...parts)
       : element("div", { class: "row" }, ...parts);

@@ -1,7 +1,7 @@
 // The keyboard: arrows over units, brackets over layers, digits for images, e for steps.
 
 import { element } from "./dom.js";
-import { stripLayers } from "./strip.js";
+import { foldedLayers } from "./folds.js";
 
 const KEYS = [
   ["← →", "the unit before and after"],
@@ -19,7 +19,7 @@ export function onKey(event, view) {
   const inside = event.target instanceof HTMLElement ? event.target : document.body;
   if (event.ctrlKey || event.altKey || event.metaKey || /^(INPUT|SELECT|TEXTAREA)$/.test(inside.tagName)) return;
   const { state, network } = view;
-  const layers = stripLayers(network).map((/** @type {{name: string}} */ layer) => layer.name);
+  const layers = foldedLayers(network, state.open).map(({ layer }) => layer.name);
   const at = layers.indexOf(state.layer);
   const layer = network.layers.find((/** @type {{name: string}} */ each) => each.name === state.layer);
   const units = layer ? layer.shape[layer.shape.length - 1] : 0;

@@ -4,7 +4,7 @@ import { drawPixels, sidesOf } from "./maps.js";
 import { element } from "./dom.js";
 
 const MOST_BYTES = 40_000_000; // bytes of a file
-const SIZE = 224; // pixels of the page that the canvas takes
+const SIZE = 140; // pixels of the page that the canvas takes
 
 /** @typedef {{root: HTMLElement, show: (pixels: Uint8Array) => void}} Pen */
 
@@ -56,8 +56,9 @@ export function pen(shape, changed, say) {
     element("button", { type: "button", onclick: () => change(() => 0) }, "Clear"),
     element("button", { type: "button", onclick: () => change((value) => 255 - value) }, "Invert"),
     element("label", {}, eraser, " eraser"),
-    element("label", { class: "file" }, "Your picture ", choose));
-  const root = element("div", { class: "pen-box" }, canvas, tools);
+    element("label", { class: "file" }, "Open a picture", choose));
+  const hint = element("p", { class: "hint" }, "Draw on it, or drop a picture: every layer follows.");
+  const root = element("div", { class: "pen-box" }, canvas, element("div", {}, tools, hint));
   root.addEventListener("dragover", (event) => event.preventDefault());
   root.addEventListener("drop", (event) => {
     event.preventDefault();

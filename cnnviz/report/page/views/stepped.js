@@ -2,6 +2,8 @@
 
 import { cssColor, rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
+import { makersOf } from "./makers.js";
+import { simplyStepped } from "./simple_steps.js";
 
 const MOST_TERMS = 8; // terms that are listed
 
@@ -9,22 +11,23 @@ const MOST_TERMS = 8; // terms that are listed
 
 /** The convolution or product that makes a layer, with its bias; null for another layer. @param {any} graph @param {string} layer @returns {Source | null} */
 export function convolutionOf(graph, layer) {
-  const makers = new Map(graph.nodes.flatMap((/** @type {any} */ node) => node.out.map((/** @type {number} */ id) => [id, node])));
-  const isProduct = (/** @type {any} */ node) => node && (node.op === "conv_general_dilated" || node.op === "dot_general");
+  const makers = makersOf(graph);
+  const isProduct = (/** @type {import("./makers.js").Maker | undefined} */ node) => node !== undefined && (node.op === "conv_general_dilated" || node.op === "dot_general");
   const node = makers.get(graph.layers[layer]);
+  if (!node) return null;
   if (isProduct(node)) return graph.weights.includes(node.in[1]) ? { op: node.op, input: node.in[0], kernel: node.in[1], bias: null, params: node.params } : null;
-  if (node?.op !== "add") return null;
+  if (node.op !== "add") return null;
   const at = node.in.findIndex((/** @type {number} */ id) => isProduct(makers.get(id)));
   if (at < 0) return null;
   const product = makers.get(node.in[at]);
-  if (!graph.weights.includes(product.in[1])) return null;
+  if (!product || !graph.weights.includes(product.in[1])) return null;
   return { op: product.op, input: product.in[0], kernel: product.in[1], bias: node.in[1 - at], params: product.params };
 }
 
 /** @param {any} graph @param {string} layer @param {number} unit @param {number} row @param {number} column @param {(request: any) => Promise<any>} ask */
 export async function stepped(graph, layer, unit, row, column, ask) {
   const source = convolutionOf(graph, layer);
-  if (!source) return element("p", {}, "This layer has no weights: it changes the values of the layer before it.");
+  if (!source) return simplyStepped(graph, layer, unit, row, column, ask);
   const ids = [source.input, source.kernel, graph.layers[layer], ...(source.bias === null ? [] : [source.bias])];
   const [input, kernel, output, bias] = await ask({ ask: "values", ids });
   const outputs = output.shape[output.shape.length - 1];
@@ -35,10 +38,9 @@ export async function stepped(graph, layer, unit, row, column, ask) {
   const value = output.data[isFlat ? unit : (row * output.shape[output.shape.length - 2] + column) * outputs + unit];
   const sum = terms.reduce((total, { x, w }) => total + x * w, 0);
   const place = isFlat ? `${layer}[${unit}]` : `${layer}[${row}, ${column}, ${unit}]`;
-  const formula = element("p", { class: "formula" }, `${place} = Σ of ${terms.length} products + bias = ${numeral(sum)} + ${numeral(shift)} = ${numeral(value)}`);
-  const made = [element("h4", {}, "One value, step by step"), formula];
-  if (!isFlat) made.push(cells(terms, kernel.shape));
-  return element("div", {}, ...made, largest(terms));
+  const formula = element("p", { class: "formula" }, `${place} = Σ of ${terms.length} products + bias = ${numeral(sum)} + ${numeral(shift)} = `, element("strong", {}, numeral(value)));
+  const parts = [...(isFlat ? [] : [cells(terms, kernel.shape)]), largest(terms)];
+  return element("div", {}, element("h4", {}, "One value, step by step"), formula, element("div", { class: "beside" }, ...parts));
 }
 
 /** @typedef {{x: number, w: number, name: string, channel: number, i: number, j: number}} Term */

@@ -6,12 +6,12 @@ import { element } from "./dom.js";
 
 /** @param {any} network @param {State} state @param {(change: Partial<State>) => void} go */
 export function training(network, state, go) {
-  const section = element("section", { "aria-label": "Training" }, element("h3", {}, "Training"));
+  const section = element("section", { "aria-label": "Training" }, element("h2", {}, "Training"));
   if (network.steps.length > 1) section.append(slider(network, state, go));
   const names = network.history.length ? Object.keys(network.history[0]) : [];
   const kinds = ["loss", "accuracy"].map((kind) => names.filter((name) => name.endsWith(kind) && !name.includes("per_")));
   const charts = kinds.filter((found) => found.length).map((found, i) => {
-    const curves = found.map((name) => ({ name: name.replaceAll("_", " "), dashed: !name.startsWith("train"), values: network.history.filter((/** @type {any} */ record) => name in record).map((/** @type {any} */ record) => [record.epoch, record[name]]) }));
+    const curves = found.map((name) => ({ name: name.replaceAll("_", " ").replaceAll("val ", "validation "), dashed: !name.startsWith("train"), values: network.history.filter((/** @type {any} */ record) => name in record).map((/** @type {any} */ record) => [record.epoch, record[name]]) }));
     return lines(i ? "Accuracy" : "Loss", curves, "epoch");
   });
   if (!charts.length) section.append(element("p", {}, "There is no record of its training."));

@@ -1,0 +1,53 @@
+"""Several reductions of the same values over places in one loop over them.
+
+XLA's CPU code reduces an array once per reduction, and each time takes as long as reading it from memory. An
+elementwise combination of slices is one vectorized loop for all reductions; what it leaves is reduced as usual.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz.fast.switch import Rewrite, is_on
+from cnnviz.types import Array, Float
+
+FEWEST, MOST = 4, 28  # slices: each is a term of the loop that is compiled
+
+
+class Reduction(NamedTuple):
+    """`combine` of two values (`jnp.add`, `jnp.maximum`, `jnp.minimum`), over `of(x)` of each value x."""
+
+    combine: Any
+    of: Callable[[Array], Array]
+
+    def over(self, x: Float[Array, "n places c"]) -> Float[Array, "n c"]:
+        """The reduction over places."""
+        return self.combine.reduce(self.of(x), axis=1)
+
+
+def over_places(x: Float[Array, "n places c"], reductions: Mapping[str, Reduction]) -> dict[str, Float[Array, "n c"]]:
+    """Each reduction of each image's channels over places, by its name."""
+    n, places, _ = x.shape
+    count = _slices(places)
+    if count < FEWEST or not reductions or not is_on(Rewrite.REDUCTIONS):
+        # a reduction that is merged with what reads it is not a library's, and several times slower on CPU
+        return jax.lax.optimization_barrier({name: each.over(x) for name, each in reductions.items()})
+    size = places // count
+    slices = [x[:, i * size : (i + 1) * size] for i in range(count)]
+    combined = [reduce(each.combine, map(each.of, slices)) for each in reductions.values()]
+    joined = jax.lax.optimization_barrier(jnp.concatenate(combined))  # one array, so that it is one loop
+    rest = x[:, count * size :]
+    found = {}
+    for i, (name, each) in enumerate(reductions.items()):
+        one = each.combine.reduce(joined[i * n : (i + 1) * n], axis=1)
+        found[name] = each.combine(one, each.over(rest)) if rest.shape[1] else one
+    return jax.lax.optimization_barrier(found)
+
+
+def _slices(places: int) -> int:
+    """How many slices: the most that divide the places, or half of MOST and some places are left."""
+    divisor = max(count for count in range(1, MOST + 1) if places % count == 0)
+    return divisor if divisor >= FEWEST or places < MOST else MOST // 2

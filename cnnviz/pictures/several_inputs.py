@@ -1,0 +1,82 @@
+"""What a network of several inputs is shown: an array for each in an `.npz` file, one row per image."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Shaped
+
+from cnnviz.errors import InputError
+from cnnviz.interop.weights import npz
+from cnnviz.networks import Net
+from cnnviz.pictures.choices import MOST_IMAGES, choices, indices
+from cnnviz.pictures.picture import Sample, inputs_in_words, size
+from cnnviz.probe.inputs import named_leaves, one_image
+from cnnviz.types import PyTree
+
+Arrays = Mapping[str, Shaped[np.ndarray, "n ..."]]
+
+
+def inputs_in(path: Path, chosen: str, net: Net) -> list[Sample]:
+    """The chosen rows of the inputs in a file, as many as `--image` means, at most 64.
+
+    Raises InputError if the network takes one input, if the file lacks an input or has one of another shape, and for a
+    row that is not there.
+    """
+    if net.inputs is None:
+        raise InputError(f"{net.name} takes one input, images of {size(net.image_shape)}; --inputs is for several.")
+    arrays = _checked(npz.arrays(path), net, path)
+    count = len(next(iter(arrays.values())))
+    rows = [row for choice in choices(chosen) for row in _rows(choice, count, path)]
+    if len(rows) > MOST_IMAGES:
+        raise InputError(f"A picture has at most {MOST_IMAGES} images; {chosen!r} means {len(rows)}.")
+    return [_sample(arrays, row, path) for row in rows]
+
+
+def shown_to(net: Net, shown: Sample) -> PyTree:
+    """One image as the model takes it, with an axis of images: pixels are prepared, other numbers stay as they are."""
+    if net.inputs is None:
+        return net.prepare(shown.pixels[None])
+    wanted, form = jax.tree.flatten(one_image(net.takes))
+    given = [shown.inputs[name] for name in named_leaves(one_image(net.takes))]
+    return jax.tree.unflatten(form, [_given(net, values, row.dtype) for values, row in zip(given, wanted, strict=True)])
+
+
+def _given(net: Net, values: Shaped[np.ndarray, "..."], dtype: Any) -> Any:
+    return net.prepare(values[None]) if values.dtype == np.uint8 else values[None].astype(dtype)
+
+
+def _checked(arrays: Arrays, net: Net, path: Path) -> Arrays:
+    """The arrays of the network's inputs, in their order."""
+    wanted = {name: tuple(row.shape[1:]) for name, row in named_leaves(one_image(net.takes)).items()}
+    needs = f"{net.name} takes {inputs_in_words(net)}"
+    if missing := [name for name in wanted if name not in arrays]:
+        has = ", ".join(arrays) or "none"
+        raise InputError(f"{needs}; {path} has no array {missing[0]!r}, only {has}.")
+    for name, shape in wanted.items():
+        if arrays[name].shape[1:] != shape or arrays[name].dtype.kind not in "biuf":
+            found = f"{arrays[name].dtype} {arrays[name].shape}"
+            raise InputError(f"{needs}, one row per image; {name!r} in {path} is {found}.")
+    if len(counts := {len(arrays[name]) for name in wanted}) > 1:
+        raise InputError(
+            f"{path} has {', '.join(map(str, sorted(counts)))} rows of its inputs; each image has one of each."
+        )
+    return {name: arrays[name] for name in wanted}
+
+
+def _rows(choice: Any, count: int, path: Path) -> list[int]:
+    """The rows that a choice means; raises InputError if one is not there."""
+    if isinstance(choice, Path):
+        raise InputError(f"--image is the number of a row in {path}, such as 3 or 0:8; it was {choice}.")
+    rows = [choice] if isinstance(choice, int) else [*indices(choice, count)]
+    if outside := [row for row in rows if not 0 <= row < count]:
+        raise InputError(f"{path} has no row {outside[0]}; they go from 0 to {count - 1}.")
+    return rows
+
+
+def _sample(arrays: Arrays, row: int, path: Path) -> Sample:
+    inputs = {name: array[row] for name, array in arrays.items()}
+    pixels = next(iter(inputs.values()))
+    return Sample(pixels, None, f"row {row} of {path.name}", {"file": path.name, "index": row}, f"{row}", inputs=inputs)

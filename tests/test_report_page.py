@@ -1,0 +1,202 @@
+"""The page of a report in Chromium: what a person does with it, and what it says of what it cannot do."""
+
+import csv
+import json
+from dataclasses import replace
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz import networks
+from cnnviz.networks import build
+from cnnviz.report.html import Content
+from cnnviz.report.payload import Shown, Step, shelf
+from cnnviz.report.write import write
+
+pytestmark = pytest.mark.slow
+SIDES = (10, 10, 1)
+NAMES = ["sehr " * 30 + "lang", "שלום", "猫", "<b>&amp;</b>"]
+
+
+class Block(nn.Module):
+    """Adds something to what it is given, by a branch of its own."""
+
+    @nn.compact
+    def __call__(self, x):
+        y = nn.relu(nn.Conv(3, (1, 1), name="conv")(x))
+        return nn.relu(x + nn.Conv(3, (1, 1), name="out")(y))
+
+
+class Deep(nn.Module):
+    """More layers than a strip can show, a layer of more maps than a page of them, more classes than a list."""
+
+    classes: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(3, (3, 3), name="first")(x)
+        for i in range(14):
+            x = Block(name=f"block{i}")(x)
+        x = nn.relu(nn.Conv(300, (1, 1), name="wide")(x))
+        return nn.Dense(self.classes, name="logits")(x.mean((1, 2)))
+
+
+def drawn(model, classes, name):
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *SIDES)))
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0, 0.3, leaf.shape), jnp.float32), shapes)
+    return networks.open(model, variables, image_shape=SIDES, classes=tuple(classes), name=name)
+
+
+def written(path, shown, payload):
+    nets = [each.net for each in shown]
+    rows = [(net.title, [{"layer": layer.name} for layer in net.layers]) for net in nets]
+    write(path, Content("a page", [], {}, rows, {}, payload), shown, {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two networks that differ in their weights, with what a comparison of them says."""
+    model = build("cnn", {}, 3, SIDES)
+    one = drawn(model, NAMES[:3], "one")
+    other = replace(one, name="other", members=[jax.tree.map(lambda leaf: -leaf, one.variables)])
+    near = {"relu1": [[{"network": 1, "layer": "relu1", "unit": 5, "correlation": 0.9}]] * 32}
+    shown = [Shown(one, [Step("step 0", other.variables)], nearest=near), Shown(other)]
+    images = np.random.default_rng(1).integers(0, 256, (2, *SIDES), np.uint8)
+    matrix = {"title": "CKA", "networks": [0, 1], "rows": ["relu1", "pool1"], "columns": ["relu1", "relu2"]}
+    payload = {"shelf": shelf(images, ["a", "b"], [0, 1]), "pool": {}}
+    payload["matrices"] = [matrix | {"values": [[1, 0.5], [0.2, 0.3]]}]
+    return written(tmp_path_factory.mktemp("two") / "two.html", shown, payload)
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A deep network of 120 classes, without images and without steps."""
+    net = drawn(Deep(120), [*NAMES, *(f"class {i}" for i in range(116))], "deep")
+    assert len(net.layers) > 60
+    return written(tmp_path_factory.mktemp("deep") / "deep.html", [Shown(net)], {"shelf": [], "pool": {}})
+
+
+def test_a_deep_network_is_folded_by_block_and_a_block_opens(opened, deep):
+    view, faults = opened(deep)
+    names = lambda: [each.replace("\n", "") for each in view.locator(".strip h4").all_inner_texts()]
+    folded = names()
+    assert [name for name in folded if name.startswith("block3")] == ["block3"]
+    assert len(folded) < 25
+    assert view.get_by_role("button", name="more").count() == 14
+    view.get_by_role("button", name="more").nth(3).click()
+    view.locator("body[data-done*='open=block3']").wait_for()
+    assert len(names()) > len(folded)
+    assert "block3/conv" in names()
+    assert view.locator("path.branch").count() > 0
+    assert faults == []
+
+
+def test_many_maps_are_paged_and_many_classes_are_listed_in_part(opened, deep):
+    view, faults = opened(deep, "#deep/wide")
+    assert "maps 0–255 of 300" in view.locator("#detail").inner_text()
+    view.locator("#detail .paged button").last.click()
+    assert "maps 256–299 of 300" in view.locator("#detail").inner_text()
+    assert view.locator(".classes .row").count() == 12
+    assert "the first 12 of 120" in view.locator(".classes").inner_text()
+    assert view.evaluate("() => document.documentElement.scrollWidth") <= 1280
+    assert view.get_by_text("Weights of").count() == 0  # no steps, no slider
+    assert view.locator(".shelf button").count() == 0
+    assert faults == []
+
+
+def test_the_network_runs_in_the_page_where_there_are_no_workers(opened, two):
+    view, faults = opened(two, "#one/relu1/3?class=1", script="delete window.Worker;")
+    assert view.locator("#section-attribution canvas.map").count() == 4
+    assert faults == []
+    failing = "window.Worker = class { constructor() { throw new Error('none'); } };"
+    assert opened(two, script=failing)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [("a.txt", b"no picture", "not a picture"), ("b.png", bytes(41_000_000), "too large"), ("c.png", b"", "not a")],
+)
+def test_a_file_that_is_no_picture_or_too_large_is_said(opened, two, tmp_path, name, data, said):
+    view, faults = opened(two)
+    (tmp_path / name).write_bytes(data)
+    view.locator("input[type=file]").set_input_files(tmp_path / name)
+    view.locator(".status").get_by_text(said).wait_for(timeout=5000)
+    assert faults == []
+
+
+def test_numbers_and_expressions_are_taken_from_the_page(opened, two, tmp_path):
+    view, faults = opened(two, "#one/relu1/3?image=1")
+    for button, name in (("Numbers as JSON", "a.json"), ("as CSV", "a.csv")):
+        with view.expect_download() as found:
+            view.locator("#detail").get_by_role("button", name=button).click()
+        found.value.save_as(tmp_path / name)
+    values = json.loads((tmp_path / "a.json").read_text())
+    assert values["shape"] == [10, 10, 1]
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [float(row["value"]) for row in rows] == values["values"]
+    assert (rows[13]["row"], rows[13]["column"]) == ("1", "3")
+    view.locator("#detail").get_by_role("button", name="Copy the Python expression").click()
+    view.locator("dialog textarea, .status:has-text('Copied')").first.wait_for()
+    assert "[..., 3]" in view.locator("body").inner_html()
+    assert faults == []
+
+
+def test_a_cell_of_a_matrix_opens_both_layers(opened, two):
+    view, faults = opened(two)
+    view.get_by_role("button", name="pool1 and relu2: 0.3").click()
+    view.locator("body[data-done*='with=']").wait_for()
+    assert view.locator("#detail h2").all_inner_texts() == ["one: pool1", "other: relu2"]
+    view.reload()
+    view.locator("body[data-done*='with=']").wait_for()
+    assert view.locator("#detail h2").count() == 2
+    assert faults == []
+
+
+def test_the_nearest_unit_of_the_other_network_is_marked_and_linked(opened, two):
+    view, faults = opened(two, "#one/relu1/3")
+    view.locator(".strip canvas[aria-label='Maps of relu1']").first.hover(position={"x": 5, "y": 5})
+    mark = view.locator(".network .twin")
+    assert mark.count() == 1
+    view.get_by_role("button", name="other: relu1/5").click()
+    view.locator("body[data-done^='#other/relu1/5']").wait_for()
+    assert faults == []
+
+
+def test_a_unit_that_is_switched_off_changes_what_comes_after_it(opened, two):
+    view, faults = opened(two, "#one/conv1/3")
+    read = "c => c.toDataURL()"
+    maps = lambda: view.locator(".strip canvas[aria-label='Maps of relu2']").first.evaluate(read)
+    before = maps()
+    view.get_by_role("button", name="1 more").click()
+    view.wait_for_timeout(1500)
+    assert maps() != before
+    view.get_by_role("button", name="as it is").click()
+    view.wait_for_timeout(1500)
+    assert maps() == before
+    assert faults == []
+
+
+def test_a_pooled_value_is_the_largest_of_its_window(opened, two):
+    view, faults = opened(two, "#one/pool1/2")
+    said = view.locator(".stepped .formula").inner_text()
+    cells = [float(text) for text in view.locator(".stepped .cells td").all_inner_texts()]
+    assert "largest of 2×2 values" in said
+    assert max(cells) == pytest.approx(float(said.rpartition("= ")[2]), rel=1e-3)
+    assert faults == []
+
+
+def test_what_a_screen_reader_finds(opened, two):
+    view, faults = opened(two, "#one/relu1/3")
+    found = view.locator("body").aria_snapshot()
+    for line in ('heading "a page"', 'group "Layers of one"', 'img "Maps of conv1"', 'button "a"', 'region "Unit 3'):
+        assert line in found
+    nameless = "() => [...document.querySelectorAll('#app button, #app canvas:not([aria-hidden])')]"
+    nameless += ".filter((each) => !(each.getAttribute('aria-label') || each.textContent.trim())).length"
+    assert view.evaluate(nameless) == 0
+    assert len(view.pdf()) > 10_000
+    assert faults == []

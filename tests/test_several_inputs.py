@@ -1,0 +1,108 @@
+"""Networks of several inputs in pictures: what needs no images, and activations for an array of each."""
+
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz import networks, probe
+from cnnviz.commands.visualize import main
+from cnnviz.errors import InputError
+from cnnviz.pictures.activations import Activations
+from cnnviz.pictures.picture import Data
+
+FILE = Path(__file__).parent / "goldens" / "keras" / "keras3_several.keras"  # left and right, 6x6x2
+WITHOUT_IMAGES = {"layers", "kernel_statistics_shared", "kernels_shared", "histogram_shared"}
+
+
+class Both(nn.Module):
+    """A picture and a vector, by the names of the call's arguments."""
+
+    @nn.compact
+    def __call__(self, picture, facts):
+        maps = nn.relu(nn.Conv(4, (3, 3))(picture))
+        return nn.Dense(3)(jnp.concatenate([maps.mean((1, 2)), nn.relu(nn.Dense(5)(facts))], -1))
+
+
+SHAPES = {"picture": (8, 8, 3), "facts": (6,)}
+
+
+@pytest.fixture(scope="module")
+def net():
+    variables = Both().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), jnp.zeros((1, 6)))
+    return networks.open(Both(), variables, image_shape=SHAPES, name="both")
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    draw = np.random.default_rng(0)
+    found = {"picture": draw.integers(0, 256, (5, 8, 8, 3), np.uint8), "facts": draw.normal(size=(5, 6))}
+    np.savez(tmp_path / "both.npz", **found, labels=np.arange(5))
+    return tmp_path / "both.npz", found
+
+
+@pytest.mark.slow
+def test_a_keras_file_of_several_inputs_is_drawn_without_images(tmp_path, capsys):
+    assert main([str(FILE), "--out", str(tmp_path)]) == 0
+    assert {path.stem for path in tmp_path.glob("*.png")} == WITHOUT_IMAGES
+    said = capsys.readouterr().out
+    assert "activations: skipped. keras3_several takes 2 inputs (left 6x6x2, right 6x6x2)" in said
+    assert main(["activations", str(FILE), "--image", str(FILE), "--out", str(tmp_path)]) == 2
+    assert "`activations --inputs FILE.npz` takes an array for each." in capsys.readouterr().err
+
+
+def arrays_of(picture) -> Any:
+    return picture.numbers
+
+
+def test_activations_are_those_of_one_row_of_every_input(net, arrays):
+    path, given = arrays
+    pictures = {p.name: p for p in Activations(image="3", layer="kind:relu", inputs=path).of(net, Data())}
+    picture = given["picture"][3:4].astype(np.float32) / 255
+    expected = probe.activations(
+        net.model, net.variables, {"picture": picture, "facts": np.float32(given["facts"][3:4])}
+    )
+    assert {"input_picture", "input_facts"} < set(pictures)
+    drawn = {name.removeprefix("activations_"): p for name, p in pictures.items() if name.startswith("activations_")}
+    assert len(drawn) == 2
+    for name, each in drawn.items():
+        np.testing.assert_allclose(arrays_of(each)[name], expected[name][0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(arrays_of(pictures["input_picture"])["image"], given["picture"][3])
+
+
+def test_the_untrained_twin_and_the_layers_of_several_inputs(net):
+    assert jax.tree.map(jnp.shape, net.untrained) == jax.tree.map(jnp.shape, net.variables)
+    assert net.image_shape == (8, 8, 3)
+    assert net.class_count == 3
+    assert [layer.shape for layer in net.layers if layer.kind == "Conv"] == [(8, 8, 4)]
+
+
+@pytest.mark.parametrize(
+    ("change", "image", "said"),
+    [
+        ({"facts": None}, "0", "has no array 'facts', only picture, labels"),
+        ({"facts": np.zeros((5, 7))}, "0", "'facts' in .* is float64 \\(5, 7\\)"),
+        ({"facts": np.full((5, 6), "a")}, "0", "'facts' in .* is <U1 \\(5, 6\\)"),
+        ({"facts": np.zeros((4, 6))}, "0", "has 4, 5 rows of its inputs"),
+        ({}, "5", "has no row 5; they go from 0 to 4"),
+        ({}, "-1", "has no row -1"),
+        ({}, "9:", "means none of the 5 images"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_one_sentence(net, arrays, change, image, said):
+    path, given = arrays
+    changed = {**given, "labels": np.arange(5), **change}
+    np.savez(path, **{name: array for name, array in changed.items() if array is not None})
+    with pytest.raises(InputError, match=said):
+        Activations(image=image, inputs=path).of(net, Data())
+
+
+def test_a_network_of_one_input_takes_no_file_of_inputs(arrays):
+    model = nn.Dense(2)
+    one = networks.open(model, model.init(jax.random.key(0), jnp.zeros((1, 4))), image_shape=(4,), name="one")
+    with pytest.raises(InputError, match="one takes one input, images of 4; --inputs is for several"):
+        Activations(inputs=arrays[0]).of(one, Data())
