@@ -162,7 +162,9 @@ def test_the_barrier_is_that_of_the_line_and_gone_after_matching(a, shuffled, da
 
 
 def test_a_network_and_itself_have_a_barrier_of_exactly_zero(a, data):
-    rows = drawn(Path(**FAST), [a, replace(a, name="b")], data)["path"].table
+    path = drawn(Path(**FAST, line_seeds=2), [a, replace(a, name="b")], data)["path"]
+    assert f"One seed, so no interval of barriers over seeds: {a.name}, b." in path.caption
+    rows = path.table
     assert all((row["barrier"].value, row["barrier"].high) == (0, 0) for row in rows)
 
 
@@ -202,6 +204,7 @@ def test_a_plane_goes_through_all_three_networks(a, other, shuffled):
     assert not equal(flat.at(0.0, 1.0)["params"], a.variables["params"])
 
 
+@pytest.mark.slow
 def test_intervals_of_a_calibration_error_contain_the_truth_as_often_as_stated_also_near_zero():
     random, truth = np.random.default_rng(0), np.full((1, 15), 0.0005)
     inside, found = [], None
