@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cnnviz import probe
+from cnnviz import networks, probe
 from cnnviz.comparison import weights
+from cnnviz.comparison.connectivity import Places
 from cnnviz.comparison.correlations import correlations
 from cnnviz.comparison.matching import match_units
-from cnnviz.comparison.path import line, recomputed
+from cnnviz.comparison.path import recomputed
 from cnnviz.comparison.permute import permute, random_permutations
-from cnnviz.comparison.surface import direction, surface
+from cnnviz.comparison.plane import direction, plane
 from cnnviz.comparison.ties import ties
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
@@ -36,6 +37,11 @@ class Net(nn.Module):
 
 def prepare(images):
     return jnp.asarray(images, jnp.float32) / 255
+
+
+def places(model, variables):
+    net = networks.Net("a", model, [variables], [], SHAPE, prepare=networks.Prepare())
+    return Places(net, IMAGES, LABELS, ("u", "v", "w"))
 
 
 def drawn(model, seed):
@@ -105,18 +111,19 @@ def test_the_line_between_a_network_and_itself_permuted_is_flat_after_alignment_
     variables = drawn(model, 0)
     tied = ties(model, variables, SHAPE)
     other = permute(variables, tied, random_permutations(tied, np.random.default_rng(1)))
-    before = line(model, variables, other, IMAGES, LABELS, points=5, prepare=prepare)
-    assert before.loss[0] == pytest.approx(before.loss[-1], abs=1e-5)
-    assert np.ptp(before.loss) > 1e-3
+    place = places(model, variables)
+    before = place.along(other, 5).loss.mean(1)
+    assert before[0] == pytest.approx(before[-1], abs=1e-5)
+    assert np.ptp(before) > 1e-3
     aligned = permute(other, tied, match_units(tied, variables, other))
-    after = line(model, variables, aligned, IMAGES, LABELS, points=5, prepare=prepare)
-    assert np.ptp(after.loss) < 1e-6
-    assert after.barrier < 1e-6
+    after = place.along(aligned, 5)
+    assert np.ptp(after.loss.mean(1)) < 1e-6
+    assert after.barrier(resamples=100).value < 1e-6
     logits = np.asarray(probe.logits(model, variables, prepare(IMAGES)), np.float64)
     nats = np.log(np.exp(logits).sum(1)) - logits[np.arange(64), LABELS]
-    assert after.loss[0] == pytest.approx(nats.mean(), abs=1e-5)
-    with pytest.raises(InputError, match="at least 2 points"):
-        line(model, variables, other, IMAGES, LABELS, points=1)
+    assert after.loss[0] == pytest.approx(nats, abs=1e-5)
+    with pytest.raises(InputError, match="at least 2 places"):
+        place.along(other, 1)
 
 
 def test_recomputed_statistics_are_those_of_the_images():
@@ -130,14 +137,17 @@ def test_recomputed_statistics_are_those_of_the_images():
     assert recomputed(CNN(classes=3, width=4), plain, IMAGES, prepare) is plain
 
 
-def test_directions_have_each_filters_length_and_the_center_of_a_surface_is_the_network():
+def test_directions_have_each_filters_length_and_the_center_of_a_plane_is_the_network():
     model = Net()
     variables = drawn(model, 0)
     along = direction(variables, 3)["params"]
     lengths = [np.sqrt((np.asarray(p["Conv_0"]["kernel"]) ** 2).sum((0, 1, 2))) for p in (along, variables["params"])]
     assert np.allclose(*lengths, rtol=1e-5)
     assert not np.any(along["BatchNorm_0"]["scale"])
-    found = surface(model, variables, IMAGES, LABELS, shares=(-1, 0, 1), prepare=prepare)
-    center = line(model, variables, variables, IMAGES, LABELS, points=2, prepare=prepare)
-    assert found.loss[1, 1] == center.loss[0]
-    assert np.ptp(found.loss) > 1e-3
+    around = plane(variables, variables, variables)
+    loss = places(model, variables).of(around.grid(np.array([-1.0, 0, 1]), np.zeros(1)), 3).loss.mean(1)
+    logits = np.asarray(probe.logits(model, variables, prepare(IMAGES)), np.float64)
+    nats = np.log(np.exp(logits).sum(1)) - logits[np.arange(64), LABELS]
+    assert loss[1] == pytest.approx(nats.mean(), abs=1e-5)
+    assert around.third is None
+    assert np.array_equal(around.at(0.0, 1.0)["params"]["Conv_0"]["bias"], variables["params"]["Conv_0"]["bias"])

@@ -1,39 +1,21 @@
-"""Loss and accuracy along the line from one network to another: linear mode connectivity.
-
-Frankle et al., "Linear Mode Connectivity and the Lottery Ticket Hypothesis", 2020.
-"""
+"""Networks on the line from one to another, how far the loss there is above that of both ends, and their statistics."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from cnnviz.batching import Report, fold_rows
-from cnnviz.errors import InputError
-from cnnviz.probe import batch_logits, training_logits
+from cnnviz.probe import training_logits
 from cnnviz.probe.trace import Static
-from cnnviz.training.state import Totals
 from cnnviz.types import Array, Variables
 
-ROWS = 500  # images per compiled call
+ROWS = 500  # images of a batch
 Prepare = Callable[[Any], Array]
 NO_PREPARE: Any = None
-
-
-class Losses(NamedTuple):
-    """Mean cross-entropy in nats and accuracy, of each network along a line or over a plane."""
-
-    loss: Float[np.ndarray, "..."]
-    accuracy: Float[np.ndarray, "..."]
-
-    @property
-    def barrier(self) -> float:
-        """The largest loss along a line above the straight line between the losses of its ends, at least 0."""
-        return float(above_ends(self.loss[:, None])[0, 0])
 
 
 def above_ends(loss: Float[np.ndarray, "places b"]) -> Float[np.ndarray, "1 b"]:
@@ -52,63 +34,6 @@ def between(a: Variables, b: Variables, share: float) -> Variables:
 
 def _is_float(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jnp.floating)
-
-
-def line(
-    model: Any,
-    a: Variables,
-    b: Variables,
-    images: Any,
-    labels: Int[np.ndarray, " n"],
-    *,
-    points: int = 11,
-    prepare: Prepare = NO_PREPARE,
-    statistics_from: Any = None,
-    report: Report | None = None,
-) -> Losses:
-    """Loss and accuracy at evenly spaced points of the line from A to B, both ends included.
-
-    With `statistics_from`, images of the training data, the running statistics of BatchNorm are computed anew at each
-    point (`recomputed`), since those between two networks' are of neither; without it they are interpolated too.
-    Raises InputError for fewer than two points, or if the networks have other shapes.
-    """
-    if points < 2:
-        raise InputError(f"A line has at least 2 points; there were {points}.")
-    if jax.tree.map(np.shape, a) != jax.tree.map(np.shape, b):
-        raise InputError("A line goes between networks with the same variables; these two differ in their shapes.")
-    along = (between(a, b, float(share)) for share in np.linspace(0, 1, points))
-    return losses(model, along, points, images, labels, prepare, statistics_from, report)
-
-
-def losses(
-    model: Any,
-    networks: Any,
-    count: int,
-    images: Any,
-    labels: Int[np.ndarray, " n"],
-    prepare: Prepare = NO_PREPARE,
-    statistics_from: Any = None,
-    report: Report | None = None,
-) -> Losses:
-    """Loss and accuracy of several variables of one model on the same images, one after another."""
-    add, found = _adding(model, prepare), []
-    for i, variables in enumerate(networks):
-        if statistics_from is not None:
-            variables = recomputed(model, variables, statistics_from, prepare)
-        found.append(fold_rows(add, variables, Totals.zero(), (images, labels), batch_size=ROWS).means())
-        if report:
-            report(i + 1, count)
-    return Losses(*np.array(found).T)
-
-
-def _adding(model: Any, prepare: Prepare) -> Callable:
-    @jax.jit
-    def add(variables: Variables, totals: Totals, rows: Any, mask: Array) -> Totals:
-        images, labels = rows
-        logits = batch_logits(model, variables, images if prepare is None else prepare(images))
-        return totals.add(logits, labels, mask)
-
-    return add
 
 
 def has_statistics(variables: Variables) -> bool:

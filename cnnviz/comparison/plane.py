@@ -11,7 +11,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz.comparison.surface import direction
 from cnnviz.types import Variables
 
 LEAST = 1e-3  # of the distance from A to B: a third network that is no farther from their line is on it
@@ -57,6 +56,25 @@ def plane(a: Variables, b: Variables, third: Variables, seed: int = 0) -> Plane:
     unit = (length or height) / height if height else 0.0
     up = jax.tree.map(lambda v: v * unit, off)
     return Plane(a, across, up, (float(share), float(height / length)) if is_off else None)
+
+
+def direction(variables: Variables, seed: int) -> Variables:
+    """A random direction in which each filter is as long as the network's own; biases and normalizations stay.
+
+    A filter is what a kernel has for one output, along its last axis. Li et al., "Visualizing the
+    Loss Landscape of Neural Nets", 2018, section 4.
+    """
+    rng = np.random.default_rng(seed)
+
+    def drawn(leaf: Any) -> np.ndarray:
+        leaf = np.asarray(leaf)
+        if leaf.ndim < 2:
+            return np.zeros_like(leaf)
+        noise, axes = rng.normal(size=leaf.shape), tuple(range(leaf.ndim - 1))
+        length = lambda values: np.sqrt((np.square(values, dtype=np.float64)).sum(axes, keepdims=True))
+        return (noise * length(leaf) / length(noise)).astype(leaf.dtype)
+
+    return {name: jax.tree.map(drawn if name == "params" else np.zeros_like, tree) for name, tree in variables.items()}
 
 
 def _minus(one: Variables, other: Variables) -> Any:

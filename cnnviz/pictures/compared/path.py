@@ -57,6 +57,8 @@ class Path(OfMatching, OfIntervals, Kind):
             raise Skipped(" ".join(reasons) or one)
         measured = [pair for pair in pairs if pair.name in lines]
         seeds = self._over_seeds(measured, known, dataset, found.images)
+        if self.line_seeds > 1 and (alone := [net.name for net in known if len(net.members) < 2]):
+            notes += f" One seed, so no interval of barriers over seeds: {', '.join(alone)}."
         moved = {pair.name: (its := aligned(pair, data, self)).moved + its.flipped for pair in measured}
         picture = self._picture(measured, lines, seeds, moved, reasons, dataset, notes)
         if not self.surface:
