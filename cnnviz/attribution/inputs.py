@@ -50,7 +50,8 @@ def check_finite(images: Any, what: str = "Image") -> None:
     for leaf in filter(is_float, jax.tree.leaves(check_images(images))):
         if isinstance(leaf, Tracer):
             continue
-        finite = np.asarray(_finite_on_device(leaf) if isinstance(leaf, jax.Array) else _finite(leaf, np))
+        with jax.ensure_compile_time_eval():  # inside `jit`, too: these images are numbers
+            finite = np.asarray(_finite_on_device(leaf) if isinstance(leaf, jax.Array) else _finite(leaf, np))
         if not finite.all():
             raise InputError(f"{what} {int(finite.argmin())} holds NaN or infinity; maps need finite numbers.")
 
