@@ -43,6 +43,33 @@ def methods():
     return {name: build(name, **{k: v for k, v in FEW.items() if k in known[name]}) for name in names}
 
 
+FAMILIES = (  # a method of each kind of computation; all of them compile for minutes
+    "gradient",
+    "smooth_grad",
+    "guided_ig",
+    "grad_cam_pp",
+    "score_cam",
+    "eigen_cam",
+    "kpca_cam",
+    "guided_backprop",
+    "lrp_epsilon_gamma_box",
+    "deep_lift",
+    "excitation_backprop",
+    "full_grad",
+    "layer_conductance",
+    "occlusion",
+    "lime",
+    "shapley_sampling",
+    "sobol",
+    "hsic",
+)
+
+
+def one_of_each():
+    every = methods()
+    return {name: every[name] for name in FAMILIES}
+
+
 IMAGES = jnp.asarray(np.random.default_rng(1).uniform(size=(3, 8, 8, 3)), jnp.float32)
 
 
@@ -62,10 +89,11 @@ def test_a_model_of_bfloat16_is_explained_as_in_float32_by_every_method(expected
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16], ids=["bfloat16", "float16"])
-def test_weights_and_images_of_low_precision_are_explained_by_every_method(dtype):
+def test_weights_and_images_of_low_precision_are_explained(dtype):
     rounded = jax.tree.map(lambda leaf: leaf.astype(dtype), (draw(), IMAGES))
     exact = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), rounded)
-    ours, theirs = (suite(methods(), Tiny(), *arrays, 1, key=KEY) for arrays in (rounded, exact))
+    chosen = methods() if dtype == jnp.bfloat16 else one_of_each()
+    ours, theirs = (suite(chosen, Tiny(), *arrays, 1, key=KEY) for arrays in (rounded, exact))
     for name, maps in ours.items():
         assert maps.dtype == jnp.float32, name
         scale = float(jnp.abs(theirs[name]).max())
@@ -109,11 +137,11 @@ def test_a_function_in_float32_keeps_its_value_and_its_derivative():
 
 
 @pytest.mark.slow
-def test_float64_stays_float64_in_every_method_and_float32_float32(expected):
+def test_float64_stays_float64_and_float32_float32(expected):
     with jax.enable_x64(True):
         for dtype in (jnp.float64, jnp.float32):
             images = jnp.asarray(np.asarray(IMAGES), dtype)
-            for name, maps in suite(methods(), Tiny(), draw(dtype), images, 1, key=KEY).items():
+            for name, maps in suite(one_of_each(), Tiny(), draw(dtype), images, 1, key=KEY).items():
                 assert maps.dtype == dtype, name
                 if name not in ("smooth_grad", "square_grad", "var_grad", "expected_gradients"):  # other draws
                     scale = float(np.abs(expected[name]).max())

@@ -139,7 +139,7 @@ def test_first_kernels_are_two_rows_of_sixteen_on_the_scale_of_a_half(run):
     picture = kernels.Kernels()([run], DATA)[1]
     figure = picture.draw()
     assert "32 kernels of 3x3x1" in picture.title
-    assert "0 of 288 untrained" in picture.caption
+    assert "none is clipped" in picture.caption
     assert [ax.images[0].get_clim() for ax in figure.axes[:2]] == [(-0.5, 0.5)] * 2
     assert figure.axes[0].images[0].get_array().shape == (2 * 19 + 1, 16 * 19 + 1)
 
