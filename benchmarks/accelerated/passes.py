@@ -29,8 +29,8 @@ def rate(way: Any, model: Any, variables: Any, images: np.ndarray, sizes: Sizes)
     return {"images/s": len(images) / found.pop("seconds"), **found}
 
 
-def predictions(model: Any, variables: Any, images: np.ndarray) -> Any:
-    return probe.logits(model, variables, images, prepare=PREPARE)
+def predictions(model: Any, variables: Any, images: np.ndarray, batch_size: int | None = None) -> Any:
+    return probe.logits(model, variables, images, prepare=PREPARE, batch_size=batch_size)
 
 
 def folded(model: Any, variables: Any, images: np.ndarray) -> Any:

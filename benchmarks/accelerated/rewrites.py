@@ -9,11 +9,10 @@ import jax
 import numpy as np
 
 from benchmarks.accelerated.case import Case, Row, Sizes, pixels, timed
+from benchmarks.accelerated.passes import predictions, rate
 from benchmarks.accelerated.training import NETWORKS
-from cnnviz import probe
 from cnnviz.attribution import attribute
-from cnnviz.fast import switch
-from cnnviz.fast.switch import Rewrite
+from cnnviz.fast.switch import REWRITES, Rewrite
 from cnnviz.networks import Prepare
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import initial_state
@@ -43,7 +42,7 @@ def cases(sizes: Sizes) -> Iterator[Case]:
 def chunks(sizes: Sizes) -> Iterator[Case]:
     """Predictions and a sampled method with so many rows in one call."""
     for rows in CHUNKS:
-        yield Case(f"predictions, {rows} rows", partial(predictions, rows, sizes))
+        yield Case(f"predictions, {rows} rows", partial(predicted, rows, sizes))
         yield Case(f"smooth_grad, {rows} rows", partial(maps, "smooth_grad", rows, sizes))
         yield Case(f"gradient, {rows} rows", partial(maps, "gradient", rows, sizes))
 
@@ -55,7 +54,7 @@ def gain(rewrite: Rewrite, name: str, sizes: Sizes) -> Row:
         with switched(rewrite, on):
             jax.clear_caches()
             found["on" if on else "off"] = timed(work(name, sizes), sizes)["seconds"]
-    now = "on" if rewrite in table()[jax.default_backend()] else "off"
+    now = "on" if rewrite in REWRITES[jax.default_backend()] else "off"
     return {
         "ms with it": 1e3 * found["on"],
         "ms without": 1e3 * found["off"],
@@ -64,20 +63,16 @@ def gain(rewrite: Rewrite, name: str, sizes: Sizes) -> Row:
     }
 
 
-def table() -> dict[str, frozenset[Rewrite]]:
-    return switch.REWRITES
-
-
 @contextmanager
 def switched(rewrite: Rewrite, on: bool) -> Iterator[None]:
     """The table of this backend with the rewrite on, or off."""
     backend = jax.default_backend()
-    usual = table()[backend]
-    table()[backend] = usual | {rewrite} if on else usual - {rewrite}
+    usual = REWRITES[backend]
+    REWRITES[backend] = usual | {rewrite} if on else usual - {rewrite}
     try:
         yield
     finally:
-        table()[backend] = usual
+        REWRITES[backend] = usual
 
 
 def work(name: str, sizes: Sizes) -> Callable[[], Any]:
@@ -100,10 +95,8 @@ def explained(name: str, count: int, batch_size: int | None) -> Callable[[], Any
     return lambda: attribute(name, MODEL, held, images, 1, key=KEY, batch_size=batch_size)
 
 
-def predictions(rows: int, sizes: Sizes) -> Row:
-    images, held = pixels(sizes.data, SHAPE)[0], variables()
-    found = timed(lambda: probe.logits(MODEL, held, images, prepare=PREPARE, batch_size=rows), sizes)
-    return {"images/s": len(images) / found.pop("seconds"), **found}
+def predicted(rows: int, sizes: Sizes) -> Row:
+    return rate(partial(predictions, batch_size=rows), MODEL, variables(), pixels(sizes.data, SHAPE)[0], sizes)
 
 
 def maps(name: str, rows: int, sizes: Sizes) -> Row:
@@ -115,4 +108,4 @@ def variables() -> Any:
     return jax.jit(MODEL.init)(KEY, np.zeros((1, *SHAPE), np.float32))
 
 
-KEY, PREPARE = jax.random.key(0), Prepare()
+KEY = jax.random.key(0)

@@ -17,7 +17,6 @@ from cnnviz.registry import resolve
 NAME = "report"
 LOOKED_AT = 1000  # images of the test split that statistics are over
 STATISTICS_K = 9  # images that a unit's largest values are shown in
-MOST_STEPS = 12  # checkpoints whose weights are in the page
 
 
 @dataclass(frozen=True)
@@ -144,6 +143,7 @@ def _steps(net: Any, path: Path | None) -> list[Any]:
     """The checkpoints of the network's run, at most MOST_STEPS of them, evenly spread."""
     from cnnviz import networks
     from cnnviz.pictures.steps import evenly
+    from cnnviz.report.budget import MOST_STEPS
     from cnnviz.report.payload import Step
     from cnnviz.runs import checkpoints
 

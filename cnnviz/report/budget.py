@@ -6,6 +6,7 @@ from typing import NamedTuple
 from cnnviz.errors import InputError
 
 LIMIT = 10_000_000  # bytes
+MOST_STEPS = 12  # checkpoints whose weights are in the page
 
 
 class Choice(NamedTuple):
@@ -15,7 +16,7 @@ class Choice(NamedTuple):
     numbers: bool = True
     weights: str = "float16"
     steps: str | None = "float16"
-    most_steps: int = 12
+    most_steps: int = MOST_STEPS
 
 
 # from the fullest page to the leanest
@@ -51,9 +52,8 @@ def notes(choice: Choice, limit: int = LIMIT) -> list[str]:
         found.append(f"detail in the pictures (now {choice.dpi} pixels per inch)")
     found += ["the files of numbers"] * (not choice.numbers)
     found += ["the weights of earlier steps"] * (choice.steps is None)
-    found += [f"the weights of more than {choice.most_steps} steps"] * (
-        choice.steps is not None and choice.most_steps < full.most_steps
-    )
+    if choice.steps is not None and choice.most_steps < full.most_steps:
+        found.append(f"the weights of more than {choice.most_steps} steps")
     said = [f"To keep this page below {limit / 1e6:g} MB, it was made without {_listed(found)}."] if found else []
     if choice.weights == "int8":
         said.append("Weights are rounded to 8 bits.")

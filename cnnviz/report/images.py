@@ -8,6 +8,7 @@ from jaxtyping import Float, Int, UInt8
 
 from cnnviz import probe
 from cnnviz.networks import Net
+from cnnviz.networks.probabilities import Probabilities, probabilities
 from cnnviz.report.payload import shelf
 
 OF_CLASSES, OF_MISTAKES, OF_DIFFERENCES = 24, 12, 12  # images of each kind on the shelf
@@ -25,7 +26,7 @@ def shelves(
 ) -> list[dict[str, Any]]:
     """The page's shelf: images with a title, a class and a group each."""
     found = {"Test images": [(i, "") for i in chosen(labels.tolist(), len(classes))]}
-    answers = {net.name: shares(net, images) for net in nets if net.class_count == len(classes) > 1}
+    answers = {net.name: _answers(net, images) for net in nets if net.class_count == len(classes) > 1}
     for name, own in answers.items():
         heading = "Confident mistakes" + (f" of {name}" if len(answers) > 1 else "")
         found[heading] = [(i, _taken(own[i], classes, name)) for i in mistakes(own, labels)]
@@ -42,13 +43,8 @@ def _shelf(heading: str, which: Sequence[tuple[int, str]], images: Any, labels: 
     return [{**one, "group": heading, "number": i} for i, one in zip(places, shown, strict=True)]
 
 
-def shares(net: Net, images: UInt8[np.ndarray, "n ..."]) -> Float[np.ndarray, "n classes"]:
-    """The network's probabilities."""
-    logits = np.asarray(probe.logits(net.model, net.variables, images, prepare=net.prepare), np.float64)
-    if net.ending == "sigmoid":
-        return 1 / (1 + np.exp(-logits))
-    raised = np.exp(logits - logits.max(-1, keepdims=True))
-    return raised / raised.sum(-1, keepdims=True)
+def _answers(net: Net, images: UInt8[np.ndarray, "n ..."]) -> Probabilities:
+    return probabilities(np.asarray(probe.logits(net.model, net.variables, images, prepare=net.prepare)), net.ending)
 
 
 def mistakes(found: Float[np.ndarray, "n classes"], labels: Int[np.ndarray, " n"]) -> list[int]:

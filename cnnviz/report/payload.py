@@ -55,8 +55,9 @@ class Shown:
         if self.program.graph is not None:
             found["parameters"] = self._parameters()
             found["steps"] = [self._step(step, kind) for step in steps]
-            kept = [] if kind_of_steps is None else [self.steps[i] for i in evenly(len(self.steps), most_steps)]
-            found["steps"] += [self._step(step, kind_of_steps) for step in kept if kind_of_steps is not None]
+            if kind_of_steps is not None:
+                kept = [self.steps[i] for i in evenly(len(self.steps), most_steps)]
+                found["steps"] += [self._step(step, kind_of_steps) for step in kept]
         return found
 
     def _step(self, step: Step, kind: str) -> dict[str, Any]:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from cnnviz import probe
+from cnnviz.comparison.features import features
 from cnnviz.networks import Net
 from cnnviz.pictures.picture import Data, Skipped
 from cnnviz.pictures.unit_numbers import Numbers
+from cnnviz.probe import Reader
 from cnnviz.report.payload import rounded
 
 WIDEST = 2048  # units of a layer that are compared with those of another network
 NEAREST = 3
-CHUNK = 100  # images whose layers are in memory at once
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,10 @@ def _add_nearest(rows: list[list[Any]], values: np.ndarray, network: int, other:
 def _responses(net: Net, images: np.ndarray) -> dict[str, Float[np.ndarray, "n units"]]:
     """Each unit's mean over places for each image, centered and of length one."""
     names = [layer.name for layer in net.layers if layer.shape and not layer.repeats and layer.shape[-1] <= WIDEST]
-    parts = [_means(net, images[start : start + CHUNK], names) for start in range(0, len(images), CHUNK)]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
-    centered = {name: values - values.mean(0) for name, values in joined.items()}
+    means = features({"": Reader(net.model, net.variables, names, prepare=net.prepare)}, images)[""]
+    centered = {name: values - values.mean(0) for name, values in means.items()}
     lengths = {name: np.linalg.norm(values, axis=0) for name, values in centered.items()}
     return {
         name: np.divide(values, lengths[name], out=np.zeros_like(values), where=lengths[name] > 1e-6)
         for name, values in centered.items()
-    }
-
-
-def _means(net: Net, images: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
-    found = probe.activations(net.model, net.variables, images, names, prepare=net.prepare)
-    return {
-        name: np.asarray(value, np.float32).reshape(len(images), -1, np.shape(value)[-1]).mean(1)
-        for name, value in found.items()
     }
