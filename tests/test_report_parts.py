@@ -83,6 +83,23 @@ def test_the_shelf_says_which_image_each_is_and_where_networks_differ(net, shown
         assert each["title"].startswith(f"test image {each['number']}: {net.classes[each['label']]}")
 
 
+def test_one_logit_before_a_sigmoid_tells_two_classes_apart():
+    class Two(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.sigmoid(nn.Dense(1)(x.reshape(len(x), -1)))
+
+    images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 1), np.uint8)
+    variables = Two().init(jax.random.key(0), np.zeros((1, 4, 4, 1), np.float32))
+    net = networks.open(Two(), variables, image_shape=(4, 4, 1))
+    labels = np.asarray(Two().apply(variables, net.prepare(images)))[:, 0] > 0.5
+    assert len(set(labels.tolist())) == 2
+    right = shelves([net], images, labels.astype(np.int32), ("a", "b"))
+    wrong = shelves([net], images, 1 - labels.astype(np.int32), ("a", "b"))
+    mistaken = lambda found: sum(each["group"] == "Confident mistakes" for each in found)
+    assert [mistaken(right), mistaken(wrong)] == [0, 12]
+
+
 def test_a_matrix_of_layers_is_found_by_its_records():
     row = {"measure": "m", "what": "similarity", "a": "one", "b": "two"}
     cells = [("x", "u", 0.5), ("x", "v", 0.25), ("y", "u", 1), ("y", "v", 0)]
