@@ -14,6 +14,7 @@ from cnnviz.errors import InputError, OutOfMemory
 # What Python, JAX, its compiler and a small network take: address space with all that is reserved, and more for each
 # core, whose threads reserve stacks and heaps; memory; threads.
 SPACE, SPACE_PER_CORE, MEMORY, THREADS = 1_700_000_000, 150_000_000, 400_000_000, 32
+IMPORTS, IMPORTS_PER_CORE = 250_000_000, 100_000_000  # address space that importing a command takes, without JAX
 HARMLESS = re.compile(r"(--xla_force_host_platform_device_count=\d+\s*)*")  # the flag that JAX's documentation names
 
 BACKENDS = "xla_bridge"  # JAX's module of devices, where an unknown platform fails an assertion without a message
@@ -27,15 +28,29 @@ def check_machine() -> None:
     Also forgets MPLBACKEND: no window is ever opened, and matplotlib cannot be imported if it does not know the name.
     """
     os.environ.pop("MPLBACKEND", None)
-    least = SPACE + SPACE_PER_CORE * (os.cpu_count() or 1)
-    if (space := memory.address_space()) and space[0] < least:
-        limit, needed = memory.in_words(space[0]), memory.in_words(least)
-        raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {needed} by `ulimit -v`.")
+    _check_space(SPACE, SPACE_PER_CORE)
     if (left := memory.free()) < MEMORY:
         raise OutOfMemory(f"{memory.in_words(left)} of memory is free; {memory.in_words(MEMORY)} is needed.")
     start_threads(THREADS)
     if not HARMLESS.fullmatch(flags := os.environ.get("XLA_FLAGS", "")):
         _check_flags(flags)
+
+
+def check_imports() -> None:
+    """Raises OutOfMemory if NumPy and Pillow could not be imported here.
+
+    The BLAS of NumPy starts one thread per core when it is imported, and interrupts the process if it cannot.
+    """
+    _check_space(IMPORTS, IMPORTS_PER_CORE)
+    start_threads(os.cpu_count() or 1)
+
+
+def _check_space(least: int, per_core: int) -> None:
+    """Raises OutOfMemory if the address space has a limit below this, and says what a training takes."""
+    cores = os.cpu_count() or 1
+    if (space := memory.address_space()) and space[0] < least + per_core * cores:
+        limit, needed = memory.in_words(space[0]), memory.in_words(SPACE + SPACE_PER_CORE * cores)
+        raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {needed} by `ulimit -v`.")
 
 
 def sentence(error: BaseException, smaller: str) -> str | None:
