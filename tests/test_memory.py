@@ -205,6 +205,29 @@ def test_devices_that_cannot_be_used_are_one_line(name, value, said, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("JAX_PLATFORMS", "cuda", "JAX finds no device that JAX_PLATFORMS=cuda allows"),
+        (
+            "JAX_ENABLE_X64",
+            "nonsense",
+            "JAX does not take a variable of the environment: invalid truth value 'nonsense'",
+        ),
+    ],
+)
+def test_what_jax_refuses_where_its_frames_are_hidden_is_one_line(name, value, said):
+    """JAX leaves its own frames out of a traceback, so that its last one is another."""
+    ran = "from cnnviz.commands import console\nfrom dataclasses import dataclass\n"
+    ran += "@dataclass\nclass O: debug: bool = False\n"
+    ran += "def command(options):\n    import jax\n    jax.numpy.asarray(1.5) + 1\n"
+    ran += "raise SystemExit(console.run(command, O, [], 'x.py'))"
+    environment = {**os.environ, name: value}
+    found = subprocess.run([sys.executable, "-c", ran], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
+    assert said in found.stderr
+
+
 def test_a_backend_of_matplotlib_that_does_not_exist_is_no_matter(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "nonsense")
     faults.check_machine()

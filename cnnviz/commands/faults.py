@@ -17,7 +17,7 @@ SPACE, SPACE_PER_CORE, MEMORY, THREADS = 1_700_000_000, 150_000_000, 400_000_000
 IMPORTS, IMPORTS_PER_CORE = 250_000_000, 100_000_000  # address space that importing a command takes, without JAX
 HARMLESS = re.compile(r"(--xla_force_host_platform_device_count=\d+\s*)*")  # the flag that JAX's documentation names
 
-BACKENDS = "xla_bridge"  # JAX's module of devices, where an unknown platform fails an assertion without a message
+SETTINGS = Path("jax", "_src", "config.py")  # where JAX reads its variables of the environment
 REQUEST = re.compile(r"(\d+) bytes")
 MARKS = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
@@ -62,9 +62,12 @@ def sentence(error: BaseException, smaller: str) -> str | None:
             return (
                 "No further thread can be started; allow more processes (`ulimit -u`) or address space (`ulimit -v`)."
             )
-        case RuntimeError() | AssertionError() if "Unable to initialize backend" in text or _raised_by(error, BACKENDS):
-            platforms = os.environ.get("JAX_PLATFORMS", "")
-            return f"JAX finds no device that JAX_PLATFORMS={platforms} allows ({first}); unset it, or set it to cpu."
+        case RuntimeError() if "Unable to initialize backend" in text:
+            return _no_device(first)
+        case AssertionError() if not _has_devices():  # JAX asserts it without a message where a platform has none
+            return _no_device(first)
+        case ValueError() if _raised_by(error, SETTINGS):
+            return f"JAX does not take a variable of the environment: {first}; unset it or correct it."
         case FloatingPointError():
             return f"A value is NaN or infinite, which JAX_DEBUG_NANS or JAX_DEBUG_INFS forbids: {first}."
         case Warning():
@@ -76,10 +79,25 @@ def sentence(error: BaseException, smaller: str) -> str | None:
     return None
 
 
-def _raised_by(error: BaseException, module: str) -> bool:
-    """Whether the error was raised in a module of this name."""
+def _no_device(why: str) -> str:
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    return f"JAX finds no device that JAX_PLATFORMS={platforms} allows ({why}); unset it, or set it to cpu."
+
+
+def _has_devices() -> bool:
+    """Whether JAX can start; asked after an error, whose traceback may lack the frames of JAX."""
+    import jax
+
+    try:
+        return bool(jax.devices())
+    except (RuntimeError, AssertionError):
+        return False
+
+
+def _raised_by(error: BaseException, module: Path) -> bool:
+    """Whether the error was raised in the module whose file has this path at its end."""
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).stem == module
+    return bool(frames) and Path(frames[-1].filename).parts[-len(module.parts) :] == module.parts
 
 
 def _out_of_memory(text: str, smaller: str) -> str:
