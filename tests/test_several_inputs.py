@@ -118,14 +118,18 @@ def test_attribution_explains_each_input_or_the_one_that_is_named(net, arrays):
     kind = Attributions(image="1:3", methods="input_x_gradient", inputs=path)
     of_facts, of_picture = kind([net], Data())
     for picture, name in ((of_picture, "picture"), (of_facts, "facts")):
-        np.testing.assert_allclose(picture.numbers["input_x_gradient"][0], expected[name], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(arrays_of(picture)["input_x_gradient"][0], expected[name], rtol=1e-4, atol=1e-6)
         assert picture.title.startswith("both on row 1 of both.npz and row 2 of both.npz: what the logit of the ")
         assert picture.title.endswith(f" rests on in {name}")
         assert picture.subject["drawn"] == [f"of-{name}"]
-        assert picture.axes["input_x_gradient"] == ("member", "image", *{"facts": ("value",)}.get(name, SIDES[2]))
+        assert picture.axes["input_x_gradient"] == (
+            "member",
+            "image",
+            *{"facts": ("value",), "picture": SIDES[2]}[name],
+        )
         picture.draw()
     (named,) = replace(kind, input="facts")([net], Data())
-    np.testing.assert_array_equal(named.numbers["input_x_gradient"], of_facts.numbers["input_x_gradient"])
+    np.testing.assert_array_equal(arrays_of(named)["input_x_gradient"], arrays_of(of_facts)["input_x_gradient"])
 
 
 def test_methods_with_images_as_their_baseline_take_the_rows_of_the_file(net, arrays):
@@ -141,7 +145,7 @@ def test_methods_with_images_as_their_baseline_take_the_rows_of_the_file(net, ar
         baseline=np.float32(given["facts"]),
     )
     kind = Attributions(image=0, methods="deep_lift_shap,gradient", inputs=path, input="facts")
-    np.testing.assert_allclose(kind([net], Data())[0].numbers["deep_lift_shap"][0], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(arrays_of(kind([net], Data())[0])["deep_lift_shap"][0], expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
