@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import networks, probe
+from cnnviz import interop, networks, probe
 from cnnviz.attribution import attribute
 from cnnviz.commands.visualize import main
 from cnnviz.errors import InputError
@@ -160,3 +160,20 @@ def test_inputs_that_cannot_be_explained_are_one_sentence(net, arrays, options, 
     given = {**options, "inputs": arrays[0]} if "inputs" in options else options
     with pytest.raises(InputError, match=said):
         Attributions(methods="gradient", **given)([net], Data())
+
+
+def test_one_of_several_outputs_is_explained(arrays, tmp_path, capsys):
+    np.savez(tmp_path / "rows.npz", left=np.zeros((2, 6, 6, 2), np.uint8), right=np.ones((2, 6, 6, 2), np.float32))
+    asked = ["attribute", str(FILE), "--inputs", str(tmp_path / "rows.npz"), "--input", "left", "--methods", "gradient"]
+    asked += ["--out", str(tmp_path), "--data"]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "gives kind (1, 3), size (1, 1). Name one: output='kind', or --output kind of visualize.py; one" in said
+    assert main([*asked, "--output", "kin"]) == 2
+    assert "has no single output 'kin'; the model gives kind (1, 3), size (1, 1)" in capsys.readouterr().err
+    assert main([*asked, "--output", "kind"]) == 0
+    (written,) = tmp_path.glob("attribute*.npz")
+    model, variables = interop.load_keras(FILE)
+    images = {"left": np.zeros((2, 6, 6, 2), np.float32), "right": np.ones((2, 6, 6, 2), np.float32)}
+    expected = attribute("gradient", model, variables, images, "predicted", input="left", output="kind")
+    np.testing.assert_allclose(np.load(written)["gradient"][0], expected, rtol=1e-4, atol=1e-7)
