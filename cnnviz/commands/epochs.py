@@ -62,10 +62,7 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
             lists = f" {_write_batches(path, error)} lists the images." if isinstance(error, NotFinite) else ""
             raise InputError(f"{error}{lists} The last good checkpoint of {path} is kept.") from error
     if signal := stop():
-        print(
-            f"Stopped at step {step} and saved; go on with: {how_to_resume(path, config)}{_everywhere()}",
-            file=sys.stderr,
-        )
+        _say_stopped(step, path, config)
         return 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM
     if processes.is_first():
         _conclude(path, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
@@ -183,5 +180,6 @@ def _mean(values: Sequence[float]) -> str:
     return _six(fmean(values)) + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
-def _everywhere() -> str:
-    return " and the same --distributed, in every process" if processes.are_several() else ""
+def _say_stopped(step: int, path: Path, config: runs.Config) -> None:
+    every = " and the same --distributed, in every process" if processes.are_several() else ""
+    print(f"Stopped at step {step} and saved; go on with: {how_to_resume(path, config)}{every}", file=sys.stderr)
