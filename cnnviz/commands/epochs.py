@@ -119,7 +119,7 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     """Evaluates the best checkpoints on the test images, once, and writes and prints the results."""
     bests, run = [best(own) for own in by_seed(history)], runs.load_run(path)
     if run.note:
-        raise InputError(f"{run.note} Later epochs are trained again by: {_how_to_resume(path)}")
+        raise InputError(f"{run.note} Later epochs are trained again by: {_how_to_resume(path, run.config)}")
     tallies = measured(run, test)
     rows = [{"best": kept, **_results(tally, run.classes)} for kept, tally in zip(bests, tallies, strict=True)]
     losses, accuracies = ([row[name] for row in rows] for name in ("test_loss", "test_accuracy"))
@@ -181,5 +181,9 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _say_stopped(step: int, path: Path, config: runs.Config) -> None:
+    print(f"Stopped at step {step} and saved; go on with: {_how_to_resume(path, config)}", file=sys.stderr)
+
+
+def _how_to_resume(path: Path, config: runs.Config) -> str:
     every = " and the same --distributed, in every process" if processes.are_several() else ""
-    print(f"Stopped at step {step} and saved; go on with: {how_to_resume(path, config)}{every}", file=sys.stderr)
+    return how_to_resume(path, config) + every
