@@ -119,7 +119,8 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     """Evaluates the best checkpoints on the test images, once, and writes and prints the results."""
     bests, run = [best(own) for own in by_seed(history)], runs.load_run(path)
     if run.note:
-        raise InputError(f"{run.note} Later epochs are trained again by: {_how_to_resume(path, run.config)}")
+        again = _how_to_resume(path, runs.Config(run.config))
+        raise InputError(f"{run.note} Later epochs are trained again by: {again}")
     tallies = measured(run, test)
     rows = [{"best": kept, **_results(tally, run.classes)} for kept, tally in zip(bests, tallies, strict=True)]
     losses, accuracies = ([row[name] for row in rows] for name in ("test_loss", "test_accuracy"))
