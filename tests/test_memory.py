@@ -118,6 +118,18 @@ def test_maps_do_not_depend_on_the_bytes_of_a_chunk(method, monkeypatch):
     assert set(sizes) == {1}
 
 
+def test_methods_that_take_no_derivative_have_twice_as_many_samples_at_once(monkeypatch):
+    images = jax.random.uniform(jax.random.key(0), (1, 8, 8, 3))
+    model, bytes_of = Wide(), []
+    variables = model.init(jax.random.key(1), images)
+    size = lambda asked, usual, bytes_: bytes_of.append(bytes_) or 4
+    monkeypatch.setattr("cnnviz.attribution.run.batch_size_or_default", size)
+    for method in ("smooth_grad", "rise", "hsic"):
+        attribute(method, model, variables, images, 1, key=jax.random.key(2), samples=4)
+    each = row_bytes(model, (8, 8, 3))
+    assert bytes_of == [2 * each, each, each]
+
+
 def test_a_training_that_cannot_fit_says_what_takes_how_much():
     model, recipe, shape = CNN(), Recipe(), (4096, 4096, 3)
     state = jax.eval_shape(lambda: initial_state(model, recipe, shape, jax.random.key(0)))
