@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.attribution import attribute
@@ -50,4 +51,4 @@ class Control(Explainer):
 
     def maps(self, report: Report | None = None) -> Array:
         """The control's maps `[n h w]`, the same for any variables and targets."""
-        return self.method(self.images, self.key)
+        return jnp.asarray(self.method(self.images, self.key))

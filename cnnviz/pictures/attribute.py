@@ -17,6 +17,7 @@ from cnnviz.errors import InputError, check_known
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, row_titles, target_words
+from cnnviz.pictures.averaged import COPIES, by_regions, over_copies
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.finite import with_parameters_said
@@ -46,6 +47,10 @@ class Attributions(OfImage, OfLayer, Kind):
     """own: each map on its own scale, whose end is printed under it; shared: all maps of a method on one."""
     overlay: bool = False
     """Draw the maps over the images, in gray."""
+    regions: bool = False
+    """Give every pixel the mean of its region of the image, as XRAI does (needs cnnviz[segments])."""
+    augment: bool = False
+    """Average each map over six copies of the image: mirrored, brighter and darker ones."""
     seed: int = 0
     """The key of methods that draw at random."""
 
@@ -63,16 +68,20 @@ class Attributions(OfImage, OfLayer, Kind):
             net.find(self.layer)
         asked = samples(self, net, data)
         built = self.built(net, data)
-        most = affordable(net, len(asked), passes(built) * len(net.members))
+        most = affordable(net, len(asked), passes(built) * len(net.members) * (COPIES if self.augment else 1))
         chosen = asked[:most] if self.chosen == self.FIRST else asked
-        images, labels = net.prepare(np.stack([one.pixels for one in chosen])), self.labels(chosen)
+        pixels = np.stack([one.pixels for one in chosen])
+        images, labels = net.prepare(pixels), self.labels(chosen)
         p = probabilities(net, images)
         names = class_names(net, known(data), p.shape[-1])
         # one class per image for all members, so that their maps are of the same thing
         targets = p.argmax(-1) if self.target == "predicted" else target_of(self.target, names)
-        explained, left_out = self.explained(net, built, images, targets, labels, report)
+        question = {"images": images, "targets": targets, "labels": labels}
+        explained, left_out = self.explained(net, built, question, self.drawn_from(built, net, data), report)
         if not explained:
             raise Skipped(" ".join(left_out.values()))
+        if self.regions:
+            explained = {name: by_regions(found, pixels) for name, found in explained.items()}
         if len(chosen) < len(asked):
             left_out[f"{len(asked) - len(chosen)} of {len(asked)} images"] = "This large network would take hours."
         words = self.target if self.target in WORDS else targets
@@ -89,7 +98,12 @@ class Attributions(OfImage, OfLayer, Kind):
         return np.array([-1 if one.label is None else one.label for one in chosen])
 
     def explained(
-        self, net: Net, built: Mapping[str, Method], images: Any, targets: Any, labels: Any, report: Report | None
+        self,
+        net: Net,
+        built: Mapping[str, Method],
+        asked: Mapping[str, Any],
+        drawn_from: Any = None,
+        report: Report | None = None,
     ) -> tuple[dict[str, Explained], dict[str, str]]:
         """Each method's maps for every member, and the reason for each method that is left out.
 
@@ -97,22 +111,30 @@ class Attributions(OfImage, OfLayer, Kind):
         by name raises InputError.
         """
         found, left_out = {}, {}
-        of_images = {"images": images, "targets": targets, "labels": labels}
         for place, (name, method) in enumerate(built.items()):
             try:
-                found[name] = self.of_members(method, net, part(report, place, len(built), name), **of_images)
+                found[name] = self.of_members(method, net, drawn_from, part(report, place, len(built), name), **asked)
             except InputError as error:
                 if self.methods not in (USUAL, "all"):
                     raise
                 left_out[name] = str(error)
         return found, left_out
 
-    def of_members(self, method: Method, net: Net, report: Report | None, **of_images: Any) -> Explained:
+    def of_members(
+        self, method: Method, net: Net, drawn_from: Any, report: Report | None, **of_images: Any
+    ) -> Explained:
         """One method's maps for every member."""
-        ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True)
+        how = over_copies if self.augment else partial(attribute, details=True)
+        ask = partial(how, method, net.model, key=jax.random.key(self.seed), data=drawn_from)
         asks = [partial(ask, report=part(report, i, len(net.members))) for i in range(len(net.members))]
         pairs = zip(asks, net.members, strict=True)
         return stacked(method, [per_class(one, net, own, **of_images) for one, own in pairs])
+
+    def drawn_from(self, built: Mapping[str, Method], net: Net, data: Data) -> Any:
+        """Training images if a method's infill is "data", else None."""
+        values = [getattr(method, field.name) for method in built.values() for field in fields(method)]
+        needed = any(isinstance(value, str) and value == "data" for value in values)
+        return training_images(net, data) if needed else None
 
     def built(self, net: Net, data: Data) -> dict[str, Method]:
         """The methods with the layer of the options, if they take one, and with training images as their baseline."""
@@ -124,9 +146,14 @@ class Attributions(OfImage, OfLayer, Kind):
             if self.layer is not None and "layers" in known:
                 options["layers"] = self.layer
             for baseline in set(image_sets(method)) - own.keys():
-                options[baseline] = net.prepare(data.of(net).train.images[:BASELINE])
+                options[baseline] = training_images(net, data)
             found[label] = build(method, **options)
         return found
+
+
+def training_images(net: Net, data: Data) -> Any:
+    """Training images as the network takes them, which baselines and the infill "data" are drawn from."""
+    return net.prepare(data.of(net).train.images[:BASELINE])
 
 
 def passes(methods: Mapping[str, Method]) -> int:

@@ -86,6 +86,7 @@ class Matrix:
         asked = self.asked
         layer = [f"at-{asked.layer}"] if asked.layer is not None else []
         drawn = [*layer, *["shared"] * (asked.scale == "shared"), *["overlay"] * asked.overlay]
+        drawn += [*["regions"] * asked.regions, *["augmented"] * asked.augment]
         target = asked.target.replace(",", "-vs")
         return {
             "network": self.net.name,
@@ -123,6 +124,8 @@ class Matrix:
             "images": [one.subject.get("index", one.subject.get("file")) for one in self.chosen],
             "target": asked.target,
             "seed": asked.seed,
+            "regions": asked.regions,
+            "augment": asked.augment,
             "axes": ", ".join(("member", "image", *SIDES[len(self.net.image_shape) - 1])),
             "methods": {
                 name: options_of(found.method) | {"at": list(found.layers)} for name, found in explained.items()
@@ -191,6 +194,10 @@ def caption_of(
     words.append(f"Raw values, {scale}; {beyond:,} of {total:,} are clipped.")
     if asked.overlay:
         words.append("Maps lie over the images in gray, the more transparent the closer a value is to zero.")
+    if asked.augment:
+        words.append("Each map is the mean over six copies of the image: mirrored, brighter and darker ones.")
+    if asked.regions:
+        words.append("Every pixel has the mean of the map over its region of the image, as in XRAI.")
     if left := total - sum(finite(column.maps).size for column in columns.values()):
         words.append(f"{left:,} of {total:,} values are NaN or infinite.")
     if any(found.gap is not None for found in explained.values()):
