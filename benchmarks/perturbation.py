@@ -3,8 +3,9 @@
     python benchmarks/perturbation.py [--model FILE.h5] [--images 64]
 
 Needs torch and captum, which cnnviz does not install. Times are medians of calls, some of one library in a row and then
-some of the other (`turns.py`). The difference is relative to Captum's largest value; of methods that draw at random, it
-is between the means over the images, and is no less than the noise of both.
+some of the other (`turns.py`); there is the ratio of processor times too, in which PyTorch's threads count while they
+wait, unless OMP_WAIT_POLICY=passive is set. The difference is relative to Captum's largest value; of methods that draw
+at random, it is between the means over the images, and is no less than the noise of both.
 """
 
 # pyright: reportMissingImports=false
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.attribution import subject
 from benchmarks.peers import as_torch
-from benchmarks.turns import take_turns
+from benchmarks.turns import processor_time, take_turns
 from benchmarks.twin import twin
 from cnnviz.attribution import attribute
 from cnnviz.attribution.segments import segments_of
@@ -89,7 +90,8 @@ def compare(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray)
     network, (x, y) = twin(model, variables), as_torch(images, classes)
     mask = torch.from_numpy(segments_of("grid:7", (28, 28, 1))[None, None, :, :, 0].astype(np.int64).copy())
     print(f"{len(images)} images; milliseconds")
-    print(f"{'method':20}{'Captum at once':>16}{'ours':>9}{'theirs':>9}{'ratio':>7}{'difference':>12}")
+    columns = f"{'ours':>9}{'theirs':>9}{'ratio':>7}{'of processor time':>19}{'difference':>12}"
+    print(f"{'method':20}{'Captum at once':>16}{columns}")
     for peer in PERTURBING:
         ours = partial(attribute, peer.name, model, variables, images, classes, key=jax.random.key(0), **peer.options)
         theirs = partial(peer.theirs, network, x, y, mask, at_once=peer.at_once)
@@ -98,10 +100,9 @@ def compare(model: Any, variables: Any, images: np.ndarray, classes: np.ndarray)
             values, other = values.sum((1, 2)), other.sum((1, 2))
         apart = abs(values - other).max() / abs(other).max()
         mine, reference = take_turns(ours, theirs)
-        print(
-            f"{peer.name:20}{peer.at_once:16}{mine:9.0f}{reference:9.0f}{reference / mine:7.1f}{apart:12.1e}",
-            flush=True,
-        )
+        of_processor = processor_time(theirs) / processor_time(ours)
+        line = f"{peer.name:20}{peer.at_once:16}{mine:9.0f}{reference:9.0f}{reference / mine:7.1f}"
+        print(f"{line}{of_processor:19.1f}{apart:12.1e}", flush=True)
 
 
 if __name__ == "__main__":

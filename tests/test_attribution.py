@@ -119,7 +119,7 @@ def test_another_checkpoint_class_or_image_compiles_nothing(name, run, tiny, ima
     assert np.abs(other - run(name)).max() > 0
 
 
-COMPILED = ("_direct", "_contribute", "_finish", "_init", "_step")
+COMPILED = ("_direct", "_contribute", "_kept", "_finish", "_init", "_step")
 
 
 @each

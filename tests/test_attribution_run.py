@@ -59,7 +59,7 @@ def test_other_arguments_rows_and_keys_compile_nothing(method):
     assert np.abs(first - other).max() > 0
 
 
-STEPS = ("_direct", "_contribute", "_finish", "_init", "_step")
+STEPS = ("_direct", "_contribute", "_kept", "_finish", "_init", "_step")
 
 
 @method

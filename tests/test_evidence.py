@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, spearmanr, wilcoxon
+from test_pictures import DATA, make_run
 
 from cnnviz.metrics.evidence import Evidence, curve_bands, holm, interval, paired
+from cnnviz.models.dense import DenseNetwork
+from cnnviz.pictures import random_weights
+from cnnviz.pictures.evaluate import Evaluate
 from cnnviz.pictures.kept import Kept, digest
 
 RNG = np.random.default_rng(0)
@@ -117,3 +121,12 @@ def test_what_was_computed_is_kept_and_a_damaged_file_is_computed_again(tmp_path
     Kept(None, {}).get({}, compute)
     assert len(calls) == 5
     assert digest(np.zeros(3)) != digest(np.zeros((3, 1)))
+
+
+def test_methods_that_the_strip_has_no_room_for_are_said(monkeypatch):
+    monkeypatch.setattr(random_weights, "MOST_DRAWN", 3)
+    asked = Evaluate(methods="gradient,input_x_gradient", metrics="mprt,sparseness", images="0:4")
+    found = {picture.name: picture for picture in asked([make_run(DenseNetwork())], DATA)}
+    missing = {"gradient", "input_x_gradient"} - set(found["evidence_random_weights"].draw.args[1])
+    assert len(missing) == 1
+    assert f"the best 1 are drawn, without {missing.pop()}." in found["evidence_random_weights"].caption

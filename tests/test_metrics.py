@@ -19,6 +19,7 @@ from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.order import ranks
 from cnnviz.metrics.remade import OfMethod
 from cnnviz.metrics.shapes import OfMap
+from cnnviz.metrics.subsets import random_subset
 
 KEY = jax.random.key(3)
 RNG = np.random.default_rng(0)
@@ -151,6 +152,30 @@ def test_imputed_pixels_solve_the_system_of_their_neighbours(share):
     noisy = np.asarray(jax.jit(imputed, static_argnums=2)(image, mask, 0.1, KEY)) - found
     assert not noisy[~mask].any()
     assert noisy[mask].std() == pytest.approx(0.1, rel=0.6)
+
+
+def test_images_imputed_together_are_those_imputed_one_by_one():
+    images = RNG.uniform(size=(3, 9, 7, 2)).astype(np.float32)
+    masks = RNG.uniform(size=(4, 9, 7)) < np.array([0.1, 0.5, 0.9, 0.97])[:, None, None]
+    of_masks = jax.vmap(lambda image, mask: imputed(image, mask, 0.0, KEY), (None, 0))
+    found = jax.jit(jax.vmap(of_masks, (0, None)))(images, masks)
+    for i, image in enumerate(images):
+        for j, mask in enumerate(masks):
+            np.testing.assert_allclose(found[i, j], solved(image, mask), atol=2e-4)
+            np.testing.assert_allclose(
+                found[i, j], jax.jit(imputed, static_argnums=2)(image, mask, 0.0, KEY), atol=1e-6
+            )
+
+
+@pytest.mark.parametrize(("shape", "sizes"), [((5, 5), range(26)), ((300, 300), (1, 7, 4001, 4002, 45000, 90000))])
+def test_a_random_subset_has_its_size_and_the_places_of_the_smallest_draws(shape, sizes):
+    """Of 90,000 draws of 23 bits some hundred are equal to another one."""
+    subset = jax.jit(random_subset, static_argnums=1)
+    order = np.argsort(np.asarray(jax.random.uniform(KEY, (np.prod(shape),))), kind="stable")
+    for size in sizes:
+        found = np.asarray(subset(KEY, shape, size))
+        assert found.sum() == size
+        assert set(np.flatnonzero(found)) == set(order[:size])
 
 
 def test_road_is_the_mean_over_imputed_images():
@@ -345,11 +370,21 @@ def test_images_of_several_inputs_are_refused():
         measure("deletion", *network(), {"a": IMAGES}, 0, maps_of())
 
 
-def test_a_bfloat16_network_is_measured_in_float32():
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("deletion", {"steps": 7}),
+        ("road", {"of": "probability", "percentages": (20, 50)}),
+        ("faithfulness_correlation", {"samples": 20}),
+        ("max_sensitivity", {"samples": 2}),
+    ],
+)
+def test_a_bfloat16_network_is_measured_in_float32(name, options):
     model, variables = network(jnp.bfloat16)
     maps = attribute("input_x_gradient", model, variables, IMAGES, TARGETS)
-    found = measure("deletion", model, variables, IMAGES, TARGETS, maps, steps=7)
-    np.testing.assert_allclose(found, measured("deletion", steps=7), rtol=0.05)
+    given = {"key": KEY, "method": "input_x_gradient", **options}
+    found = measure(name, model, variables, IMAGES, TARGETS, maps, **given)
+    np.testing.assert_allclose(found, measured(name, **options), rtol=0.05, atol=0.02)
 
 
 def test_every_metric_says_its_paper():

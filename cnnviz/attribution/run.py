@@ -77,7 +77,8 @@ def run(
     size = batch_size_or_default(batch_size, SAMPLED_ROWS, row_bytes)
     if isinstance(shared, Summed):
         most = max(1, size // shared.cost)
-        contribute = lambda rows, first, size: _contribute(score_of, size, shared, arguments, key, rows, first)
+        compute = _kept if shared.keep else _contribute
+        contribute = lambda rows, first, size: compute(score_of, size, shared, arguments, key, rows, first)
         return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
     init = partial(_init, score_of, shared, arguments, key)
     step = lambda rows, state, first, count: _step(score_of, count, shared, arguments, rows, state, first)
@@ -131,8 +132,7 @@ def _direct(
     return with_fast_convolutions(deduplicated(every) if len(methods) > 1 else every)(rows)
 
 
-@partial(compiled, static_argnums=(0, 1), large_sums=True)
-def _contribute(
+def _contributions(
     score_of: ScoreOf, size: int, method: Summed, arguments: PyTree, key: Key | None, rows: Row, first: Array
 ) -> PyTree:
     def one(row: Row) -> PyTree:
@@ -142,6 +142,10 @@ def _contribute(
         return over_samples(sample, first, size, its.count, keep=its.keep)
 
     return with_fast_convolutions(jax.vmap(one))(rows)
+
+
+_contribute = compiled(_contributions, static_argnums=(0, 1), large_sums=True)  # sums over samples
+_kept = compiled(_contributions, static_argnums=(0, 1))
 
 
 @partial(compiled, static_argnums=(0, 1))

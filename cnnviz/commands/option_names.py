@@ -111,6 +111,8 @@ ALIASES = {
     "invert": "negative negate inverse inverted",
     "names": "mapping name_map key_map rename",
     "width": "figsize fig_size size",
+    "regions": "xrai segments superpixels felzenszwalb region",
+    "augment": "aug_smooth augment_smooth tta test_time_augmentation augmented augmentation",
     "overlay": "alpha blend superimpose heatmap_alpha",
     "scale": "vmin vmax clim norm share_scale color_scale",
 }

@@ -8,7 +8,7 @@ from cnnviz.attribution.alike import correlation
 from cnnviz.attribution.shapes import method, value
 from cnnviz.errors import InputError
 from cnnviz.metrics.shapes import Map, check_positive
-from cnnviz.metrics.subsets import Subsets
+from cnnviz.metrics.subsets import Subsets, random_subset
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 
@@ -37,9 +37,3 @@ class FaithfulnessCorrelation(Subsets):
     def finish(self, score: Score, image: Image, map: Map, found: PyTree, key: Key) -> Scalar:
         total, after = found
         return correlation(total, value(score, image) - after)
-
-
-def random_subset(key: Key, shape: tuple[int, ...], size: Any) -> Array:
-    """A mask of this shape with `size` places that are True, each such mask equally likely."""
-    draws = jax.random.uniform(key, shape)
-    return jax.numpy.argsort(jax.numpy.argsort(draws.ravel())).reshape(shape) < size

@@ -26,4 +26,5 @@ def ranks(map: Map, ties: str, key: Key, *, ascending: bool = False) -> Array:
         order = shuffled[jnp.argsort(values[shuffled], stable=True)]
     else:
         order = jnp.argsort(values, stable=True)
-    return jnp.argsort(order).reshape(map.shape)
+    places = jnp.arange(values.size, dtype=order.dtype)
+    return jnp.zeros_like(places).at[order].set(places, unique_indices=True).reshape(map.shape)

@@ -8,9 +8,8 @@ import numpy as np
 
 from cnnviz.attribution.alike import correlation
 from cnnviz.attribution.shapes import method, value
-from cnnviz.metrics.faithfulness_correlation import random_subset
 from cnnviz.metrics.shapes import Map, check_positive, check_share
-from cnnviz.metrics.subsets import Subsets
+from cnnviz.metrics.subsets import Subsets, random_subset
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 

@@ -18,6 +18,7 @@ from cnnviz.errors import InputError, check_known
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, row_titles, target_words
+from cnnviz.pictures.averaged import COPIES, by_regions, over_copies
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.finite import with_parameters_said
@@ -49,6 +50,10 @@ class Attributions(OfImage, OfLayer, Kind):
     """own: each map on its own scale, whose end is printed under it; shared: all maps of a method on one."""
     overlay: bool = False
     """Draw the maps over the images, in gray."""
+    regions: bool = False
+    """Give every pixel the mean of its region of the image, as XRAI does (needs cnnviz[segments])."""
+    augment: bool = False
+    """Average each map over six copies of the image: mirrored, brighter and darker ones."""
     seed: int = 0
     """The key of methods that draw at random."""
     inputs: Path | None = None
@@ -69,6 +74,8 @@ class Attributions(OfImage, OfLayer, Kind):
         if self.layer is not None:
             net.find(self.layer)
         names = explained_inputs(net, self.inputs, self.input)
+        if names[0] is not None and (self.regions or self.augment):
+            raise InputError("--regions and --augment are for networks of one input; leave them out.")
         asked = samples(self, net, data) if self.inputs is None else inputs_in(self.inputs, self.chosen, net)
         parts = [part(report, i, len(names), name or "") for i, name in enumerate(names)]
         found = [self.of_input(name, asked, net, data, own) for name, own in zip(names, parts, strict=True)]
@@ -79,16 +86,21 @@ class Attributions(OfImage, OfLayer, Kind):
     ) -> list[Picture]:
         """The grids of one of several inputs, or of the only one."""
         built = self.built(net, data, name)
-        most = affordable(net, len(asked), passes(built) * len(net.members))
+        most = affordable(net, len(asked), passes(built) * len(net.members) * (COPIES if self.augment else 1))
         chosen = asked[:most] if self.chosen == self.FIRST else asked
         images, labels = shown_to(net, chosen), self.labels(chosen)
         p = probabilities(net, images)
         names = class_names(net, known(data), p.shape[-1])
         # one class per image for all members, so that their maps are of the same thing
         targets = p.argmax(-1) if self.target == "predicted" else target_of(self.target, names)
-        explained, left_out = self.explained(net, built, images, targets, labels, report, name)
+        question = {"images": images, "targets": targets, "labels": labels}
+        given = {"input": name} if name else {"data": self.drawn_from(built, net, data)}
+        explained, left_out = self.explained(net, built, question, given, report)
         if not explained:
             raise Skipped(" ".join(left_out.values()))
+        if self.regions:
+            pixels = np.stack([one.pixels for one in chosen])
+            explained = {title: by_regions(found, pixels) for title, found in explained.items()}
         if len(chosen) < len(asked):
             left_out[f"{len(asked) - len(chosen)} of {len(asked)} images"] = "This large network would take hours."
         words = target_words(self.target if self.target in WORDS else targets, names)
@@ -107,11 +119,9 @@ class Attributions(OfImage, OfLayer, Kind):
         self,
         net: Net,
         built: Mapping[str, Method],
-        images: Any,
-        targets: Any,
-        labels: Any,
-        report: Report | None,
-        name: str | None = None,
+        asked: Mapping[str, Any],
+        given: Mapping[str, Any],
+        report: Report | None = None,
     ) -> tuple[dict[str, Explained], dict[str, str]]:
         """Each method's maps of an input for every member, and the reason for each method that is left out.
 
@@ -119,10 +129,9 @@ class Attributions(OfImage, OfLayer, Kind):
         by name raises InputError.
         """
         found, left_out = {}, {}
-        of_images = {"images": images, "targets": targets, "labels": labels}
         for place, (title, method) in enumerate(built.items()):
             try:
-                found[title] = self.of_members(method, net, part(report, place, len(built), title), name, **of_images)
+                found[title] = self.of_members(method, net, given, part(report, place, len(built), title), **asked)
             except InputError as error:
                 if self.methods not in (USUAL, "all"):
                     raise
@@ -130,13 +139,20 @@ class Attributions(OfImage, OfLayer, Kind):
         return found, left_out
 
     def of_members(
-        self, method: Method, net: Net, report: Report | None, name: str | None, **of_images: Any
+        self, method: Method, net: Net, given: Mapping[str, Any], report: Report | None, **of_images: Any
     ) -> Explained:
-        """One method's maps of an input for every member."""
-        ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True, input=name)
+        """One method's maps of an input for every member; `given` are further arguments of `attribute`."""
+        how = over_copies if self.augment else partial(attribute, details=True)
+        ask = partial(how, method, net.model, key=jax.random.key(self.seed), **given)
         asks = [partial(ask, report=part(report, i, len(net.members))) for i in range(len(net.members))]
         pairs = zip(asks, net.members, strict=True)
         return stacked(method, [per_class(one, net, own, **of_images) for one, own in pairs])
+
+    def drawn_from(self, built: Mapping[str, Method], net: Net, data: Data) -> Any:
+        """Training images if a method's infill is "data", else None."""
+        values = [getattr(method, field.name) for method in built.values() for field in fields(method)]
+        needed = any(isinstance(value, str) and value == "data" for value in values)
+        return training_images(net, data) if needed else None
 
     def built(self, net: Net, data: Data, name: str | None = None) -> dict[str, Method]:
         """The methods with the layer of the options, if they take one, and with training images as their baseline.
@@ -158,8 +174,13 @@ class Attributions(OfImage, OfLayer, Kind):
     def baseline(self, net: Net, data: Data, name: str | None) -> Any:
         """The first training images, or rows of the file of inputs, as the network takes them."""
         if self.inputs is None or name is None:
-            return net.prepare(data.of(net).train.images[:BASELINE])
+            return training_images(net, data)
         return named_leaves(shown_to(net, inputs_in(self.inputs, f"0:{BASELINE}", net)))[name]
+
+
+def training_images(net: Net, data: Data) -> Any:
+    """Training images as the network takes them, which baselines and the infill "data" are drawn from."""
+    return net.prepare(data.of(net).train.images[:BASELINE])
 
 
 def passes(methods: Mapping[str, Method]) -> int:

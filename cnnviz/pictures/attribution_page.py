@@ -89,6 +89,7 @@ class Matrix:
         layer = [f"at-{asked.layer}"] if asked.layer is not None else []
         layer += [f"of-{self.input}"] if self.input else []
         drawn = [*layer, *["shared"] * (asked.scale == "shared"), *["overlay"] * asked.overlay]
+        drawn += [*["regions"] * asked.regions, *["augmented"] * asked.augment]
         target = asked.target.replace(",", "-vs")
         return {
             "network": self.net.name,
@@ -135,6 +136,8 @@ class Matrix:
             "target": asked.target,
             "seed": asked.seed,
             "input": self.input,
+            "regions": asked.regions,
+            "augment": asked.augment,
             "axes": ", ".join(("member", "image", *self.sides)),
             "methods": {
                 name: options_of(found.method) | {"at": list(found.layers)} for name, found in explained.items()
@@ -203,6 +206,10 @@ def caption_of(
     words.append(f"Raw values, {scale}; {beyond:,} of {total:,} are clipped.")
     if asked.overlay:
         words.append("Maps lie over the images in gray, the more transparent the closer a value is to zero.")
+    if asked.augment:
+        words.append("Each map is the mean over six copies of the image: mirrored, brighter and darker ones.")
+    if asked.regions:
+        words.append("Every pixel has the mean of the map over its region of the image, as in XRAI.")
     if left := total - sum(finite(column.maps).size for column in columns.values()):
         words.append(f"{left:,} of {total:,} values are NaN or infinite.")
     if any(found.gap is not None for found in explained.values()):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pkgutil import resolve_name
 from typing import Any
 
@@ -24,7 +24,7 @@ from cnnviz.metrics.metrics import METRICS
 from cnnviz.metrics.remade import OfMethod
 from cnnviz.metrics.shapes import Metric
 from cnnviz.networks import Net
-from cnnviz.pictures.attribute import USUAL, Attributions, probabilities
+from cnnviz.pictures.attribute import USUAL, Attributions, probabilities, training_images
 from cnnviz.pictures.attribution_page import options_of
 from cnnviz.pictures.choices import numbers_of, target_of
 from cnnviz.pictures.kept import Kept, digest
@@ -91,7 +91,14 @@ class Subject:
     def explainer(self, method: Any, member: int) -> Explainer:
         """A method, or the name of a control, asked about these images."""
         given = self.net.model, self.net.members[member], self.images, self.targets, self.key
-        return Control(CONTROLS[method], *given) if isinstance(method, str) else Explainer(method, *given)
+        if isinstance(method, str):
+            return Control(CONTROLS[method], *given)
+        return Explainer(method, *given, options={"data": self.drawn_from})
+
+    @cached_property
+    def drawn_from(self) -> Any:
+        """Training images, for the infill "data"."""
+        return training_images(self.net, Data(lambda: self.dataset))
 
     def kept(self) -> Kept:
         """Where the numbers are kept: in the run's folder, if it is a run."""
@@ -191,7 +198,7 @@ def _numbers(
         found = measured_by(metric, subject.explainer(method, member), maps(), key, **options)
     else:
         given = subject.net.model, subject.net.members[member], subject.images, subject.targets, maps()
-        found = measure(metric, *given, **options)
+        found = measure(metric, *given, data=subject.drawn_from, **options)
     return {"values": found.values} | ({} if found.parts is None else {"parts": found.parts})
 
 

@@ -19,9 +19,9 @@ MEASURED = {"spearman_abs": "Spearman's correlation of absolute values", "spearm
 def strip_picture(subject: Subject, found: Found, label: str, report: Report | None) -> Picture:
     """One row per method, the best and the controls, and one column per layer, for the first image and member."""
     metric: Any = found.metrics[label]
-    names = [found.evidence.methods[i] for i in order(found)]
-    controls = [name for name in names if name in found.evidence.controls]
-    names = [*(name for name in names if name not in controls)][: MOST_DRAWN - len(controls)] + controls
+    every = [found.evidence.methods[i] for i in order(found)]
+    controls = [name for name in every if name in found.evidence.controls]
+    names = [name for name in every if name not in controls][: MOST_DRAWN - len(controls)] + controls
     rows = [_row(subject, metric, found.built[name], part(report, i, len(names))) for i, name in enumerate(names)]
     columns = {heading: _column([row[heading] for row in rows]) for heading in rows[0]}
     pixels = np.repeat(subject.pixels[:1], len(names), 0)
@@ -33,6 +33,8 @@ def strip_picture(subject: Subject, found: Found, label: str, report: Report | N
         f"Each map on its own scale. Under it {MEASURED.get(metric.similarity, metric.similarity)} with the map as "
     )
     caption += "trained: one that stays alike does not show what was learned."
+    if missing := [name for name in every if name not in names]:
+        caption += f" Of the methods the best {len(names) - len(controls)} are drawn, without {', '.join(missing)}."
     numbers = {heading.replace("/", "."): column.maps for heading, column in columns.items()}
     draw = partial(attributions, pixels, names, columns, title=title)
     return Picture("evidence_random_weights", title, caption, numbers, draw, subject_of(subject, found))

@@ -45,7 +45,7 @@ def shown_to(net: Net, shown: Sequence[Sample]) -> PyTree:
     return jax.tree.unflatten(form, [_given(net, values, row.dtype) for values, row in zip(given, wanted, strict=True)])
 
 
-def explained_inputs(net: Net, path: Path | None, asked: str | None) -> list[str | None]:
+def explained_inputs(net: Net, path: Path | None, asked: str | None) -> Sequence[str | None]:
     """The names of the inputs to explain, one or each; None if the network takes one.
 
     Raises InputError for a name that no input has.

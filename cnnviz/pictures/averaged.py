@@ -1,0 +1,26 @@
+"""Attribution maps in other forms: averaged over copies of the images, or by regions of the images."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnnviz.attribution import Attribution, augmented, regions
+from cnnviz.pictures.attribution_page import Explained
+
+COPIES = 6  # which `augmented` makes of each image
+
+
+def over_copies(method: Any, model: Any, variables: Any, images: Any, targets: Any, **given: Any) -> Attribution:
+    """What `augmented` gives, as an attribution: it has no gap, no error and no layers."""
+    return Attribution(augmented(method, model, variables, images, targets, **given), {}, None)
+
+
+def by_regions(found: Explained, pixels: np.ndarray) -> Explained:
+    """The same with every member's maps by regions of the images `[n h w c]` as they are shown.
+
+    A map's sum stays the same, and so does its gap; its standard error does not. Raises InputError without
+    scikit-image, or if the images are not pictures.
+    """
+    maps = np.stack([regions(of_member, pixels) for of_member in found.maps])
+    return replace(found, maps=maps, error=None, to_halve=None)
