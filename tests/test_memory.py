@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import memory, probe
+from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.batching import IMAGE_ROWS, SAMPLED_ROWS, batch_size_or_default, chunks
 from cnnviz.commands import faults
-from cnnviz.errors import OutOfMemory
+from cnnviz.errors import OutOfMemory, memory
 from cnnviz.graph import cost
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
@@ -57,7 +57,8 @@ def in_limits(code, **limits):
 
 
 def test_what_is_left_is_less_than_the_limit_by_what_is_reserved():
-    code = "from cnnviz import memory; a = memory.address_space(); x = bytearray(2**28); b = memory.address_space()\n"
+    code = "from cnnviz.errors import memory\n"
+    code += "a = memory.address_space(); x = bytearray(2**28); b = memory.address_space()\n"
     code += "print(a[0], a[1] - b[1], memory.free() <= b[1] < memory.most())"
     limit, reserved, in_order = in_limits(code, RLIMIT_AS=2**31).stdout.split()
     assert (int(limit), in_order) == (2**31, "True")
@@ -97,7 +98,7 @@ def test_large_images_are_taken_one_by_one():
 
 
 def test_a_process_that_may_use_less_has_smaller_chunks(monkeypatch):
-    monkeypatch.setattr("cnnviz.memory.most", lambda: 2**20)
+    monkeypatch.setattr("cnnviz.errors.memory.most", lambda: 2**20)
     assert batch_size_or_default(None, IMAGE_ROWS, 2**14) == 8
 
 
@@ -154,12 +155,14 @@ def test_other_errors_are_not_taken_for_memory():
 
 
 @pytest.mark.parametrize("command", ["train.py", "visualize.py"])
-def test_too_little_address_space_is_said_before_jax_dies_of_it(command):
+@pytest.mark.parametrize(("space", "said"), [(1_000_000_000, "1 GB"), (300_000_000, "300 MB")])
+def test_too_little_address_space_is_said_before_a_library_dies_of_it(command, space, said):
+    """JAX needs most; with 300 MB the libraries of Pillow cannot be loaded either."""
     code = f"import runpy, sys; sys.argv = ['{command}']; runpy.run_path('{command}', run_name='__main__')"
-    found = in_limits(code, RLIMIT_AS=1_000_000_000)
+    found = in_limits(code, RLIMIT_AS=space)
     assert found.returncode == 2
     assert found.stderr.count("\n") == 1
-    assert "limited to 1 GB" in found.stderr
+    assert f"limited to {said}; give it" in found.stderr
 
 
 def test_threads_that_cannot_be_started_are_said(monkeypatch):
@@ -201,6 +204,29 @@ def test_devices_that_cannot_be_used_are_one_line(name, value, said, tmp_path):
     assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
     assert said in found.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("JAX_PLATFORMS", "cuda", "JAX finds no device that JAX_PLATFORMS=cuda allows"),
+        (
+            "JAX_ENABLE_X64",
+            "nonsense",
+            "JAX does not take a variable of the environment: invalid truth value 'nonsense'",
+        ),
+    ],
+)
+def test_what_jax_refuses_where_its_frames_are_hidden_is_one_line(name, value, said):
+    """JAX leaves its own frames out of a traceback, so that its last one is another."""
+    ran = "from cnnviz.commands import console\nfrom dataclasses import dataclass\n"
+    ran += "@dataclass\nclass O: debug: bool = False\n"
+    ran += "def command(options):\n    import jax\n    jax.numpy.asarray(1.5) + 1\n"
+    ran += "raise SystemExit(console.run(command, O, [], 'x.py'))"
+    environment = {**os.environ, name: value}
+    found = subprocess.run([sys.executable, "-c", ran], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
+    assert said in found.stderr
 
 
 def test_a_backend_of_matplotlib_that_does_not_exist_is_no_matter(monkeypatch):

@@ -1,6 +1,5 @@
 """`cnnviz train ...` and `cnnviz visualize ...`: the same as `python train.py ...` and `python visualize.py ...`."""
 
-import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -34,15 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, arguments: Sequence[str], program: str) -> int:
-    """Imports a command, runs it under the name of this program, and returns its exit code.
-
-    The BLAS of NumPy starts one thread per core when it is imported, and interrupts the process if it cannot.
-    """
+    """Imports a command, runs it under the name of this program, and returns its exit code."""
     if name == "visualize" and list(arguments[:1]) == ["report"]:
         name, arguments, program = "report", arguments[1:], f"{program} report"
     with output.guarded():
         try:
-            faults.start_threads(os.cpu_count() or 1)
+            faults.check_imports()
         except OutOfMemory as error:
             print(f"{program}: {error}", file=sys.stderr)
             return 2
