@@ -327,3 +327,12 @@ def test_quantiles_of_drawn_values_are_within_the_stated_rank_in_any_order():
     answer = stats.quantile(q)
     assert (answer >= low * (1 - stats.error) - 2**-16).all()
     assert (answer <= high * (1 + stats.error) + 2**-16).all()
+
+
+def test_a_pass_leaves_the_state_that_it_begins_with(net):
+    model, variables, images, _ = net
+    init = jnp.zeros(())
+    count = lambda state, activations, mask: state + mask.sum()
+    for _ in range(2):
+        assert probe.fold(model, variables, images, "dense", init, count, prepare=prepare) == len(images)
+    assert init == 0

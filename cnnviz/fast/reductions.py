@@ -1,15 +1,15 @@
 """Several reductions of the same values over places in one loop over them.
 
 XLA's CPU code reduces an array once per reduction, and each time takes as long as reading it from memory. An
-elementwise combination of slices is one vectorized loop for all reductions; what it leaves is reduced as usual.
+elementwise combination of slices is one vectorized loop, and with complex numbers a loop for two reductions: one is the
+real part, the other the imaginary part. What it leaves is reduced as usual.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from cnnviz.fast.switch import Rewrite, is_on
 from cnnviz.types import Array, Float
@@ -30,21 +30,29 @@ class Reduction(NamedTuple):
 
 def over_places(x: Float[Array, "n places c"], reductions: Mapping[str, Reduction]) -> dict[str, Float[Array, "n c"]]:
     """Each reduction of each image's channels over places, by its name."""
-    n, places, _ = x.shape
+    places = x.shape[1]
     count = _slices(places)
     if count < FEWEST or not reductions or not is_on(Rewrite.REDUCTIONS):
         # a reduction that is merged with what reads it is not a library's, and several times slower on CPU
         return jax.lax.optimization_barrier({name: each.over(x) for name, each in reductions.items()})
     size = places // count
-    slices = [x[:, i * size : (i + 1) * size] for i in range(count)]
-    combined = [reduce(each.combine, map(each.of, slices)) for each in reductions.values()]
-    joined = jax.lax.optimization_barrier(jnp.concatenate(combined))  # one array, so that it is one loop
-    rest = x[:, count * size :]
-    found = {}
-    for i, (name, each) in enumerate(reductions.items()):
-        one = each.combine.reduce(joined[i * n : (i + 1) * n], axis=1)
-        found[name] = each.combine(one, each.over(rest)) if rest.shape[1] else one
+    slices, rest = [x[:, i * size : (i + 1) * size] for i in range(count)], x[:, count * size :]
+    names, found = list(reductions), {}
+    for pair in (names[i : i + 2] for i in range(0, len(names), 2)):
+        both = [reductions[name] for name in pair]
+        for name, each, part in zip(pair, both, _together(both, slices), strict=True):
+            one = each.combine.reduce(part, axis=1)
+            found[name] = each.combine(one, each.over(rest)) if rest.shape[1] else one
     return jax.lax.optimization_barrier(found)
+
+
+def _together(reductions: Sequence[Reduction], slices: Sequence[Array]) -> list[Array]:
+    """One or two reductions over the slices, in one loop."""
+    combined = [reduce(each.combine, map(each.of, slices)) for each in reductions]
+    if len(combined) == 1:
+        return jax.lax.optimization_barrier(combined)
+    joined = jax.lax.optimization_barrier(jax.lax.complex(*combined))
+    return [joined.real, joined.imag]
 
 
 def _slices(places: int) -> int:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from cnnviz.batching import Report, beside, fold_rows, map_rows
 from cnnviz.errors import InputTypeError
@@ -71,6 +72,7 @@ def fold_readers(
     step = partial(_fold_chunk, form, requests, Static(update))
     arguments = tuple(its.rows for its in inputs)  # each reader's own; the images are the same
     size = min(reader.batch_size(images, batch_size) for reader in each)
+    init = jax.tree.map(jnp.array, init)  # a copy: each call overwrites the state that it is given
     return fold_rows(step, variables, init, (images, arguments, *rows), merge, size, report=report)
 
 
@@ -102,7 +104,7 @@ def _map_chunk(
     return function.value(*_found(form, requests, variables, rows))
 
 
-@partial(compiled, static_argnums=(0, 1, 2))
+@partial(compiled, static_argnums=(0, 1, 2), donate_argnums=4)
 def _fold_chunk(
     form: Any,
     requests: tuple[Request, ...],

@@ -9,6 +9,7 @@ import numpy as np
 from cnnviz.types import Array
 
 NOBODY = np.iinfo(np.int32).max
+AT_ONCE = 256  # channels
 
 
 class Ranked(NamedTuple):
@@ -26,8 +27,25 @@ def none(k: int, channels: int) -> Ranked:
 def grown(ranked: Ranked, values: Array, images: Array) -> Ranked:
     """The ranking with more values `[n, channels]` of the images `[n]`, whose numbers rise and are above all others.
 
-    An insertion for each that is large enough: in most chunks that is none or one.
+    Of many channels, a few at a time are looked at: those in which a value enters, which after some images are few.
     """
+    if values.shape[1] <= AT_ONCE:
+        return _grown(ranked, values, images)
+
+    def take(state: tuple[Ranked, Array]) -> tuple[Ranked, Array]:
+        ranked, best = state
+        does_enter, some = jax.lax.top_k((best > ranked.values[-1]).astype(jnp.float32), AT_ONCE)
+        new = jnp.where(does_enter[None] > 0, values[:, some], -jnp.inf)  # others may have been taken before
+        part = _grown(Ranked(ranked.values[:, some], ranked.images[:, some]), new, images)
+        put = lambda held, new: held.at[:, some].set(new)
+        return Ranked(*map(put, ranked, part)), best.at[some].set(-jnp.inf)
+
+    enters: Any = lambda state: (state[1] > state[0].values[-1]).any()
+    return jax.lax.while_loop(enters, take, (ranked, values.max(0)))[0]
+
+
+def _grown(ranked: Ranked, values: Array, images: Array) -> Ranked:
+    """The same, by an insertion for each value that is large enough: in most chunks that is none or one."""
 
     def insert(state: tuple[Ranked, Array]) -> tuple[Ranked, Array]:
         ranked, values = state
