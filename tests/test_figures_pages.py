@@ -293,3 +293,14 @@ def test_no_point_of_the_statistics_lies_under_the_legend():
         figure.draw_without_rendering()
         box = figure.axes[0].get_legend().get_window_extent()
         assert figure.axes[0].transData.transform((0, 1.0))[1] < box.y0
+
+
+def test_in_a_column_both_axes_of_many_layers_have_room_and_a_scale():
+    """A legend wider than its axes takes its room from between the two."""
+    sets = {name: (np.array([-0.4, 0.3]), np.array([0.04, 0.6])) for name in ("trained", "untrained")}
+    figure = one_picture(lambda: statistics({f"stage{i}_block1/conv1": sets for i in range(8)})).figure(Page("column"))
+    figure.draw_without_rendering()
+    left, right = (ax.get_position() for ax in figure.axes)
+    assert right.x0 - left.x1 < 0.1
+    low, high = figure.axes[1].get_xlim()
+    assert sum(low <= tick <= high for tick in figure.axes[1].get_xticks()) >= 2
