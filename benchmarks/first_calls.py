@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from cnnviz import networks, probe
 from cnnviz.attribution import attribute
 from cnnviz.attribution.methods import METHODS
+from cnnviz.errors import InputError
 
 SIDE = 224
 OPTIONS = {"score_cam": {"max_channels": 64}, "ablation_cam": {"max_channels": 64}}  # of 2,048
@@ -32,8 +33,11 @@ def main(folder: str, names: Sequence[str]) -> None:
     images = np.random.default_rng(0).random((1, SIDE, SIDE, 3), np.float32)
     variables = jax.block_until_ready(jax.jit(model.init)(jax.random.key(0), images))
     for name in names or ["activations", *METHODS]:
-        wall, processor = seconds(call_of(name, model, variables, images))
-        print(f"{name:30} {wall:6.1f} s, {processor:6.1f} s of processor time", flush=True)
+        try:
+            wall, processor = seconds(call_of(name, model, variables, images))
+            print(f"{name:30} {wall:6.1f} s, {processor:6.1f} s of processor time", flush=True)
+        except InputError as error:  # attention is followed through networks that have it
+            print(f"{name:30} {error}", flush=True)
 
 
 def use_cache(folder: str) -> None:

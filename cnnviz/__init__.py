@@ -26,8 +26,8 @@ _FACE = {
     "suite": "attribution:suite",
 }
 _ROOMS = (
-    "atomic attribution batching commands comparison data errors fast figures graph interop kernels memory metrics "
-    "models networks pictures probe propagation registry report runs tracking training types units"
+    "atomic attribution batching commands comparison data errors fast figures graph interop kernels metrics "
+    "models networks pictures probe propagation registry report runs training types units"
 ).split()
 
 __all__ = [*_FACE, *_ROOMS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -16,7 +16,6 @@ from cnnviz import probe as probe
 from cnnviz import propagation as propagation
 from cnnviz import registry as registry
 from cnnviz import runs as runs
-from cnnviz import tracking as tracking
 from cnnviz import training as training
 from cnnviz import types as types
 from cnnviz import units as units

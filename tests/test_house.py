@@ -18,8 +18,8 @@ from cnnviz.interop import READERS
 from cnnviz.models import MODELS
 from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
-from cnnviz.tracking import TRACKERS
 from cnnviz.training.recipe import RECIPES
+from cnnviz.training.tracking import TRACKERS
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "cnnviz").rglob("*.py"))

@@ -78,9 +78,9 @@ def test_an_image_that_no_machine_can_hold(tmp_path, capsys, image_shape):
 
 def test_a_layer_that_asks_for_more_than_there_is(tmp_path, monkeypatch):
     path = described(tmp_path / "model.h5", [layer("ZeroPadding2D", padding=[[99, 0], [0, 99]])], (1, 1, 3))
-    monkeypatch.setattr("cnnviz.memory.most", lambda: 4 * (3 + 3 * 100 * 100))
+    monkeypatch.setattr("cnnviz.errors.memory.most", lambda: 4 * (3 + 3 * 100 * 100))
     load_keras(path)
-    monkeypatch.setattr("cnnviz.memory.most", lambda: 4 * 3 * 100 * 100)
+    monkeypatch.setattr("cnnviz.errors.memory.most", lambda: 4 * 3 * 100 * 100)
     said = "one image of (1, 1, 3) and what its layers make of it take at least 120 kB of memory; there are 120 kB."
     with pytest.raises(InputError, match=re.escape(said) + "$"):
         load_keras(path)

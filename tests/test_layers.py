@@ -10,9 +10,9 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnviz"
 FLOORS = [
-    {"errors", "types", "graph", "memory"},
+    {"errors", "types", "graph"},
     {"registry", "atomic", "batching", "kernels", "fast"},
-    {"models", "tracking", "interop", "probe", "propagation"},
+    {"models", "interop", "probe", "propagation"},
     {"data", "training", "attribution", "networks"},
     {"runs", "units", "metrics", "comparison"},
     {"pictures"},

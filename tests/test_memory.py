@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import memory, probe
+from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.batching import IMAGE_ROWS, SAMPLED_ROWS, batch_size_or_default, chunks
 from cnnviz.commands import faults
-from cnnviz.errors import OutOfMemory
+from cnnviz.errors import OutOfMemory, memory
 from cnnviz.graph import cost
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
@@ -57,7 +57,8 @@ def in_limits(code, **limits):
 
 
 def test_what_is_left_is_less_than_the_limit_by_what_is_reserved():
-    code = "from cnnviz import memory; a = memory.address_space(); x = bytearray(2**28); b = memory.address_space()\n"
+    code = "from cnnviz.errors import memory\n"
+    code += "a = memory.address_space(); x = bytearray(2**28); b = memory.address_space()\n"
     code += "print(a[0], a[1] - b[1], memory.free() <= b[1] < memory.most())"
     limit, reserved, in_order = in_limits(code, RLIMIT_AS=2**31).stdout.split()
     assert (int(limit), in_order) == (2**31, "True")
@@ -97,7 +98,7 @@ def test_large_images_are_taken_one_by_one():
 
 
 def test_a_process_that_may_use_less_has_smaller_chunks(monkeypatch):
-    monkeypatch.setattr("cnnviz.memory.most", lambda: 2**20)
+    monkeypatch.setattr("cnnviz.errors.memory.most", lambda: 2**20)
     assert batch_size_or_default(None, IMAGE_ROWS, 2**14) == 8
 
 

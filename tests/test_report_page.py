@@ -65,7 +65,10 @@ def two(tmp_path_factory):
     one = drawn(model, NAMES[:3], "one")
     other = replace(one, name="other", members=[jax.tree.map(lambda leaf: -leaf, one.variables)])
     near = {"relu1": [[{"network": 1, "layer": "relu1", "unit": 5, "correlation": 0.9}]] * 32}
-    shown = [Shown(one, [Step("step 0", other.variables)], nearest=near), Shown(other)]
+    numbers = {"mean": 0.21, "low": 0.1, "high": 0.3, "images": 100}
+    evidence = {"gradient": {"agreement": {"rank": 0.81, "baseline": 0.12, "seeds": 3, "images": 64}}}
+    evidence["gradient"]["metrics"] = [{"name": "pixel_flipping", "better": "lower", "isBetter": True, **numbers}]
+    shown = [Shown(one, [Step("step 0", other.variables)], nearest=near, methods=evidence), Shown(other)]
     images = np.random.default_rng(1).integers(0, 256, (2, *SIDES), np.uint8)
     matrix = {"title": "CKA", "networks": [0, 1], "rows": ["relu1", "pool1"], "columns": ["relu1", "relu2"]}
     payload = {"shelf": shelf(images, ["a", "b"], [0, 1]), "pool": {}}
@@ -164,6 +167,36 @@ def test_the_nearest_unit_of_the_other_network_is_marked_and_linked(opened, two)
     assert mark.count() == 1
     view.get_by_role("button", name="other: relu1/5").click()
     view.locator("body[data-done^='#other/relu1/5']").wait_for()
+    assert faults == []
+
+
+def test_several_images_are_explained_by_all_methods_and_lead_to_the_image(opened, two):
+    view, faults = opened(two)
+    view.get_by_text("The first 2 images by all methods").click()
+    view.locator(".several tbody tr:nth-child(2) td:nth-child(5) canvas").wait_for()
+    rows = view.locator(".several tbody tr")
+    assert rows.count() == 2
+    assert rows.first.locator("canvas").count() == 5  # the image, and four methods
+    first = view.locator("#section-attribution canvas.map")
+    same = "([a, b]) => a.toDataURL() === b.toDataURL()"
+    pairs = zip(first.element_handles(), rows.first.locator("td canvas").element_handles(), strict=True)
+    assert all(view.evaluate(same, list(pair)) for pair in pairs)
+    rows.last.get_by_role("button", name="b").click()
+    view.locator("body[data-done*='image=1']").wait_for()
+    assert rows.count() == 2  # the table does not depend on the image that is shown
+    assert faults == []
+
+
+def test_what_is_known_of_a_method_stands_below_its_map(opened, two):
+    view, faults = opened(two, "#one")
+    said = view.locator("#section-attribution figure").first.inner_text()
+    assert "Maps of 3 seeds: rank correlation 0.81, and 0.12 with those of other images" in said
+    assert [cell.strip() for cell in view.locator(".evidence tr").inner_text().split("\t")] == [
+        "pixel flipping ↓",
+        "0.21 (0.1 to 0.3)",
+        "✓",
+    ]
+    assert view.locator(".evidence").count() == 1
     assert faults == []
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz import kernels, runs, tracking
+from cnnviz import kernels, runs
 from cnnviz.commands import terminal, train
 from cnnviz.commands.tracked import tracked
+from cnnviz.training import tracking
 
 CONFIG = {"data": {"image_shape": [12, 12, 1]}}
 

@@ -1,4 +1,4 @@
-"""A measurement by name, how much it is done with, and times that are those of the device and not of its queue."""
+"""A measurement by name, what networks and images it is of, how much of it is done, and times of the device itself."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from cnnviz.models.cnn import CNN
+from cnnviz.models.resnet import ResNet
+
 Row = dict[str, Any]
+NETWORKS: dict[str, tuple[Any, tuple[int, int, int]]] = {"cnn": (CNN(), (28, 28, 1)), "resnet": (ResNet(), (32, 32, 3))}
 
 
 class Case(NamedTuple):

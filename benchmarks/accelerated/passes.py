@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.accelerated.case import Case, Row, Sizes, pixels, timed
-from benchmarks.accelerated.training import NETWORKS
+from benchmarks.accelerated.case import NETWORKS, Case, Row, Sizes, pixels, timed
 from cnnviz import probe, units
 from cnnviz.networks import Prepare
 

@@ -8,9 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.accelerated.case import Case, Row, Sizes, pixels, timed
+from benchmarks.accelerated.case import NETWORKS, Case, Row, Sizes, pixels, timed
 from benchmarks.accelerated.passes import predictions, rate
-from benchmarks.accelerated.training import NETWORKS
 from cnnviz.attribution import attribute
 from cnnviz.fast.switch import REWRITES, Rewrite
 from cnnviz.networks import Prepare

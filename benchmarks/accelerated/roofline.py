@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.accelerated.case import Case, Row, Sizes, pixels, timed
-from benchmarks.accelerated.training import NETWORKS
+from benchmarks.accelerated.case import NETWORKS, Case, Row, Sizes, pixels, timed
 from cnnviz.networks import Prepare
 from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import initial_state

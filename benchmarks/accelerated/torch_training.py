@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.accelerated.case import Row, Sizes, pixels, rows, timed
+from benchmarks.accelerated.case import NETWORKS, Row, Sizes, pixels, rows, timed
 
 
 def torch_training(network: str, batch: int, precision: str, compiled: bool, sizes: Sizes) -> Row:
@@ -44,8 +44,6 @@ def _network(name: str) -> tuple[Any, tuple[int, int, int]]:
     """The twin of cnnviz's network, and its images' shape."""
     import torch
     from torch import nn
-
-    from benchmarks.accelerated.training import NETWORKS
 
     model, shape = NETWORKS[name]
     variables = jax.jit(model.init)(jax.random.key(0), np.zeros((1, *shape), np.float32))

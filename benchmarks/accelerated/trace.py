@@ -8,9 +8,8 @@ from typing import Any
 
 import jax
 
-from benchmarks.accelerated.case import Case, Row, Sizes
+from benchmarks.accelerated.case import NETWORKS, Case, Row, Sizes
 from benchmarks.accelerated.roofline import step
-from benchmarks.accelerated.training import NETWORKS
 
 STEPS, LONGEST = 10, 8
 

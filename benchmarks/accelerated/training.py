@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accelerated.case import Case, Row, Sizes, pixels, rows, timed
+from benchmarks.accelerated.case import NETWORKS, Case, Row, Sizes, pixels, rows, timed
 from benchmarks.accelerated.torch_training import torch_training
-from cnnviz.models.cnn import CNN
-from cnnviz.models.resnet import ResNet
 from cnnviz.networks import Prepare
 from cnnviz.training.advance import at_once, in_turn
 from cnnviz.training.feed import feed_of
@@ -20,7 +18,6 @@ from cnnviz.training.recipe import PRECISIONS, Recipe
 from cnnviz.training.state import initial_state
 from cnnviz.training.step import make_step
 
-NETWORKS: dict[str, tuple[Any, tuple[int, int, int]]] = {"cnn": (CNN(), (28, 28, 1)), "resnet": (ResNet(), (32, 32, 3))}
 WAYS = {"at once": at_once, "in turn": in_turn}
 
 

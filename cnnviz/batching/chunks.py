@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz import memory
 from cnnviz.batching.divided import Division, division_of
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, memory
 from cnnviz.types import PyTree
 
 # Rows per chunk, on CPU and elsewhere, if the caller gives no batch size: images; pairs of an image and a sample.

@@ -19,7 +19,7 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
 
     Raises InputError if the run exists, its name is not a folder name, or the options do not fit the data.
     """
-    from cnnviz import data, tracking
+    from cnnviz import data
     from cnnviz.networks import Prepare
     from cnnviz.runs import Config
     from cnnviz.runs.config import FORMAT
@@ -29,9 +29,10 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     from cnnviz.training.class_weights import class_weights
     from cnnviz.training.fit import steps_per_epoch
     from cnnviz.training.mesh import check_batch
+    from cnnviz.training.tracking import load as load_trackers
 
     path, recipe = _named(options), options.new_recipe
-    tracking.load(options.trackers)
+    load_trackers(options.trackers)
     reading = data.Reading.of(options.resize, bool(options.skip_unreadable), options.image_shape)
     dataset = _loaded(options, reading)
     check_augmented(recipe, dataset.train.images.shape[1:])

@@ -52,7 +52,7 @@ CHOICES = {
     "schedule": Choice("schedule", "cnnviz.training.recipe:SCHEDULES"),
     "precision": Choice("precision", "cnnviz.training.recipe:PRECISIONS"),
     "images_on": Choice("place for the images", "cnnviz.training.recipe:IMAGES_ON"),
-    "track": Choice("tracker", "cnnviz.tracking:TRACKERS", several=True),
+    "track": Choice("tracker", "cnnviz.training.tracking:TRACKERS", several=True),
     "methods": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
     "metrics": Choice("metric", "cnnviz.metrics.metrics:METRICS", several=True, also=("all",), spelled=True),
     "format": Choice("format", "cnnviz.figures.files:DATES"),

@@ -8,8 +8,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from cnnviz import memory
-from cnnviz.errors import InputError, OutOfMemory
+from cnnviz.errors import InputError, OutOfMemory, memory
 
 # What Python, JAX, its compiler and a small network take: address space with all that is reserved, and more for each
 # core, whose threads reserve stacks and heaps; memory; threads.

@@ -89,7 +89,7 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
         raise InputError("The networks of a report take images of one shape; draw these one by one.")
     sections = _sections(options, nets, data, part(report, 0, 2, "pictures"))
     report(1, 2, "statistics")
-    images, payload, found = _data(firsts, data)
+    images, payload, found = _data(nets, firsts, data)
     steps = [_steps(net, path) for net, path in zip(firsts, [net.path for net in nets], strict=True)]
     networks = [Shown(net, kept, **own) for net, kept, own in zip(firsts, steps, found, strict=True)]
     names = [net.name for net in named_apart(nets)]
@@ -119,9 +119,13 @@ def _sections(options: Any, nets: Sequence[Any], data: Any, report: Any) -> dict
     return found
 
 
-def _data(nets: Sequence[Any], data: Any) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
-    """The images of statistics, the page's images, and what is known of each network's units over them."""
+def _data(every: Sequence[Any], nets: Sequence[Any], data: Any) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
+    """The images of statistics, the page's images, and what is known over them of each network's units and methods.
+
+    `nets` are the first members of `every` network.
+    """
     from cnnviz.report.images import shelves
+    from cnnviz.report.methods import methods
     from cnnviz.report.payload import statistics
     from cnnviz.report.units import ablations, nearest
     from cnnviz.units import statistics as over
@@ -131,10 +135,11 @@ def _data(nets: Sequence[Any], data: Any) -> tuple[Any, dict[str, Any], list[dic
         return None, {"shelf": [], "pool": {}}, [{} for _ in nets]
     images, labels = dataset.test.images[:LOOKED_AT], dataset.test.labels[:LOOKED_AT]
     found, pool = [], {}
-    for net, alike in zip(nets, nearest(nets, images), strict=True):
+    for whole, net, alike in zip(every, nets, nearest(nets, images), strict=True):
         k = min(STATISTICS_K, len(images))
         own, shown = statistics(over(net.model, net.variables, images, labels=labels, k=k, prepare=net.prepare), images)
-        found.append({"statistics": own, "ablation": ablations(net, data), "nearest": alike})
+        of_units = {"statistics": own, "ablation": ablations(net, data), "nearest": alike}
+        found.append({**of_units, "methods": methods(whole, images, data)})
         pool |= shown
     return images, {"shelf": shelves(nets, images, labels, dataset.classes), "pool": pool}, found
 

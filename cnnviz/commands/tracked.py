@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz import kernels, tracking
+from cnnviz import kernels
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
 from cnnviz.runs import inside
+from cnnviz.training import tracking
 from cnnviz.training.members import Record
 from cnnviz.types import Variables
 

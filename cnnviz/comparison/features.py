@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz import memory
 from cnnviz.batching import Report
-from cnnviz.errors import InputError, check_known
+from cnnviz.errors import InputError, check_known, memory
 from cnnviz.probe import Reader, map_readers
 from cnnviz.types import Array, PyTree
 

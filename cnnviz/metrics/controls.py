@@ -40,4 +40,5 @@ def _slope(values: np.ndarray, axis: int, axes: list[int]) -> np.ndarray:
     return np.stack(every)
 
 
-CONTROLS = {"random": random, "sobel": edges}
+EDGES = "sobel"
+CONTROLS = {"random": random, EDGES: edges}

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.attribution import attribute
 from cnnviz.batching import Report
-from cnnviz.types import Array, Key, PyTree, Variables
+from cnnviz.types import Given, Key, PyTree, Variables
 
 Maps = Callable[..., Any]
 
@@ -29,7 +29,7 @@ class Explainer:
     batch_size: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    def maps(self, report: Report | None = None) -> Array:
+    def maps(self, report: Report | None = None) -> Given:
         """The maps `[n h w]`."""
         given = self.method, self.model, self.variables, self.images, self.targets
         return attribute(*given, key=self.key, batch_size=self.batch_size, report=report, **self.options)
@@ -48,6 +48,6 @@ class Explainer:
 class Control(Explainer):
     """Maps that look at no network: `method` is a function of images and a key (`controls.CONTROLS`)."""
 
-    def maps(self, report: Report | None = None) -> Array:
+    def maps(self, report: Report | None = None) -> Given:
         """The control's maps `[n h w]`, the same for any variables and targets."""
         return self.method(self.images, self.key)

@@ -154,7 +154,6 @@ def _row(
     """One method's numbers `[metrics members n]`; its curves and numbers of members are put into `found`."""
     (curves, agreed), net, rows = found, subject.net, []
     maps = [_Once(subject.explainer(method, member).maps) for member in range(len(net.members))]
-    about = {"method": name, "options": {} if isinstance(method, str) else _described(method)}
     for place, (label, metric) in enumerate(metrics.items()):
         told = part(report, place, len(metrics), label)
         if isinstance(metric, OfMembers):
@@ -162,7 +161,7 @@ def _row(
             continue
         every = []
         for member in range(len(net.members)):
-            what = about | {"metric": label, "choices": _described(metric), "member": member}
+            what = described(name, method, label, metric, member)
             compute = partial(_numbers, subject, metric, method, member, maps[member], told)
             every.append(kept.get(what, compute))
         rows.append(np.stack([each["values"] for each in every]))
@@ -204,6 +203,12 @@ def _of_members(metric: OfMembers, subject: Subject, maps: Sequence[_Once]) -> f
         )
     said = [probabilities(subject.net.only(i), subject.images).argmax(-1) for i in range(len(maps))]
     return metric(np.stack([each() for each in maps]), np.stack(said), subject.labels)
+
+
+def described(name: str, method: Any, label: str, metric: Metric, member: int) -> dict[str, Any]:
+    """What the numbers of one method by one metric are kept under (`Kept.path`)."""
+    options = {} if isinstance(method, str) else _described(method)
+    return {"method": name, "options": options, "metric": label, "choices": _described(metric), "member": member}
 
 
 def _described(one: Method) -> str:

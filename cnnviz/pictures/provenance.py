@@ -5,9 +5,9 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
-import cnnviz
 from cnnviz.networks import Net
 from cnnviz.pictures import kept
 
@@ -52,7 +52,7 @@ def digest(path: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"cnnviz": cnnviz.__version__, "python": platform.python_version()}
+    found = {"cnnviz": resolve_name("cnnviz:__version__"), "python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = version(name)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 
-import cnnviz
 from cnnviz import units
 from cnnviz.batching import Report
 from cnnviz.errors import InputError
@@ -113,7 +113,7 @@ def _described(reader: Reader, net: Net, images: np.ndarray) -> dict[str, Any]:
     """All that decides what a layer's units do for images, as texts: the variables, how they are used, the layer."""
     graph = traced_layer(reader, images).graph
     computed = hashlib.sha256("\n".join(_lines(graph)).encode()).hexdigest()
-    about = {"cnnviz": cnnviz.__version__, "layer": reader.layers, "prepare": repr(net.prepare)}
+    about = {"cnnviz": resolve_name("cnnviz:__version__"), "layer": reader.layers, "prepare": repr(net.prepare)}
     return about | {"variables": digest(net.variables), "graph": computed}
 
 

@@ -29,7 +29,7 @@ class Step:
 class Shown:
     """A network in the page, with the checkpoints that are kept and statistics by layer (`statistics`).
 
-    `ablation` and `nearest` are what `report.units` says of units, by layer.
+    `ablation` and `nearest` are what `report.units` says of units, by layer, and `methods` what `report.methods` says.
     """
 
     net: Net
@@ -37,6 +37,7 @@ class Shown:
     statistics: Mapping[str, Any] = field(default_factory=dict)
     ablation: Mapping[str, Any] = field(default_factory=dict)
     nearest: Mapping[str, Any] = field(default_factory=dict)
+    methods: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "program", program(self.net))
@@ -50,7 +51,11 @@ class Shown:
         found |= {"graph": self.program.graph, "missing": list(self.program.missing), "history": _records(net.history)}
         found["layers"] = [_layer(layer) for layer in net.layers]
         found |= {"statistics": dict(self.statistics), "ablation": dict(self.ablation), "nearest": dict(self.nearest)}
-        found |= {"where": "" if net.path is None else str(net.path), "dataset": net.dataset}
+        found |= {
+            "methods": dict(self.methods),
+            "where": "" if net.path is None else str(net.path),
+            "dataset": net.dataset,
+        }
         found["isFolded"] = len(net.layers) > FOLDED
         if self.program.graph is not None:
             found["parameters"] = self._parameters()

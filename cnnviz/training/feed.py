@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Int
 
-from cnnviz import memory
+from cnnviz.errors import memory
 from cnnviz.training.mesh import replicated, shared
 from cnnviz.types import Array
 

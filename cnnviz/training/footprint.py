@@ -6,8 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cnnviz import memory
-from cnnviz.errors import OutOfMemory
+from cnnviz.errors import OutOfMemory, memory
 from cnnviz.graph.cost import layer_bytes
 from cnnviz.probe.trace import trace
 from cnnviz.training.feed import memory_of

@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
-from cnnviz import memory
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, memory
 from cnnviz.interop.linen.graph import Graph
 from cnnviz.interop.linen.merging import Arithmetic, Concatenate, Dot, Merge
 

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz import memory
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, memory
 from cnnviz.types import PyTree
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]

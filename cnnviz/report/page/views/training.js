@@ -4,8 +4,15 @@ import { lines } from "./charts.js";
 import { element } from "./dom.js";
 /** @typedef {import("./state.js").State} State */
 
+/** Shows the part, unless it is there for the network and the step. @param {any} view */
+export function showTraining(view) {
+  const wanted = JSON.stringify([view.state.network, view.state.step]);
+  if (wanted !== view.trainedFor) view.parts.training.replaceChildren(training(view.network, view.state, (/** @type {Partial<State>} */ change) => view.go(change)));
+  view.trainedFor = wanted;
+}
+
 /** @param {any} network @param {State} state @param {(change: Partial<State>) => void} go */
-export function training(network, state, go) {
+function training(network, state, go) {
   const section = element("section", { "aria-label": "Training" }, element("h2", {}, "Training"));
   if (network.steps.length > 1) section.append(slider(network, state, go));
   const names = network.history.length ? Object.keys(network.history[0]) : [];

@@ -10,10 +10,11 @@ import { allLayers } from "./folds.js";
 import { onKey } from "./keys.js";
 import { drawLinks, linksOf } from "./links.js";
 import { pen } from "./pen.js";
+import { showSeveral } from "./several.js";
 import { scaleSwitch, shelfOf } from "./shelf.js";
 import { addressOf, stateOf } from "./state.js";
 import { strip } from "./strip.js";
-import { training } from "./training.js";
+import { showTraining } from "./training.js";
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./client.js").Client} Client */
 
@@ -40,7 +41,7 @@ export class View {
     this.changes = [];
     this.status = element("p", { class: "status", role: "status" }, "Point at a value to read it, click a map for its unit, draw on the picture. Keys: press ?");
     this.say = (/** @type {string} */ words) => (this.status.textContent = words);
-    this.parts = { controls: element("div", { class: "controls" }), strips: element("div", { class: "strips" }), detail: element("div"), explained: element("div", { id: "section-attribution" }), training: element("div", { id: "section-training" }) };
+    this.parts = { controls: element("div", { class: "controls" }), strips: element("div", { class: "strips" }), detail: element("div"), explained: element("div", { id: "section-attribution" }), several: element("div"), training: element("div", { id: "section-training" }) };
     this.pen = pen(this.shape, (pixels) => this.draw(pixels), this.say);
     this.shelf = shelfOf(payload.shelf, this.images, this.shape, (change) => this.go(change));
     /** @type {ReturnType<typeof strip>[]} */
@@ -49,12 +50,12 @@ export class View {
     this.weights = new Map();
     this.turn = 0;
     this.stroke = 0;
-    this.structure = this.computed = this.scaled = this.explainedFor = this.trainedFor = "";
+    this.structure = this.computed = this.scaled = this.explainedFor = this.severalFor = this.trainedFor = "";
     this.busy = false;
     root.append(
       element("section", { class: "choose", "aria-label": "Images" }, this.shelf.root, this.parts.controls),
       element("section", { class: "stage", id: "section-network", "aria-label": "Network" }, this.pen.root, this.parts.strips), this.status,
-      this.parts.detail, this.parts.explained, this.parts.training, element("div", { id: "section-beside" }, ...beside(this)));
+      this.parts.detail, this.parts.explained, this.parts.several, this.parts.training, element("div", { id: "section-beside" }, ...beside(this)));
     completeFigures(this.say);
   }
 
@@ -181,18 +182,17 @@ export class View {
 
   /** Explanations take longer: they wait for the pen, and are computed by another worker, so that nothing waits for them. @param {number} turn */
   async showExplained(turn) {
-    const { state, network, forward } = this;
+    const { state, forward } = this;
     while (performance.now() - this.stroke < QUIET) {
       await new Promise((resolve) => setTimeout(resolve, QUIET / 3));
       if (turn !== this.turn) return;
     }
     const target = state.target !== null && state.target < forward.probabilities.length ? state.target : forward.probabilities.indexOf(Math.max(...forward.probabilities));
-    const trained = JSON.stringify([state.network, state.step]);
-    if (trained !== this.trainedFor) this.parts.training.replaceChildren(training(network, state, (change) => this.go(change)));
-    this.trainedFor = trained;
+    showTraining(this);
     const asked = JSON.stringify([state.network, state.image, state.step, target, state.layer, this.changes, state.image < 0 && this.stroke]);
     if (asked !== this.explainedFor) await explained(this, turn, target);
     if (turn !== this.turn) return;
+    showSeveral(this);
     this.explainedFor = asked;
     document.body.dataset.done = addressOf(state, this.names);
   }

@@ -10,7 +10,7 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
-from cnnviz.tracking import BINS, Pictures, Scalars, Track, Weights
+from cnnviz.training.tracking import BINS, Pictures, Scalars, Track, Weights
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import wandb  # pyright: ignore[reportMissingImports]
 
 from cnnviz.atomic import atomic_write
-from cnnviz.tracking import BINS, Pictures, Scalars, Track, Weights
+from cnnviz.training.tracking import BINS, Pictures, Scalars, Track, Weights
 
 
 @contextmanager

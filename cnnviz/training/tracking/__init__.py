@@ -22,8 +22,8 @@ Track = Callable[[int, Scalars, Pictures, Weights], None]  # (step, ...); return
 Tracker = Callable[[Path, Mapping[str, Any]], AbstractContextManager[Track]]
 
 TRACKERS = {
-    "tensorboard": "cnnviz.tracking.tensorboard:tracker",
-    "wandb": "cnnviz.tracking.weights_and_biases:tracker",
+    "tensorboard": "cnnviz.training.tracking.tensorboard:tracker",
+    "wandb": "cnnviz.training.tracking.weights_and_biases:tracker",
 }
 BINS = 64  # per histogram of weights
 
