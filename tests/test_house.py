@@ -6,10 +6,14 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from test_layers import FLOORS
 
 from cnnviz.attribution import METHODS
@@ -123,3 +127,23 @@ def test_every_entry_of_a_registry_is_there(registry):
         assigned = [part for node in found if isinstance(node, ast.Assign) for part in ast.walk(node)]
         names += [part.id for part in assigned if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
         assert attribute in names
+
+
+def bounds():
+    """The packages that .ci/lock asks for, with the oldest version of each that pyproject.toml allows."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    texts = [*project["dependencies"], *extras["tfds"], *extras["orbax"], *extras["test"]]
+    asked = [Requirement(text) for text in texts if not text.startswith("cnnviz[")]
+    return {canonicalize_name(each.name): next(iter(each.specifier)).version for each in asked}
+
+
+def test_the_oldest_versions_that_are_allowed_are_those_that_the_lock_has():
+    """Else `.ci/oldest` tests others, and a bound is a guess."""
+    pinned = re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / ".ci" / "oldest.txt").read_text(), re.MULTILINE)
+    oldest = {}
+    for name, version in pinned:  # some have one version per interpreter
+        oldest[name] = min(Version(version), oldest.get(name, Version(version)))
+    allowed = {name: Version(bound).release for name, bound in bounds().items()}
+    others = {name: str(oldest[name]) for name, bound in allowed.items() if oldest[name].release[: len(bound)] != bound}
+    assert others == {}

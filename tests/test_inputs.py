@@ -323,6 +323,7 @@ def test_the_default_layer_leads_to_the_unit_that_is_explained():
         (lambda: probe.logits(ALONE, WEIGHTS, [IMAGES, IMAGES]), "call does not take a list of 0, 1"),
         (lambda: probe.logits(ALONE, WEIGHTS, [IMAGES]), "Images are an array; these are a list"),
         (lambda: probe.logits(ALONE, WEIGHTS, jnp.ones(5)), r"Images have the shape \[n, ..., c\]"),
+        (lambda: probe.logits(ALONE, WEIGHTS, jnp.ones((2, 8, 8, 0))), r"at least one value each; .* \(2, 8, 8, 0\)"),
         (
             lambda: probe.logits(ByDict(), VARIABLES, {"image": (IMAGES * 255).astype("uint8"), "facts": FACTS}),
             "The images 'image' are floats as the run's `prepare` makes them; these are uint8",

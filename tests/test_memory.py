@@ -118,6 +118,18 @@ def test_maps_do_not_depend_on_the_bytes_of_a_chunk(method, monkeypatch):
     assert set(sizes) == {1}
 
 
+def test_methods_that_take_no_derivative_have_twice_as_many_samples_at_once(monkeypatch):
+    images = jax.random.uniform(jax.random.key(0), (1, 8, 8, 3))
+    model, bytes_of = Wide(), []
+    variables = model.init(jax.random.key(1), images)
+    size = lambda asked, usual, bytes_: bytes_of.append(bytes_) or 4
+    monkeypatch.setattr("cnnviz.attribution.run.batch_size_or_default", size)
+    for method in ("smooth_grad", "rise", "hsic"):
+        attribute(method, model, variables, images, 1, key=jax.random.key(2), samples=4)
+    each = row_bytes(model, (8, 8, 3))
+    assert bytes_of == [2 * each, each, each]
+
+
 def test_a_training_that_cannot_fit_says_what_takes_how_much():
     model, recipe, shape = CNN(), Recipe(), (4096, 4096, 3)
     state = jax.eval_shape(lambda: initial_state(model, recipe, shape, jax.random.key(0)))
@@ -155,12 +167,14 @@ def test_other_errors_are_not_taken_for_memory():
 
 
 @pytest.mark.parametrize("command", ["train.py", "visualize.py"])
-def test_too_little_address_space_is_said_before_jax_dies_of_it(command):
+@pytest.mark.parametrize(("space", "said"), [(1_000_000_000, "1 GB"), (300_000_000, "300 MB")])
+def test_too_little_address_space_is_said_before_a_library_dies_of_it(command, space, said):
+    """JAX needs most; with 300 MB the libraries of Pillow cannot be loaded either."""
     code = f"import runpy, sys; sys.argv = ['{command}']; runpy.run_path('{command}', run_name='__main__')"
-    found = in_limits(code, RLIMIT_AS=1_000_000_000)
+    found = in_limits(code, RLIMIT_AS=space)
     assert found.returncode == 2
     assert found.stderr.count("\n") == 1
-    assert "limited to 1 GB" in found.stderr
+    assert f"limited to {said}; give it" in found.stderr
 
 
 def test_threads_that_cannot_be_started_are_said(monkeypatch):
@@ -202,6 +216,29 @@ def test_devices_that_cannot_be_used_are_one_line(name, value, said, tmp_path):
     assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
     assert said in found.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("JAX_PLATFORMS", "cuda", "JAX finds no device that JAX_PLATFORMS=cuda allows"),
+        (
+            "JAX_ENABLE_X64",
+            "nonsense",
+            "JAX does not take a variable of the environment: invalid truth value 'nonsense'",
+        ),
+    ],
+)
+def test_what_jax_refuses_where_its_frames_are_hidden_is_one_line(name, value, said):
+    """JAX leaves its own frames out of a traceback, so that its last one is another."""
+    ran = "from cnnviz.commands import console\nfrom dataclasses import dataclass\n"
+    ran += "@dataclass\nclass O: debug: bool = False\n"
+    ran += "def command(options):\n    import jax\n    jax.numpy.asarray(1.5) + 1\n"
+    ran += "raise SystemExit(console.run(command, O, [], 'x.py'))"
+    environment = {**os.environ, name: value}
+    found = subprocess.run([sys.executable, "-c", ran], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
+    assert said in found.stderr
 
 
 def test_a_backend_of_matplotlib_that_does_not_exist_is_no_matter(monkeypatch):

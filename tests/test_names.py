@@ -479,3 +479,29 @@ def test_what_is_linear_in_one_value_has_no_name():
             return jnp.where(jnp.arange(3).reshape(1, 1, 1, 3) > 0, x, 0.0).astype(jnp.bfloat16)
 
     assert named(*opened(Linear())) == ["Linear"]
+
+
+class Identity(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return x
+
+
+class HandedOn(nn.Module):
+    """Operations whose values a later module hands on as they are."""
+
+    @nn.compact
+    def __call__(self, x, train: bool = False):
+        x = nn.max_pool(nn.relu(nn.Conv(4, (3, 3))(x)), (2, 2), (2, 2))
+        x = nn.relu(nn.Conv(4, (3, 3))(Identity(name="skip")(x)))
+        x = nn.Dropout(0.5, deterministic=not train)(x)
+        return nn.Dense(3)(x.mean((1, 2)))
+
+
+def test_an_operation_before_dropout_or_an_identity_has_its_name():
+    model = HandedOn()
+    variables = model.init(jax.random.key(0), np.zeros((1, 8, 8, 3)))
+    layers = probe.layers(model, variables, (8, 8, 3))
+    names = "Conv_0 relu_0 max_pool skip Conv_1 relu_1 Dropout_0 mean Dense_0".split()
+    assert [layer.name for layer in layers] == names
+    assert [layer.name for layer in layers if layer.repeats] == ["skip", "Dropout_0"]

@@ -51,6 +51,9 @@ def forget(name="net.py:Net"):
 def test_a_class_of_ones_own_is_trained_verified_and_drawn(source, here, data, capsys):
     Path("net.py").write_text(source + PLANTED)
     assert trained(data, "--model-options", '{"width": 6}', "--seeds", "2") == 0
+    said = capsys.readouterr().out
+    assert "Next: python visualize.py runs/own --model net.py:Net\n" in said
+    assert "python train.py --resume --runs runs --name own --model net.py:Net --epochs 2\n" in said
     run = Path("runs/own")
     config = json.loads((run / "config.json").read_text())
     assert (config["model"], config["model_options"]) == ("net.py:Net", {"width": 6})

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -293,3 +294,10 @@ def test_of_one_model_each_takes_targets_pairs_units_and_signals():
     np.testing.assert_allclose(ask((2, 0)), ask(2) - ask(0), atol=1e-5)
     assert ask("predicted").shape == (1, 8, 8)
     assert ask(lambda logits: logits.sum()).any()
+
+
+def test_a_sample_of_hsic_is_one_forward_pass():
+    seen = []
+    method = replace(build("hsic"), mask=jnp.arange(16).reshape(4, 4, 1), segments=16)
+    method.contribute(lambda x, _: seen.append(x) or (x.sum(), {}), jnp.ones((4, 4, 1)), jnp.ones(16, bool))
+    assert len(seen) == 1

@@ -259,7 +259,7 @@ def count_images(state, activations, mask):
 def test_an_nnx_module_reads_as_a_linen_one(small_nnx, images):
     model, variables = probe.from_nnx(small_nnx)
     names = [layer.name for layer in probe.layers(model, variables, (8, 8, 3))]
-    assert names == ["conv", "norm", "relu", "drop", "dense"]
+    assert names == ["conv", "norm", "relu", "mean", "drop", "dense"]
     small_nnx.eval()
     np.testing.assert_allclose(probe.logits(model, variables, images), small_nnx(images), atol=1e-6)
     assert list(kernels.kernels(variables)) == ["conv"]

@@ -1,5 +1,6 @@
-"""Networks of several inputs in pictures: what needs no images, and activations for an array of each."""
+"""Networks of several inputs in pictures: what needs no images, and what is made of an array for each."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import networks, probe
+from cnnviz import interop, networks, probe
+from cnnviz.attribution import attribute
 from cnnviz.commands.visualize import main
 from cnnviz.errors import InputError
 from cnnviz.pictures.activations import Activations
-from cnnviz.pictures.picture import Data
+from cnnviz.pictures.attribute import Attributions
+from cnnviz.pictures.picture import SIDES, Data
 
 FILE = Path(__file__).parent / "goldens" / "keras" / "keras3_several.keras"  # left and right, 6x6x2
 WITHOUT_IMAGES = {"layers", "kernel_statistics_shared", "kernels_shared", "histogram_shared"}
@@ -52,7 +55,7 @@ def test_a_keras_file_of_several_inputs_is_drawn_without_images(tmp_path, capsys
     said = capsys.readouterr().out
     assert "activations: skipped. keras3_several takes 2 inputs (left 6x6x2, right 6x6x2)" in said
     assert main(["activations", str(FILE), "--image", str(FILE), "--out", str(tmp_path)]) == 2
-    assert "`activations --inputs FILE.npz` takes an array for each." in capsys.readouterr().err
+    assert "`--inputs FILE.npz` of `activations` and `attribute` takes an array for each." in capsys.readouterr().err
 
 
 def arrays_of(picture) -> Any:
@@ -106,3 +109,71 @@ def test_a_network_of_one_input_takes_no_file_of_inputs(arrays):
     one = networks.open(model, model.init(jax.random.key(0), jnp.zeros((1, 4))), image_shape=(4,), name="one")
     with pytest.raises(InputError, match="one takes one input, images of 4; --inputs is for several"):
         Activations(inputs=arrays[0]).of(one, Data())
+
+
+def test_attribution_explains_each_input_or_the_one_that_is_named(net, arrays):
+    path, given = arrays
+    images = {"picture": given["picture"][1:3].astype(np.float32) / 255, "facts": np.float32(given["facts"][1:3])}
+    expected = attribute("input_x_gradient", net.model, net.variables, images, "predicted")
+    kind = Attributions(image="1:3", methods="input_x_gradient", inputs=path)
+    of_facts, of_picture = kind([net], Data())
+    for picture, name in ((of_picture, "picture"), (of_facts, "facts")):
+        np.testing.assert_allclose(arrays_of(picture)["input_x_gradient"][0], expected[name], rtol=1e-4, atol=1e-6)
+        assert picture.title.startswith("both on row 1 of both.npz and row 2 of both.npz: what the logit of the ")
+        assert picture.title.endswith(f" rests on in {name}")
+        assert picture.subject["drawn"] == [f"of-{name}"]
+        assert picture.axes["input_x_gradient"] == (
+            "member",
+            "image",
+            *{"facts": ("value",), "picture": SIDES[2]}[name],
+        )
+        picture.draw()
+    (named,) = replace(kind, input="facts")([net], Data())
+    np.testing.assert_array_equal(arrays_of(named)["input_x_gradient"], arrays_of(of_facts)["input_x_gradient"])
+
+
+def test_methods_with_images_as_their_baseline_take_the_rows_of_the_file(net, arrays):
+    path, given = arrays
+    images = {"picture": given["picture"][:1].astype(np.float32) / 255, "facts": np.float32(given["facts"][:1])}
+    expected = attribute(
+        "deep_lift_shap",
+        net.model,
+        net.variables,
+        images,
+        "predicted",
+        input="facts",
+        baseline=np.float32(given["facts"]),
+    )
+    kind = Attributions(image=0, methods="deep_lift_shap,gradient", inputs=path, input="facts")
+    np.testing.assert_allclose(arrays_of(kind([net], Data())[0])["deep_lift_shap"][0], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"input": "picture"}, "--input picture is one of several inputs, which are given by --inputs FILE.npz"),
+        ({"inputs": True, "input": "pictures"}, "pictures.*did you mean 'picture'"),
+        ({"inputs": True, "target": "label"}, "row 0 of both.npz has no label to explain"),
+    ],
+)
+def test_inputs_that_cannot_be_explained_are_one_sentence(net, arrays, options, said):
+    given = {**options, "inputs": arrays[0]} if "inputs" in options else options
+    with pytest.raises(InputError, match=said):
+        Attributions(methods="gradient", **given)([net], Data())
+
+
+def test_one_of_several_outputs_is_explained(arrays, tmp_path, capsys):
+    np.savez(tmp_path / "rows.npz", left=np.zeros((2, 6, 6, 2), np.uint8), right=np.ones((2, 6, 6, 2), np.float32))
+    asked = ["attribute", str(FILE), "--inputs", str(tmp_path / "rows.npz"), "--input", "left", "--methods", "gradient"]
+    asked += ["--out", str(tmp_path), "--data"]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "gives kind (1, 3), size (1, 1). Name one: output='kind', or --output kind of visualize.py; one" in said
+    assert main([*asked, "--output", "kin"]) == 2
+    assert "has no single output 'kin'; the model gives kind (1, 3), size (1, 1)" in capsys.readouterr().err
+    assert main([*asked, "--output", "kind"]) == 0
+    (written,) = tmp_path.glob("attribute*.npz")
+    model, variables = interop.load_keras(FILE)
+    images = {"left": np.zeros((2, 6, 6, 2), np.float32), "right": np.ones((2, 6, 6, 2), np.float32)}
+    expected = attribute("gradient", model, variables, images, "predicted", input="left", output="kind")
+    np.testing.assert_allclose(np.load(written)["gradient"][0], expected, rtol=1e-4, atol=1e-7)

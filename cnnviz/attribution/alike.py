@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.order import smallest
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Float, Scalar
 
@@ -77,8 +78,8 @@ def sign_agreement(a: Map, b: Map) -> Scalar:
 
 
 def _among_top(values: Float[Array, " n"], share: float) -> Float[Array, " n"]:
-    """1 for each of the k largest values, 0 for the others, and a fraction for those equal to the k-th."""
+    """1 for each of the k largest of values from 0 on, 0 for others, and a fraction for those equal to the k-th."""
     k = max(1, round(share * values.size))
-    last = jnp.sort(values)[values.size - k]
+    last = smallest(values, values.size - k)
     above, tied = values > last, values == last
     return above + tied * ((k - above.sum()) / tied.sum())

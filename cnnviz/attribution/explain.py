@@ -121,12 +121,15 @@ def _run(
     if finish.channels == "keep":
         fitted = {name: in_channels(method) for name, method in fitted.items()}
     together = {name: method for name, method in fitted.items() if isinstance(method, Direct)}
-    shared = {**shared, "data": data, "finish": finish, "row_bytes": 2 * traced.row_bytes}  # with gradients
+    shared = {**shared, "data": data, "finish": finish}
+    row_bytes = lambda method: (1 + method.differentiates) * traced.row_bytes
     with loops_named(traced.graph):
-        found = run_direct(together, explained, variables, rows, report=report, **shared) if together else {}
+        most = max(map(row_bytes, together.values()), default=0)
+        of_rows = (explained, variables, rows)
+        found = run_direct(together, *of_rows, report=report, row_bytes=most, **shared) if together else {}
         for name, method in fitted.items():
             if name not in together:
-                found[name] = run(method, explained, variables, rows, report=report, **shared)
+                found[name] = run(method, *of_rows, report=report, row_bytes=row_bytes(method), **shared)
     return {name: found[name] if finish.details else found[name].maps for name in methods}
 
 

@@ -84,12 +84,14 @@ class Method:
 
     `channels` is how a pixel's channels are reduced to one value (see `present.CHANNELS`), `random` whether a key is
     needed, `rewritten` whether the score may come in the form that is fast on CPU: a method that reads the score's
-    graph needs it as the model wrote it. `maps` says that what it gives for a layer has no channels any more.
+    graph needs it as the model wrote it, and `differentiates` whether it takes derivatives of the score, whose values
+    need as much memory again. `maps` says that what it gives for a layer has no channels any more.
     """
 
     channels: ClassVar[str] = "sum"
     random: ClassVar[bool] = False
     rewritten: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = True
     maps: ClassVar[bool] = False
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:

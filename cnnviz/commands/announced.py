@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands import console
+from cnnviz.commands.own_model import typed_again
 from cnnviz.errors.wording import counted, listed
 from cnnviz.kernels import parameter_count
 from cnnviz.training.fit import steps_per_epoch
@@ -38,11 +39,15 @@ def compiling(config: Any, count: int) -> str:
     return f"compiling the training step of {config['model']} for {min(config.recipe.batch_size, count):,} images"
 
 
-def say_next(path: Path, recipe: Any) -> None:
+def say_next(path: Path, config: Any) -> None:
     """Prints the commands that a finished training leads to."""
-    where = f"--runs {path.parent} --name {path.name}"
-    print(f"Next: {console.command_line('visualize')} {path}")
-    print(f"      {console.command_line('train')} --resume {where} --epochs {2 * recipe.epochs}")
+    print(f"Next: {console.command_line('visualize')} {path}{typed_again(config)}")
+    print(f"      {how_to_resume(path, config)} --epochs {2 * config.recipe.epochs}")
+
+
+def how_to_resume(path: Path, config: Any) -> str:
+    """The command that goes on with a run."""
+    return f"{console.command_line('train')} --resume --runs {path.parent} --name {path.name}{typed_again(config)}"
 
 
 def _devices(mesh: Any) -> str:

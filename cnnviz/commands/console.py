@@ -188,7 +188,8 @@ def use_compilation_cache() -> None:
     if not os.access(folder, os.W_OK):  # JAX would warn of each program
         return
     _remove_damaged(folder)
-    warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")  # it compiles again
+    # it compiles again what it cannot read, and does without what it cannot write, as on a full disk
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 

@@ -13,8 +13,8 @@ from jax.sharding import Mesh
 
 from cnnviz import runs
 from cnnviz.atomic import atomic_write
-from cnnviz.commands import console, terminal
-from cnnviz.commands.announced import announce, compiling, say_next
+from cnnviz.commands import terminal
+from cnnviz.commands.announced import announce, compiling, how_to_resume, say_next
 from cnnviz.commands.background import background
 from cnnviz.commands.paced import paced
 from cnnviz.commands.tracked import Log, tracked
@@ -62,11 +62,11 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
             lists = f" {_write_batches(path, error)} lists the images." if isinstance(error, NotFinite) else ""
             raise InputError(f"{error}{lists} The last good checkpoint of {path} is kept.") from error
     if signal := stop():
-        print(f"Stopped at step {step} and saved; go on with: {_how_to_resume(path)}", file=sys.stderr)
+        _say_stopped(step, path, config)
         return 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM
     if processes.is_first():
         _conclude(path, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
-        say_next(path, recipe)
+        say_next(path, config)
     processes.wait_for_all("the end")
     return 0
 
@@ -119,7 +119,8 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     """Evaluates the best checkpoints on the test images, once, and writes and prints the results."""
     bests, run = [best(own) for own in by_seed(history)], runs.load_run(path)
     if run.note:
-        raise InputError(f"{run.note} Later epochs are trained again by: {_how_to_resume(path)}")
+        again = _how_to_resume(path, runs.Config(run.config))
+        raise InputError(f"{run.note} Later epochs are trained again by: {again}")
     tallies = measured(run, test)
     rows = [{"best": kept, **_results(tally, run.classes)} for kept, tally in zip(bests, tallies, strict=True)]
     losses, accuracies = ([row[name] for row in rows] for name in ("test_loss", "test_accuracy"))
@@ -180,6 +181,10 @@ def _mean(values: Sequence[float]) -> str:
     return _six(fmean(values)) + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
-def _how_to_resume(path: Path) -> str:
+def _say_stopped(step: int, path: Path, config: runs.Config) -> None:
+    print(f"Stopped at step {step} and saved; go on with: {_how_to_resume(path, config)}", file=sys.stderr)
+
+
+def _how_to_resume(path: Path, config: runs.Config) -> str:
     every = " and the same --distributed, in every process" if processes.are_several() else ""
-    return f"{console.command_line('train')} --resume --runs {path.parent} --name {path.name}{every}"
+    return how_to_resume(path, config) + every

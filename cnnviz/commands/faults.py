@@ -13,9 +13,10 @@ from cnnviz.errors import InputError, OutOfMemory, memory
 # What Python, JAX, its compiler and a small network take: address space with all that is reserved, and more for each
 # core, whose threads reserve stacks and heaps; memory; threads.
 SPACE, SPACE_PER_CORE, MEMORY, THREADS = 1_700_000_000, 150_000_000, 400_000_000, 32
+IMPORTS, IMPORTS_PER_CORE = 250_000_000, 100_000_000  # address space that importing a command takes, without JAX
 HARMLESS = re.compile(r"(--xla_force_host_platform_device_count=\d+\s*)*")  # the flag that JAX's documentation names
 
-BACKENDS = "xla_bridge"  # JAX's module of devices, where an unknown platform fails an assertion without a message
+SETTINGS = Path("jax", "_src", "config.py")  # where JAX reads its variables of the environment
 REQUEST = re.compile(r"(\d+) bytes")
 MARKS = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
@@ -26,15 +27,29 @@ def check_machine() -> None:
     Also forgets MPLBACKEND: no window is ever opened, and matplotlib cannot be imported if it does not know the name.
     """
     os.environ.pop("MPLBACKEND", None)
-    least = SPACE + SPACE_PER_CORE * (os.cpu_count() or 1)
-    if (space := memory.address_space()) and space[0] < least:
-        limit, needed = memory.in_words(space[0]), memory.in_words(least)
-        raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {needed} by `ulimit -v`.")
+    _check_space(SPACE, SPACE_PER_CORE)
     if (left := memory.free()) < MEMORY:
         raise OutOfMemory(f"{memory.in_words(left)} of memory is free; {memory.in_words(MEMORY)} is needed.")
     start_threads(THREADS)
     if not HARMLESS.fullmatch(flags := os.environ.get("XLA_FLAGS", "")):
         _check_flags(flags)
+
+
+def check_imports() -> None:
+    """Raises OutOfMemory if NumPy and Pillow could not be imported here.
+
+    The BLAS of NumPy starts one thread per core when it is imported, and interrupts the process if it cannot.
+    """
+    _check_space(IMPORTS, IMPORTS_PER_CORE)
+    start_threads(os.cpu_count() or 1)
+
+
+def _check_space(least: int, per_core: int) -> None:
+    """Raises OutOfMemory if the address space has a limit below this, and says what a training takes."""
+    cores = os.cpu_count() or 1
+    if (space := memory.address_space()) and space[0] < least + per_core * cores:
+        limit, needed = memory.in_words(space[0]), memory.in_words(SPACE + SPACE_PER_CORE * cores)
+        raise OutOfMemory(f"The address space of this process is limited to {limit}; give it {needed} by `ulimit -v`.")
 
 
 def sentence(error: BaseException, smaller: str) -> str | None:
@@ -46,9 +61,12 @@ def sentence(error: BaseException, smaller: str) -> str | None:
             return (
                 "No further thread can be started; allow more processes (`ulimit -u`) or address space (`ulimit -v`)."
             )
-        case RuntimeError() | AssertionError() if "Unable to initialize backend" in text or _raised_by(error, BACKENDS):
-            platforms = os.environ.get("JAX_PLATFORMS", "")
-            return f"JAX finds no device that JAX_PLATFORMS={platforms} allows ({first}); unset it, or set it to cpu."
+        case RuntimeError() if "Unable to initialize backend" in text:
+            return _no_device(first)
+        case AssertionError() if not _has_devices():  # JAX asserts it without a message where a platform has none
+            return _no_device(first)
+        case ValueError() if _raised_by(error, SETTINGS):
+            return f"JAX does not take a variable of the environment: {first}; unset it or correct it."
         case FloatingPointError():
             return f"A value is NaN or infinite, which JAX_DEBUG_NANS or JAX_DEBUG_INFS forbids: {first}."
         case Warning():
@@ -60,10 +78,25 @@ def sentence(error: BaseException, smaller: str) -> str | None:
     return None
 
 
-def _raised_by(error: BaseException, module: str) -> bool:
-    """Whether the error was raised in a module of this name."""
+def _no_device(why: str) -> str:
+    platforms = os.environ.get("JAX_PLATFORMS", "")
+    return f"JAX finds no device that JAX_PLATFORMS={platforms} allows ({why}); unset it, or set it to cpu."
+
+
+def _has_devices() -> bool:
+    """Whether JAX can start; asked after an error, whose traceback may lack the frames of JAX."""
+    import jax
+
+    try:
+        return bool(jax.devices())
+    except (RuntimeError, AssertionError):
+        return False
+
+
+def _raised_by(error: BaseException, module: Path) -> bool:
+    """Whether the error was raised in the module whose file has this path at its end."""
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and Path(frames[-1].filename).stem == module
+    return bool(frames) and Path(frames[-1].filename).parts[-len(module.parts) :] == module.parts
 
 
 def _out_of_memory(text: str, smaller: str) -> str:

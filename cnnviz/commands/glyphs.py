@@ -16,7 +16,8 @@ def one_note() -> Iterator[None]:
             if category.__name__ != "SpelledLetters":  # whose module loads matplotlib
                 show(message, category, *rest, **named)
             elif not noted:
-                print(f"note: {message}, so such letters are spelled; install a font, such as Noto Sans CJK")
+                way = "install one that has them, such as Noto Sans for their script"
+                print(f"note: {message}, so such letters are spelled; {way}")
                 noted.append(message)
 
         warnings.showwarning = once

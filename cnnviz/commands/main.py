@@ -1,6 +1,5 @@
 """`cnnviz train ...` and `cnnviz visualize ...`: the same as `python train.py ...` and `python visualize.py ...`."""
 
-import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -36,19 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, arguments: Sequence[str], program: str) -> int:
-    """Imports a command, runs it under the name of this program, and returns its exit code.
-
-    The BLAS of NumPy starts one thread per core when it is imported, and interrupts the process if it cannot.
-    """
-    if name == "visualize" and (place := _named(REPORT, arguments)) is not None:
-        name, program = REPORT, f"{program} {REPORT}"
-        arguments = [*arguments[:place], *arguments[place + 1 :]]
+    """Imports a command, runs it under the name of this program, and returns its exit code."""
     with output.guarded():
         try:
-            faults.start_threads(os.cpu_count() or 1)
+            faults.check_imports()
         except OutOfMemory as error:
             print(f"{program}: {error}", file=sys.stderr)
             return 2
+    if name == "visualize" and (place := _named(REPORT, arguments)) is not None:
+        name, program = REPORT, f"{program} {REPORT}"
+        arguments = [*arguments[:place], *arguments[place + 1 :]]
     return resolve(COMMANDS, name, "command")(arguments, program)
 
 

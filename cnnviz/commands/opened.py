@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def opened(options: Any, kinds: Iterable[Any], asked: Asked) -> Any:
 
     check_seed(options.seed)
     net = _of_run_or_file(options, kinds) if options.weights is None else _of_weights(options, asked)
+    net = replace(net, model=_with_output(options, net.model))
     asked.image_shape = asked.image_shape or net.image_shape
     if net.path is None:
         print(f"untrained: a fresh draw from jax.random.key({options.seed})")
@@ -91,16 +92,30 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     if expected and not chosen and options.model in NOTES:
         print(f"note: {NOTES[options.model]}")
     names, count = _classes(options, asked)
-    model = networks.build(options.model, chosen, count, shape)
+    build = partial(_built, options, chosen, shape=shape)
+    model = build(count)
     if isinstance(tree, StateDict) and expected and count is None:
         count = networks.count_classes(tree, model)
-        model = model if count is None else networks.build(options.model, chosen, count, shape)
+        model = model if count is None else build(count)
     if count is not None:
         networks.check_outputs(model, options.model, count, shape)
     table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
     variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model, table=table)
     own = {"image_shape": shape, "classes": names, "prepare": prepare, "seed": options.seed}
     return networks.open(model, variables, name=options.weights.name.partition(".")[0], **own)
+
+
+def _built(options: Any, chosen: Mapping[str, Any], count: int | None, shape: tuple[int, ...]) -> Any:
+    from cnnviz import networks
+
+    return _with_output(options, networks.build(options.model, chosen, count, shape))
+
+
+def _with_output(options: Any, model: Any) -> Any:
+    """The model with the output in `--output` as its logits."""
+    from cnnviz.probe import OneOutput
+
+    return model if options.output is None or isinstance(model, OneOutput) else OneOutput(model, options.output)
 
 
 def _of_keras(options: Any) -> Any:

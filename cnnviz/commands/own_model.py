@@ -7,6 +7,8 @@ from cnnviz.errors import InputError, check_known
 from cnnviz.models import MODELS
 from cnnviz.models.own import import_own, is_own
 
+EXAMPLES = {"--model-options": '{"width": 64}', "--prepare": '{"scale": 1, "mean": [0.5]}'}
+
 
 def use(text: str) -> None:
     """Makes the typed model known: a key of MODELS is there already, a class of your own is imported.
@@ -39,11 +41,16 @@ def is_for(config: Any, text: str | None) -> bool:
     return text in (None, name) or (config.is_own and text is not None and class_of(text) == class_of(name))
 
 
+def typed_again(config: Any) -> str:
+    """What a command for a run of a class of your own says besides the run, since no run imports one; else nothing."""
+    return f" --model {config['model']}" if config.is_own and is_own(config["model"]) else ""
+
+
 def options_of(text: str | None, option: str = "--model-options") -> dict[str, Any]:
     """The options in a JSON object; none for None. Raises InputError for anything else."""
     from cnnviz.runs.json_files import each_once
 
-    what = f"{option} is a JSON object such as '{{\"width\": 64}}'; it was {text!r}"
+    what = f"{option} is a JSON object such as '{EXAMPLES[option]}'; it was {text!r}"
     try:
         found = json.loads(text or "{}", object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:

@@ -31,7 +31,7 @@ class Common(Page):
     """Options of all kinds of picture: the network, the data and the output."""
 
     HEADINGS: ClassVar[Mapping[str, str]] = {
-        "The network": "run runs member seed model model_options weights names image_shape classes prepare",
+        "The network": "run runs member seed model model_options weights names image_shape classes prepare output",
         "The data set": "dataset data_dir resize",
         "The pictures": "format data out width style font dpi debug",
     }
@@ -55,6 +55,8 @@ class Common(Page):
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None
     """With --weights or a Keras file: (pixel * scale - mean) / deviation, as JSON: '{"scale": 1, "mean": [0.5]}'."""
+    output: str | None = None
+    """Of a network with several outputs: the one that is explained, by its name."""
     member: int | None = None
     """The seed of the network to draw, of a run that has several; by default the first one's."""
     format: str = "png"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Shaped, UInt8
 from PIL import Image
 
 FORMATS = {
@@ -37,6 +37,7 @@ TURNS = {
 }
 GRAY = ("1", "L", "LA", "La")
 MULTIPAGE = ("GIF", "WEBP", "PNG", "TIFF", "AVIF")  # a JPEG of several parts has previews, not frames
+BAND = 2**20  # pixels that are scaled at a time: in float64, all of a picture could take several gigabytes
 GROUNDS = {0: "black", 255: "white"}
 
 
@@ -126,22 +127,29 @@ def _in_eight_bits(image: Image.Image, any_range: bool) -> tuple[Image.Image, st
     """The picture with eight bits per channel, and which values they stand for if it had more."""
     if image.mode[0] not in "IF":
         return image, ""
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
     if image.mode.startswith("I;16") or image.mode == "I" and image.format in ("PPM", "PNG"):  # whose I has 16 bits
         low, high, said = 0.0, 65535.0, "from 16 bits"
     elif not any_range:
         raise Undecodable(f"pixels of mode {image.mode}, whose range is not known")
     else:
         low, high, said = _range(values[np.isfinite(values)], image.mode)
-    scaled = np.nan_to_num((values - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
-    reduced = Image.fromarray(np.rint(255 * scaled.clip(0, 1)).astype(np.uint8))
+    rows = max(1, BAND // values.shape[1])
+    bands = [_as_bytes(values[row : row + rows], low, high) for row in range(0, len(values), rows)]
+    reduced = Image.fromarray(np.concatenate(bands))
     key = image.info.get("transparency")
     if isinstance(key, int):  # the gray value that is transparent
-        reduced.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+        reduced.putalpha(Image.fromarray((values != key) * np.uint8(255)))
     return reduced, said
 
 
-def _range(values: Float[np.ndarray, " n"], mode: str) -> tuple[float, float, str]:
+def _as_bytes(values: Shaped[np.ndarray, "h w"], low: float, high: float) -> UInt8[np.ndarray, "h w"]:
+    """The values on a scale from 0 at `low` to 255 at `high`, rounded."""
+    scaled = np.nan_to_num((values.astype(np.float64) - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
+    return np.rint(255 * scaled.clip(0, 1)).astype(np.uint8)
+
+
+def _range(values: Shaped[np.ndarray, " n"], mode: str) -> tuple[float, float, str]:
     """The values that become 0 and 255, and how they are called."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if mode == "I" and 0 <= low and 255 < high < 65536:

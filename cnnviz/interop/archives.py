@@ -36,7 +36,7 @@ def check_member(
         )
     most = max(MOST_INFLATED * min(stored, size_of(archive)), 2**20)
     if info.file_size > min(most, largest or most):
-        raise InputError(f"{info.filename} claims {info.file_size} bytes out of {stored}; that is not {content}'s.")
+        raise InputError(f"{info.filename} claims {info.file_size} bytes out of {stored}; too many for {content}.")
 
 
 def size_of(archive: zipfile.ZipFile) -> int:

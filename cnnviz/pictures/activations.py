@@ -53,7 +53,7 @@ class Activations(OfImage, OfLayer, OneByOne):
         """The pictures of one image."""
         candidates = spatial_layers(net) if self.layer is None else net.find(self.layer)
         layers = spread(candidates, MOST_LAYERS) if self.layer is None else candidates
-        names, images = [layer.name for layer in layers], shown_to(net, shown)
+        names, images = [layer.name for layer in layers], shown_to(net, [shown])
         values = probe.activations(net.model, net.variables, images, names)
         more = f" {len(layers)} of {len(candidates)} such layers are drawn." if len(layers) < len(candidates) else ""
         where, subject = f"{net.name} on {shown.title}", {"network": net.name, "image": shown.subject}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -24,7 +25,9 @@ from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped
 from cnnviz.pictures.predictions import class_names
 from cnnviz.pictures.samples import known, samples
+from cnnviz.pictures.several_inputs import alone, explained_inputs, inputs_in, shown_to
 from cnnviz.pictures.two_classes import per_class
+from cnnviz.probe.inputs import named_leaves
 from cnnviz.registry import spelled
 
 SCALES = ("own", "shared")
@@ -48,12 +51,16 @@ class Attributions(OfImage, OfLayer, Kind):
     """Draw the maps over the images, in gray."""
     seed: int = 0
     """The key of methods that draw at random."""
+    inputs: Path | None = None
+    """Of a network with several inputs: an .npz file with an array for each, one row per image; --image is the row."""
+    input: str | None = None
+    """The one of several inputs that is explained, by its name; by default each of them, in a picture of its own."""
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
         return [picture for net in networks for picture in self.of(net, data, report)]
 
     def of(self, net: Net, data: Data, report: Report | None) -> list[Picture]:
-        """Grids of one row per image and one column per method, at most eight methods each.
+        """Grids of one row per image and one column per method, at most eight methods each, for each input.
 
         For a run of several members each method has a column of means and one of standard deviations over the members.
         Raises Skipped if no method can explain the model, InputError if an option is not valid.
@@ -61,25 +68,33 @@ class Attributions(OfImage, OfLayer, Kind):
         check_known("scale", self.scale, SCALES)
         if self.layer is not None:
             net.find(self.layer)
-        asked = samples(self, net, data)
-        built = self.built(net, data)
+        names = explained_inputs(net, self.inputs, self.input)
+        asked = samples(self, net, data) if self.inputs is None else inputs_in(self.inputs, self.chosen, net)
+        parts = [part(report, i, len(names), name or "") for i, name in enumerate(names)]
+        found = [self.of_input(name, asked, net, data, own) for name, own in zip(names, parts, strict=True)]
+        return with_parameters_said([picture for pictures in found for picture in pictures], net)
+
+    def of_input(
+        self, name: str | None, asked: Sequence[Sample], net: Net, data: Data, report: Report | None
+    ) -> list[Picture]:
+        """The grids of one of several inputs, or of the only one."""
+        built = self.built(net, data, name)
         most = affordable(net, len(asked), passes(built) * len(net.members))
         chosen = asked[:most] if self.chosen == self.FIRST else asked
-        images, labels = net.prepare(np.stack([one.pixels for one in chosen])), self.labels(chosen)
+        images, labels = shown_to(net, chosen), self.labels(chosen)
         p = probabilities(net, images)
         names = class_names(net, known(data), p.shape[-1])
         # one class per image for all members, so that their maps are of the same thing
         targets = p.argmax(-1) if self.target == "predicted" else target_of(self.target, names)
-        explained, left_out = self.explained(net, built, images, targets, labels, report)
+        explained, left_out = self.explained(net, built, images, targets, labels, report, name)
         if not explained:
             raise Skipped(" ".join(left_out.values()))
         if len(chosen) < len(asked):
             left_out[f"{len(asked) - len(chosen)} of {len(asked)} images"] = "This large network would take hours."
-        words = self.target if self.target in WORDS else targets
-        page = Matrix(
-            self, net, known(data), chosen, target_words(words, names), row_titles(p, chosen, names), left_out
-        )
-        return with_parameters_said([page.picture(part) for part in in_parts(explained)], net)
+        words = target_words(self.target if self.target in WORDS else targets, names)
+        drawn = chosen if name is None else alone(chosen, name)
+        page = Matrix(self, net, known(data), drawn, words, row_titles(p, chosen, names), left_out, name)
+        return [page.picture(part) for part in in_parts(explained)]
 
     def labels(self, chosen: Sequence[Sample]) -> Int[np.ndarray, " n"]:
         """The labels of the images, -1 where there is none; raises InputError if they are explained and one lacks."""
@@ -89,44 +104,62 @@ class Attributions(OfImage, OfLayer, Kind):
         return np.array([-1 if one.label is None else one.label for one in chosen])
 
     def explained(
-        self, net: Net, built: Mapping[str, Method], images: Any, targets: Any, labels: Any, report: Report | None
+        self,
+        net: Net,
+        built: Mapping[str, Method],
+        images: Any,
+        targets: Any,
+        labels: Any,
+        report: Report | None,
+        name: str | None = None,
     ) -> tuple[dict[str, Explained], dict[str, str]]:
-        """Each method's maps for every member, and the reason for each method that is left out.
+        """Each method's maps of an input for every member, and the reason for each method that is left out.
 
         Methods that do not apply to the model are left out of the default methods and of `all`; one that was asked for
         by name raises InputError.
         """
         found, left_out = {}, {}
         of_images = {"images": images, "targets": targets, "labels": labels}
-        for place, (name, method) in enumerate(built.items()):
+        for place, (title, method) in enumerate(built.items()):
             try:
-                found[name] = self.of_members(method, net, part(report, place, len(built), name), **of_images)
+                found[title] = self.of_members(method, net, part(report, place, len(built), title), name, **of_images)
             except InputError as error:
                 if self.methods not in (USUAL, "all"):
                     raise
-                left_out[name] = str(error)
+                left_out[title] = str(error)
         return found, left_out
 
-    def of_members(self, method: Method, net: Net, report: Report | None, **of_images: Any) -> Explained:
-        """One method's maps for every member."""
-        ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True)
+    def of_members(
+        self, method: Method, net: Net, report: Report | None, name: str | None, **of_images: Any
+    ) -> Explained:
+        """One method's maps of an input for every member."""
+        ask = partial(attribute, method, net.model, key=jax.random.key(self.seed), details=True, input=name)
         asks = [partial(ask, report=part(report, i, len(net.members))) for i in range(len(net.members))]
         pairs = zip(asks, net.members, strict=True)
         return stacked(method, [per_class(one, net, own, **of_images) for one, own in pairs])
 
-    def built(self, net: Net, data: Data) -> dict[str, Method]:
-        """The methods with the layer of the options, if they take one, and with training images as their baseline."""
+    def built(self, net: Net, data: Data, name: str | None = None) -> dict[str, Method]:
+        """The methods with the layer of the options, if they take one, and with training images as their baseline.
+
+        The baseline of one of several inputs are the rows of its file.
+        """
         found = {}
-        for label, name, own in spelled(",".join(METHODS) if self.methods == "all" else self.methods):
-            method = build(name, **own)
+        for label, asked, own in spelled(",".join(METHODS) if self.methods == "all" else self.methods):
+            method = build(asked, **own)
             known = {field.name for field in fields(method)} - own.keys()
             options: dict[str, Any] = {}
             if self.layer is not None and "layers" in known:
                 options["layers"] = self.layer
             for baseline in set(image_sets(method)) - own.keys():
-                options[baseline] = net.prepare(data.of(net).train.images[:BASELINE])
+                options[baseline] = self.baseline(net, data, name)
             found[label] = build(method, **options)
         return found
+
+    def baseline(self, net: Net, data: Data, name: str | None) -> Any:
+        """The first training images, or rows of the file of inputs, as the network takes them."""
+        if self.inputs is None or name is None:
+            return net.prepare(data.of(net).train.images[:BASELINE])
+        return named_leaves(shown_to(net, inputs_in(self.inputs, f"0:{BASELINE}", net)))[name]
 
 
 def passes(methods: Mapping[str, Method]) -> int:

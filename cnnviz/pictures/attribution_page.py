@@ -51,7 +51,7 @@ class Explained:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What all pictures of one call share; `target` is what is explained, in words."""
+    """What all pictures of one call share; `target` is what is explained, in words, and `input` the one of several."""
 
     asked: Any
     net: Net
@@ -60,24 +60,26 @@ class Matrix:
     target: str
     rows: list[str]
     left_out: Mapping[str, str]
+    input: str | None = None
 
     def picture(self, explained: Mapping[str, Explained]) -> Picture:
         """One picture of at most eight methods; its numbers are the raw maps and a `manifest` that describes them."""
         asked, net = self.asked, self.net
         images = np.stack([one.pixels for one in self.chosen])
-        title = f"{net.name}{members_of(net)} on {self.shown}: what {self.target} rests on"
-        columns, sides = columns_of(explained, asked.scale == "shared"), SIDES[images.ndim - 2]
+        where = f" in {self.input}" if self.input else ""
+        title = f"{net.name}{members_of(net)} on {self.shown}: what {self.target} rests on{where}"
+        columns = columns_of(explained, asked.scale == "shared")
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
             numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
             told = {"gap": found.gap, "standard_error": found.error}
             numbers |= {f"{name}.{what}": values for what, values in told.items() if values is not None}
         pixels, drawn, sliced = images, columns, ""
-        if len(sides) == 3:
+        if len(self.sides) == 3:
             pixels, sliced = middle(images, 1)
             drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
         draw = partial(attributions, pixels, self.rows, drawn, overlay=asked.overlay, title=title)
-        axes = dict.fromkeys(explained, ("member", "image", *sides))
+        axes = dict.fromkeys(explained, ("member", "image", *self.sides))
         caption = caption_of(columns, explained, self.left_out, asked) + sliced + shown_channel(images[0])
         return Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
 
@@ -85,6 +87,7 @@ class Matrix:
         """What the picture is of."""
         asked = self.asked
         layer = [f"at-{asked.layer}"] if asked.layer is not None else []
+        layer += [f"of-{self.input}"] if self.input else []
         drawn = [*layer, *["shared"] * (asked.scale == "shared"), *["overlay"] * asked.overlay]
         target = asked.target.replace(",", "-vs")
         return {
@@ -96,13 +99,21 @@ class Matrix:
         }
 
     @property
+    def sides(self) -> tuple[str, ...]:
+        """The names of a map's axes."""
+        pixels = self.chosen[0].pixels
+        is_vector = self.input is not None and self.chosen[0].inputs[self.input].ndim == 1
+        return ("value",) if is_vector else SIDES[pixels.ndim - 1]
+
+    @property
     def shown(self) -> str:
         """The images in words."""
-        own = [one.title for one in self.chosen if one.original is not None]
+        own = [one.title for one in self.chosen if "file" in one.subject]
         count = len(self.chosen) - len(own)
         title = self.dataset.title if self.dataset else ""
         ours = [f"{counted(count, f'{self.asked.split} image')} of {title}"] if count else []
-        return " and ".join(ours + (own if len(own) < 3 else [f"{len(own)} pictures"]))
+        many = "rows of inputs" if self.input else "pictures"
+        return " and ".join(ours + (own if len(own) < 3 else [f"{len(own)} {many}"]))
 
     @property
     def places(self) -> dict[str, Any]:
@@ -123,7 +134,8 @@ class Matrix:
             "images": [one.subject.get("index", one.subject.get("file")) for one in self.chosen],
             "target": asked.target,
             "seed": asked.seed,
-            "axes": ", ".join(("member", "image", *SIDES[len(self.net.image_shape) - 1])),
+            "input": self.input,
+            "axes": ", ".join(("member", "image", *self.sides)),
             "methods": {
                 name: options_of(found.method) | {"at": list(found.layers)} for name, found in explained.items()
             },
@@ -210,5 +222,5 @@ def row_titles(p: np.ndarray, chosen: Sequence[Sample], names: Sequence[str]) ->
     """Each image's predicted class with its probability, its true class, and its index or its file's name."""
     said = [f"{names[row.argmax()]}, {row.max():.1%}" if np.isfinite(row).all() else "outputs are NaN" for row in p]
     true = ["" if one.label is None or one.label >= len(names) else f"is {names[one.label]}" for one in chosen]
-    place = [f"image {one.subject['index']}" if one.original is None else one.title for one in chosen]
+    place = [one.title if "file" in one.subject else f"image {one.subject['index']}" for one in chosen]
     return ["\n".join(filter(None, lines)) for lines in zip(said, true, place, strict=True)]

@@ -12,5 +12,5 @@ MOST = 1e13, 1e15
 def affordable(net: Net, images: int, passes: int = 1) -> int:
     """How many of the images can be shown, at least one, if each takes `passes` evaluations of the network."""
     most = MOST[0 if jax.default_backend() == "cpu" else 1]
-    each = passes * max(1, probe.products(net.model, net.variables, net.image_shape))
+    each = passes * max(1, probe.products(net.model, net.variables, net.takes))
     return max(1, min(images, int(most / each)))

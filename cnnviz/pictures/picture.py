@@ -27,7 +27,7 @@ SCREEN = Page()
 # the names of the sides of an image, and of a map, by how many there are
 NAMES = {1: ("time",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 SIDES = {1: ("time",), 2: ("row", "column"), 3: ("depth", "row", "column")}
-BY_INPUTS = "`activations --inputs FILE.npz`"
+BY_INPUTS = "`--inputs FILE.npz` of `activations` and `attribute`"
 Numbers = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 

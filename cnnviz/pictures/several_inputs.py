@@ -1,6 +1,7 @@
 """What a network of several inputs is shown: an array for each in an `.npz` file, one row per image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, check_known
 from cnnviz.interop.weights import npz
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import MOST_IMAGES, choices, indices
@@ -35,17 +36,36 @@ def inputs_in(path: Path, chosen: str, net: Net) -> list[Sample]:
     return [_sample(arrays, row, path) for row in rows]
 
 
-def shown_to(net: Net, shown: Sample) -> PyTree:
-    """One image as the model takes it, with an axis of images: pixels are prepared, other numbers stay as they are."""
+def shown_to(net: Net, shown: Sequence[Sample]) -> PyTree:
+    """Images as the model takes them: pixels are prepared, other numbers stay as they are."""
     if net.inputs is None:
-        return net.prepare(shown.pixels[None])
+        return net.prepare(np.stack([one.pixels for one in shown]))
     wanted, form = jax.tree.flatten(one_image(net.takes))
-    given = [shown.inputs[name] for name in named_leaves(one_image(net.takes))]
+    given = [np.stack([one.inputs[name] for one in shown]) for name in named_leaves(one_image(net.takes))]
     return jax.tree.unflatten(form, [_given(net, values, row.dtype) for values, row in zip(given, wanted, strict=True)])
 
 
-def _given(net: Net, values: Shaped[np.ndarray, "..."], dtype: Any) -> Any:
-    return net.prepare(values[None]) if values.dtype == np.uint8 else values[None].astype(dtype)
+def explained_inputs(net: Net, path: Path | None, asked: str | None) -> list[str | None]:
+    """The names of the inputs to explain, one or each; None if the network takes one.
+
+    Raises InputError for a name that no input has.
+    """
+    if path is None and asked is not None:
+        raise InputError(f"--input {asked} is one of several inputs, which are given by --inputs FILE.npz.")
+    names = [] if path is None else list(named_leaves(one_image(net.takes)))
+    if asked is not None:
+        check_known("input", asked, names)
+    return [asked] if asked is not None else names or [None]
+
+
+def alone(shown: Sequence[Sample], name: str) -> list[Sample]:
+    """The images with one of their inputs as the pixels; a vector is drawn as a signal of one channel."""
+    values = [one.inputs[name] for one in shown]
+    return [replace(one, pixels=x if x.ndim > 1 else x[:, None]) for one, x in zip(shown, values, strict=True)]
+
+
+def _given(net: Net, values: Shaped[np.ndarray, "n ..."], dtype: Any) -> Any:
+    return net.prepare(values) if values.dtype == np.uint8 else values.astype(dtype)
 
 
 def _checked(arrays: Arrays, net: Net, path: Path) -> Arrays:

@@ -21,12 +21,13 @@ def per_class(
     ask: Callable[..., Attribution], net: Net, own: Any, *, images: Any, targets: Any, labels: Any
 ) -> Attribution:
     """One member's attributions of the targets; each class of a network with one logit has a score of its own."""
-    if net.ending != "sigmoid" or probe.output_shape(net.model, own, net.image_shape) != (1,):
+    if net.ending != "sigmoid" or probe.output_shape(net.model, own, net.takes) != (1,):
         return ask(own, images, targets, labels=labels)
     named = {"label": labels, "predicted": np.asarray(probe.logits(net.model, own, images))[:, 0] > 0}
-    factors = _factors(targets, named, len(images))
+    factors = _factors(targets, named, len(jax.tree.leaves(images)[0]))
     groups = [np.flatnonzero(factors == factor) for factor in np.unique(factors)]
-    parts = [ask(own, images[rows], partial(_times, int(factors[rows[0]]))) for rows in groups]
+    chosen = lambda rows: jax.tree.map(lambda array: array[rows], images)
+    parts = [ask(own, chosen(rows), partial(_times, int(factors[rows[0]]))) for rows in groups]
     order = np.argsort(np.concatenate(groups))
     return jax.tree.map(lambda *values: np.concatenate(values)[order], *parts)
 

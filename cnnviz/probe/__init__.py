@@ -20,6 +20,7 @@ from cnnviz.probe.folds import fold, fold_readers, map_readers
 from cnnviz.probe.inputs import Rows, check_images, first_row
 from cnnviz.probe.network import network_of
 from cnnviz.probe.nnx import from_nnx, nnx_model
+from cnnviz.probe.one_output import OneOutput
 from cnnviz.probe.read import activations, ending, logits, output_shape, products
 from cnnviz.probe.reader import NOTHING, Call, Reader
 from cnnviz.probe.score import Unit, check_unit, score_of
@@ -33,6 +34,7 @@ __all__ = [
     "Adapter",
     "Call",
     "Layer",
+    "OneOutput",
     "Reader",
     "Rows",
     "Unit",

@@ -95,6 +95,8 @@ def check_images(images: PyTree) -> PyTree:
     for name, leaf in leaves.items():
         if len(leaf.shape) < (1 if name else 2):
             raise InputError(f"Images have the shape [n, ..., c], one row per image; these have {tuple(leaf.shape)}.")
+        if 0 in leaf.shape[1:]:
+            raise InputError(f"Images have at least one value each; these have the shape {tuple(leaf.shape)}.")
         if not is_float(leaf) and not (name and _is_index(leaf)):
             what = f"The images {name!r}" if name else "Images"
             raise InputTypeError(f"{what} are floats as the run's `prepare` makes them; these are {leaf.dtype}.")

@@ -157,19 +157,32 @@ def kind_of(graph: Graph, value: Value) -> str:
 
 
 def names(graph: Graph, found: Found, recorded: Sequence[str]) -> Names:
-    """The names of what was found; an operation whose value has a name already gets another one for it."""
+    """The names of what was found.
+
+    An operation whose value is sown, or is the output of a module that does it, gets another name for that. One whose
+    value is only handed on by later modules (dropout, an identity) has a name of its own besides theirs.
+    """
     known = {name: each for name, each in found.items() if isinstance(name, str)}
     sown_last = sorted(reversed(known.items()), key=lambda item: not item[1].module)
     by_value = {each.value: name for name, each in sown_last}  # sown names win, and of modules the first
+    named = defaultdict(list)
+    for each in known.values():
+        named[each.value].append(each.module)
     layers, aliases, reserved = dict(known), {}, {name.split("@")[0] for name in (*known, *recorded)}
     groups: dict[tuple[str, str], dict[str, list[Named]]] = defaultdict(lambda: defaultdict(list))
     for key, each in found.items():
         if not isinstance(key, str):
             groups[key[0].path, key[1]][key[0].call].append(each)
+    shared = {
+        (key[0].path, key[1], each.value)
+        for key, each in found.items()
+        if not isinstance(key, str) and any(_is_within(key[0].module, module) for module in named[each.value])
+    }
     for (path, kind), calls in groups.items():
         every = with_calls("", list(calls.values()))
-        new = {call: [each for each in made if each.value not in by_value] for call, made in every.items()}
-        old = {call: [each for each in made if each.value in by_value] for call, made in every.items()}
+        is_new = lambda each, own=(path, kind): (*own, each.value) not in shared
+        new = {call: [each for each in made if is_new(each)] for call, made in every.items()}
+        old = {call: [each for each in made if not is_new(each)] for call, made in every.items()}
         base = f"{path}/{kind}".strip("/")
         stems = _free(base, max(map(len, new.values())), reserved)
         others = _free(base, max(map(len, old.values())), reserved, len(stems))
@@ -182,6 +195,11 @@ def names(graph: Graph, found: Found, recorded: Sequence[str]) -> Names:
     return Names({name: layers[name] for name in _in_order(graph, layers, recorded)}, aliases)
 
 
+def _is_within(inner: str, outer: str) -> bool:
+    """Whether a module is another one or inside it; everything is within the model, whose path is empty."""
+    return not outer or f"{inner}/".startswith(f"{outer}/")
+
+
 def _free(base: str, count: int, reserved: Collection[str], start: int = 0) -> list[str]:
     """So many names that the user has not given: `relu`, or `relu_0`, `relu_1`, ..."""
     if count == 1 and not start and base not in reserved:
@@ -191,12 +209,15 @@ def _free(base: str, count: int, reserved: Collection[str], start: int = 0) -> l
 
 
 def _in_order(graph: Graph, layers: Mapping[str, Named], recorded: Sequence[str]) -> list[str]:
-    """Names by the position in the graph of the nodes that compute them; two names of one value as recorded."""
+    """Names by the position in the graph of the nodes that compute them; two names of one value as recorded.
+
+    An operation comes before the modules that hand its value on.
+    """
     calls: Counter[str] = Counter()
     seen: dict[str, int] = {}
     for i, name in enumerate(recorded):
         seen[f"{name}@{calls[name]}"] = i
         seen.setdefault(name, i)
         calls[name] += 1
-    place = lambda name: (graph.made_by.get(layers[name].value, -1), seen.get(name, len(seen)))
+    place = lambda name: (graph.made_by.get(layers[name].value, -1), seen.get(name, -1))
     return sorted(layers, key=place)

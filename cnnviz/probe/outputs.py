@@ -34,7 +34,10 @@ def logits_among(outputs: Mapping[str, Any], asked: OutputName) -> str:
             return fitting[0]
     first = two_axes[0] if two_axes else next(iter(outputs), "logits")
     choice = int(first) if first.isdigit() else first
-    raise InputError(f"It is not clear which output the logits are; {_listed(outputs)}. Name one: output={choice!r}.")
+    raise InputError(
+        f"It is not clear which output the logits are; {_listed(outputs)}. Name one: output={choice!r}, or --output "
+        f"{choice} of visualize.py; one that is to be trained is returned under the name 'logits'."
+    )
 
 
 def _called(outputs: Mapping[str, Any], name: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.order import smallest
 from cnnviz.attribution.shapes import Raw, Stepwise, gradient, method, per_image, value
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
@@ -59,7 +60,7 @@ class GuidedIG(Stepwise):
         def move(state: tuple[Image, Array]) -> tuple[Image, Array]:
             x, _ = state
             steepness = jnp.where(x == ahead, jnp.inf, jnp.abs(slope))
-            threshold = jnp.sort(steepness.ravel())[int(self.fraction * (steepness.size - 1))]
+            threshold = smallest(steepness, int(self.fraction * (steepness.size - 1)))
             chosen = (steepness <= threshold) & (steepness < jnp.inf)
             reach = jnp.where(chosen, jnp.abs(ahead - x), 0).sum()
             gap = distance(x) - target

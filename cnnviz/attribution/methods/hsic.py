@@ -30,15 +30,16 @@ class HSIC(Masked):
         return jax.random.bernoulli(jax.random.fold_in(key, i), jnp.float32(0.5), (self.segments,))
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
-        return self.worth(score, image, sample) - value(score, image)
+        return self.worth(score, image, sample)
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
-        return self.spread(self._of_samples(image, total, key).mean(0))
+        return self.spread(self._of_samples(image, total - value(score, image), key).mean(0))
 
     def standard_error(self, score: Score, image: Image, total: PyTree, key: Key) -> Raw:
         """Of the criterion's linear part and, which is all where the score does not depend on a segment, its square."""
-        linear = 2 * error_of_mean(self._of_samples(image, total, key))
-        square = jnp.square(doubly_centered(_alike(total))).mean() / (2 * self.samples**2)
+        changes = total - value(score, image)
+        linear = 2 * error_of_mean(self._of_samples(image, changes, key))
+        square = jnp.square(doubly_centered(_alike(changes))).mean() / (2 * self.samples**2)
         return self.spread(jnp.sqrt(linear**2 + square))
 
     def _of_samples(self, image: Image, worths: Float[Array, " n"], key: Key) -> Float[Array, "n k"]:

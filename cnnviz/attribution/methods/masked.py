@@ -29,6 +29,7 @@ class Masked(Sampled):
     segments: int = 0
 
     channels = "mean"
+    differentiates = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -30,6 +30,7 @@ class RISE(Sampled):
 
     random = True
     channels = "mean"
+    differentiates = False
 
     def __post_init__(self):
         super().__post_init__()
