@@ -87,7 +87,7 @@ def test_a_score_from_a_layer_ignores_the_image_before_it():
     [
         ("grad_cam", dict(at="relu"), "GradCAM looks at layers by itself: name them as layers="),
         ("gradient", dict(at=("relu", "conv1")), "one layer at a time"),
-        ("gradient", dict(at="relu9"), "no layer named 'relu9'"),
+        ("gradient", dict(at="relu9"), "'relu9' is not a layer"),
         ("feature_ablation", dict(at="relu", mask="slic"), "is found in images, not in the values of a layer"),
         ("feature_ablation", dict(at="relu", mask=np.eye(3, dtype=int)), r"has the shape of an image, \(6, 6\)"),
     ],

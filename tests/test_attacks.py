@@ -81,8 +81,8 @@ def test_projected_descent_stays_close_and_within_range_and_is_at_least_as_stron
         ("fgsm", -0.1, {}, "not negative"),
         ("minimal", 0.1, {}, "takes no epsilon"),
         ("pgd", 0.1, {"steps": 0}, "at least one step"),
-        ("pgd", 0.1, {"norm": "l3"}, "no norm named 'l3'"),
-        ("pdg", 0.1, {}, "no attack named 'pdg'; did you mean 'pgd'"),
+        ("pgd", 0.1, {"norm": "l3"}, "'l3' is not a norm"),
+        ("pdg", 0.1, {}, "'pdg' is not an attack; did you mean 'pgd'"),
     ],
 )
 def test_what_an_attack_cannot_do_is_said(attack, epsilon, options, text):

@@ -133,7 +133,7 @@ def test_data_is_drawn_from_all_images_alike():
         (np.zeros((5, 4, 4, 1)), r"it has the shape \(5, 4, 4, 1\)\."),
         ({}, r"or the name of an infill \(black, mean, blur, noise, negative, data\); it was \{\}\."),
         (None, "it was None"),
-        ("blakc", "no infill named 'blakc'; did you mean 'black'"),
+        ("blakc", "'blakc' is not an infill; did you mean 'black'"),
         ("data", 'The infill "data" needs images of a data set; give them as data=...'),
     ],
 )  # fmt: skip

@@ -119,5 +119,5 @@ def test_no_chunk_holds_more_than_the_batch_size():
 def test_a_batch_of_nothing_is_said():
     with pytest.raises(InputError, match="batch_size was 0"):
         map_samples(contribute(False, 2), lambda rows, total: total, ROWS, 2, 0)
-    with pytest.raises(InputError, match="There are no images"):
+    with pytest.raises(InputError, match="No images were given"):
         map_rows(lambda rows: rows, ROWS[:0])

@@ -16,6 +16,7 @@ import pytest
 from cnnviz import data as data_sets
 from cnnviz import runs
 from cnnviz.commands import output, train, visualize
+from cnnviz.commands.main import run as start
 from cnnviz.commands.tables import show
 from cnnviz.errors import InputError
 from cnnviz.interop.weights.safetensors import serialized
@@ -85,6 +86,33 @@ def test_tables_are_printed_in_any_encoding_and_as_wide_as_they_are(encoding, mo
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"), [("predictions", []), ("evaluate", ["--split"]), ("embed", ["--split"]), ("units", ["--split"])]
+)
+def test_pictures_of_other_data_and_of_the_other_split_have_names_of_their_own(kind, more, folder, data, tmp_path):
+    other = Path(shutil.copy(data, tmp_path / "other.npz"))
+    written: list[set[str]] = []
+    for asked in [[], ["--dataset", str(other)], *([option, "train"] for option in more)]:
+        out = tmp_path / str(len(written))
+        assert visualize.main([kind, str(folder / "toy"), "--out", str(out), *asked]) == 0
+        written.append({path.name for path in out.iterdir()})
+    for place, names in enumerate(written):
+        assert names
+        assert not any(names & others for others in written[:place])
+
+
+def test_two_runs_are_drawn_together_by_compare_and_a_report_is_a_kind_too(folder, capsys):
+    run = str(folder / "toy")
+    assert visualize.main(["kernels", run, run]) == 2
+    assert f"networks are drawn together by compare: visualize.py compare RUN {run}." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        visualize.main(["--help"])
+    assert "  report  " in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        start("visualize", [run, "report", "--help"], "visualize.py")
+    assert "visualize.py report [RUN]" in capsys.readouterr().out
+
+
 def test_one_kind_one_layer(folder, tmp_path, capsys):
     run = str(folder / "toy")
     assert visualize.main(["activations", run, "--layer", "pool2", "--split", "test", "--out", str(tmp_path)]) == 0
@@ -95,10 +123,10 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        (["--model", "resnt"], "no model named 'resnt'; did you mean 'resnet'"),
-        (["--epoch", "3"], "no option '--epoch'; did you mean --epochs?"),
-        (["--dataset", "garmets"], "no data set named 'garmets'; did you mean 'garments'"),
-        (["--recipe", "fats"], "no recipe named 'fats'; did you mean 'fast'?"),
+        (["--model", "resnt"], "'resnt' is not a model; did you mean 'resnet'"),
+        (["--epoch", "3"], "'--epoch' is not an option; did you mean --epochs?"),
+        (["--dataset", "garmets"], "'garmets' is not a data set; did you mean 'garments'"),
+        (["--recipe", "fats"], "'fats' is not a recipe; did you mean 'fast'?"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--data-dir", "/nowhere"], "The folder /nowhere does not exist"),
         (["--name", "toy"], "toy exists; go on with it by --resume"),
@@ -108,7 +136,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--resume", "--name", "toy", "--seeds", "2"], "--seeds 2 (it has 1)"),
         (["--seeds", "0"], "seeds must be at least 1; it was 0."),
         (["--devices", "99"], "as many as there are; it was 99."),
-        (["--images-on", "dvice"], "There is no place for the images named 'dvice'; did you mean 'device'?"),
+        (["--images-on", "dvice"], "'dvice' is not a place for the images; did you mean 'device'?"),
         (["--precision", "float16"], "did you mean 'bfloat16'?"),
         (["--timeout", "0"], "timeout must be at least 1 second; it was 0."),
         (["--distributed", "on"], 'distributed must be "auto", "off" or "host:port,n,id"; it was \'on\'.'),
@@ -121,7 +149,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
             ["--distributed", "localhost:1,2,1", "--timeout", "1"],
             "The coordinator localhost:1 did not answer in 1 seconds",
         ),
-        (["--track", "tensorbord"], "no tracker named 'tensorbord'; did you mean 'tensorboard'?"),
+        (["--track", "tensorbord"], "'tensorbord' is not a tracker; did you mean 'tensorboard'?"),
         (["--resume", "--name", "toy", "--track", "wandb"], "--track wandb (it has none)"),
         (["--verify", "/nowhere"], "/nowhere is not a run"),
         (["--limit", "0"], "limit must be at least 1"),
@@ -149,16 +177,16 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["{run}", "--layer", "relu9"], "no layer named 'relu9'; did you mean 'relu"),
+        (["{run}", "--layer", "relu9"], "'relu9' is not a layer; did you mean 'relu"),
         (["{run}", "--image", "150"], "they go from 0 to 49"),
         (["{run}x"], "does not exist; give a run's directory or a file (.h5, .hdf5, .keras)."),
         (["kernls"], "did you mean 'kernels'"),
-        (["kernls", "{run}"], "no kind of picture named 'kernls'; did you mean 'kernels'?"),
-        (["--formt", "svg"], "There is no option '--formt'; did you mean --format?"),
-        (["curves", "{run}", "--layer", "relu9"], "There is no option '--layer'"),
+        (["kernls", "{run}"], "'kernls' is not a kind of picture; did you mean 'kernels'?"),
+        (["--formt", "svg"], "'--formt' is not an option; did you mean --format?"),
+        (["curves", "{run}", "--layer", "relu9"], "'--layer' is not an option"),
         (["kernels", "{run}", "--layer", "pool1"], "The layer pool1 has no kernel"),
         (["{run}", "activations", "more"], "'more' is one argument too many; one network is drawn at a time"),
-        (["{run}", "--format", "pgn"], "There is no format named 'pgn'; did you mean 'png'?"),
+        (["{run}", "--format", "pgn"], "'pgn' is not a format; did you mean 'png'?"),
         (["{run}", "--split", "tset"], "did you mean 'test'?"),
         (["{run}", "--image", "one"], "as a picture, a folder or a pattern; it was 'one'."),
         (["--runs", "/nowhere"], "/nowhere has no run"),
@@ -403,5 +431,5 @@ def test_attributions_have_options_of_their_own(folder, tmp_path, capsys):
         f"attribute_test0-1_label_gradient.{ending}" for ending in ("png", "npz")
     }
     assert visualize.main([*asked[:3], "gradcam"]) == 2
-    assert "no method named 'gradcam'" in capsys.readouterr().err
+    assert "'gradcam' is not a method" in capsys.readouterr().err
     assert visualize.main(["kernels", str(folder / "toy"), "--methods", "gradient"]) == 2

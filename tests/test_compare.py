@@ -22,6 +22,7 @@ from cnnviz.models.dense import DenseNetwork
 from cnnviz.pictures import GROUPS, written
 from cnnviz.pictures.compare import Compare
 from cnnviz.pictures.compared import PARTS
+from cnnviz.pictures.compared.settings import _said
 from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import Data, Skipped
 
@@ -152,6 +153,12 @@ def test_panels_have_only_the_layers_of_which_they_have_values():
     assert [len(ax.get_yticks()) for ax in figure.axes if ax.axison] == [2, 2, 1, 1]
 
 
+def test_settings_that_one_network_does_not_record_are_not_called_the_same():
+    assert _said(33, 33, 1) == "32 other settings are the same."
+    assert _said(33, 5, 1) == "4 other settings are the same. 28 are not known of every network, and are left out."
+    assert _said(33, 4, 0).startswith("All settings are the same. 29 are not known")
+
+
 def test_without_a_data_set_settings_and_weights_are_compared(net):
     notes = []
     found = Compare()([net, replace(net, name="b")], Data(lambda: None, notes.append))
@@ -166,11 +173,11 @@ def test_without_a_data_set_settings_and_weights_are_compared(net):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"parts": "preformance"}, "no part of a comparison named 'preformance'; did you mean 'performance'"),
+        ({"parts": "preformance"}, "'preformance' is not a part of a comparison; did you mean 'performance'"),
         ({"level": 2.0}, "between 0 and 1"),
         ({"resamples": 1}, "at least 100 resamples"),
         ({"bins": 0}, "from 1 to 1000 bins"),
-        ({"split": "val"}, "no split named 'val'"),
+        ({"split": "val"}, "'val' is not a split"),
     ],
 )
 def test_an_invalid_option_is_an_error_of_one_sentence(net, data, options, text):
@@ -290,7 +297,7 @@ def test_seeds_of_one_run_and_its_steps_are_compared(runs, monkeypatch, capsys):
         ("compare runs/a runs/b@7", "has no seed 7"),
         ("compare runs/a runs/b:step_5", "step"),
         ("compare runs/a runs/b --member 1", "--member 1 is of one network"),
-        ("compare runs/a runs/b --parts wights", "no part of a comparison named 'wights'"),
+        ("compare runs/a runs/b --parts wights", "'wights' is not a part of a comparison"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_in_one_line(runs, monkeypatch, capsys, typed, text):

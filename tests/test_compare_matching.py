@@ -76,7 +76,7 @@ def test_a_shuffled_network_is_found_and_units_of_another_are_no_more_alike_than
     apart = align(a, other, images)
     assert np.mean([each.share for each in apart.by_weights.values()]) < 0.35
     assert apart.by_weights["dense1"].null.mean() > 0.1  # since the best match of noise is not zero
-    with pytest.raises(InputError, match="no way to match units named 'wieghts'"):
+    with pytest.raises(InputError, match="'wieghts' is not a way to match units"):
         align(a, other, by="wieghts")
     with pytest.raises(InputError, match="none were given"):
         align(a, other, by="activations")
@@ -182,7 +182,7 @@ def test_of_several_seeds_the_barrier_has_an_interval_over_them(a, data):
     [
         ({"places": 1}, "--places is at least 2; it was 1"),
         ({"line_images": 0}, "--line-images is at least 2"),
-        ({"match_by": "magic"}, "no way to match units named 'magic'"),
+        ({"match_by": "magic"}, "'magic' is not a way to match units"),
         ({"level": 1.0}, "between 0 and 1"),
     ],
 )

@@ -122,7 +122,7 @@ def test_more_samples_than_baselines_are_refused():
 
 
 def test_an_unknown_rule_names_the_nearest():
-    with pytest.raises(InputError, match="no rule of deep_lift named 'rescal'; did you mean 'rescale'"):
+    with pytest.raises(InputError, match="'rescal' is not a rule of deep_lift; did you mean 'rescale'"):
         build("deep_lift", rule="rescal")
 
 

@@ -74,7 +74,7 @@ def test_pairs_are_drawn_on_request(net):
 def test_what_cannot_be_ablated_is_said(net):
     with pytest.raises(InputError, match="at least one random order; --draws was 0"):
         Ablation(draws=0)([net], DATA)
-    with pytest.raises(InputError, match="no replacement named 'men'; did you mean 'mean'"):
+    with pytest.raises(InputError, match="'men' is not a replacement; did you mean 'mean'"):
         Ablation(layer="relu1", instead="men")([net], DATA)
     asked = Asked(net, "image", DATASET.test.images, DATASET.test.labels, DATASET, Ablation())
     wide = [Layer("image", "Dense", (300,), 0, None)]

@@ -75,7 +75,7 @@ def test_t_sne_keeps_two_groups_apart_and_is_the_same_each_time(net):
 def test_what_cannot_be_embedded_is_said(net, monkeypatch):
     images = np.zeros((5, 12, 12, 1), np.float32)
     ask = lambda n=5, layer="dense1", **options: units.embedding(net.model, net.variables, images[:n], layer, **options)
-    with pytest.raises(InputError, match="no embedding named 'pac'; did you mean 'pca'"):
+    with pytest.raises(InputError, match="'pac' is not an embedding; did you mean 'pca'"):
         ask(by="pac")
     with pytest.raises(InputError, match="at least three images; there were 2"):
         ask(2)

@@ -229,7 +229,7 @@ def test_what_cannot_be_exported_is_said(tmp_path, capsys):
     with pytest.raises(InputError, match=r"has 2 networks, a file holds one; name one of .*@3, .*@4\."):
         export(several, "msgpack", tmp_path / "x")
     for options, text in (
-        (["--export", "runs/nowhere", "--to", "onx"], "no format named 'onx'; did you mean 'onnx'?"),
+        (["--export", "runs/nowhere", "--to", "onx"], "'onx' is not a format; did you mean 'onnx'?"),
         (["--export", "runs/nowhere"], "--export needs a format: --to keras, onnx, safetensors, stablehlo, msgpack."),
         (["--export", "runs/nowhere", "--to", "onnx"], "runs/nowhere does not exist"),
         (["--to", "onnx"], "--to is for --export RUN"),

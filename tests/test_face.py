@@ -70,7 +70,7 @@ def test_the_commands_are_listed_and_a_wrong_one_is_one_line(capsys):
 
 def test_errors_are_signed_by_the_command(capsys):
     assert main(["train", "--epoch", "3"]) == 2
-    assert capsys.readouterr().err.startswith("cnnviz train: There is no option '--epoch'")
+    assert capsys.readouterr().err.startswith("cnnviz train: '--epoch' is not an option")
 
 
 @pytest.mark.parametrize("module", ["cnnviz", "cnnviz.commands.train", "cnnviz.commands.visualize"])

@@ -241,6 +241,7 @@ def test_a_title_keeps_within_the_page():
 
 def test_shortened_keeps_the_beginning_and_the_end():
     assert shortened("Ankle boot", 10) == "Ankle boot"
+    assert shortened("best-…-model", 10) == "best-…del"  # which was shortened before
     assert shortened("Ankle boots", 10) == "Ankle…ots"
     assert shortened("encoder/block_1/convolution_2", 12) == "encoder/…n_2"
     assert all(len(shortened("x" * 99, length)) <= length for length in range(1, 99))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnviz.figures.grids import grids, layout
-from cnnviz.figures.montage import enlargement, kernel_columns, map_columns, montage
+from cnnviz.figures.montage import enlargement, kernel_columns, map_columns, montage, wider_columns
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 
 
@@ -16,6 +16,11 @@ def test_feature_maps_are_about_as_high_as_wide(count, columns):
 @pytest.mark.parametrize(("count", "columns"), [(6, 6), (32, 16), (64, 16), (256, 32)])
 def test_kernels_are_wide_and_low(count, columns):
     assert kernel_columns(count) == columns
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (32, 8), (64, 16), (128, 16), (256, 32)])
+def test_a_wide_area_has_the_columns_with_which_maps_are_largest(count, columns):
+    assert wider_columns(count, (14, 14), (8.5, 3.5)) == columns
 
 
 def test_every_map_lies_at_its_place_with_gutters_between():

@@ -15,7 +15,11 @@ from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import confusion
 from cnnviz.figures.fonts import FONT
-from cnnviz.figures.scales import scales_of
+from cnnviz.figures.grids import grids
+from cnnviz.figures.image import gallery
+from cnnviz.figures.responses import Column as Side
+from cnnviz.figures.responses import responses
+from cnnviz.figures.scales import Scale, scale_of, scales_of
 from cnnviz.figures.statistics import statistics
 from cnnviz.figures.style import Style, drawn_in, page
 from cnnviz.figures.table import table
@@ -129,11 +133,11 @@ def test_captions_are_escaped_for_latex():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"width": "colum"}, "no width named 'colum'; did you mean 'column'"),
+        ({"width": "colum"}, "'colum' is not a width; did you mean 'column'"),
         ({"width": "0.5"}, "from 1 to 60 inches"),
         ({"width": "nan"}, "from 1 to 60 inches"),
-        ({"style": "papr"}, "no style named 'papr'; did you mean 'paper'"),
-        ({"font": "DejaVu Sanz"}, "no font named 'DejaVu Sanz'; did you mean 'DejaVu Sans'"),
+        ({"style": "papr"}, "'papr' is not a style; did you mean 'paper'"),
+        ({"font": "DejaVu Sanz"}, "'DejaVu Sanz' is not a font; did you mean 'DejaVu Sans'"),
         ({"dpi": 0}, "from 20 to 2400; it was 0"),
         ({"width": "40", "dpi": 2400}, "too large for 2400 pixels per inch"),
     ],
@@ -257,6 +261,31 @@ def test_rows_of_maps_stand_in_two_groups_where_the_page_is_wide():
     assert sum(len(ax.images) for ax in figure.axes) >= 14
 
 
+def filled(figure):
+    """The share of the page's width from the left end of what is drawn to its right end."""
+    ends = [ax.get_position() for ax in figure.axes]
+    return max(end.x1 for end in ends) - min(end.x0 for end in ends)
+
+
+def test_a_slide_is_filled_by_rows_next_to_each_other_and_by_longer_rows_of_maps():
+    maps = np.arange(6 * 16, dtype=float).reshape(6, 4, 4)
+    columns = [Side("image", maps, scale_of(maps)), *[Side("map", maps, scale_of(maps), "→")] * 3]
+    rows = one_picture(lambda: responses(list("abcdef"), columns, title="T")).figure(Page("slide"))
+    assert sum(len(ax.images) for ax in rows.axes) >= 24
+    assert filled(rows) > 0.75
+    many = one_picture(lambda: grids({"": np.ones((64, 14, 14))}, Scale(0.0, 1.0), title="T")).figure(Page("slide"))
+    assert filled(many) > 0.75
+
+
+def test_a_label_too_wide_for_its_image_has_its_last_word_below():
+    with drawn_in(Style(3.3, 0.8)):
+        figure = gallery(np.stack([BOOT] * 4), ["Ankle boot 96.5%\ntest 1", "Bag 9%", "a_very_long_name_of_it", "b"])
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert shown[:2] == ["Ankle boot\n96.5%\ntest 1", "Bag 9%"]
+    assert "…" in shown[2]
+    assert cut_off(figure) == []
+
+
 def test_no_point_of_the_statistics_lies_under_the_legend():
     sets = {"trained": (np.array([-1.0, 1.0]), np.array([1.0, 1.0])), "untrained": (np.zeros(2), np.ones(2))}
     for width in ("column", None):
@@ -264,3 +293,14 @@ def test_no_point_of_the_statistics_lies_under_the_legend():
         figure.draw_without_rendering()
         box = figure.axes[0].get_legend().get_window_extent()
         assert figure.axes[0].transData.transform((0, 1.0))[1] < box.y0
+
+
+def test_in_a_column_both_axes_of_many_layers_have_room_and_a_scale():
+    """A legend wider than its axes takes its room from between the two."""
+    sets = {name: (np.array([-0.4, 0.3]), np.array([0.04, 0.6])) for name in ("trained", "untrained")}
+    figure = one_picture(lambda: statistics({f"stage{i}_block1/conv1": sets for i in range(8)})).figure(Page("column"))
+    figure.draw_without_rendering()
+    left, right = (ax.get_position() for ax in figure.axes)
+    assert right.x0 - left.x1 < 0.1
+    low, high = figure.axes[1].get_xlim()
+    assert sum(low <= tick <= high for tick in figure.axes[1].get_xticks()) >= 2

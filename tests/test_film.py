@@ -82,7 +82,7 @@ def test_steps_that_are_not_there_are_said_with_those_that_are(folder, net):
         steps_of(net, "first")
     with pytest.raises(InputError, match=r"at least two steps; kept keeps 0, .* \(train with --snapshots 8 for more\)"):
         steps_of(net, "0")
-    with pytest.raises(Skipped, match="is no run of cnnviz"):
+    with pytest.raises(Skipped, match="is not a run of cnnviz"):
         steps_of(make_run(DenseNetwork()))
 
 
@@ -202,10 +202,10 @@ def test_the_command_writes_strip_film_and_numbers(folder, monkeypatch, capsys):
     ("typed", "text"),
     [
         ("--of kernel", "did you mean 'kernels'"),
-        ("--film avi", "no format of films named 'avi'"),
+        ("--film avi", "'avi' is not a format of films"),
         ("--columns 0", "at least one column"),
         ("--steps 0,9999", "keeps no step 9999; it keeps 0"),
-        ("--of similarity --measure rsa", "no measure over steps named 'rsa'"),
+        ("--of similarity --measure rsa", "'rsa' is not a measure over steps"),
     ],
 )
 def test_what_cannot_be_filmed_is_refused_in_one_line(folder, monkeypatch, capsys, typed, text):

@@ -53,7 +53,10 @@ def test_a_data_set_that_must_be_downloaded_says_what_is_missing():
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: data.prepare("garments"), "no home directory to prepare garments in; name a folder with --data-dir"),
+        (
+            lambda: data.prepare("garments"),
+            "garments cannot be prepared without a home directory to put it in; name a folder by --data-dir",
+        ),
         (lambda: data.load("garments", "~/data"), "The folder ~/data does not exist"),
         (lambda: data.load("~/images"), "~/images does not exist"),
     ],

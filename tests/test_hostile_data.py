@@ -107,7 +107,7 @@ def test_modules_beside_the_data_are_not_imported(toy, ran, tmp_path):
     data.prepare(tmp_path / "toy_set.npz", tmp_path / "bin")
     assert len(found.train.labels) + len(found.test.labels) == 30
     (toy / "dataset_info.json").unlink()
-    with pytest.raises(InputError, match="no data set named 'toy_set'"):
+    with pytest.raises(InputError, match="'toy_set' is not a data set"):
         data.load("toy_set", "data")
     assert not ran.exists()
 

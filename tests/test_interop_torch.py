@@ -197,7 +197,7 @@ def test_what_does_not_fit_is_counted_and_named():
 
 def test_a_table_with_a_path_that_the_model_does_not_have():
     said = misfit(lambda state: None, {**TABLE, "fc1": "Dense_7"})
-    assert "no module or variable of the model named 'Dense_7'; did you mean 'Dense_" in said
+    assert "'Dense_7' is not a module or variable of the model; did you mean 'Dense_" in said
 
 
 def test_a_table_from_a_file(tmp_path):

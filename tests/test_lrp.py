@@ -113,7 +113,7 @@ def test_a_composite_that_no_layer_fits_is_refused(network):
 
 def test_an_unknown_composite_names_the_nearest(network):
     *_, score, image = network
-    with pytest.raises(InputError, match="no composite named 'epsilon_plu'; did you mean 'epsilon_plus'"):
+    with pytest.raises(InputError, match="'epsilon_plu' is not a composite; did you mean 'epsilon_plus'"):
         values("epsilon_plu", score, image)
 
 

@@ -67,5 +67,5 @@ def test_the_first_weights_are_keras_s():
 
 
 def test_an_unknown_model_is_told_the_nearest():
-    with pytest.raises(InputError, match="no model named 'resnt'; did you mean 'resnet'"):
+    with pytest.raises(InputError, match="'resnt' is not a model; did you mean 'resnet'"):
         resolve(MODELS, "resnt", "model")

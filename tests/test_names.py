@@ -376,7 +376,7 @@ def test_a_name_with_a_comma_is_that_layer():
     layers = [probe.Layer(name, "Dense", (4,), 0, None) for name in ("a,b", "a", "b")]
     assert probe.find("a,b", layers) == ("a,b",)
     assert probe.find("b,a", layers) == ("a", "b")
-    with pytest.raises(InputError, match="There is no layer named 'c'"):
+    with pytest.raises(InputError, match="'c' is not a layer"):
         probe.find("a,c", layers)
 
 
@@ -394,9 +394,9 @@ def test_one_name_stands_for_all_calls_of_a_module_and_all_operations_of_a_kind(
 @pytest.mark.parametrize(
     ("asked", "text"),
     [
-        ("block1/rel", "There is no layer named 'block1/rel'; did you mean 'block1/relu'"),
-        ("blok*/relu", r"There is no layer named 'blok\*/relu'; did you mean 'block"),
-        ("kind:Convolution", "There is no layer of the kind 'Convolution'; the kinds are Conv, BatchNorm, relu, add, "),
+        ("block1/rel", "'block1/rel' is not a layer; did you mean 'block1/relu'"),
+        ("blok*/relu", r"'blok\*/relu' is not a layer; did you mean 'block"),
+        ("kind:Convolution", "'Convolution' is not a kind of layer here; the kinds are Conv, BatchNorm, relu, add, "),
         (16, "Layers are numbered from 0 to 15, or from the end by -1 to -16; it was 16"),
         ("-17", "it was -17"),
     ],

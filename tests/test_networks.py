@@ -1,6 +1,6 @@
 """A network from anywhere as one object, and how its images are prepared."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import jax
 import jax.numpy as jnp
@@ -127,3 +127,9 @@ def test_a_member_and_a_step_of_a_run(run):
         networks.open(f"{run}@9")
     with pytest.raises(InputError, match=r"The run .*two keeps no step 400; it keeps 0\."):
         networks.open(f"{run}:step_400")
+
+
+def test_a_title_names_the_data_set_unless_the_network_is_called_so(run):
+    net = networks.open(str(run))
+    assert net.title == f"{net.name} ({net.dataset})"
+    assert replace(net, name=net.dataset).title == net.dataset

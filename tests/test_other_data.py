@@ -370,12 +370,12 @@ def test_names_as_people_type_them(typed, meant):
     [
         (
             "imagenet",
-            "no data set named 'imagenet'; ImageNet is not downloaded: it needs an account. Known: fashion_mnist",
+            "'imagenet' is not a data set; ImageNet is not downloaded: it needs an account. Known: fashion_mnist",
         ),
         ("ILSVRC2012", "ImageNet is not downloaded"),
         ("fashion_minst", "did you mean 'fashion_mnist'"),
         ("ciphar10", "did you mean 'cifar10'"),
-        ("flowers", r"no data set named 'flowers'\. Known: .* or the path of a folder with one subfolder per class"),
+        ("flowers", r"'flowers' is not a data set\. Known: .* or the path of a folder with one subfolder per class"),
         ("celeba_mine", "its images have several labels each"),
     ],
 )

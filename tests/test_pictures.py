@@ -271,7 +271,7 @@ def test_maps_may_have_a_scale_each_and_the_caption_says_so(run):
         ends = np.abs(shown).max((0, 1))
         assert ends[ends > 0].min() > 0.9
         np.testing.assert_allclose(shown * (np.abs(maps).max((0, 1)) / np.maximum(ends, 1e-9)), maps, atol=1e-5)
-    with pytest.raises(InputError, match="no scale named 'maps'; did you mean 'map'"):
+    with pytest.raises(InputError, match="'maps' is not a scale; did you mean 'map'"):
         activations.Activations(scale="maps")
 
 
@@ -424,7 +424,7 @@ def test_of_many_classes_the_likeliest_and_the_true_one_are_drawn():
     [
         ({"image": 30}, r"things has no test image 30; they go from 0 to 29\."),
         ({"image": -1}, r"things has no test image -1;"),
-        ({"split": "tests"}, r"There is no split named 'tests'; did you mean 'test'"),
+        ({"split": "tests"}, r"'tests' is not a split; did you mean 'test'"),
     ],
 )
 def test_an_image_that_is_not_there_is_an_error_of_one_sentence(kind, options, message, run):
@@ -440,7 +440,7 @@ def test_images_that_the_network_does_not_take_are_an_error_of_one_sentence(kind
 
 @pytest.mark.parametrize("kind", ["layers", "kernels", "histograms", "activations", "attribute"])
 def test_an_unknown_layer_is_an_error_in_every_kind_that_has_layers(kind, run):
-    with pytest.raises(InputError, match=r"There is no layer named 'conv9'; did you mean 'conv"):
+    with pytest.raises(InputError, match=r"'conv9' is not a layer; did you mean 'conv"):
         resolve(PICTURES, kind, "picture")(layer="conv9")([run], DATA)
 
 
@@ -468,7 +468,7 @@ def test_a_file_has_its_format_and_the_same_bytes_each_time(format, start, drawn
 
 
 def test_an_unknown_format_is_an_error_and_writes_nothing(drawn, tmp_path):
-    with pytest.raises(InputError, match=r"There is no format named 'pgn'; did you mean 'png'"):
+    with pytest.raises(InputError, match=r"'pgn' is not a format; did you mean 'png'"):
         files.write(drawn, tmp_path / "new", "pgn")
     assert not (tmp_path / "new").exists()
 
@@ -575,8 +575,8 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
         ({"images": "eight"}, "it was 'eight'"),
         ({"images": "0,99"}, "things has no test image 99; they go from 0 to 29"),
         ({"images": "9:9"}, "The range 9:9 means none of the 30 images"),
-        ({"target": "think 3"}, "no target named 'think 3'; did you mean 'thing 3'"),
-        ({"methods": "gradcam"}, "no method named 'gradcam'; did you mean 'grad_cam'"),
+        ({"target": "think 3"}, "'think 3' is not a target; did you mean 'thing 3'"),
+        ({"methods": "gradcam"}, "'gradcam' is not a method; did you mean 'grad_cam'"),
     ],
 )
 def test_what_no_attribution_can_be_drawn_of_is_said(run, change, text):
@@ -621,7 +621,7 @@ def test_several_networks_are_drawn_one_after_the_other(run, dense):
 def test_a_picture_is_saved_by_its_ending_and_shown_in_a_notebook(drawn, tmp_path):
     assert drawn.save(tmp_path / "x.svg").read_bytes().startswith(b"<?xml")
     assert drawn._repr_png_().startswith(b"\x89PNG")
-    with pytest.raises(InputError, match=r"There is no format named 'pgn'; did you mean 'png'"):
+    with pytest.raises(InputError, match=r"'pgn' is not a format; did you mean 'png'"):
         drawn.save(tmp_path / "x.pgn")
 
 

@@ -391,7 +391,7 @@ def test_a_missing_argument_is_named(images):
 @pytest.mark.parametrize(
     ("ask", "text"),
     [
-        (lambda m, v, x: probe.activations(m, v, x, ["blok"]), "no layer named 'blok'; did you mean 'block'"),
+        (lambda m, v, x: probe.activations(m, v, x, ["blok"]), "'blok' is not a layer; did you mean 'block'"),
         (lambda m, v, x: probe.activations(m, v, (x * 255).astype("uint8")), "as the run's `prepare` makes them"),
         (lambda m, v, x: probe.activations(m, v, x[0]), r"Images of the shape \[n, 8, 3\] do not fit"),
         (lambda m, v, x: probe.score_of(m, v, 3)(x[0], {}), "class from 0 to 2; it was 3"),
@@ -409,7 +409,7 @@ def test_what_is_no_model_s_input_is_said(foreign, images):
     model, variables = foreign
     with pytest.raises(InputError, match="The variables are not those of this model"):
         probe.activations(model, {"params": {}}, images)
-    with pytest.raises(InputError, match="There are no images; at least one is needed"):
+    with pytest.raises(InputError, match="No images were given; at least one is needed"):
         probe.activations(model, variables, images[:0])
     with pytest.raises(InputError, match=r"Images of the shape \[n, 8, 8\] do not fit this model's weights"):
         probe.layers(model, variables, (8, 8))

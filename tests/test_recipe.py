@@ -110,7 +110,7 @@ def test_balanced_weights_let_all_classes_count_equally():
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("horse=2", "There is no class named 'horse'"),
+        ("horse=2", "'horse' is not a class"),
         ("a=2,e=1", "Known: a, b"),
         ("a=-1", "a positive weight for each of some classes, such as cat=2,dog=0.5; it was 'a=-1'"),
         ("a=2,a=3", "it was 'a=2,a=3'"),

@@ -76,7 +76,7 @@ def test_felzenszwalbs_segments_follow_the_picture():
         (np.full((2, 6, 6), np.nan), {}, "Map 0 holds NaN"),
         (np.zeros((2, 6, 6)), {"widen": -1}, "not negative; it was -1"),
         (np.zeros((2, 6, 6)), {"masks": [np.stack([HALVES] * 3)]}, r"one per image \(2\); there are 3"),
-        (np.zeros((2, 6, 6)), {"masks": ["gird:2"]}, "no mask named 'gird'"),
+        (np.zeros((2, 6, 6)), {"masks": ["gird:2"]}, "'gird' is not a mask"),
     ],
 )
 def test_maps_and_masks_that_do_not_fit_are_refused(maps, options, text):

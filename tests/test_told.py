@@ -93,18 +93,18 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
     ("main", "arguments", "text"),
     [
         (train.main, ["--num-workers", 4], "images are in memory"),
-        (train.main, ["--xyzzy", 4], "There is no option '--xyzzy'; --help lists all options."),
-        (visualize.main, ["--epochs", 4], "There is no option '--epochs'; it is an option of train.py."),
+        (train.main, ["--xyzzy", 4], "'--xyzzy' is not an option; --help lists all options."),
+        (visualize.main, ["--epochs", 4], "'--epochs' is not an option; it is an option of train.py."),
         (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute|evaluate|robustness."),
         (
             visualize.main,
             ["curves", "--target", "label"],
-            "There is no option '--target'; it is an option of visualize.py",
+            "'--target' is not an option; it is an option of visualize.py",
         ),
         (
             visualize.main,
             ["kernels", "--depth", 2],
-            "There is no option '--depth'; it is an option of visualize.py layers.",
+            "'--depth' is not an option; it is an option of visualize.py layers.",
         ),
         (train.main, ["--format", "png"], "it is an option of visualize.py."),
         (visualize.main, ["attribute", "--method", "cam"], "did you mean --methods? It is an option of visualize.py"),
@@ -142,8 +142,8 @@ def test_a_value_s_other_names_are_known(arguments, text, told):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["attribute", "--methods", "gradcam,ig"], "no method named 'gradcam'; did you mean 'grad_cam'?"),
-        (["attribute", "--methods", "grad_cam,ig"], "no method named 'ig'; did you mean 'integrated_gradients'?"),
+        (["attribute", "--methods", "gradcam,ig"], "'gradcam' is not a method; did you mean 'grad_cam'?"),
+        (["attribute", "--methods", "grad_cam,ig"], "'ig' is not a method; did you mean 'integrated_gradients'?"),
         (["attribute", "--methods", "Grad-CAM++"], "did you mean 'grad_cam_pp'?"),
         (["attribute", "--methods", "saliency"], "did you mean 'gradient'?"),
         (["--format", "JPG"], "did you mean 'png'?"),
@@ -151,7 +151,7 @@ def test_a_value_s_other_names_are_known(arguments, text, told):
         (["filters", ROOT], "did you mean 'kernels'?"),
         (["confusion-matrix", ROOT], "did you mean 'predictions'?"),
         (["gradcam"], "did you mean 'attribute'?"),
-        (["nothing_like_it"], "There is no kind of picture or run named 'nothing_like_it'. Known: layers,"),
+        (["nothing_like_it"], "'nothing_like_it' is not a kind of picture or run. Known: layers,"),
         (["runs/nowhere"], "runs/nowhere does not exist; give a run's directory or a file"),
         (["kernels", "curves", ROOT], "'kernels' and 'curves' are 2 kinds of picture; name one, or none to draw all."),
     ],
@@ -357,8 +357,8 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
     [
         (["kernels", "nowhere"], "nowhere does not exist; give a run's directory or a file"),
         (["compare", ROOT, "nowhere"], "nowhere does not exist"),
-        (["attribute", ROOT, "--scale", "same"], "no scale named 'same'; did you mean 'shared'?"),
-        (["activations", ROOT, "--scale", "shared"], "no scale named 'shared'. Known: layer, map."),
+        (["attribute", ROOT, "--scale", "same"], "'same' is not a scale; did you mean 'shared'?"),
+        (["activations", ROOT, "--scale", "shared"], "'shared' is not a scale. Known: layer, map."),
         (["kernels", ROOT, "--style", "papr"], "did you mean 'paper'?"),
         (["kernels", ROOT, "--width", "0.9"], "A width is from 1 to 60 inches"),
         (["compare", ROOT, "--parts", "churm"], "did you mean 'churn'?"),

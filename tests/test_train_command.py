@@ -210,11 +210,12 @@ def test_a_file_of_one_s_own_has_options_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
-        ("x.toml", "epoch = 3", "no option named 'epoch'; did you mean 'epochs'"),
+        ("x.toml", "epoch = 3", "'epoch' is not an option; did you mean 'epochs'"),
+        ("x.toml", "lr = 1e-3", "'lr' is not an option; did you mean 'learning_rate'?"),
         ("x.toml", 'epochs = "3"', "epochs must be of type int; it was '3'"),
         ("x.toml", "epochs = ", "x.toml is not TOML"),
         ("x.toml", "epochs = 3\n[a]\nepochs = 4", "has the option epochs twice"),
-        ("x.toml", "resume = true", "no option named 'resume'"),
+        ("x.toml", "resume = true", "'resume' is not an option"),
         ("x.toml", 'model = "net.py:Net"', "a file never imports one by itself: add --model net.py:Net"),
         ("x.yaml", "epochs: 3", "takes a run's config.json, or a .toml"),
         ("config.json", '{"format": 1, "model": "cnn", "depth": 3}', "config.json has depth, which this version"),
@@ -297,7 +298,7 @@ def test_runs_are_listed_in_an_order_and_damaged_ones_named(data, folder, tmp_pa
     assert row_of(tmp_path / "b")["note"].startswith(f"damaged: {file.relative_to(tmp_path / 'b')} is damaged")
     assert row_of(tmp_path / "a")["recipe"] == "classic with epochs 2"
     assert "(val)" in table
-    assert "There is no column named 'acuracy'; did you mean 'accuracy'" in ran("--list", "--sort", "acuracy")[2]
+    assert "'acuracy' is not a column; did you mean 'accuracy'" in ran("--list", "--sort", "acuracy")[2]
     assert "has no run" in ran("--list", "--runs", tmp_path / "none")[2]
 
 
@@ -314,8 +315,13 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
 @pytest.mark.parametrize(
     ("more", "fault"),
     [
-        (["--sweep", "lerning_rate=1"], "no option to sweep over named 'lerning_rate'; did you mean 'learning_rate'"),
-        (["--sweep", "runs=a,b"], "no option to sweep over named 'runs'"),
+        (["--sweep", "lerning_rate=1"], "'lerning_rate' is not an option to sweep over; did you mean 'learning_rate'"),
+        (["--sweep", "lr=1e-3,3e-3"], "'lr' is not an option to sweep over; did you mean 'learning_rate'?"),
+        (
+            ["--sweep", "seed=0..2", "--seeds", "3"],
+            "--sweep and --seeds do not go together: seed=0..2 makes a run of each",
+        ),
+        (["--sweep", "runs=a,b"], "'runs' is not an option to sweep over"),
         (["--sweep", "seed=a"], "--sweep seed takes values of type int; it was 'a'"),
         (["--sweep", "seed=3..1"], "the range is empty"),
         (["--sweep", "seed"], "--sweep takes an option and its values"),
@@ -332,7 +338,7 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
         (["--optimizer", "sgd", "--epsilon", "1"], "--epsilon is for --optimizer adam"),
         (["--warmup", "2"], "warmup must be shorter than the 2 epochs; it was 2 epochs"),
         (["--optimizer", "adamw"], "needs a weight_decay, which is 0"),
-        (["--class-weights", "left=2"], "There is no class named 'left'"),
+        (["--class-weights", "left=2"], "'left' is not a class"),
     ],
 )
 def test_options_that_contradict_each_other_are_named(data, folder, more, fault):

@@ -177,12 +177,12 @@ def test_pairs_and_curves_equal_networks_zeroed_by_hand():
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        ({"layer": "relu9"}, InputError, "no layer named 'relu9'; did you mean 'relu3'"),
+        ({"layer": "relu9"}, InputError, "'relu9' is not a layer; did you mean 'relu3'"),
         ({"units": [4]}, InputError, "relu1 has no unit 4; its 4 units go from 0 to 3, nearest is 3"),
         ({"units": []}, InputTypeError, r"Units are numbers such as \[0, 3\]"),
         ({"labels": np.full(N, 10)}, InputError, "10 classes apart, 0 to 9; a label was 10"),
         ({"labels": np.zeros(3, int)}, InputError, "class"),
-        ({"to": "men"}, InputError, "no replacement named 'men'; did you mean 'mean'"),
+        ({"to": "men"}, InputError, "'men' is not a replacement; did you mean 'mean'"),
         ({"to": np.zeros(3)}, InputError, "one number for each of the 4 units"),
         ({"images": np.zeros((N, 12, 12, 3), np.float32)}, InputError, "do not fit"),
         ({"layer": "conv*,relu1"}, InputError, "One layer is needed"),

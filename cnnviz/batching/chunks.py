@@ -65,7 +65,7 @@ def row_count(rows: PyTree) -> int:
     if len(counts) != 1:
         raise InputError(f"All arrays need the same number of rows; these have {', '.join(map(str, sorted(counts)))}.")
     if counts == {0}:
-        raise InputError("There are no images; at least one is needed.")
+        raise InputError("No images were given; at least one is needed.")
     return counts.pop() // division_of(rows).blocks
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from cnnviz.commands.begin import PICTURE
 from cnnviz.commands.declared import kind_of
-from cnnviz.errors import InputError, unknown
+from cnnviz.commands.option_names import unknown_field
+from cnnviz.errors import InputError
 from cnnviz.training.recipe import Recipe
 
 NOT_IN_FILES = ("config", "resume", "list", "sort", "verify", "prepare_data", "name", "debug")
@@ -75,7 +76,7 @@ def _of_toml(path: Path, options: Any) -> dict[str, Any]:
     for typed, value in _flat(content):
         name = typed.replace("-", "_")
         if name not in known:
-            raise InputError(f"{path}: {unknown('option', typed, known)}")
+            raise InputError(f"{path}: {unknown_field('option', typed, known)}")
         if name in found:
             raise InputError(f"{path} has the option {name} twice.")
         found[name] = _as(known[name], value, f"{path}: {name}")

@@ -134,6 +134,10 @@ def _too_many(argument: str, arguments: Sequence[str], options: type, flags: Col
     before = arguments[arguments.index(argument) - 1] if argument in arguments[1:] else ""
     if before.startswith("--") and _spelled(before) in flags:
         return f"{what}; {before} takes no value."
+    if {"run", "others"}.intersection(field.name for field in fields(options)) == {"run"} and kinds.is_network(
+        argument
+    ):
+        return f"{what}; networks are drawn together by compare: visualize.py compare RUN {argument}."
     if meant := option_for(argument, [field.name for field in fields(options)]):
         return f"{what}; did you mean {meant}?"
     if meant := getattr(options, "EXTRA", ""):

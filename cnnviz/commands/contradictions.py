@@ -32,6 +32,10 @@ def check_options(options: Any) -> None:
         raise InputError("--sort is the order of --list, which is not given.")
     for spec in options.sweep:
         name = spec.partition("=")[0].strip().lstrip("-").replace("-", "_")
+        if name == "seed" and options.seeds != 1:
+            raise _apart(
+                "sweep", "seeds", f"{spec} makes a run of each seed, and --seeds {options.seeds} one run of all"
+            )
         if name in {field.name for field in fields(options)} - NOT_SWEPT and getattr(options, name) is not None:
             raise _apart("sweep", name, f"it was {getattr(options, name)!r}, and --sweep {spec} sets it too")
 

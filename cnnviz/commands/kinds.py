@@ -127,6 +127,12 @@ def missing(text: str, runs: Path) -> InputError:
     return InputError(f"{text} does not exist; give a run's directory or a file ({', '.join(READERS)}).")
 
 
+def is_network(where: str) -> bool:
+    """Whether a run, or a file that holds a network, is at `where`."""
+    path = Path(where)
+    return (path / "config.json").is_file() or (path.suffix in READERS and path.is_file())
+
+
 def is_there(where: str) -> bool:
     """Whether a network can be at `where`: the path exists, or what is before its step and seed."""
     ends = (len(where), where.rfind("@"), where.rfind(":step_"))

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pkgutil import resolve_name
 
 from cnnviz.commands import faults, output
+from cnnviz.commands.option_names import is_value
 from cnnviz.errors import OutOfMemory
 from cnnviz.registry import resolve
 
@@ -14,6 +15,7 @@ COMMANDS = {
     "visualize": "cnnviz.commands.visualize:main",
     "report": "cnnviz.commands.report:main",
 }
+REPORT = "report"
 VERSION = resolve_name("cnnviz:__version__")
 HELP = f"""cnnviz {VERSION}: train a convolutional network and see what it has learned.
 
@@ -34,15 +36,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(name: str, arguments: Sequence[str], program: str) -> int:
     """Imports a command, runs it under the name of this program, and returns its exit code."""
-    if name == "visualize" and list(arguments[:1]) == ["report"]:
-        name, arguments, program = "report", arguments[1:], f"{program} report"
     with output.guarded():
         try:
             faults.check_imports()
         except OutOfMemory as error:
             print(f"{program}: {error}", file=sys.stderr)
             return 2
+    if name == "visualize" and (place := _named(REPORT, arguments)) is not None:
+        name, program = REPORT, f"{program} {REPORT}"
+        arguments = [*arguments[:place], *arguments[place + 1 :]]
     return resolve(COMMANDS, name, "command")(arguments, program)
+
+
+def _named(kind: str, arguments: Sequence[str]) -> int | None:
+    """The place of a kind among the arguments, where it is not the value of an option; None if it is not there."""
+    if kind not in arguments:
+        return None
+    flags = resolve_name("cnnviz.commands.visualize:FLAGS")
+    found = [place for place, text in enumerate(arguments) if text == kind and not is_value(arguments, place, flags)]
+    return found[0] if found else None
 
 
 def _answer(first: str) -> int:

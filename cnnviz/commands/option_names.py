@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, unknown
 from cnnviz.errors.meant import NEAR, folded
 
 MOST = 3  # suggestions in one error
@@ -157,8 +157,14 @@ def without_option(option: str, known: Collection[str], owners: Sequence[str]) -
     facts += [f"it is an option of {' and of '.join(owners)}."] if owners else []
     facts += [f"{REASONS[folded(name)]}."] if folded(name) in REASONS else []
     first, *more = facts or ["--help lists all options."]
-    sentences = [f"There is no option {option!r}; {first}", *(f"{one[0].upper()}{one[1:]}" for one in more)]
+    sentences = [f"{option!r} is not an option; {first}", *(f"{one[0].upper()}{one[1:]}" for one in more)]
     return InputError(" ".join(sentences))
+
+
+def unknown_field(kind: str, name: str, known: Collection[str]) -> InputError:
+    """The error for an option that is spelled as a field, in a file or a sweep; `known` are the fields there are."""
+    suggested = meant(name, [one.replace("_", "-") for one in known])
+    return unknown(kind, name, known, [one.replace("-", "_") for one in suggested])
 
 
 def meant(name: str, known: Collection[str]) -> list[str]:

@@ -20,7 +20,7 @@ class RecipeOptions:
     seed: int | None = None
     """Random seed of the initial weights, the split, the order of images, dropout and augmentation (0)."""
     precision: str | None = None
-    """Precision of the computation: float32 or bfloat16 (float32)."""
+    """Precision of the computation: float32, tensorfloat32 or bfloat16 (float32)."""
     optimizer: str | None = None
     """adam, adamw, sgd, rmsprop, or muon for convolution kernels with adam for the rest (fast: muon, else adam)."""
     momentum: float | None = None

@@ -9,7 +9,8 @@ from typing import Any
 
 from cnnviz.commands import tables
 from cnnviz.commands.declared import kind_of
-from cnnviz.errors import InputError, check_known
+from cnnviz.commands.option_names import unknown_field
+from cnnviz.errors import InputError
 
 NOT_SWEPT = set("config runs name resume sweep list sort verify prepare_data distributed timeout debug track".split())
 NOT_SWEPT |= {"images_on", "devices", "export", "to", "out"}  # which change no result
@@ -68,7 +69,8 @@ def _values(options: Any, spec: str) -> tuple[str, Sequence[Any]]:
     typed, equals, text = spec.partition("=")
     name = typed.strip().lstrip("-").replace("-", "_")
     kinds = {field.name: kind_of(field.type) for field in fields(options) if field.name not in NOT_SWEPT}
-    check_known("option to sweep over", name, kinds)
+    if name not in kinds:
+        raise unknown_field("option to sweep over", name, kinds)
     parts = [part.strip() for part in text.split(",")]
     if not equals or not all(parts):
         raise InputError(f"--sweep takes an option and its values, such as learning_rate=1e-3,3e-3; it was {spec!r}.")

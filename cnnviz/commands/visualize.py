@@ -22,6 +22,7 @@ from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.page import Page
 from cnnviz.registry import resolve
 
+REPORT = {"report": "One HTML file with every picture, in which the network runs; report --help has its options."}
 SMALLER = "the choice of --images or --methods, or the network"  # when memory runs out
 
 
@@ -100,7 +101,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     """Draws the kind of picture among the arguments, or every kind."""
     kind, others = kinds.separated(arguments, FLAGS)
     options = Every if kind is None else options_of(kind)
-    listed = {"Kinds of picture": kinds.described()} if kind is None else None
+    listed = {"Kinds of picture": kinds.described(), "All in one page": REPORT} if kind is None else None
     others = gathered(several.gathered(others, options), options, every=kind == "predict")
     asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
     check_together(asked, kind)

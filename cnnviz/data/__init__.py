@@ -130,7 +130,9 @@ def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
         from cnnviz.data import builder
     folder = _folder(data_dir)
     if (target := folder or tfds.root()) is None:
-        raise InputError(f"There is no home directory to prepare {name} in; name a folder with --data-dir.")
+        raise InputError(
+            f"{name} cannot be prepared without a home directory to put it in; name a folder by --data-dir."
+        )
     if prepared := tfds.directory(str(name), target):
         return prepared
     dataset = load(name, folder)

@@ -35,5 +35,5 @@ def unknown(name: str, known: Iterable[str]) -> InputError:
     """The error for a name that stands for none of the known ones; it suggests one only if it is much alike."""
     known = list(known)
     if why := next((why for words, why in ELSEWHERE.items() if re.search(words, folded(name))), None):
-        return InputError(f"There is no data set named {name!r}; {why}. Known: {', '.join(known)}; or {PATHS}.")
+        return InputError(f"{name!r} is not a data set; {why}. Known: {', '.join(known)}; or {PATHS}.")
     return InputError(f"{str(errors.unknown('data set', name, known)).removesuffix('.')}; or {PATHS}.")

@@ -1,10 +1,11 @@
 """The errors that a user sees: what is wrong, what was given, what would be right."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from cnnviz.errors.meant import meant
+from cnnviz.errors.wording import article
 
 
 class InputError(ValueError):
@@ -29,12 +30,12 @@ class OutOfMemory(InputError, MemoryError):
     """An InputError about what needs more memory than there is; it says how much, and what to make smaller."""
 
 
-def unknown(kind: str, name: Any, known: Iterable[str]) -> InputError:
-    """The error for a name that is not in `known`; it suggests what was probably meant."""
+def unknown(kind: str, name: Any, known: Iterable[str], suggested: Sequence[str] = ()) -> InputError:
+    """The error for a name that is not in `known`; it suggests what was probably meant, by default a near name."""
     known = list(known)
-    suggested = " or ".join(map(repr, meant(str(name), known)))
-    hint = f"; did you mean {suggested}?" if suggested else "."
-    return InputError(f"There is no {kind} named {str(name)!r}{hint} Known: {', '.join(known) or 'none'}.")
+    hints = " or ".join(map(repr, suggested or meant(str(name), known)))
+    hint = f"; did you mean {hints}?" if hints else "."
+    return InputError(f"{str(name)!r} is not {article(kind)} {kind}{hint} Known: {', '.join(known) or 'none'}.")
 
 
 def check_known(kind: str, name: Any, known: Iterable[str]) -> None:

@@ -138,6 +138,9 @@ OTHER_NAMES = {
     "evaluate": "eval evaluation evaluate_set test score metrics benchmark accuracy",
     "compare": "comparison diff difference versus vs similarity cka",
     "units": "unit neuron neurons channel channels dissect dissection",
+    # columns of a list of runs
+    "accuracy": "acc test_acc test_accuracy val_acc val_accuracy best_accuracy",
+    "when": "date time created",
     "visualize": "viz vis plot show visualise explain see look",
 }
 

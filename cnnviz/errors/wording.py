@@ -11,6 +11,11 @@ def listed(names: Sequence[str], shown: int = SHOWN) -> str:
     return first if len(names) <= shown else f"{first} and {len(names) - shown:,} more"
 
 
+def article(noun: str) -> str:
+    """The indefinite article before a noun: "a" or "an"."""
+    return "an" if noun[:1] in "aeiou" else "a"
+
+
 def counted(count: int, noun: str) -> str:
     """A number of things: "1 image", "1,200 batches"."""
     ending = "" if count == 1 else "es" if noun.endswith(("tch", "s", "x")) else "s"

@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnviz.figures.finite import masked
-from cnnviz.figures.montage import Maps, map_columns, montage
+from cnnviz.figures.montage import Maps, map_columns, montage, wider_columns
 from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import MARGIN, current_style, default_style, page, place, points, room, size_of
 from cnnviz.figures.text import width_of
 
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
+AREA = (8.5, 3.5)  # inches: what a slide has for all maps
 LINE = 0.12  # inches: an index of a row
 LEAST = 0.2  # inches: the least width of a map, unless rows have a meaning
 Indices = tuple[Sequence[int], Sequence[int]]  # of columns and rows
@@ -60,7 +61,9 @@ def grids(
     drawn as RGB.
     """
     first = next(iter(panels.values()))
-    columns = columns or map_columns(len(first))
+    if columns is None:
+        is_slide = current_style().height is not None and not any(axes)
+        columns = wider_columns(len(first), first.shape[1:3], AREA) if is_slide else map_columns(len(first))
     plan = layout(len(panels), len(first), columns, first.shape[1:3])
     while columns > 4 and plan.width / columns < LEAST and not any(axes):  # longer rows would be too small
         columns = math.ceil(columns / 2)

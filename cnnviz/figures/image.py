@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz.figures.style import NARROWEST, default_style, fitted, page, points, room
+from cnnviz.figures.fonts import drawable
+from cnnviz.figures.style import NARROWEST, current_style, default_style, fitted, page, points, room
+from cnnviz.figures.text import Size, width_of
 
 Pixels = UInt8[np.ndarray, "h w c"]
 Shown = Shaped[np.ndarray, "*sides c"]  # pixels, or a signal [t c] of any type
@@ -56,15 +58,23 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
     return figure
 
 
+def broken(line: str, width: float, size: Size) -> str:
+    """The line; if it is wider than `width` inches, its last word is on a second one, or it is shortened."""
+    font, (head, _, last) = current_style().font, line.rpartition(" ")
+    fits = lambda text: width_of(drawable(text, font), size, font) <= width
+    return f"{head}\n{last}" if head and not fits(line) and fits(head) and fits(last) else fitted(line, width, size)
+
+
 @default_style()
 def gallery(
     images: Shaped[np.ndarray, "n *sides c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
 ) -> Figure:
-    """Images row by row, each above its label of one or more lines."""
+    """Images row by row, each above its label of one or more lines, of which a long one is broken at its last space."""
     narrow = room(columns * 1.1 * SIDE) < columns * 1.1 * SIDE - 0.2
     side, size = (SMALL, 7) if narrow else (SIDE, 8)
     columns = min(len(images), max(1, int(room(columns * 1.1 * side) / (1.1 * side) + 0.1)))
     rows = math.ceil(len(images) / columns)
+    labels = ["\n".join(broken(line, 1.02 * side, size) for line in label.splitlines()) for label in labels]
     lines = max(label.count("\n") + 1 for label in labels)
     tall = images.shape[1] / images.shape[2] if images.ndim == 4 else 0.4
     step = tall + (0.02 * size * lines + 0.11) / side  # a cell's height, in widths of an image
@@ -75,8 +85,7 @@ def gallery(
         x, y = i % columns * 1.1, i // columns * step
         bottom = y + tall
         draw_image(ax, pixels, (x, x + 1, bottom, y))
-        short = "\n".join(fitted(line, 1.02 * side, size) for line in label.splitlines())
-        ax.text(x, bottom + 0.02, short, fontsize=points(size), va="top", linespacing=1.15, parse_math=False)
+        ax.text(x, bottom + 0.02, label, fontsize=points(size), va="top", linespacing=1.15, parse_math=False)
     ax.set_xlim(0, across)
     ax.set_ylim(rows * step, 0)
     ax.set_anchor("W")

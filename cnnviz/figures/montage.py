@@ -16,6 +16,13 @@ def map_columns(count: int) -> int:
     return 2 ** math.ceil(math.log2(max(count, 1)) / 2)
 
 
+def wider_columns(count: int, side: tuple[int, int], area: tuple[float, float]) -> int:
+    """`map_columns`, or twice as many if maps of `side` (h, w) are larger so on an `area` of a width and a height."""
+    columns, (h, w) = map_columns(count), side
+    size = lambda across: min(area[0] / (across * w), area[1] / (math.ceil(count / across) * h))
+    return max((columns, min(count, 2 * columns)), key=size)
+
+
 def kernel_columns(count: int) -> int:
     """The number of columns for a wide grid of kernels: 32 kernels are 2x16, 64 are 4x16."""
     return min(count, 16 if count <= 128 else 32)

@@ -84,12 +84,13 @@ def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
     _style_rows(right, list(panels), "standard deviation (logarithmic axis)")
     left.axvline(0, color="0.75", linewidth=0.8, zorder=0)
     right.set_xscale("log")
-    right.xaxis.set_major_locator(LogLocator(subs=(1,) if is_narrow() else (1, 2, 5)))
+    right.xaxis.set_major_locator(LogLocator(subs=(1, 5) if is_narrow() else (1, 2, 5)))
     if is_narrow():
         left.xaxis.set_major_locator(MaxNLocator(2))
     right.xaxis.set_major_formatter("{x:g}")
     right.xaxis.set_minor_formatter("")
-    right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=points(8), frameon=False)
+    columns = 1 if is_narrow() else 2  # what is wider than the axes would take its room from between them
+    right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, fontsize=points(8), frameon=False)
     return figure
 
 

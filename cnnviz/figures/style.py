@@ -211,7 +211,8 @@ def shortened(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     tail = (length - 1) // 3
-    return text[: length - 1 - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()
+    head, end = text[: length - 1 - tail], text[len(text) - tail :]
+    return head.rstrip(" …") + "…" + end.lstrip(" …")  # of a name that was shortened before, one ellipsis
 
 
 def fitted(text: str, width: float, size: Size) -> str:

@@ -109,7 +109,7 @@ def _imported(name: str) -> ModuleType:
         cause = error.__cause__
         if isinstance(cause, ModuleNotFoundError) and f"{name}.".startswith(f"{cause.name}."):
             raise InputError(
-                f"There is no module {cause.name!r} in this folder or among the installed packages; "
+                f"The module {cause.name!r} is neither in this folder nor an installed package; "
                 f"--model takes {FORM}, or one of {', '.join(MODELS)}."
             ) from error
         raise

@@ -83,8 +83,8 @@ class Net:
 
     @property
     def title(self) -> str:
-        """The name, followed by the data set that it was trained on if that is known."""
-        return f"{self.name} ({self.dataset})" if self.dataset else self.name
+        """The name, followed by the data set that it was trained on if that is known and has another name."""
+        return f"{self.name} ({self.dataset})" if self.dataset not in ("", self.name) else self.name
 
     @property
     def takes(self) -> Any:

@@ -52,7 +52,8 @@ class Comparison(Kind):
         drawn, skipped, networks = [], [], named_apart(networks)
         for place, (name, its) in enumerate(self.parts.items()):
             try:
-                drawn += its(networks, data, part(told, place, len(self.parts), name))
+                pictures = its(networks, data, part(told, place, len(self.parts), name))
+                drawn += [_with_split(picture, its) for picture in pictures]
             except (Skipped, Unavailable) as reason:
                 skipped.append((name, reason))
         if not drawn:
@@ -70,6 +71,14 @@ def named_apart(networks: Sequence[Net]) -> list[Net]:
         replace(net, name=f"{net.name} [{next(numbered[net.name])}]") if names.count(net.name) > 1 else net
         for net in networks
     ]
+
+
+def _with_split(picture: Picture, its: Kind) -> Picture:
+    """The picture of a part, whose subject has the split of the images that it shows."""
+    split = getattr(its, "split", None)
+    if split is None or "dataset" not in picture.subject:
+        return picture
+    return replace(picture, subject={**picture.subject, "split": split})
 
 
 def _made(kind: type, options: Mapping[str, Any]) -> Any:

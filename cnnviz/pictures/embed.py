@@ -72,7 +72,7 @@ class Embed(Kind):
             if not isinstance(choice, int | slice):
                 raise InputError(f"--images of embed are numbers such as 0:500; it was {self.images!r}.")
             if isinstance(choice, int) and not 0 <= choice < count:
-                raise InputError(f"There is no {self.split} image {choice}; they go from 0 to {count - 1}.")
+                raise InputError(f"{choice} is not the number of a {self.split} image; they go from 0 to {count - 1}.")
             found += [choice] if isinstance(choice, int) else indices(choice, count)
         return np.asarray(found)
 

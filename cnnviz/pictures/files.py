@@ -20,6 +20,7 @@ from cnnviz.pictures.tables import as_csv
 from cnnviz.pictures.written import write_tables
 
 USUAL = re.compile(r"[\w@+.]+(/[\w@+.]+)*")  # a layer's name, whose file name is that of no other layer
+USUAL_SPLIT = "test"  # which names of files leave out, but for single images
 MOST_METHODS = 3  # that a file's name lists
 LONGEST = 150  # bytes of a file's name, of which most systems allow 255
 
@@ -76,7 +77,7 @@ def _write_numbers(picture: Picture, folder: Path, name: str) -> list[Path]:
 
 
 def shown(name: str, subject: Mapping[str, Any]) -> str:
-    """What the name of a picture's file says besides `name`: image, target, methods and how they are drawn."""
+    """What the name of a picture's file says besides `name`: image, target, methods, drawing and split."""
     parts = []
     image = _of_image(subject.get("image", {}))
     if image and not name.endswith(f"_{image}"):
@@ -87,6 +88,8 @@ def shown(name: str, subject: Mapping[str, Any]) -> str:
             "+".join(methods) if len(methods) <= MOST_METHODS else f"{methods[0]}+{len(methods) - 1}~{_digest(methods)}"
         )
     parts += subject.get("drawn", ())
+    if not image and (split := subject.get("split", USUAL_SPLIT)) != USUAL_SPLIT:
+        parts.append(split)
     return "".join(f"_{part}" for part in parts)
 
 

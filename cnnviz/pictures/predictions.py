@@ -148,7 +148,11 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str =
     table = [{"data set": dataset.title, "test images": f"{count:,}", "right": f"{right:,}"}]
     table[0]["test accuracy"] = f"{right / count:.4f}"
     draw = partial(confusion, *shown, title=title)
-    return Picture("confusion", title, caption, numbers, draw, {"network": net.name}, table=table)
+    return Picture("confusion", title, caption, numbers, draw, _of(net, dataset, split), table=table)
+
+
+def _of(net: Net, dataset: Dataset, split: str) -> dict[str, str]:
+    return {"network": net.name, "dataset": dataset.name, "split": split}
 
 
 def most_confused(labels: Int[np.ndarray, " n"], said: Int[np.ndarray, " n"], k: int) -> Int[np.ndarray, " drawn"]:
@@ -203,4 +207,4 @@ def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Pict
     caption += shown_channel(images[0]) if len(images) else ""
     images, sliced = middle(images, 1) if images.ndim == 5 else (images, "")
     draw = partial(gallery, images, texts, title=title)
-    return [Picture("mistakes", title, caption + sliced, records, draw, {"network": net.name})]
+    return [Picture("mistakes", title, caption + sliced, records, draw, _of(net, dataset, "test"))]

@@ -44,7 +44,7 @@ def steps_of(net: Net, asked: str | None = None) -> Steps:
     that is not kept and if there are fewer than two.
     """
     if net.path is None:
-        raise Skipped(f"{net.name} is no run of cnnviz, so there are no steps of its training.")
+        raise Skipped(f"{net.name} is not a run of cnnviz, so the steps of its training are not known.")
     kept = checkpoints.steps(net.path)
     listed = ", ".join(f"{step:,}" for step in kept)
     wanted = kept if asked is None else _read(asked, kept, listed)

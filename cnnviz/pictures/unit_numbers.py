@@ -32,12 +32,13 @@ TOP, MOST = 9, 10_000  # images with the largest values, and images of the split
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A layer of `count` units, the images of a split that are shown to it, and the names of their classes."""
+    """A layer of `count` units, the images of a data set's split that are shown to it, and their classes."""
 
     net: Net
     layer: str
     count: int
     sides: tuple[int, ...]
+    dataset: str
     split: str
     images: np.ndarray
     labels: np.ndarray
@@ -59,7 +60,7 @@ class Numbers:
         reader = Reader(net.model, net.variables, layer, prepare=net.prepare)
         of_data = {"data": dataset.fingerprint or digest(images, labels), "split": asked.split, "images": count}
         kept = Kept(_folder(net), of_data | _described(reader, net, images), data.note)
-        return cls(net, layer, shape[-1], shape[:-1], asked.split, images, labels, names, reader, kept)
+        return cls(net, layer, shape[-1], shape[:-1], dataset.name, asked.split, images, labels, names, reader, kept)
 
     @property
     def shown(self) -> int:

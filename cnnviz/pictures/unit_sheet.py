@@ -109,6 +109,7 @@ def _picture(sheet: Sheet, place: int, pages: int) -> Picture:
     name += "_relevance" if sheet.patches.by == RELEVANCE else ""
     name += f"_{place + 1}" if pages > 1 else ""
     subject = {"network": numbers.net.name, "layer": numbers.layer, "units": own.tolist()}
+    subject |= {"dataset": numbers.dataset, "split": numbers.split}
     return Picture(name, title, _caption(sheet, own), _arrays(sheet), draw, subject)
 
 

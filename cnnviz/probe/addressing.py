@@ -93,7 +93,7 @@ def _of_kind(kind: str, layers: Sequence[Any]) -> list[str]:
     kinds: dict[str, str] = {}
     for known in (known for layer in layers for known in (layer.kind, layer.function) if known):
         kinds.setdefault(known.casefold(), known)
-    raise InputError(f"There is no layer of the kind {kind!r}; the kinds are {', '.join(kinds.values())}.")
+    raise InputError(f"{kind!r} is not a kind of layer here; the kinds are {', '.join(kinds.values())}.")
 
 
 def _names(layer: Any) -> Iterator[str]:
@@ -128,4 +128,4 @@ def _unknown(asked: str, names: Sequence[str]) -> InputError:
     """The error for a name or pattern that fits no layer, with the nearest names."""
     nearest = [repr(name) for name in get_close_matches(asked, names, n=3, cutoff=0.5)]
     hint = f"; did you mean {' or '.join(filter(None, [', '.join(nearest[:-1]), nearest[-1]]))}?" if nearest else "."
-    return InputError(f"There is no layer named {asked!r}{hint} Known: {listed(names, MOST_LISTED) or 'none'}.")
+    return InputError(f"{asked!r} is not a layer{hint} Known: {listed(names, MOST_LISTED) or 'none'}.")

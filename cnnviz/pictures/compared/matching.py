@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnviz.batching import Report, part
 from cnnviz.comparison.alignment import WAYS, Aligned, Likeness, why_not
+from cnnviz.data import Dataset
 from cnnviz.errors import check_known
 from cnnviz.figures.by_layer import by_layer
 from cnnviz.networks import Net
@@ -43,10 +44,10 @@ class Matching(OfMatching, Kind):
         pictures = [picture for picture in drawn if picture is not None]
         if not found and not pictures:
             raise Skipped(" ".join(reasons.values()))
-        return pictures + ([_units(found, reasons, self.match_by)] if found else [])
+        return pictures + ([_units(found, reasons, self.match_by, vars(data).get("dataset"))] if found else [])
 
 
-def _units(found: Found, reasons: Mapping[str, str], by: str) -> Picture:
+def _units(found: Found, reasons: Mapping[str, str], by: str, dataset: Dataset | None) -> Picture:
     """How alike the matched units of each group are, with what matching gives by chance."""
     groups = list(dict.fromkeys(group.name for _, its in found for group in its.tied.groups))
     panels = {label: _series(found, name) for name, label in PANELS.items() if any(getattr(a, name) for _, a in found)}
@@ -60,7 +61,8 @@ def _units(found: Found, reasons: Mapping[str, str], by: str) -> Picture:
         caption += f" Drawn are the first {MOST_GROUPS} of {len(groups)} groups of units."
     draw = partial(by_layer, groups[:MOST_GROUPS], panels, references=(CHANCE,), title=title)
     subject = {"networks": list(dict.fromkeys(net.name for pair, _ in found for net in (pair.one, pair.other)))}
-    return Picture("matching", title, caption, records, draw, subject, table=table)
+    of_data = {} if dataset is None else {"dataset": dataset.name}
+    return Picture("matching", title, caption, records, draw, {**subject, **of_data}, table=table)
 
 
 def _series(found: Found, name: str) -> dict[str, dict[str, np.ndarray]]:

@@ -25,17 +25,23 @@ class Settings(Kind):
         found = {net.name: settings(net) for net in networks}
         names = list(dict.fromkeys(name for own in found.values() for name in own))
         differing = [name for name in names if len({own[name] for own in found.values() if name in own}) > 1]
-        same = len(names) - len(differing)
+        known = [name for name in names if all(name in own for own in found.values())]
         bare = [net.name for net in networks if not getattr(net, "config", {})]
         header = ("setting", *found)
         rows = [(name, *(own.get(name, "–") for own in found.values())) for name in differing or names]
         title = f"{_list([net.title for net in networks])}: what differs"
-        caption = f"{same} other settings are the same." if differing else "All settings are the same."
-        caption += f" Without a config, so how they were trained is unknown: {', '.join(bare)}." if bare else ""
+        caption = _said(len(names), len(set(known) | set(differing)), len(differing))
+        caption += f" How {_list(bare)} {'was' if len(bare) == 1 else 'were'} trained is not recorded." if bare else ""
         records = [dict(zip(header, row, strict=True)) for row in rows]
         words = [tuple(shortened(cell, LONGEST) for cell in row) for row in rows]
         draw = partial(table, header, words, title=title, total=False)
         return [Picture("settings", title, caption, records, draw, {"networks": list(found)}, table=records)]
+
+
+def _said(every: int, known: int, differing: int) -> str:
+    """How many settings are the same; `known` of `every` setting are those that differ or that all networks have."""
+    same = f"{known - differing} other settings are the same." if differing else "All settings are the same."
+    return same if known == every else f"{same} {every - known} are not known of every network, and are left out."
 
 
 def settings(net: Net) -> dict[str, str]:

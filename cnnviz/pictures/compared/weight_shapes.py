@@ -73,8 +73,10 @@ def distributions(networks: Sequence[Net]) -> list[Picture]:
     title = "Distributions of weights by layer"
     caption = (
         "Densities of each layer's weights, on bins that the networks share; without the outermost 0.1% at each end. "
-        "KS is the largest distance between the distribution functions of the first two networks."
     )
+    if any(panel.text for panel in panels.values()):
+        caption += "KS is the largest distance between the distribution functions of the first two networks."
+    caption = caption.rstrip()
     caption += OF_SEEDS if any(len(its) > 1 for its in every.values()) else ""
     draw = partial(small_panels, panels, axes=("weight", "density"), steps=True, title=title)
     return [Picture("distributions", title, caption + _left_out(layers, every), records, draw, {"networks": names})]

@@ -30,7 +30,9 @@ def similarity(asked: Any, net: Net, steps: Steps, data: Data, report: Report | 
     found = layers_over_steps(steps.nets, images, asked.measure, report=report)
     word = {"debiased_cka": "debiased CKA", "linear_cka": "linear CKA"}[asked.measure]
     title = f"{net.name}: {word} of each layer with itself at step {steps.names[-1]}"
-    return _picture(asked, net, steps, "similarity", title, found.layers, found.values, ("layer", word), on)
+    return _picture(
+        asked, net, steps, "similarity", title, found.layers, found.values, ("layer", word), on, _of(asked, data, net)
+    )
 
 
 def units(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
@@ -40,7 +42,7 @@ def units(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None)
     values = units_over_steps(steps.nets, layer.name, images, report=report)
     title = f"{net.name}: each unit of {layer.name} and itself at step {steps.names[-1]}"
     names = [str(unit) for unit in range(len(values))]
-    subject = {"layer": layer.name}
+    subject = {"layer": layer.name, **_of(asked, data, net)}
     return _picture(
         asked, net, steps, f"units_{layer.name}", title, names, values, ("unit", "correlation"), on, subject
     )
@@ -55,7 +57,9 @@ def classes(asked: Any, net: Net, steps: Steps, data: Data, report: Report | Non
     values = units_over_steps(steps.nets, logits.name, images, report=report)
     names = class_names(net, data.of(net), len(values))
     title = f"{net.name}: the logit of each class and itself at step {steps.names[-1]}"
-    return _picture(asked, net, steps, "classes", title, names, values, ("class", "correlation"), on)
+    return _picture(
+        asked, net, steps, "classes", title, names, values, ("class", "correlation"), on, _of(asked, data, net)
+    )
 
 
 def _picture(
@@ -68,7 +72,7 @@ def _picture(
     values: np.ndarray,
     words: tuple[str, str],
     on: str,
-    subject: dict[str, Any] | None = None,
+    subject: dict[str, Any],
 ) -> Picture:
     """A row per layer, unit or class, those that were settled first on top but for layers, which keep their order."""
     what, measure = words
@@ -125,6 +129,11 @@ def _step(steps: Steps, first: np.ndarray) -> object:
 
 def _plural(what: str) -> str:
     return {"unit": "units", "class": "classes"}[what]
+
+
+def _of(asked: Any, data: Data, net: Net) -> dict[str, Any]:
+    """What the picture shows of the data."""
+    return {"dataset": data.of(net).name, "split": asked.split}
 
 
 def _images(asked: Any, net: Net, steps: Steps, data: Data) -> tuple[np.ndarray, str]:
