@@ -66,10 +66,10 @@ def reductions_from(pivot: Array) -> dict[str, Reduction]:
     """What accumulators need of a channel's values in one image; sums are those of distances from the pivot `[c]`."""
     apart = lambda x: x - pivot[None, None]
     return {
-        "sum": Reduction(jnp.add, apart),
-        "squares": Reduction(jnp.add, lambda x: apart(x) * apart(x)),
         "highest": Reduction(jnp.maximum, lambda x: x),
         "lowest": Reduction(jnp.minimum, lambda x: x),
+        "sum": Reduction(jnp.add, apart),
+        "squares": Reduction(jnp.add, lambda x: apart(x) * apart(x)),
         "zero": Reduction(jnp.add, lambda x: (x == 0).astype(jnp.float32)),
         "positive": Reduction(jnp.add, lambda x: (x > 0).astype(jnp.float32)),
     }
