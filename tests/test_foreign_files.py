@@ -72,7 +72,7 @@ def test_weights_are_drawn_with_their_class_and_a_data_set(weights, data, capsys
     said = capsys.readouterr().out
     assert "untrained: a fresh draw from jax.random.key(0)" in said
     names = {path.name for path in Path("figures/w").glob("*.png")}
-    assert {"layers.png", "kernels_Conv_0.png", "histogram_Conv_0.png", "confusion.png"} <= names
+    assert {"layers.png", "kernels_Conv_0.png", "histogram_Conv_0.png", "confusion_toy.png"} <= names
 
 
 def test_without_a_data_set_the_kinds_that_need_none_are_drawn(weights, alone, capsys):
