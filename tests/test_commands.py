@@ -254,7 +254,7 @@ def test_a_data_set_that_cannot_be_had_is_one_line_among_all_pictures(folder, tm
 
 
 def test_debug_shows_where_an_error_comes_from(folder):
-    with pytest.raises(ValueError, match="no layer named"):
+    with pytest.raises(ValueError, match="is not a layer"):
         visualize.main(["activations", str(folder / "toy"), "--layer", "relu9", "--debug"])
 
 

@@ -125,6 +125,8 @@ def _draw_densities(ax: Axes, found: Mapping[str, Histogram], label: str) -> Non
     )
     ax.set_xlabel(label)
     ax.set_ylabel("density")
-    legend = ax.legend(frameon=False, fontsize=points(8 if is_narrow() else 9))
+    if is_narrow():  # room for the names above the lines
+        ax.set_ylim(0, 1.35 * ax.get_ylim()[1])
+    legend = ax.legend(frameon=False, fontsize=points(8 if is_narrow() else 9), ncols=2 if is_narrow() else 1)
     for text in legend.get_texts():
         text.set_parse_math(False)
