@@ -139,7 +139,7 @@ def test_a_setting_that_a_file_does_not_tell_is_no_difference(runs, net, data):
     assert found["learning_rate"][b.name] == "0.01"
     assert found["learning_rate"][net.name] == "–"
     assert "epochs" not in found
-    assert f"Without a config, so how they were trained is unknown: {net.name}." in picture.caption
+    assert f"How {net.name} was trained is not recorded." in picture.caption
 
 
 def test_panels_have_only_the_layers_of_which_they_have_values():

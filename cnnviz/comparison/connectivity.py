@@ -37,7 +37,8 @@ class Along:
 
     def barrier(self, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
         """The largest loss above the straight line between the losses of both ends, with a bootstrap over images."""
-        return over_images(self.loss, above_ends, level=level, resamples=resamples, seed=seed)[0]
+        largest = lambda means: np.maximum(means.max(axis=0, keepdims=True), 0)
+        return over_images(above_ends(self.loss), largest, level=level, resamples=resamples, seed=seed)[0]
 
     def means(self, level: float = LEVEL, resamples: int = RESAMPLES) -> tuple[list[Estimate], list[Estimate]]:
         """Mean loss and accuracy at each place, with bootstrap intervals over images."""

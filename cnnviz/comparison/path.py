@@ -18,17 +18,16 @@ Prepare = Callable[[Any], Array]
 NO_PREPARE: Any = None
 
 
-def above_ends(loss: Float[np.ndarray, "places b"]) -> Float[np.ndarray, "1 b"]:
-    """The largest loss above the line between the first and the last, of each column, at least 0."""
-    shares = np.linspace(0, 1, len(loss))[:, None]
-    return np.maximum((loss - (1 - shares) * loss[:1] - shares * loss[-1:]).max(axis=0, keepdims=True), 0)
+def above_ends(loss: Float[np.ndarray, "places n"]) -> Float[np.ndarray, "places n"]:
+    """By how much each loss is above the line between the first and the last of its column; of equal ones exactly 0."""
+    return loss - (loss[:1] + np.linspace(0, 1, len(loss))[:, None] * (loss[-1:] - loss[:1]))
 
 
 def between(a: Variables, b: Variables, share: float) -> Variables:
-    """Every variable at `(1 - share) * a + share * b`; at 0 and 1 exactly those of A and B."""
+    """Every variable at `a + share * (b - a)`; at 0 and 1, and where both are equal, exactly those of A and B."""
     if share in (0, 1):
         return b if share else a
-    mixed = lambda one, other: one if not _is_float(one) else ((1 - share) * one + share * other).astype(one.dtype)
+    mixed = lambda one, other: one if not _is_float(one) else (one + share * (other - one)).astype(one.dtype)
     return jax.tree.map(lambda one, other: mixed(np.asarray(one), np.asarray(other)), a, b)
 
 

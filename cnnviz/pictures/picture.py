@@ -135,6 +135,11 @@ class Data:
         """The data set, or None if none was found."""
         return self.find()
 
+    @property
+    def used(self) -> Dataset | None:
+        """The data set, or None if no picture has needed it so far."""
+        return vars(self).get("dataset")
+
     def of(self, net: Net) -> Dataset:
         """The data set; raises NoData if there is none, InputError if its images do not have the network's shape."""
         if net.inputs is not None:

@@ -44,7 +44,7 @@ class Matching(OfMatching, Kind):
         pictures = [picture for picture in drawn if picture is not None]
         if not found and not pictures:
             raise Skipped(" ".join(reasons.values()))
-        return pictures + ([_units(found, reasons, self.match_by, vars(data).get("dataset"))] if found else [])
+        return pictures + ([_units(found, reasons, self.match_by, data.used)] if found else [])
 
 
 def _units(found: Found, reasons: Mapping[str, str], by: str, dataset: Dataset | None) -> Picture:
