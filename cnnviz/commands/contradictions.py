@@ -32,7 +32,7 @@ def check_options(options: Any) -> None:
         raise InputError("--sort is the order of --list, which is not given.")
     for spec in options.sweep:
         name = spec.partition("=")[0].strip().lstrip("-").replace("-", "_")
-        if name == "seed" and options.seeds != 1:
+        if name == "seed" and options.seeds not in (None, 1):
             raise _apart(
                 "sweep", "seeds", f"{spec} makes a run of each seed, and --seeds {options.seeds} one run of all"
             )
