@@ -16,6 +16,7 @@ import pytest
 from cnnviz import data as data_sets
 from cnnviz import runs
 from cnnviz.commands import output, train, visualize
+from cnnviz.commands.main import _named
 from cnnviz.commands.main import run as start
 from cnnviz.commands.tables import show
 from cnnviz.errors import InputError
@@ -111,6 +112,14 @@ def test_two_runs_are_drawn_together_by_compare_and_a_report_is_a_kind_too(folde
     with pytest.raises(SystemExit):
         start("visualize", [run, "report", "--help"], "visualize.py")
     assert "visualize.py report [RUN]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [("runs/x report", 1), ("report runs/x", 0), ("kernels report", None), ("--out report runs/x", None)],
+)
+def test_report_is_a_kind_only_as_the_first_kind_that_is_named(arguments, place):
+    assert _named("report", arguments.split()) == place
 
 
 def test_one_kind_one_layer(folder, tmp_path, capsys):

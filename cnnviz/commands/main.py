@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 from cnnviz.commands import faults, output
 from cnnviz.commands.option_names import is_value
 from cnnviz.errors import OutOfMemory
+from cnnviz.pictures import PICTURES
 from cnnviz.registry import resolve
 
 COMMANDS = {
@@ -49,12 +50,13 @@ def run(name: str, arguments: Sequence[str], program: str) -> int:
 
 
 def _named(kind: str, arguments: Sequence[str]) -> int | None:
-    """The place of a kind among the arguments, where it is not the value of an option; None if it is not there."""
+    """The place of a kind among the arguments; None if it is not the first kind there, but a value or a run's name."""
     if kind not in arguments:
         return None
     flags = resolve_name("cnnviz.commands.visualize:FLAGS")
-    found = [place for place, text in enumerate(arguments) if text == kind and not is_value(arguments, place, flags)]
-    return found[0] if found else None
+    named = [place for place, text in enumerate(arguments) if text == kind or text in PICTURES]
+    first = next((place for place in named if not is_value(arguments, place, flags)), None)
+    return first if first is not None and arguments[first] == kind else None
 
 
 def _answer(first: str) -> int:
