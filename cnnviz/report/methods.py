@@ -49,7 +49,7 @@ def _agreements(net: Net, images: UInt8[np.ndarray, "n ..."]) -> dict[str, dict[
         ranks = [agreement(one, other).rank for one, other in combinations(maps, 2)]
         means = rounded([_mean(ranks), _mean(on_other_images(maps[0]).rank)])
         found[name] = {"rank": means[0], "baseline": means[1], "seeds": len(maps), "images": len(images)}
-    return {name: each for name, each in found.items() if each["rank"] is not None}
+    return found
 
 
 def _mean(values: Any) -> float:
