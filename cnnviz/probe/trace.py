@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
+from itertools import starmap
 from typing import Any
 
 import flax.errors
@@ -28,6 +29,7 @@ from cnnviz.probe.variables import as_variables
 from cnnviz.types import LOGITS, Array, LayerNames, PyTree, Variables, VariablesLike
 
 Shapes = tuple[Any, ...]  # a jax.ShapeDtypeStruct for each leaf
+Kinds = tuple[tuple[tuple[int, ...], Any], ...]  # a shape and a type for each leaf: compared sooner than structs
 LONGEST = 64  # iterations of a scan whose values have names
 
 
@@ -77,7 +79,7 @@ class Trace:
         """What makes the output of the logits: "softmax", "sigmoid" or "none"."""
         return self._ending[0]
 
-    @property
+    @cached_property
     def _ending(self) -> tuple[str, Value]:
         name = logits_among(self.outputs, self.output)
         if name not in self.in_rows:
@@ -163,14 +165,15 @@ def trace(
     """The graph of `model` for images of these shapes, `[n, ..., c]` or a tree, cached; nothing is computed."""
     leaves, structure = jax.tree.flatten(as_variables(variables))
     rows, form = jax.tree.flatten(inputs_of(images, call))
-    shapes = tuple(map(_shape, leaves)), tuple(map(_shape, rows))
-    return _trace(Static(model), structure, form, *shapes, Static(constants(call)), output)
+    kinds = tuple(map(_kind, leaves)), tuple(map(_kind, rows))
+    return _trace(Static(model), structure, form, *kinds, Static(constants(call)), output)
 
 
 @lru_cache(maxsize=64)
 def _trace(
-    model: Static, structure: Any, form: Any, leaves: Shapes, rows: Shapes, call: Static, output: OutputName
+    model: Static, structure: Any, form: Any, of_leaves: Kinds, of_rows: Kinds, call: Static, output: OutputName
 ) -> Trace:
+    leaves, rows = (tuple(starmap(jax.ShapeDtypeStruct, kinds)) for kinds in (of_leaves, of_rows))
     recordings: list[Recording] = []
 
     def function(flat: Shapes, rows: Shapes) -> tuple[list[Array], dict[str, Array]]:
@@ -252,9 +255,9 @@ def _check_rows(graph: Graph, inputs: Sequence[Value]) -> None:
                 )
 
 
-def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+def _kind(leaf: Any) -> tuple[tuple[int, ...], Any]:
     leaf = leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+    return tuple(leaf.shape), leaf.dtype
 
 
 def _is_hashable(value: Any) -> bool:
