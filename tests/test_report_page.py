@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import flax.linen as nn
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import networks
+from cnnviz import networks, probe
 from cnnviz.networks import build
 from cnnviz.report.html import Content
 from cnnviz.report.payload import Shown, Step, shelf
@@ -134,18 +135,135 @@ def test_a_file_that_is_no_picture_or_too_large_is_said(opened, two, tmp_path, n
 
 def test_numbers_and_expressions_are_taken_from_the_page(opened, two, tmp_path):
     view, faults = opened(two, "#one/relu1/3?image=1")
-    for button, name in (("Numbers as JSON", "a.json"), ("as CSV", "a.csv")):
+    for kind in ("JSON", "CSV", "npz"):
         with view.expect_download() as found:
-            view.locator("#detail").get_by_role("button", name=button).click()
-        found.value.save_as(tmp_path / name)
+            view.locator("#detail > .acts").get_by_role("button", name=f"Numbers as {kind}").click()
+        found.value.save_as(tmp_path / f"a.{kind.lower()}")
     values = json.loads((tmp_path / "a.json").read_text())
     assert values["shape"] == [10, 10, 1]
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
     assert [float(row["value"]) for row in rows] == values["values"]
     assert (rows[13]["row"], rows[13]["column"]) == ("1", "3")
+    array = np.load(tmp_path / "a.npz")["values"]
+    assert (array.shape, array.dtype) == ((10, 10, 1), np.float32)
+    assert array.ravel().tolist() == values["values"]
     view.locator("#detail").get_by_role("button", name="Copy the Python expression").click()
     view.locator("dialog textarea, .status:has-text('Copied')").first.wait_for()
     assert "[..., 3]" in view.locator("body").inner_html()
+    assert faults == []
+
+
+def taken(view, button, path):
+    """The file that a button gives, as NumPy reads it."""
+    with view.expect_download() as found:
+        button.click()
+    found.value.save_as(path)
+    return np.load(path, allow_pickle=False)
+
+
+def strokes(view, tool, places, fill=None):
+    """Moves the pressed pointer over the picture, as shares of its sides."""
+    view.get_by_label("What the pointer does on the picture").select_option(tool)
+    if fill:
+        view.get_by_label("What erased pixels become").select_option(fill)
+    box = view.locator("canvas.pen").bounding_box()
+    for i, (x, y) in enumerate(places):
+        view.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if i == 0:
+            view.mouse.down()
+    view.mouse.up()
+    view.wait_for_timeout(1500)
+
+
+def test_all_numbers_of_a_drawn_picture_are_those_of_jax(opened, two, tmp_path):
+    view, faults = opened(two, "#one")
+    strokes(view, "draw", [(0.2, 0.2), (0.8, 0.7)])
+    found = taken(view, view.get_by_role("button", name="all numbers").first, tmp_path / "all.npz")
+    net = drawn(build("cnn", {}, 3, SIDES), NAMES[:3], "one")
+    pixels = found["pixels"]
+    assert (pixels.shape, pixels.dtype, pixels.max()) == (SIDES, np.uint8, 255)
+    prepared = net.prepare(pixels[None])
+    logits = np.asarray(probe.logits(net.model, net.variables, prepared))[0]
+    size = np.abs(logits).max()
+    np.testing.assert_allclose(found["logits"], logits, atol=2e-3 * size)  # weights of 16 bits
+    np.testing.assert_allclose(found["probabilities"], jax.nn.softmax(found["logits"]), rtol=1e-5, atol=1e-7)
+    layers = probe.activations(net.model, net.variables, prepared)
+    for name in ("conv1", "pool2", "logits"):
+        values = np.asarray(layers[name])[0]
+        np.testing.assert_allclose(found[f"layers/{name}"], values, atol=3e-3 * np.abs(values).max())
+    maps = view.locator("#section-attribution figure").first
+    maps.get_by_text("Numbers", exact=True).first.click()
+    own = taken(view, maps.get_by_role("button", name="Numbers as npz"), tmp_path / "map.npz")["values"]
+    score = lambda image: probe.logits(net.model, net.variables, image[None])[0, int(logits.argmax())]
+    gradient = np.asarray(jax.grad(score)(jnp.asarray(prepared[0])))
+    np.testing.assert_allclose(own, gradient, atol=5e-3 * np.abs(gradient).max())
+    assert faults == []
+
+
+@pytest.mark.parametrize("fill", ["black", "mean"])
+def test_an_erased_box_shows_the_probabilities_before_and_after(opened, two, tmp_path, fill):
+    view, faults = opened(two, "#one?image=1")
+    button = view.get_by_role("button", name="all numbers").first
+    before = taken(view, button, tmp_path / "before.npz")
+    strokes(view, "erase a box", [(0.15, 0.35), (0.7, 0.5), (0.55, 0.75)], fill)
+    after = taken(view, button, tmp_path / "after.npz")
+    expected = before["pixels"].copy()
+    expected[3:8, 1:6] = 0 if fill == "black" else round(float(expected.mean()))
+    np.testing.assert_array_equal(after["pixels"], expected)
+    assert "before → now" in view.locator(".classes").first.inner_text()
+    for row in view.locator(".classes").first.locator(".row").all_inner_texts():
+        name, said = row.split("\n")[0], row.split("\n")[-1]
+        place = NAMES.index(name)
+        was, now = (float(each.rstrip(" %")) / 100 for each in said.split(" → "))
+        assert abs(was - before["probabilities"][place]) < 0.006
+        assert abs(now - after["probabilities"][place]) < 0.006
+    view.get_by_role("button", name="Put it back").click()
+    view.locator("body[data-done*='image=1']").wait_for()
+    assert "before" not in view.locator(".classes").first.inner_text()
+    np.testing.assert_array_equal(taken(view, button, tmp_path / "back.npz")["pixels"], before["pixels"])
+    assert faults == []
+
+
+def test_softmax_is_shown_with_its_numbers(opened, two, tmp_path):
+    view, faults = opened(two, "#one?class=2")
+    view.get_by_role("button", name="step by step").first.click()
+    view.locator("body[data-done^='#one/logits/2']").wait_for()
+    softmax = view.locator(".softmax")
+    found = taken(view, softmax.get_by_role("button", name="Numbers as npz"), tmp_path / "softmax.npz")
+    assert (found["names"].tolist(), found["columns"].tolist()) == (
+        NAMES[:3],
+        ["logits", "exponentials", "probabilities"],
+    )
+    logits, exponentials, probabilities = found["values"].T
+    np.testing.assert_allclose(exponentials, np.exp(logits - logits.max()))
+    np.testing.assert_allclose(probabilities, exponentials / exponentials.sum())
+    formula = softmax.locator(".formula").inner_text()
+    assert formula.startswith(f"p({NAMES[2]}) = exp({logits[2]:.4g}")
+    assert float(formula.rpartition("= ")[2]) == pytest.approx(probabilities[2], rel=1e-3)
+    assert faults == []
+
+
+def test_values_beyond_a_clipped_scale_are_marked_and_counted(opened, two, tmp_path):
+    view, faults = opened(two, "#one/conv1?clip=1&image=1")
+    legend = view.locator("#detail .paged .legend").inner_text()
+    above, below = (int(re.search(rf"(\d+) {word}", legend)[1]) for word in ("above", "below"))
+    values = taken(view, view.locator("#detail > .acts").get_by_label("Numbers as npz"), tmp_path / "a.npz")["values"]
+    end = float(re.findall(r"[\d.]+", legend)[1])
+    assert (above, below) == ((values > end * 1.001).sum(), (values < -end * 1.001).sum())
+    assert 0 < above + below <= 0.01 * values.size
+    count = """canvas => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let [above, below] = [0, 0];
+      for (let i = 0; i < data.length; i += 4) {
+        if (data[i] === 255 && data[i + 1] === 45 && data[i + 2] === 200) above++;
+        if (data[i] === 0 && data[i + 1] === 229 && data[i + 2] === 255) below++;
+      }
+      return [above, below];
+    }"""
+    assert view.locator("#detail canvas.large").evaluate(count) == [above, below]
+    view.keyboard.press("c")
+    view.locator("body[data-done='#one/conv1?image=1']").wait_for()
+    assert view.locator("#detail canvas.large").evaluate(count) == [0, 0]
     assert faults == []
 
 

@@ -1,14 +1,35 @@
 // What a person takes away from a picture: its numbers, and the expression or the command that gives it again.
 
 import { element } from "./dom.js";
-/** @typedef {{shape: number[], data: ArrayLike<number>}} Numbers */
+import { npzOf } from "./npz.js";
+/**
+ * @typedef {object} Numbers values in C order
+ * @property {number[]} shape
+ * @property {ArrayLike<number>} data
+ * @property {string[]} [names] of what is along the first axis
+ * @property {string[]} [columns] of what is along the second one of two
+ */
 
-/** Buttons for the numbers of an array as JSON and CSV, and for two texts to copy. @param {string} name of the files @param {Numbers} numbers @param {string} python @param {string} command @param {(words: string) => void} say */
+/** Buttons for the numbers of an array as files, and for two texts to copy. @param {string} name of the files @param {Numbers} numbers @param {string} python @param {string} command @param {(words: string) => void} say */
 export function acts(name, numbers, python, command, say) {
-  const file = name.replace(/[^\p{L}\p{N}_.@-]+/gu, "-");
-  const json = () => save(`${file}.json`, "application/json", JSON.stringify({ name, shape: numbers.shape, values: Array.from(numbers.data) }));
-  const csv = () => save(`${file}.csv`, "text/csv", inRows(numbers));
-  return element("p", { class: "acts" }, action("Numbers as JSON", json), action("as CSV", csv), copier("Copy the Python expression", python, say), ...(command ? [copier("Copy the command", command, say)] : []));
+  const made = numberFiles(name, numbers);
+  made.append(copier("Copy the Python expression", python, say), ...(command ? [copier("Copy the command", command, say)] : []));
+  return made;
+}
+
+/** Buttons for the numbers of an array as JSON, CSV and npz. @param {string} name of the files @param {Numbers} numbers */
+export function numberFiles(name, numbers) {
+  const { shape, data, names, columns } = numbers;
+  const json = () => save(name, "json", "application/json", JSON.stringify({ name, shape, names, columns, values: Array.from(data) }));
+  const csv = () => save(name, "csv", "text/csv", inRows(numbers));
+  const npz = () => saveArrays(name, { values: { shape, data }, ...(names ? { names: { shape: [names.length], data: names } } : {}), ...(columns ? { columns: { shape: [columns.length], data: columns } } : {}) });
+  const files = Object.entries({ JSON: json, CSV: csv, npz }).map(([kind, give]) => element("button", { type: "button", class: "link", "aria-label": `Numbers as ${kind}`, onclick: give }, kind));
+  return element("p", { class: "acts" }, element("span", {}, "Numbers"), ...files);
+}
+
+/** Gives arrays by their names as one file that NumPy reads. @param {string} name @param {Record<string, import("./npz.js").Numbers>} arrays */
+export function saveArrays(name, arrays) {
+  save(name, "npz", "application/octet-stream", npzOf(arrays));
 }
 
 /** @param {string} label @param {() => void} act */
@@ -37,20 +58,31 @@ function shown(label, text) {
   area.select();
 }
 
-/** A row for each value, with its indices. @param {Numbers} numbers */
-export function inRows({ shape, data }) {
-  const names = shape.length === 3 ? ["row", "column", "channel"] : shape.map((_, axis) => `axis ${axis}`);
+/** A row for each value with its indices, or for each name with its columns. @param {Numbers} numbers */
+export function inRows({ shape, data, names, columns }) {
+  if (names && shape.length <= 2) {
+    const width = shape[1] ?? 1;
+    const rows = names.map((name, i) => [cellOf(name), ...Array.from(data).slice(i * width, (i + 1) * width)].join());
+    return [["name", ...(columns ?? ["value"])].map(cellOf).join(), ...rows, ""].join("\n");
+  }
+  const axes = shape.length === 3 ? ["row", "column", "channel"] : shape.map((_, axis) => `axis ${axis}`);
   const lines = Array.from(data, (value, i) => {
     const index = [];
     for (let axis = shape.length - 1, rest = i; axis >= 0; rest = Math.floor(rest / shape[axis--])) index.unshift(rest % shape[axis]);
     return [...index, value].join();
   });
-  return [[...names, "value"].join(), ...lines, ""].join("\n");
+  return [[...axes, "value"].join(), ...lines, ""].join("\n");
 }
 
-/** @param {string} name @param {string} type @param {string} text */
-function save(name, type, text) {
-  const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+/** A text as a cell of CSV. @param {string} text */
+function cellOf(text) {
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** @param {string} name @param {string} ending @param {string} type @param {string | Uint8Array<ArrayBuffer>} content */
+function save(name, ending, type, content) {
+  const file = `${name.replace(/[^\p{L}\p{N}_.@-]+/gu, "-")}.${ending}`;
+  const link = element("a", { href: URL.createObjectURL(new Blob([content], { type })), download: file });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

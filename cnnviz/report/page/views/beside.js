@@ -1,5 +1,6 @@
 // Two networks: how alike each layer of the one is to each of the other. A cell opens both layers.
 
+import { numberFiles } from "./acts.js";
 import { cssColor } from "./colors.js";
 import { element, numeral } from "./dom.js";
 /** @typedef {{title: string, networks: [number, number], rows: string[], columns: string[], values: number[][]}} Matrix */
@@ -8,7 +9,7 @@ import { element, numeral } from "./dom.js";
 export function beside(view) {
   const matrices = /** @type {Matrix[]} */ (view.payload.matrices ?? []).filter(({ networks }) => networks.every((i) => i < view.networks.length));
   return matrices.map((matrix) => element("section", { "aria-label": matrix.title }, element("h2", {}, matrix.title),
-    element("p", { class: "facts" }, "Rows are layers of the first network, columns of the second. A cell opens both layers above."), element("div", { class: "wide", tabindex: "0" }, matrixTable(matrix, view))));
+    element("p", { class: "facts" }, "Rows are layers of the first network, columns of the second. A cell opens both layers above."), element("div", { class: "wide", tabindex: "0" }, matrixTable(matrix, view)), numberFiles(matrix.title, { shape: [matrix.rows.length, matrix.columns.length], data: matrix.values.flat(), names: matrix.rows, columns: matrix.columns })));
 }
 
 /** @param {Matrix} matrix @param {any} view */
@@ -23,7 +24,7 @@ function matrixTable({ networks: [a, b], rows, columns, values }, view) {
 /** @param {number} value @param {string} words @param {import("./colors.js").Range} range @param {any} view @param {() => void} open */
 function cell(value, words, range, view, open) {
   const button = element("button", { type: "button", "aria-label": words, title: words, onclick: open, onmouseenter: () => view.say(words), onfocus: () => view.say(words) }, value.toFixed(2).replace(/^(-?)0/, "$1"));
-  Object.assign(button.style, cssColor(value, range));
+  Object.assign(button.style, cssColor(Math.max(value, range.low), range));
   return element("td", {}, button);
 }
 

@@ -1,5 +1,6 @@
 // Charts as drawings in SVG: curves, histograms and bars.
 
+import { numberFiles } from "./acts.js";
 import { drawn, element, numeral } from "./dom.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM] = [360, 150, 44, 24];
@@ -19,7 +20,9 @@ export function lines(label, curves, axis) {
   const dots = curves.flatMap(({ values }, i) => (values.length === 1 ? [drawn("circle", { cx: place(values[0]).split(",")[0], cy: place(values[0]).split(",")[1], r: 3.5, class: `dot dot-${i}` })] : []));
   const svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, class: "chart" }, ...frame(low, high, left, right, axis), ...paths, ...dots);
   const key = curves.map(({ name }, i) => element("span", { class: `key key-${i}` }, name));
-  return element("figure", { class: "small" }, element("figcaption", {}, label), svg, element("p", { class: "keys" }, ...key));
+  const rows = curves.flatMap(({ name, values }) => values.map(([x, y]) => ({ name, x, y })));
+  const files = numberFiles(label, { shape: [rows.length, 2], data: rows.flatMap(({ x, y }) => [x, y]), names: rows.map(({ name }) => name), columns: [axis, "y"] });
+  return element("figure", { class: "small" }, element("figcaption", {}, label), svg, element("p", { class: "keys" }, ...key), files);
 }
 
 /** Shares of two sets of values in common bins. @param {string} label @param {{name: string, values: ArrayLike<number>}[]} sets */
@@ -37,17 +40,26 @@ export function histogram(label, sets) {
   return lines(label, curves, "value");
 }
 
-/** Bars with names and numbers, of which one may be marked. @param {string} label @param {{name: string, value: number, text: string}[]} rows @param {{chosen?: number, most?: number, choose?: (row: number) => void}} [options] `most` is the value of a full bar */
+/** Bars with names and numbers, of which one may be marked. @param {string} label @param {{name: string, value: number, text: string, was?: number}[]} rows `was` is marked as an earlier value @param {{chosen?: number, most?: number, choose?: (row: number) => void}} [options] `most` is the value of a full bar */
 export function bars(label, rows, { chosen = -1, choose, most = Math.max(...rows.map(({ value }) => Math.abs(value)), 1e-12) } = {}) {
-  const made = rows.map(({ name, value, text }, i) => {
+  const made = rows.map(({ name, value, text, was }, i) => {
     const bar = element("span", { class: value < 0 ? "bar negative" : "bar" });
     bar.style.width = `${(100 * Math.abs(value)) / most}%`;
-    const parts = [element("span", { class: "name", title: name }, name), element("span", { class: "track" }, bar), element("span", { class: "number" }, text)];
+    const track = element("span", { class: "track" }, bar);
+    if (was !== undefined && Math.abs(was - value) > most / 200) track.append(earlier((100 * was) / most));
+    const parts = [element("span", { class: "name", title: name }, name), track, element("span", { class: "number" }, text)];
     return choose
       ? element("button", { type: "button", class: "row", "aria-pressed": i === chosen, onclick: () => choose(i) }, ...parts)
       : element("div", { class: "row" }, ...parts);
   });
   return element("div", { class: "bars", role: "group", "aria-label": label }, ...made);
+}
+
+/** @param {number} share of the track, in per cent */
+function earlier(share) {
+  const mark = element("span", { class: "was" });
+  mark.style.left = `${share}%`;
+  return mark;
 }
 
 /** @param {number} low @param {number} high @param {number} left @param {number} right @param {string} axis */

@@ -10,6 +10,7 @@ const KEYS = [
   ["e", "the next of the kept steps"],
   ["n", "the next network"],
   ["s", "the next color scale"],
+  ["c", "clip the largest 1 % of the values, or not"],
   ["Escape", "back to the strip"],
   ["?", "this help"],
 ];
@@ -33,6 +34,7 @@ export function onKey(event, view) {
   else if (event.key === "e") view.go({ step: (state.step + 1) % network.steps.length });
   else if (event.key === "n") view.go({ network: (state.network + 1) % view.networks.length, layer: "", unit: null });
   else if (event.key === "s") view.go({ scale: scales[(scales.indexOf(state.scale) + 1) % 3] });
+  else if (event.key === "c") view.go({ clip: !state.clip });
   else if (event.key === "Escape") view.go({ layer: "", unit: null });
   else if (event.key === "?") help();
   else return;

@@ -1,6 +1,6 @@
 // Maps of a layer on one canvas, one pixel a value; the style sheet enlarges it with crisp pixels.
 
-import { paint, rangeOf, widest } from "./colors.js";
+import { beyondOf, clipped, paint, rangeOf, swatch, widest } from "./colors.js";
 import { element, numeral } from "./dom.js";
 /** @typedef {import("./colors.js").Range} Range */
 /** @typedef {{data: ArrayLike<number>, shape: number[]}} Block values with the channels last */
@@ -48,24 +48,52 @@ export function drawMaps(canvas, block, grid, rangeFor) {
   context.putImageData(image, 0, 0);
 }
 
-/** The range for each channel, on a scale of the unit, the layer, or all layers. @param {Block} block @param {string} scale @param {Range} everywhere @returns {(channel: number) => Range} */
-export function scaleOf(block, scale, everywhere) {
+/** The range for each channel, on a scale of the unit, the layer, or all layers. @param {Block} block @param {{scale: string, clip: boolean}} state @param {Range} everywhere @returns {(channel: number) => Range} */
+export function scaleOf(block, { scale, clip }, everywhere) {
   const channels = block.shape[block.shape.length - 1];
-  const ofLayer = rangeOf(block.data);
   if (scale === "global") return () => everywhere;
+  const whole = rangeOf(block.data);
+  const ofLayer = clip ? clipped(whole, [block.data]) : whole;
   if (scale === "layer") return () => ofLayer;
   return (channel) => {
     const own = rangeOf(block.data, channel, channels);
-    return ofLayer.low < 0 ? widest(own, { low: -own.high, high: own.high }) : own;
+    const range = whole.low < 0 ? widest(own, { low: -own.high, high: own.high }) : own;
+    return clip ? clipped(range, [block.data], channel, channels) : range;
   };
 }
 
-/** The colors of a scale with its numbers. @param {Range} range */
-export function legend(range) {
+/** The range of all layers. @param {{data: ArrayLike<number>}[]} layers @param {boolean} clip @returns {Range} */
+export function everywhereOf(layers, clip) {
+  const range = layers.reduce((range, { data }) => widest(range, rangeOf(data)), { low: 0, high: 0 });
+  return clip ? clipped(range, layers.map(({ data }) => data)) : range;
+}
+
+/** The legend of a layer's maps: the scale they share, or `words`; and how many values are beyond it. @param {Block} block @param {{scale: string, clip: boolean}} state @param {(channel: number) => Range} range @param {string} words */
+export function legendOf(block, { scale, clip }, range, words) {
+  if (scale !== "unit") return legend(range(0), clip ? block.data : []);
+  if (!clip) return element("span", { class: "legend" }, words);
+  const channels = block.shape[block.shape.length - 1];
+  const found = Array.from({ length: channels }, (_, channel) => beyondOf(range(channel), block.data, channel, channels));
+  const sum = (/** @type {"above" | "below"} */ side) => found.reduce((total, each) => total + each[side], 0);
+  return element("span", { class: "legend" }, words, ...beyondMarks({ above: sum("above"), below: sum("below") }));
+}
+
+/** The colors of a scale with its numbers, and how many of the values are beyond it. @param {Range} range @param {ArrayLike<number>} [values] */
+export function legend(range, values = []) {
   const canvas = element("canvas", { class: "legend-bar", "aria-hidden": "true" });
   const data = Float32Array.from({ length: 64 }, (_, i) => range.low + ((range.high - range.low) * i) / 63);
   drawMaps(canvas, { data, shape: [1, 64, 1] }, gridOf([1, 64, 1], 1), () => range);
-  return element("span", { class: "legend" }, numeral(range.low), canvas, numeral(range.high));
+  return element("span", { class: "legend" }, numeral(range.low), canvas, numeral(range.high), ...beyondMarks(beyondOf(range, values)));
+}
+
+/** @param {{above: number, below: number}} counts */
+function beyondMarks({ above, below }) {
+  const marks = /** @type {[number, string, number][]} */ ([[below, "below", -1], [above, "above", 1]]).filter(([count]) => count);
+  return marks.map(([count, word, side]) => {
+    const mark = element("span", { class: "swatch", "aria-hidden": "true" });
+    mark.style.background = swatch(side);
+    return element("span", { class: "beyond" }, mark, `${count.toLocaleString("en")} ${word}`);
+  });
 }
 
 /** An image of uint8 pixels, gray or in color. @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} pixels @param {number[]} shape */

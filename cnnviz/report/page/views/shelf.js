@@ -21,5 +21,6 @@ export function shelfOf(images, pixels, shape, go) {
 
 /** @param {State} state @param {(change: Partial<State>) => void} go */
 export function scaleSwitch(state, go) {
-  return choice("color scale of", ["unit", "layer", "global"], state.scale, (name) => go({ scale: name }));
+  const clip = element("label", { class: "clip", title: "The scale ends where the largest 1 % of the sizes begin; what is beyond is marked" }, element("input", { type: "checkbox", checked: state.clip, onchange: () => go({ clip: !state.clip }) }), " clip 1 %");
+  return [choice("color scale of", ["unit", "layer", "global"], state.scale, (name) => go({ scale: name })), clip];
 }

@@ -9,6 +9,7 @@
  * @property {number} step
  * @property {number | null} target the class that is explained; null for the predicted one
  * @property {string} scale
+ * @property {boolean} clip whether the scale ends below the largest hundredth of the values, which are marked
  * @property {string[]} open the blocks of a folded network that are shown whole
  * @property {string} other another network's layer that is shown too, as its number/name; "" for none
  * @property {string} [fold] in a change: a block to open or to fold
@@ -22,6 +23,7 @@ export function addressOf(state, names) {
   if (state.step !== 0) asked.set("step", String(state.step));
   if (state.target !== null) asked.set("class", String(state.target));
   if (state.scale !== "layer") asked.set("scale", state.scale);
+  if (state.clip) asked.set("clip", "1");
   if (state.open.length) asked.set("open", state.open.map(encodeURIComponent).join());
   if (state.other) asked.set("with", state.other);
   const query = asked.toString();
@@ -47,6 +49,7 @@ export function stateOf(address, networks, images) {
     step: wholeNumber(asked.get("step"), networks[network].steps?.length ?? 1) ?? 0,
     target,
     scale: ["unit", "layer", "global"].includes(scale) ? scale : "layer",
+    clip: asked.get("clip") === "1",
     other: asked.get("with") ?? "",
     open: (asked.get("open") ?? "").split(",").filter(Boolean).map(decoded),
   };

@@ -1,21 +1,19 @@
 // The whole network on one screen: every layer with its maps, joined by lines, and the classes at the end.
 
 import { planOf, railway, readsOf } from "./branches.js";
-import { bars } from "./charts.js";
-import { rangeOf, widest } from "./colors.js";
-import { element, numeral, percent } from "./dom.js";
+import { classList } from "./classes.js";
+import { element, numeral } from "./dom.js";
 import { foldedLayers } from "./folds.js";
-import { drawMaps, legend, scaleOf, sidesOf, valueAt } from "./maps.js";
+import { drawMaps, everywhereOf, legendOf, scaleOf, sidesOf, valueAt } from "./maps.js";
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./maps.js").Block} Block */
 /** @typedef {import("./folds.js").Entry} Entry */
 /** @typedef {{layers: (Block & {layer: string})[], logits: number[], probabilities: number[]}} Forward */
-/** @typedef {{go: (change: Partial<State>) => void, say: (words: string) => void, point: (layer: string, unit: number) => void}} Acts */
+/** @typedef {{go: (change: Partial<State>) => void, say: (words: string) => void, point: (layer: string, unit: number) => void, pixels: () => Uint8Array}} Acts */
 /** @typedef {{name: string, root: HTMLElement, show: (block: Block, state: State, everywhere: import("./colors.js").Range) => void, place: (channel: number) => {x: number, y: number} | null}} Column */
 
 const [TALL, WIDE, NARROW, GAP] = [480, 120, 68, 6]; // pixels of a column's maps, its least width, and between columns
 const ZOOMS = [28, 20, 14, 10, 8, 6, 5, 4, 3, 2, 1, 1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8, 1 / 16];
-const CLASSES = 12; // that are listed
 
 /** How a layer's maps are laid out in the strip: as large as fits, all of them if that is possible. @param {number[]} shape */
 export function columnGrid(shape) {
@@ -43,11 +41,11 @@ export function strip(network, state, acts) {
   const scroller = element("div", { class: names.some((name) => name.includes("/")) ? "strip nested" : "strip", tabindex: "0", role: "group", "aria-label": `Layers of ${network.name}` },
     element("div", { class: "inside" }, railway(plan, middles, total, `${names.length} layers in order, and the branches between them`), inner, links));
   const ending = element("div", { class: "layer classes" });
-  const show = (/** @type {Forward} */ forward, /** @type {State} */ now) => {
+  const show = (/** @type {Forward} */ forward, /** @type {State} */ now, /** @type {number[] | undefined} */ before) => {
     const blocks = new Map(forward.layers.map((block) => [block.layer, block]));
-    const everywhere = forward.layers.reduce((range, { data }) => widest(range, rangeOf(data)), { low: 0, high: 0 });
+    const everywhere = everywhereOf(forward.layers, now.clip);
     for (const each of columns) each.show(/** @type {Block} */ (blocks.get(each.name)), now, everywhere);
-    ending.replaceChildren(...classes(network, forward, now, acts.go));
+    ending.replaceChildren(...classList(network, forward, now, acts, before));
   };
   const mark = (/** @type {string} */ name) => columns.forEach((each) => {
     const isNew = each.name === name && !each.root.classList.contains("chosen");
@@ -84,10 +82,10 @@ function column(network, { layer, group, hidden }, { go, say, point }) {
   root.style.width = `${widthOf(layer.shape)}px`;
   const show = (/** @type {Block} */ found, /** @type {State} */ state, /** @type {import("./colors.js").Range} */ everywhere) => {
     block = found;
-    const range = scaleOf(block, state.scale, everywhere);
+    const range = scaleOf(block, state, everywhere);
     drawMaps(canvas, block, grid, range);
     canvas.style.width = `${canvas.width * zoom}px`;
-    scale.replaceChildren(state.scale === "unit" ? element("span", { class: "legend" }, "own scales") : legend(range(0)));
+    scale.replaceChildren(legendOf(block, state, range, "own scales"));
   };
   const place = (/** @type {number} */ channel) => {
     const n = channel - grid.first;
@@ -123,13 +121,4 @@ export function watch(canvas, blockOf, grid, name, say, choose, point = () => {}
     const found = under(event);
     if (found) choose(found.channel, found.row, found.column);
   });
-}
-
-/** The classes by probability; a click explains one. @param {any} network @param {Forward} forward @param {State} state @param {(change: Partial<State>) => void} go */
-function classes(network, forward, state, go) {
-  const order = forward.probabilities.map((_, i) => i).sort((a, b) => forward.probabilities[b] - forward.probabilities[a]).slice(0, CLASSES);
-  const rows = order.map((i) => ({ name: network.classes[i] ?? String(i), value: forward.probabilities[i], text: percent(forward.probabilities[i]) }));
-  const chosen = order.indexOf(state.target ?? order[0]);
-  const more = forward.probabilities.length > CLASSES ? element("p", {}, `the first ${CLASSES} of ${forward.probabilities.length}`) : "";
-  return [element("h4", {}, "probability"), bars("Probabilities of classes", rows, { chosen, most: 1, choose: (row) => go({ target: order[row] }) }), more];
 }

@@ -1,10 +1,12 @@
 // A unit: its map, its kernel, what feeds it and what it feeds, and what is known of it over the data set.
 
-import { acts, origin, quoted } from "./acts.js";
+import { acts, numberFiles, origin, quoted } from "./acts.js";
 import { bars } from "./charts.js";
-import { rangeOf, widest } from "./colors.js";
+import { rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
-import { drawMaps, drawPixels, gridOf, legend, scaleOf } from "./maps.js";
+import { drawMaps, drawPixels, everywhereOf, gridOf, legend, scaleOf } from "./maps.js";
+import { trained } from "./layer.js";
+import { logitsLayer, softmaxSteps } from "./softmax.js";
 import { stepped } from "./stepped.js";
 import { watch } from "./strip.js";
 import { bytesOf } from "../interpreter/weights.js";
@@ -14,16 +16,17 @@ import { bytesOf } from "../interpreter/weights.js";
 export async function unitPage(view, layer, block, kernel, ask, links) {
   const [unit, channels] = [view.state.unit, layer.shape[layer.shape.length - 1]];
   const formula = element("div", { class: "stepped", "aria-live": "polite" });
+  const isLogit = layer.name === logitsLayer(view.network);
   let turn = 0;
   const step = async (/** @type {number} */ row, /** @type {number} */ column) => {
     const own = ++turn;
     const found = await stepped(view.network.graph, layer.name, unit, row, column, ask);
-    if (own === turn) formula.replaceChildren(found);
+    if (own === turn) formula.replaceChildren(found, ...(isLogit ? [softmaxSteps(view.network, view.forward, unit)] : []));
   };
   const { figure, own, grid, peak } = ownMap(view, layer, block, unit, step);
   const to = (/** @type {string} */ label, /** @type {number} */ next, /** @type {string} */ words) => element("button", { type: "button", "aria-label": words, onclick: () => view.go({ unit: (next + channels) % channels }) }, label);
   const title = element("div", { class: "heading" }, element("h2", {}, `${layer.name}, unit ${unit}`), element("span", { class: "facts" }, `of ${channels.toLocaleString("en")}`), to("←", unit - 1, "The unit before"), to("→", unit + 1, "The unit after"), switches(view));
-  const parts = [figure, ...(kernel ? [ownKernel(kernel, unit)] : []), ...evidence(view, layer, unit), ...(links ? wiring(links, view) : []), ...others(view, layer, unit)];
+  const parts = [figure, ...(kernel ? [ownKernel(view, layer, kernel, unit), await trained(view, { name: links?.made ?? layer.name }, kernel, unit)] : []), ...evidence(view, layer, unit), ...(links ? wiring(links, view) : []), ...others(view, layer, unit)];
   await step(...(grid.height * grid.width > 1 ? peak : /** @type {[number, number]} */ ([0, 0])));
   return element("section", { "aria-label": `Unit ${unit} of ${layer.name}`, id: "detail" }, title, element("div", { class: "maps" }, ...parts), formula, takeaway(view, layer, own, unit));
 }
@@ -39,8 +42,8 @@ function takeaway(view, layer, own, unit) {
 function ownMap(view, layer, block, unit, step) {
   const channels = layer.shape[layer.shape.length - 1];
   const own = { data: Float32Array.from({ length: block.data.length / channels }, (_, i) => block.data[i * channels + unit]), shape: [...layer.shape.slice(0, -1), 1] };
-  const everywhere = view.forward.layers.reduce((/** @type {import("./colors.js").Range} */ range, /** @type {any} */ { data }) => widest(range, rangeOf(data)), { low: 0, high: 0 });
-  const [range, grid] = [scaleOf(block, view.state.scale, everywhere)(unit), gridOf(own.shape, 1)];
+  const everywhere = everywhereOf(view.forward.layers, view.state.clip);
+  const [range, grid] = [scaleOf(block, view.state, everywhere)(unit), gridOf(own.shape, 1)];
   const canvas = element("canvas", { class: "map one", role: "img", "aria-label": `Map of unit ${unit}` });
   drawMaps(canvas, own, grid, () => range);
   canvas.style.width = grid.width * grid.height > 1 ? "224px" : "60px";
@@ -52,7 +55,7 @@ function ownMap(view, layer, block, unit, step) {
   const largest = own.data.reduce((best, value, i) => (value > own.data[best] ? i : best), 0);
   const mean = own.data.reduce((a, b) => a + b, 0) / own.data.length;
   const words = own.data.length > 1 ? `On this picture: mean ${numeral(mean)}, largest ${numeral(own.data[largest])}` : `On this picture: ${numeral(own.data[0])}`;
-  const figure = element("figure", { class: "small" }, element("figcaption", {}, words), canvas, legend(range));
+  const figure = element("figure", { class: "small" }, element("figcaption", {}, words), canvas, legend(range, own.data));
   return { figure, own, grid, peak: /** @type {[number, number]} */ ([Math.floor(largest / grid.width), largest % grid.width]) };
 }
 
@@ -68,8 +71,8 @@ function switches(view) {
   return element("span", { class: "choice", role: "group", "aria-label": "What if" }, element("span", {}, "What if it is"), set("as it is", 1), set("off", 0), set("doubled", 2), set("negative", -1), set("1 more", 1, 1), set("1 less", 1, -1));
 }
 
-/** One channel of the kernel, for each input channel. @param {any} kernel @param {number} unit */
-function ownKernel(kernel, unit) {
+/** One channel of the kernel, for each input channel. @param {any} view @param {any} layer @param {any} kernel @param {number} unit */
+function ownKernel(view, layer, kernel, unit) {
   const [height, width, inputs, outputs] = kernel.shape.length === 2 ? [1, 1, ...kernel.shape] : kernel.shape.slice(-4);
   const data = Float32Array.from({ length: height * width * inputs }, (_, i) => kernel.data[i * outputs + unit]);
   const shape = height * width > 1 ? [height, width, inputs] : [inputs];
@@ -78,7 +81,7 @@ function ownKernel(kernel, unit) {
   drawMaps(canvas, { data, shape }, gridOf(shape, Math.ceil(Math.sqrt(inputs))), () => range);
   canvas.style.width = inputs > 1 ? "200px" : "120px";
   const words = height * width > 1 ? `Kernel: ${height}×${width} for each of ${inputs.toLocaleString("en")} inputs` : `Weights of its ${inputs.toLocaleString("en")} inputs`;
-  return element("figure", { class: "small" }, element("figcaption", {}, inputs > 1 ? words : `Kernel: ${height}×${width}`), canvas, legend(range));
+  return element("figure", { class: "small" }, element("figcaption", {}, inputs > 1 ? words : `Kernel: ${height}×${width}`), canvas, legend(range), numberFiles(`${view.network.name}-${layer.name}-${unit}-kernel`, { data, shape }));
 }
 
 /** Class means, what is lost without it, and the images of the largest values. @param {any} view @param {any} layer @param {number} unit */
@@ -92,8 +95,9 @@ function evidence(view, layer, unit) {
   }
   const byClass = (/** @type {number[]} */ values, /** @type {string} */ words, /** @type {(value: number) => string} */ text) => {
     const rows = values.map((value, i) => ({ name: network.classes[i] ?? String(i), value, text: text(value) }));
+    const files = numberFiles(`${network.name}-${layer.name}-${unit}-${words.split(" ")[0].toLowerCase()}-by-class`, { data: values, shape: [values.length], names: rows.map(({ name }) => name) });
     const order = rows.length > 12 ? rows.sort((one, other) => Math.abs(other.value) - Math.abs(one.value)).slice(0, 12) : rows;
-    made.push(element("figure", { class: "small" }, element("figcaption", {}, words + (rows.length > 12 ? ", the 12 largest" : "")), bars(words, order)));
+    made.push(element("figure", { class: "small" }, element("figcaption", {}, words + (rows.length > 12 ? ", the 12 largest" : "")), bars(words, order), files));
   };
   if (found?.classMeans) byClass(found.classMeans[unit], `Mean by class over ${found.images.toLocaleString("en")} images`, numeral);
   if (without) byClass(without.classes[unit], `Accuracy lost without it, by class, over ${without.images.toLocaleString("en")} images`, (value) => `${(100 * value).toFixed(1)} %`);

@@ -10,6 +10,7 @@ import { allLayers } from "./folds.js";
 import { onKey } from "./keys.js";
 import { drawLinks, linksOf } from "./links.js";
 import { pen } from "./pen.js";
+import { answerOf, answersBefore } from "./questions.js";
 import { showSeveral } from "./several.js";
 import { scaleSwitch, shelfOf } from "./shelf.js";
 import { addressOf, stateOf } from "./state.js";
@@ -18,7 +19,6 @@ import { showTraining } from "./training.js";
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./client.js").Client} Client */
 
-const MOST_WEIGHTS = 60; // arrays of weights that are kept
 const QUIET = 300; // milliseconds without a stroke, after which explanations are computed
 
 export class View {
@@ -42,7 +42,11 @@ export class View {
     this.status = element("p", { class: "status", role: "status" }, "Point at a value to read it, click a map for its unit, draw on the picture. Keys: press ?");
     this.say = (/** @type {string} */ words) => (this.status.textContent = words);
     this.parts = { controls: element("div", { class: "controls" }), strips: element("div", { class: "strips" }), detail: element("div"), explained: element("div", { id: "section-attribution" }), several: element("div"), training: element("div", { id: "section-training" }) };
-    this.pen = pen(this.shape, (pixels) => this.draw(pixels), this.say);
+    /** @type {Uint8Array | null} the picture before a part of it was erased */
+    this.original = null;
+    this.originalAt = 0;
+    this.beforeFor = "";
+    this.pen = pen(this.shape, (pixels, original) => this.draw(pixels, original), this.say);
     this.shelf = shelfOf(payload.shelf, this.images, this.shape, (change) => this.go(change));
     /** @type {ReturnType<typeof strip>[]} */
     this.strips = [];
@@ -92,10 +96,14 @@ export class View {
     else location.hash = address;
   }
 
-  /** The picture under the pen changes; the address stays while it is drawn. @param {Uint8Array} pixels */
-  draw(pixels) {
+  /** The picture under the pen changes; the address stays while it is drawn. @param {Uint8Array} pixels @param {Uint8Array | null} original the picture before a part of it was erased */
+  draw(pixels, original) {
+    const known = original ? -1 : this.images.findIndex((image) => image.every((value, i) => value === pixels[i]));
+    if (known >= 0) return this.go({ image: known });
     this.own = pixels;
     this.stroke = performance.now();
+    if (original !== this.original) this.originalAt = this.stroke;
+    this.original = original;
     if (this.state.image !== -1) {
       this.state = { ...this.state, image: -1 };
       history.replaceState(null, "", addressOf(this.state, this.names));
@@ -103,20 +111,9 @@ export class View {
     this.update();
   }
 
-  /** What the network answers for the picture that is shown; weights are asked for once. @param {number} network @param {any} request @param {Client} [client] */
-  async ask(network, request, client = this.client) {
-    const { graph, steps } = this.networks[network];
-    const step = Math.min(this.state.step, steps.length - 1);
-    const ask = (/** @type {any} */ own) => client.ask(network, step, { pixels: this.pixels, changes: network === this.state.network ? this.changes : [], ...own });
-    if (request.ask !== "values") return ask(request);
-    const key = (/** @type {number} */ id) => `${network}/${step}/${id}`;
-    const isKept = (/** @type {number} */ id) => graph.weights.includes(id);
-    const missing = request.ids.filter((/** @type {number} */ id) => !this.weights.has(key(id)));
-    const found = missing.length ? await ask({ ...request, ids: missing }) : [];
-    const values = new Map(missing.map((/** @type {number} */ id, /** @type {number} */ i) => [id, found[i]]));
-    if (this.weights.size > MOST_WEIGHTS) this.weights.clear();
-    for (const [id, value] of values) if (isKept(id)) this.weights.set(key(id), value);
-    return request.ids.map((/** @type {number} */ id) => values.get(id) ?? this.weights.get(key(id)));
+  /** What the network answers for the picture that is shown. @param {number} network @param {any} request @param {Client} [client] */
+  ask(network, request, client = this.client) {
+    return answerOf(this, network, request, client);
   }
 
   /** Shows the state; while one is computed, only the newest of those that come waits. */
@@ -141,26 +138,30 @@ export class View {
   /** Computes and draws only what has changed since the last time. */
   async showStrips() {
     const { state } = this;
-    if (state.image >= 0) this.pen.show(this.pixels);
+    if (state.image >= 0) {
+      this.pen.show(this.pixels);
+      this.original = null;
+    }
     const structure = state.open.join();
     if (structure !== this.structure || !this.strips.length) this.build();
     this.structure = structure;
     const wanted = JSON.stringify([state.image, state.step, state.network, this.changes, state.image < 0 && this.stroke]);
-    const scaled = `${wanted}${state.scale}${state.target}`;
+    const scaled = `${wanted}${state.scale}${state.clip}${state.target}`;
+    const before = await answersBefore(this);
     if (wanted !== this.computed) this.found = await Promise.all(this.networks.map((_, i) => this.ask(i, { ask: "forward" })));
     this.forward = this.found?.[state.network];
-    if (wanted !== this.computed || scaled !== this.scaled) this.strips.forEach((each, i) => each.show(this.found?.[i], state));
+    if (wanted !== this.computed || scaled !== this.scaled) this.strips.forEach((each, i) => each.show(this.found?.[i], state, before[i]));
     this.computed = wanted;
     this.scaled = scaled;
     this.strips.forEach((each, i) => each.mark(i === state.network ? state.layer : ""));
-    this.parts.controls.replaceChildren(scaleSwitch(state, (change) => this.go(change)));
+    this.parts.controls.replaceChildren(...scaleSwitch(state, (change) => this.go(change)));
     this.shelf.mark(state.image);
     document.body.dataset.shown = addressOf(state, this.names);
   }
 
   build() {
     const go = (/** @type {number} */ network) => (/** @type {Partial<State>} */ change) => this.go({ network, ...change });
-    this.strips = this.networks.map((network, i) => strip(network, this.state, { go: go(i), say: this.say, point: (layer, unit) => markNearest(this, i, layer, unit) }));
+    this.strips = this.networks.map((network, i) => strip(network, this.state, { go: go(i), say: this.say, point: (layer, unit) => markNearest(this, i, layer, unit), pixels: () => this.pixels }));
     this.computed = "";
     this.parts.strips.replaceChildren(...this.strips.map(({ root }, i) => (this.networks.length > 1 ? element("div", {}, element("h3", {}, this.networks[i].title), root) : root)));
   }
