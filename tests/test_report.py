@@ -16,7 +16,7 @@ from cnnviz.networks import build
 from cnnviz.pictures.picture import Picture
 from cnnviz.probe import activations
 from cnnviz.report import budget, sources
-from cnnviz.report.html import Content
+from cnnviz.report.html import Content, Encoder, rendered
 from cnnviz.report.payload import Shown, Step, shelf
 from cnnviz.report.write import write
 
@@ -102,6 +102,17 @@ def test_what_does_not_fit_is_left_out_and_said():
     assert "without the files of numbers and the weights of earlier steps" in budget.notes(budget.CHOICES[5])[0]
     with pytest.raises(InputError, match="without pictures"):
         budget.fitted(lambda choice, notes: "x" * 100, 10)
+
+
+def test_numbers_that_are_too_large_for_a_page_are_said_to_be():
+    """A picture of a million values, and one of a few."""
+    values = np.random.default_rng(0).normal(size=1_000_000)
+    large = Picture("maps", "Maps", "", {"values": values}, matplotlib.figure.Figure)
+    content = Content("a page", [], {"maps": [large, picture()]}, [], {}, {})
+    page = rendered(content, Encoder({}), None, True)
+    assert len(page) < 1_000_000
+    assert re.findall(r"Its numbers \((.*?)\) are too large", page) == ["7.7 MB"]
+    assert page.count('download="maps.csv"') == 1
 
 
 @pytest.mark.parametrize("arguments", [["--format", "svg"], ["--out", "folder"], ["--dpi", "100"], ["nowhere"]])

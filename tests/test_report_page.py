@@ -334,8 +334,12 @@ def test_a_unit_that_is_switched_off_changes_what_comes_after_it(opened, two):
 
 def test_a_pooled_value_is_the_largest_of_its_window(opened, two):
     view, faults = opened(two, "#one/pool1/2")
-    said = view.locator(".stepped .formula").inner_text()
-    cells = [float(text) for text in view.locator(".stepped .cells td").all_inner_texts()]
+    steps = view.locator(".stepped .formula").all_inner_texts()
+    assert [step.partition("[")[0] for step in steps] == ["pool1", "relu1", "conv1"]
+    values = [float(step.rpartition("= ")[2]) for step in steps]
+    assert values[0] == values[1] == max(values[2], 0) > 0
+    said = steps[0]
+    cells = [float(text) for text in view.locator(".stepped .pool td").all_inner_texts()]
     assert "largest of 2×2 values" in said
     assert max(cells) == pytest.approx(float(said.rpartition("= ")[2]), rel=1e-3)
     assert faults == []

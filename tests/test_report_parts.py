@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from cnnviz import networks
 from cnnviz.pictures.picture import Picture
 from cnnviz.report.again import again
+from cnnviz.report.html import shown
 from cnnviz.report.images import chosen, mistakes, shelves
 from cnnviz.report.matrices import matrices
+from cnnviz.report.trained import trained
 from cnnviz.report.units import nearest
 
 ORDER = np.array([3, 0, 2, 1])
@@ -35,17 +37,17 @@ def net():
 
 
 @pytest.fixture(scope="module")
-def shown():
+def pictures():
     return np.random.default_rng(0).integers(0, 256, (20, 5, 5, 1), np.uint8)
 
 
-def test_a_unit_that_changed_its_place_is_the_nearest_one(net, shown):
+def test_a_unit_that_changed_its_place_is_the_nearest_one(net, pictures):
     params = net.variables["params"]
     conv = jax.tree.map(lambda leaf: leaf[..., ORDER], params["conv"])
     logits = params["logits"] | {"kernel": params["logits"]["kernel"][ORDER]}
     moved = {"params": {"conv": conv, "logits": logits}}
     other = replace(net, name="other", members=[moved])
-    found, back = nearest([net, other], shown)
+    found, back = nearest([net, other], pictures)
     for place, unit in enumerate(ORDER.tolist()):
         first = found["conv"][unit][0]
         assert (first["network"], first["layer"], first["unit"]) == (1, "conv", place)
@@ -53,8 +55,8 @@ def test_a_unit_that_changed_its_place_is_the_nearest_one(net, shown):
         assert (back["conv"][place][0]["network"], back["conv"][place][0]["unit"]) == (0, unit)
 
 
-def test_one_network_has_no_nearest_units(net, shown):
-    assert nearest([net], shown) == [{}]
+def test_one_network_has_no_nearest_units(net, pictures):
+    assert nearest([net], pictures) == [{}]
 
 
 def test_mistakes_are_the_wrong_answers_the_surest_first():
@@ -66,11 +68,11 @@ def test_the_shelf_takes_classes_in_turn():
     assert chosen([1, 1, 0, 2, 0], 3) == [2, 0, 3, 4, 1]
 
 
-def test_the_shelf_says_which_image_each_is_and_where_networks_differ(net, shown):
+def test_the_shelf_says_which_image_each_is_and_where_networks_differ(net, pictures):
     labels = np.arange(20, dtype=np.int32) % 3
     opposite = jax.tree.map(lambda leaf: -leaf, net.variables["params"]["logits"])
     other = replace(net, name="other", members=[{"params": net.variables["params"] | {"logits": opposite}}])
-    found = shelves([net, other], shown, labels, net.classes)
+    found = shelves([net, other], pictures, labels, net.classes)
     groups = dict.fromkeys(each["group"] for each in found)
     assert list(groups) == [
         "Test images",
@@ -122,3 +124,17 @@ def test_a_picture_is_made_again_by_a_command_and_an_expression(net):
     assert "from cnnviz.pictures.layers import Layers" in lines
     assert made == "pictures = Layers()([networks.open('runs/a b')], Data())"
     compile(found["python"], "expression", "exec")
+
+
+def test_a_run_says_how_it_was_trained(net, tmp_path):
+    (tmp_path / "config.json").write_text('{"seeds": 3, "recipe": {"epochs": 2}}')
+    (tmp_path / "environment.json").write_text('{"devices": ["cpu"]')  # cut off
+    found = trained([net, replace(net, name="run", path=tmp_path)])
+    assert found == {"configuration of run": {"seeds": 3, "recipe": {"epochs": 2}}}
+    (tmp_path / "environment.json").write_text('{"devices": ["cpu"]}')
+    assert trained([replace(net, name="run", path=tmp_path)])["environment of run"] == {"devices": ["cpu"]}
+
+
+def test_records_of_provenance_are_readable_json():
+    assert shown([{"name": "a", "seeds": [0]}]).splitlines()[2] == '  "name": "a",'
+    assert [shown((28, 28, 1)), shown(18496), shown(None)] == ["28x28x1", "18,496", ""]

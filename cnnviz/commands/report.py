@@ -78,6 +78,7 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     from cnnviz.report.html import Content
     from cnnviz.report.matrices import matrices
     from cnnviz.report.payload import Shown
+    from cnnviz.report.trained import trained
     from cnnviz.report.write import write
 
     asked = Asked(options)
@@ -97,7 +98,7 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     origin = several.origin_of(options, nets, data, typed)
     where = [options.run, *several.places(options.others)]
     places = [str(net.path or place or net.name) for net, place in zip(nets, where, strict=False)]
-    facts = provenance(nets, where, origin.about(), [])
+    facts = provenance(nets, where, origin.about(), []) | trained(named_apart(nets))
     rows = [(net.title, [_row(layer) for layer in net.layers]) for net in firsts]
     kinds = {name: PICTURES[name] for name in sections}
     made = again(kinds, firsts, places, console.command_line("visualize"))

@@ -51,8 +51,8 @@ class Encoder:
             self.known[key] = _smaller(picture.encoded("png", dpi=dpi, about=self.about))
         return self.known[key]
 
-    def numbers(self, picture: Picture) -> dict[str, str] | None:
-        """The file of the picture's numbers as a data URI with its name; None if it is too large."""
+    def numbers(self, picture: Picture) -> dict[str, str]:
+        """The file of the picture's numbers as a data URI with its name and size; no URI if it is too large."""
         key = (id(picture), "numbers")
         if key not in self.known:
             self.known[key] = _numbers(picture)
@@ -96,10 +96,11 @@ def as_json(payload: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A cell of a table: shapes as 28x28x1, numbers with separators."""
-    if isinstance(value, list | tuple):
+    """A cell of a table or an entry: shapes as 28x28x1, numbers with separators, records as JSON."""
+    several = isinstance(value, list | tuple)
+    if several and not any(isinstance(each, Mapping) for each in value):
         return "x".join(map(str, value))
-    if isinstance(value, Mapping):
+    if several or isinstance(value, Mapping):
         return json.dumps(value, indent=1, ensure_ascii=False, default=str)
     return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
 
@@ -118,14 +119,15 @@ def _figure(picture: Picture, encoder: Encoder, dpi: int | None, with_numbers: b
     }
 
 
-def _numbers(picture: Picture) -> dict[str, str] | None:
+def _numbers(picture: Picture) -> dict[str, str]:
     kind = files.kind_of(picture.numbers)
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"numbers.{kind}"
         files.WRITERS[kind](path, picture.numbers)
         data = path.read_bytes()
     name = "".join(c if c.isalnum() or c in "-_.@" else "-" for c in picture.name)
-    return {"name": f"{name}.{kind}", "uri": _uri(MEDIA[kind], data)} if len(data) <= MOST_NUMBERS else None
+    uri = _uri(MEDIA[kind], data) if len(data) <= MOST_NUMBERS else ""
+    return {"name": f"{name}.{kind}", "uri": uri, "size": f"{len(data) / 1e6:.1f} MB"}
 
 
 def _smaller(png: bytes) -> dict[str, Any]:

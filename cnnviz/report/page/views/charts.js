@@ -3,7 +3,7 @@
 import { numberFiles } from "./acts.js";
 import { drawn, element, numeral } from "./dom.js";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [360, 150, 44, 24];
+const [WIDTH, HEIGHT, LEFT, BOTTOM] = [368, 150, 52, 24];
 
 /** @typedef {{name: string, values: [number, number][], dashed?: boolean}} Curve */
 
@@ -30,7 +30,8 @@ export function histogram(label, sets) {
   let [low, high] = [Infinity, -Infinity];
   for (const { values } of sets)
     for (let i = 0; i < values.length; i++) [low, high] = [Math.min(low, values[i]), Math.max(high, values[i])];
-  const [bins, size] = [40, high - low || 1];
+  const most = Math.max(...sets.map(({ values }) => values.length));
+  const [bins, size] = [Math.min(40, Math.max(8, Math.round(1.5 * Math.sqrt(most)))), high - low || 1];
   const curves = sets.map(({ name, values }, i) => {
     const counts = new Array(bins).fill(0);
     for (let k = 0; k < values.length; k++) counts[Math.min(bins - 1, Math.floor(((values[k] - low) / size) * bins))]++;

@@ -24,10 +24,22 @@ export function convolutionOf(graph, layer) {
   return { op: product.op, input: product.in[0], kernel: product.in[1], bias: node.in[1 - at], params: product.params };
 }
 
-/** @param {any} graph @param {string} layer @param {number} unit @param {number} row @param {number} column @param {(request: any) => Promise<any>} ask */
+/** The step that makes a value, and those before it back to a layer with weights. @param {any} graph @param {string} layer @param {number} unit @param {number} row @param {number} column @param {(request: any) => Promise<any>} ask @returns {Promise<HTMLElement>} */
 export async function stepped(graph, layer, unit, row, column, ask) {
-  const source = convolutionOf(graph, layer);
-  if (!source) return simplyStepped(graph, layer, unit, row, column, ask);
+  const made = [/** @type {HTMLElement} */ (element("h4", {}, "One value, step by step"))];
+  for (let [name, from] = [/** @type {string | undefined} */ (layer), { row, column }]; name !== undefined; ) {
+    const source = convolutionOf(graph, name);
+    const step = source ? { root: await summed(graph, name, source, unit, from.row, from.column, ask), from: null } : await simplyStepped(graph, name, unit, from.row, from.column, ask);
+    made.push(step.root);
+    const before = step.from;
+    name = before ? Object.keys(graph.layers).find((other) => graph.layers[other] === before.id && other !== name) : undefined;
+    if (before) from = before;
+  }
+  return element("div", {}, ...made);
+}
+
+/** A value of a layer with weights: the sum of products. @param {any} graph @param {string} layer @param {Source} source @param {number} unit @param {number} row @param {number} column @param {(request: any) => Promise<any>} ask */
+async function summed(graph, layer, source, unit, row, column, ask) {
   const ids = [source.input, source.kernel, graph.layers[layer], ...(source.bias === null ? [] : [source.bias])];
   const [input, kernel, output, bias] = await ask({ ask: "values", ids });
   const outputs = output.shape[output.shape.length - 1];
@@ -40,7 +52,7 @@ export async function stepped(graph, layer, unit, row, column, ask) {
   const place = isFlat ? `${layer}[${unit}]` : `${layer}[${row}, ${column}, ${unit}]`;
   const formula = element("p", { class: "formula" }, `${place} = Σ of ${terms.length} products + bias = ${numeral(sum)} + ${numeral(shift)} = `, element("strong", {}, numeral(value)));
   const parts = [...(isFlat ? [] : [cells(terms, kernel.shape)]), largest(terms)];
-  return element("div", {}, element("h4", {}, "One value, step by step"), formula, element("div", { class: "beside" }, ...parts));
+  return element("div", {}, formula, element("div", { class: "beside" }, ...parts));
 }
 
 /** @typedef {{x: number, w: number, name: string, channel: number, i: number, j: number}} Term */
@@ -89,7 +101,7 @@ function cells(terms, [height, width, inputs]) {
   };
   const words = inputs > 1 ? `Input channel ${most}, which adds ${numeral(sums[most])}, the most of ${inputs}:` : "";
   const sign = (/** @type {string} */ text) => element("span", { class: "sign" }, text);
-  return element("div", {}, element("p", {}, words), element("div", { class: "product" }, grid("input", ({ x }) => x), sign("×"), grid("kernel", ({ w }) => w), sign("="), grid("products", ({ x, w }) => x * w)));
+  return element("div", {}, ...(words ? [element("p", { class: "formula" }, words)] : []), element("div", { class: "product" }, grid("input", ({ x }) => x), sign("×"), grid("kernel", ({ w }) => w), sign("="), grid("products", ({ x, w }) => x * w)));
 }
 
 /** @param {Term[]} terms */

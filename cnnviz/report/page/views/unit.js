@@ -12,6 +12,8 @@ import { watch } from "./strip.js";
 import { bytesOf } from "../interpreter/weights.js";
 /** @typedef {import("./links.js").Links} Links */
 
+const FEWEST = 32; // weights of a unit that a histogram is drawn of
+
 /** @param {any} view @param {any} layer @param {any} block @param {any} kernel @param {(request: any) => Promise<any>} ask @param {Links | null} links */
 export async function unitPage(view, layer, block, kernel, ask, links) {
   const [unit, channels] = [view.state.unit, layer.shape[layer.shape.length - 1]];
@@ -25,8 +27,8 @@ export async function unitPage(view, layer, block, kernel, ask, links) {
   };
   const { figure, own, grid, peak } = ownMap(view, layer, block, unit, step);
   const to = (/** @type {string} */ label, /** @type {number} */ next, /** @type {string} */ words) => element("button", { type: "button", "aria-label": words, onclick: () => view.go({ unit: (next + channels) % channels }) }, label);
-  const title = element("div", { class: "heading" }, element("h2", {}, `${layer.name}, unit ${unit}`), element("span", { class: "facts" }, `of ${channels.toLocaleString("en")}`), to("←", unit - 1, "The unit before"), to("→", unit + 1, "The unit after"), switches(view));
-  const parts = [figure, ...(kernel ? [ownKernel(view, layer, kernel, unit), await trained(view, { name: links?.made ?? layer.name }, kernel, unit)] : []), ...evidence(view, layer, unit), ...(links ? wiring(links, view) : []), ...others(view, layer, unit)];
+  const title = element("div", { class: "heading" }, element("h2", {}, `${layer.name}, unit ${unit}`), element("span", { class: "facts" }, `of ${channels.toLocaleString("en")}${isLogit && view.network.classes[unit] ? `: the logit of ${view.network.classes[unit]}` : ""}`), to("←", unit - 1, "The unit before"), to("→", unit + 1, "The unit after"), switches(view));
+  const parts = [figure, ...(kernel ? [ownKernel(view, layer, kernel, unit), ...(kernel.data.length / channels < FEWEST ? [] : [await trained(view, { name: links?.made ?? layer.name }, kernel, unit)])] : []), ...evidence(view, layer, unit), ...(links ? wiring(links, view) : []), ...others(view, layer, unit)];
   await step(...(grid.height * grid.width > 1 ? peak : /** @type {[number, number]} */ ([0, 0])));
   return element("section", { "aria-label": `Unit ${unit} of ${layer.name}`, id: "detail" }, title, element("div", { class: "maps" }, ...parts), formula, takeaway(view, layer, own, unit));
 }
@@ -129,7 +131,7 @@ function wiring(links, view) {
     const rows = found.map(({ layer, unit, weight }) => ({ name: `${layer}/${unit}`, value: weight, text: numeral(weight) }));
     return [element("figure", { class: "small" }, element("figcaption", {}, words), bars(words, rows, { choose: (row) => view.go({ layer: found[row].layer, unit: found[row].unit }) }))];
   };
-  return [...list("Fed most by (sum of weights)", links.into), ...list("Feeds most (sum of weights)", links.out)];
+  return [...list("Fed most by: sums of weights, in order of their sizes", links.into), ...list("Feeds most: sums of weights, in order of their sizes", links.out)];
 }
 
 /** The nearest unit of each other network, if the networks were compared. @param {any} view @param {any} layer @param {number} unit */
