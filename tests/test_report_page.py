@@ -246,7 +246,7 @@ def test_softmax_is_shown_with_its_numbers(opened, two, tmp_path):
 def test_values_beyond_a_clipped_scale_are_marked_and_counted(opened, two, tmp_path):
     view, faults = opened(two, "#one/conv1?clip=1&image=1")
     legend = view.locator("#detail .paged .legend").inner_text()
-    above, below = (int(re.search(rf"(\d+) {word}", legend)[1]) for word in ("above", "below"))
+    above, below = (int(re.findall(rf"(\d+) {word}", legend)[0]) for word in ("above", "below"))
     values = taken(view, view.locator("#detail > .acts").get_by_label("Numbers as npz"), tmp_path / "a.npz")["values"]
     end = float(re.findall(r"[\d.]+", legend)[1])
     assert (above, below) == ((values > end * 1.001).sum(), (values < -end * 1.001).sum())

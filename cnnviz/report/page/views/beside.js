@@ -34,7 +34,7 @@ export function otherView(view) {
   const [number, layer] = [Number(view.state.other.split("/")[0]), view.state.other.split("/").slice(1).join("/")];
   const network = view.networks[number];
   if (!layer || !network || number === view.state.network) return null;
-  return { payload: view.payload, say: view.say, client: view.client, pixels: view.pixels, shape: view.shape, network, forward: view.found[number],
+  return { payload: view.payload, say: view.say, client: view.client, pixels: view.pixels, networks: view.networks, weights: view.weights, changes: [], shape: view.shape, network, forward: view.found[number],
     state: { ...view.state, network: number, layer, unit: null, other: "" }, go: (/** @type {any} */ change) => view.go({ network: number, layer, other: "", ...change }) };
 }
 

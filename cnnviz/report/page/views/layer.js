@@ -5,6 +5,7 @@ import { histogram, lines } from "./charts.js";
 import { rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
 import { drawMaps, everywhereOf, gridOf, legend, legendOf, scaleOf } from "./maps.js";
+import { answerOf } from "./questions.js";
 import { logitsLayer, softmaxSteps } from "./softmax.js";
 import { convolutionOf } from "./stepped.js";
 import { watch } from "./strip.js";
@@ -91,7 +92,7 @@ export async function trained(view, layer, kernel, unit = null) {
   const sets = [{ name: network.steps[state.step]?.name || "trained", values: own(kernel.data) }];
   const source = convolutionOf(network.graph, layer.name);
   if (before >= 0 && source) {
-    const [earlier] = await client.ask(state.network, before, { ask: "values", ids: [source.kernel], pixels: view.pixels });
+    const [earlier] = await answerOf(view, state.network, { ask: "values", ids: [source.kernel] }, client, before);
     sets.push({ name: "untrained", values: own(earlier.data) });
   }
   const [low, high] = [sets[0].values.reduce(smaller, Infinity), sets[0].values.reduce(larger, -Infinity)];

@@ -4,10 +4,9 @@
 
 const MOST_WEIGHTS = 60; // arrays of weights that are kept
 
-/** What the network answers for the picture that is shown; weights are asked for once. @param {any} view @param {number} network @param {any} request @param {Client} client */
-export async function answerOf(view, network, request, client) {
-  const { graph, steps } = view.networks[network];
-  const step = Math.min(view.state.step, steps.length - 1);
+/** What the network answers for the picture that is shown, with the weights of a step; weights are asked for once. @param {any} view @param {number} network @param {any} request @param {Client} client @param {number} [step] */
+export async function answerOf(view, network, request, client, step = Math.min(view.state.step, view.networks[network].steps.length - 1)) {
+  const { graph } = view.networks[network];
   const ask = (/** @type {any} */ own) => client.ask(network, step, { pixels: view.pixels, changes: network === view.state.network ? view.changes : [], ...own });
   if (request.ask !== "values") return ask(request);
   const key = (/** @type {number} */ id) => `${network}/${step}/${id}`;
