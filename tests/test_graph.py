@@ -154,3 +154,40 @@ def test_a_constant_number_is_known_inside_jit_and_a_traced_one_is_not():
 
     jax.jit(function)(0.0)
     assert answers == [True, False]
+
+
+KNOWN = {
+    "a flag": lambda x: jax.lax.cond(False, jnp.sin, jnp.cos, x),
+    "a number": lambda x: jax.lax.switch(1, [jnp.sin, jnp.cos], x),
+    "a number beyond the last": lambda x: jax.lax.switch(7, [jnp.sin, jnp.cos], x),
+    "a comparison": lambda x: jax.lax.cond(jnp.array(3) > jnp.array(4), jnp.sin, jnp.cos, x),
+    "inside jit": jax.jit(lambda x: jax.lax.cond(jnp.zeros(()) > 2, jnp.sin, jnp.cos, x)),
+    "an array held": lambda x: jax.lax.cond(WEIGHTS.sum() > 1e6, jnp.sin, jnp.cos, x),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_branch_that_depends_on_no_input_is_inlined(name):
+    x = jnp.array([0.5, -2.0])
+    graph, _ = Graph.of(KNOWN[name], x)
+    assert "cos" in {node.name for node in graph.nodes}
+    assert not {"cond", "sin"} & {node.name for node in graph.nodes}
+    np.testing.assert_array_equal(graph.evaluate([x], graph.outputs)[0], jnp.cos(x))
+
+
+@pytest.mark.parametrize("flag", ["an input", "traced"])
+def test_a_branch_that_depends_on_an_input_or_on_what_is_traced_stays(flag):
+    names: list[str] = []
+
+    def outer(flag, x):
+        graph, _ = Graph.of(lambda x: jax.lax.cond(flag, jnp.sin, jnp.cos, x), x)
+        names.extend(node.name for node in graph.nodes)
+        return graph.evaluate([x], graph.outputs)[0]
+
+    x = jnp.array([0.5, -2.0])
+    if flag == "traced":
+        np.testing.assert_allclose(jax.jit(outer)(True, x), jnp.sin(x), rtol=1e-6)
+    else:
+        graph, _ = Graph.of(lambda x: jax.lax.cond(x[0] > 0, jnp.sin, jnp.cos, x), x)
+        names.extend(node.name for node in graph.nodes)
+    assert "cond" in names
