@@ -107,8 +107,6 @@ def twice(x, method):
         lambda x: conv(twice(conv(x)[:, :32, :32], "bilinear")),
         lambda x: conv(jnp.repeat(jnp.repeat(x[:, :32, :32], 2, axis=1), 2, axis=2)),
         lambda x: conv(jax.image.resize(x, (1, 11, 11, 1), "linear", antialias=False)),
-        lambda x: centred(tokens(x)),
-        lambda x: jax.nn.gelu(mixed(centred(tokens(x)))),
     ],
 )
 def test_the_receptive_field_is_what_can_change_the_value(network):
@@ -129,17 +127,18 @@ def changing(network, output):
 
 
 @pytest.mark.parametrize(
-    "network",
+    ("network", "field"),
     [
-        lambda x: tokens(x) + tokens(x)[:, ::-1],
-        lambda x: jnp.concatenate([tokens(x)[:, 1:], tokens(x)[:, :-1]], -1),
-        lambda x: mixed(tokens(x)) + mixed(tokens(x)).max(1, keepdims=True),
+        (lambda x: jax.nn.gelu(mixed(centred(tokens(x)))), (4, 4)),
+        (lambda x: tokens(x) + tokens(x)[:, ::-1], (33, 33)),
+        (lambda x: jnp.concatenate([tokens(x)[:, 1:], tokens(x)[:, :-1]], -1), (6, 33)),
+        (lambda x: mixed(tokens(x)) + mixed(tokens(x)).max(1, keepdims=True), (33, 33)),
     ],
 )
-def test_where_tokens_of_two_places_meet_the_field_is_not_too_small(network):
+def test_the_field_of_a_token_is_its_patchs_until_tokens_of_two_places_meet(network, field):
     graph, _ = Graph.of(network, jnp.zeros((1, 33, 33, 1)))
-    claimed = receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]]
-    assert np.all(np.array(claimed) >= changing(network, graph.outputs[0]))
+    assert receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]] == field
+    assert np.all(np.array(field) >= changing(network, graph.outputs[0]))
 
 
 def test_where_a_resized_value_meets_another_the_field_is_not_the_whole_image():

@@ -557,3 +557,29 @@ def test_images_go_by_name_where_all_arguments_do(model, images):
     trained, changed = calls.training_logits(model, variables, images, KEY)
     assert np.abs(trained - probe.logits(model, variables, images)).max() > 1e-3  # dropout, or the batch's statistics
     assert set(changed) == set(variables) - {"params"}
+
+
+class Scaled(nn.Conv):
+    def __call__(self, x):
+        return 2 * super().__call__(x)
+
+
+class Attends(nn.MultiHeadDotProductAttention):
+    @nn.compact
+    def __call__(self, x):
+        return super().__call__(x, x)
+
+
+class Inherits(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(Scaled(4, (4, 4), strides=4)(x)).reshape(len(x), -1, 4)
+        return nn.Dense(3)(Attends(2)(x).mean(1))
+
+
+def test_a_module_that_calls_its_parents_call_is_called_once(images):
+    variables = Inherits().init(KEY, images)
+    found = probe.activations(Inherits(), variables, images)
+    names = [f"Attends_0/{part}" for part in ("query", "key", "value", "out")]
+    assert list(found) == ["Scaled_0", "relu", "flatten", *names, "Attends_0", "mean", "Dense_0"]
+    np.testing.assert_allclose(found["relu"], np.maximum(found["Scaled_0"], 0), atol=1e-6)

@@ -8,7 +8,8 @@ import dataclasses
 import inspect
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,6 +150,7 @@ def sown(name: str, value: Any) -> Any:
 
 def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     calls: Counter[str] = Counter()
+    running: list[nn.Module] = []
     ended: list[bool] = []
 
     def intercept(next_call, args, kwargs, context):
@@ -156,10 +158,12 @@ def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: 
             return next_call(*args, **kwargs)
         module, path = context.module, "/".join(context.module.path)
         is_call = context.method_name == "__call__"  # and not such as the wrapper that remat puts around a module
+        if is_call and any(module is each for each in running):  # super().__call__, within the module's own
+            return next_call(*args, **kwargs)
         calls[path] += is_call
         if is_call:
             _mark_sown(module)
-        with label(label_of(path, calls[path], type(module))):
+        with label(label_of(path, calls[path], type(module))), _within(running, module if is_call else None):
             output = next_call(*args, **kwargs)
             return mark(output, type(module).__name__) if is_call and is_array(output) else output
 
@@ -173,6 +177,17 @@ def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: 
         ended.append(True)
     found = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     return Recording(output, named(found))
+
+
+@contextmanager
+def _within(running: list[nn.Module], module: nn.Module | None) -> Iterator[None]:
+    """While this module runs, it is the last of those that run; None changes nothing."""
+    running.extend([module] if module is not None else [])
+    try:
+        yield
+    finally:
+        if module is not None:
+            running.pop()
 
 
 def _mark_sown(module: nn.Module) -> None:
