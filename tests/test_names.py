@@ -580,6 +580,5 @@ class Inherits(nn.Module):
 def test_a_module_that_calls_its_parents_call_is_called_once(images):
     variables = Inherits().init(KEY, images)
     found = probe.activations(Inherits(), variables, images)
-    names = [f"Attends_0/{part}" for part in ("query", "key", "value", "out")]
-    assert list(found) == ["Scaled_0", "relu", "flatten", *names, "Attends_0", "mean", "Dense_0"]
+    assert [name for name in found if "/" not in name] == "Scaled_0 relu flatten Attends_0 mean Dense_0".split()
     np.testing.assert_allclose(found["relu"], np.maximum(found["Scaled_0"], 0), atol=1e-6)
