@@ -97,7 +97,7 @@ class Attributions(OfImage, OfLayer, Kind):
         given = {"input": name} if name else {"data": self.drawn_from(built, net, data)}
         explained, left_out = self.explained(net, built, question, given, report)
         if not explained:
-            raise Skipped(" ".join(left_out.values()))
+            raise Skipped(" ".join(dict.fromkeys(left_out.values())))
         if self.regions:
             pixels = np.stack([one.pixels for one in chosen])
             explained = {title: by_regions(found, pixels) for title, found in explained.items()}

@@ -84,7 +84,7 @@ def _explained(by: str, *, has_images: bool) -> str:
         "both": "by weights and activations",
     }[by]
     text = (
-        f"Units matched {how}; each tick is a pair of units, of many a quantile, and the mark their mean. The cosine "
+        f"Units matched {how}; each tick is a pair of units (a quantile where there are many), the mark their mean. The cosine "
         "is that of all weights from and to a unit, with all other units matched."
     )
     text += " The correlation is over the same images and places." if has_images else ""
