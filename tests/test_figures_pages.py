@@ -277,6 +277,21 @@ def test_a_slide_is_filled_by_rows_next_to_each_other_and_by_longer_rows_of_maps
     assert filled(many) > 0.75
 
 
+def test_a_confusion_matrix_on_a_slide_has_the_recall_of_each_row_next_to_it():
+    counts = np.array([[8, 2, 0], [1, 9, 0], [5, 0, 5]])
+    drawn = one_picture(lambda: confusion(counts, ["shirt", "a_long name of it", "boot"], title="T"))
+    figure = drawn.figure(Page("slide"))
+    figure.draw_without_rendering()
+    matrix, bars, _ = figure.axes
+    assert [bar.get_width() for bar in bars.patches] == [0.8, 0.9, 0.5]
+    its, own = matrix.get_position(), bars.get_position()
+    assert (own.y0, own.y1) == pytest.approx((its.y0, its.y1))
+    assert filled(figure) > 0.75
+    assert cut_off(figure) == []
+    assert overlapping(figure) == []
+    assert len(drawn.figure(Page("column")).axes) == 2  # no room for them
+
+
 def test_a_label_too_wide_for_its_image_has_its_last_word_below():
     with drawn_in(Style(3.3, 0.8)):
         figure = gallery(np.stack([BOOT] * 4), ["Ankle boot 96.5%\ntest 1", "Bag 9%", "a_very_long_name_of_it", "b"])

@@ -217,8 +217,8 @@ class Attacked:
         ]
         title = few.title(f"adversarial images, each value changed by at most {asked.epsilon:g} of its range")
         caption = (
-            f"Each image above the one that {asked.steps} steps of projected gradient descent make of it, with what "
-            "the network takes both for and its probability, and what the logit of the true class rests on in both. "
+            f"Each image above the one that {asked.steps} steps of projected gradient descent make of it, with the "
+            "class that the network predicts for each, its probability, and maps of the logit of the true class. "
             "Each map is on its own scale, whose end is printed under it." + shown_channel(pixels[0])
         )
         draw = partial(attributions, pixels, rows, columns_of(found), title=title)
