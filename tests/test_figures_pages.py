@@ -16,6 +16,7 @@ from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import confusion
 from cnnviz.figures.fonts import FONT
 from cnnviz.figures.grids import grids
+from cnnviz.figures.histogram import histograms
 from cnnviz.figures.image import gallery
 from cnnviz.figures.responses import Column as Side
 from cnnviz.figures.responses import responses
@@ -290,6 +291,16 @@ def test_a_confusion_matrix_on_a_slide_has_the_recall_of_each_row_next_to_it():
     assert cut_off(figure) == []
     assert overlapping(figure) == []
     assert len(drawn.figure(Page("column")).axes) == 2  # no room for them
+
+
+@pytest.mark.parametrize("width", ["column", "slide"])
+def test_counts_of_many_weights_do_not_reach_the_title_of_their_panel(width):
+    sets = {name: np.linspace(-1, 1, 104_000) for name in ("trained", "untrained")}
+    figure = one_picture(lambda: histograms(sets, title="T")).figure(Page(width))
+    figure.draw_without_rendering()
+    assert overlapping(figure) == []
+    panel = figure.axes[0]
+    assert max(text.get_window_extent().y1 for text in panel.texts) < panel.bbox.y1
 
 
 def test_a_label_too_wide_for_its_image_has_its_last_word_below():
