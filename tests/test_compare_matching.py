@@ -180,8 +180,8 @@ def test_of_several_seeds_the_barrier_has_an_interval_over_them(a, data):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"places": 1}, "--places is at least 2; it was 1"),
-        ({"line_images": 0}, "--line-images is at least 2"),
+        ({"places": 1}, "places must be at least 2; it was 1"),
+        ({"line_images": 0}, "line_images must be at least 2"),
         ({"match_by": "magic"}, "'magic' is not a way to match units"),
         ({"level": 1.0}, "between 0 and 1"),
     ],

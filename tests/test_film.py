@@ -203,7 +203,7 @@ def test_the_command_writes_strip_film_and_numbers(folder, monkeypatch, capsys):
     [
         ("--of kernel", "did you mean 'kernels'"),
         ("--film avi", "'avi' is not a format of films"),
-        ("--columns 0", "at least one column"),
+        ("--columns 0", "--columns must be at least 1; it was 0."),
         ("--steps 0,9999", "keeps no step 9999; it keeps 0"),
         ("--of similarity --measure rsa", "'rsa' is not a measure over steps"),
     ],

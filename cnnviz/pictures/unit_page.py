@@ -194,5 +194,7 @@ def _caption(found: Found) -> str:
         named = ", ".join(
             f"{int(found.partners.units[i].sum()) - unit} ({in_digits(float(found.partners.excess[i]))})" for i in best
         )
-        words.append(f"Units that stand in for it, by the loss that goes with both beyond that of each alone: {named}.")
+        words.append(
+            f"Units that stand in for it, by the loss gained without both beyond that gained without each: {named}."
+        )
     return " ".join(words)

@@ -84,8 +84,8 @@ def _explained(by: str, *, has_images: bool) -> str:
         "both": "by weights and activations",
     }[by]
     text = (
-        f"Units matched {how}; each tick is a pair of units, of many a quantile, and the mark their mean. The cosine "
-        "is that of all weights from and to a unit, with all other units matched."
+        f"Units matched {how}; each tick is a pair of units (a quantile where there are many), the mark their mean. "
+        "The cosine is that of all weights from and to a unit, with all other units matched."
     )
     text += " The correlation is over the same images and places." if has_images else ""
     chance = "of weights in random order" + (", and of activations on other images" if has_images else "")

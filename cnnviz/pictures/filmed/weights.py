@@ -31,7 +31,7 @@ def kernels(asked: Any, net: Net, steps: Steps, data: Data, report: Report | Non
     maps, plan, scale = np.stack([each.maps for each in plans]), plans[0], scale_for(*weights)
     title = f"{net.title}, {layer}: {plan.what}, over training"
     caption = f"Weights on one scale for all steps, from {-scale.high:g} to {scale.high:g}; "
-    caption += f"clipped to its ends are {scale.outside(maps):,} of {maps.size:,}.{missing('weights', weights)}"
+    caption += f"{scale.outside(maps):,} of {maps.size:,} are clipped to its ends.{missing('weights', weights)}"
     draw = lambda places, begun: filmstrip(
         framed(steps, places, maps, begun), scale, columns=_columns(plan.columns, len(plan.maps)),
         title=title, label="weight",
