@@ -126,6 +126,12 @@ def test_what_cannot_be_measured_is_refused(three, dataset, options, text):
         Similarity(**options)([three.first, three.only(1)], Data(lambda: dataset))
 
 
+def test_data_with_too_few_images_leave_the_part_out(three, dataset):
+    few = replace(dataset, test=replace(dataset.test, images=dataset.test.images[:3], labels=dataset.test.labels[:3]))
+    with pytest.raises(Skipped, match="things has 3 test images, and a similarity needs 4"):
+        Similarity()([three.first, three.only(1)], Data(lambda: few))
+
+
 def test_one_network_of_one_seed_is_skipped_and_one_for_other_images_said(three, dataset):
     with pytest.raises(Skipped, match="one network of one seed"):
         Similarity()([three.first], Data(lambda: dataset))

@@ -24,7 +24,7 @@ NAMES, LABEL, STRIP, GAP = (
 BAR, TICKS = 0.1, 0.52  # inches: the color bar, its numbers with its label
 ABOVE, LARGEST, LOWEST, LINE = 0.22, 0.42, 0.15, 0.11  # inches: the strips' names, a cell at most, a row, a name
 NAME = 7.5  # points
-SLIDE = 0.25  # inches: a row on a slide, where lower cells leave room for larger text
+SLIDE, LEAST = 0.25, 1.3  # inches: a row on a slide, where lower cells leave room for larger text, and all rows
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _plan(rows: Sequence[str], columns: Sequence[str], right: float) -> Plan:
     width = min(LARGEST * len(columns), room(6.6) - MARGIN - LABEL - names[0] - right)
     height = max(width * len(rows) / len(columns), LOWEST * len(rows))
     if current_style().height is not None:
-        height = min(height, SLIDE * len(rows))
+        height = min(height, max(SLIDE * len(rows), LEAST))
     return Plan(names, width, min(height, max(LARGEST * len(rows), 0.8), 6.5), len(rows), len(columns))
 
 
