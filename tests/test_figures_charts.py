@@ -16,7 +16,7 @@ from cnnviz.figures.histogram import histograms, own_histogram, shared_histogram
 from cnnviz.figures.image import gallery, image
 from cnnviz.figures.intervals import Row, intervals
 from cnnviz.figures.small_panels import Panel, small_panels
-from cnnviz.figures.statistics import scatter, statistics
+from cnnviz.figures.statistics import scatter, statistics, strips
 from cnnviz.figures.style import add_caption, drawn_in, page, place, shortened
 from cnnviz.figures.table import table
 from cnnviz.pictures.page import Page
@@ -102,6 +102,13 @@ def test_there_may_be_any_number_of_sets(count):
 def test_one_set_may_be_an_array():
     (ax,) = histograms(np.linspace(-1, 1, 30)).axes
     assert texts(ax) == ["3"] * 10
+
+
+@pytest.mark.parametrize("spread", [1.1, 2, 5, 30, 1000, 1e9])
+def test_a_logarithmic_axis_has_a_few_labels(spread):
+    figure = strips({"conv1": {"trained": (np.zeros(9), np.geomspace(1, spread, 9))}})
+    low, high = figure.axes[1].get_xlim()
+    assert 2 <= sum(low <= tick <= high for tick in figure.axes[1].get_xticks()) <= 8
 
 
 def test_statistics_have_a_point_a_kernel_on_axes_that_hold_all():

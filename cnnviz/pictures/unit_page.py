@@ -170,7 +170,8 @@ def _flat(kernel: np.ndarray) -> np.ndarray:
 
 def _loss(gained: float) -> str:
     """What becomes of the loss, which logits near the largest float make infinite."""
-    return f"the loss rises by {in_digits(gained)}" if np.isfinite(gained) else "the loss is not finite"
+    change = "falls" if gained < 0 else "rises"
+    return f"the loss {change} by {in_digits(abs(gained))}" if np.isfinite(gained) else "the loss is not finite"
 
 
 def _caption(found: Found) -> str:
