@@ -132,7 +132,7 @@ def _of_responses(found: Sequence[np.ndarray], order: Permutation, same: bool) -
     """Correlations of matched units; by chance, those of the best match where B saw other images."""
     first, *shifted = found
     own = first[np.arange(len(first)), order.order] * order.signs
-    varies = first.any(axis=1) | first.any(axis=0)[order.order]
+    varies = first.any(axis=1) | np.asarray(first.any(axis=0))[order.order]
     own = np.where(varies, 1.0 if same else own, np.nan)  # of one network 1 but for rounding
     return Likeness(own, np.stack([each[np.arange(len(each)), assigned(each)] for each in shifted]))
 
