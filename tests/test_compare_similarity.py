@@ -166,6 +166,19 @@ def test_names_of_many_layers_are_thinned_with_a_word_and_none_overlaps(shape, p
     )
 
 
+def test_a_negative_number_fits_into_its_strip_and_zero_has_no_sign():
+    names = [f"stage{i}_block1/conv1" for i in range(3)]
+    figure = layer_pairs(np.ones((3, 3)), names, names, {"null": np.array([-0.0012, -0.0003, 0.002])}, Scale(0.0, 1.0))
+    strip = figure.axes[1]
+    assert [text.get_text() for text in strip.texts] in ([], ["−0.001", "0.000", "0.002"])
+    make_drawable(figure, FONT)
+    figure.canvas.draw()
+    edges = strip.get_window_extent()
+    for text in strip.texts:
+        assert edges.x0 < text.get_window_extent().x0 < text.get_window_extent().x1 < edges.x1
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
+
+
 def test_numbers_are_printed_where_they_fit_and_nan_is_a_dash():
     values = np.array([[0.5, np.nan], [-0.25, 1.0]])
     with drawn_in(Style()):
