@@ -96,22 +96,20 @@ def performance(
     pairs = list(combinations(range(len(answers)), 2))
 
     def measures(means: Float[np.ndarray, "q b"]) -> Float[np.ndarray, "r b"]:
-        share, each = means[-1], np.split(means[:-1], splits)
-        each = [each[i] for i in firsts]
+        share, by_network = means[-1], np.split(means[:-1], splits)
+        each = [by_network[i] for i in firsts]
         own = np.stack([_measures(its, share, bins) for its in each])
         return np.concatenate([*own, *(own[i] - own[j] for i, j in pairs), *(_gaps(its, share) for its in each)])
 
     features, count = np.concatenate([*parts, known[None].astype(np.float64)]), len(answers) + len(pairs)
     found = resampled(features, measures, level=level, resamples=resamples, seed=seed)
-    rows = [dict(zip(MEASURES, found.estimates[4 * i : 4 * i + 4], strict=True)) for i in range(count)]
     errors = _calibration(found, count, [len(each.p) for each in answers], bins, pairs, level)
-    rows = [{**row, "ECE": error} for row, error in zip(rows, errors, strict=True)]
+    each = [found.estimates[4 * i : 4 * i + 4] for i in range(count)]
+    rows = [dict(zip(MEASURES, own, strict=True)) | {"ECE": error} for own, error in zip(each, errors, strict=True)]
     members = [_of_members(each, known, bins) for each in answers]
     over = [{name: over_seeds(values, level) for name, values in its.items()} for its in members]
-    networks = {
-        each.name: Measured(own, seeds, its)
-        for each, own, seeds, its in zip(answers, rows, over, members, strict=False)
-    }
+    measured = [Measured(*its) for its in zip(rows[: len(answers)], over, members, strict=True)]
+    networks = {each.name: own for each, own in zip(answers, measured, strict=True)}
     differences = [
         _difference(answers[i], answers[j], own, members[i], members[j], level)
         for (i, j), own in zip(pairs, rows[len(answers) :], strict=True)
