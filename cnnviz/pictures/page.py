@@ -7,7 +7,7 @@ from typing import Any
 from cnnviz.errors import OptionError, unknown
 
 WIDTHS = {"column": 3.3, "text": 6.9, "slide": 10.0}  # inches: a paper of two columns, and PowerPoint's 4:3 and 16:9
-PRINTED, PROJECTED = 0.86, 1.7  # scales of text: 6 to 8 points in print, 12 to 19 on a slide
+PRINTED, PROJECTED = 0.86, 1.7  # scales of text: 5 to 8 points in print, on a slide up to 19
 SLIDE = 5.625  # inches: the height of a slide of 16:9 that is as wide
 LEAST, MOST = 1.0, 60.0  # inches
 DPI = 20, 2400
@@ -19,7 +19,7 @@ class Page:
     """Options of all pictures: how wide they are, and whether title and caption are in them."""
 
     width: str | None = None
-    """Width of the pictures: column (3.3 inches), text (6.9), slide (10 x 5.6) or inches; else what each needs."""
+    """Width: column (3.3 inches), text (6.9; both with 5 to 8 points), slide (10 x 5.6) or inches; else as needed."""
     style: str = "screen"
     """screen, or paper: no title and no caption in the picture, which has a .tex file with its caption next to it."""
     font: str | None = None

@@ -165,7 +165,8 @@ class Path(OfMatching, OfIntervals, Kind):
         if still := [pair.name for pair in pairs if not moved[pair.name]]:
             text += f" No unit moves, so both lines are one: {'; '.join(still)}."
         if any(has_statistics(pair.one.variables) for pair in pairs):
-            text += f" Running statistics are computed anew at each place, from {STATISTICS:,} training images."
+            own = min(STATISTICS, len(dataset.train.images))
+            text += f" Running statistics are computed anew at each place, from {own:,} training images."
         return text
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnviz.batching import Report, part
 from cnnviz.comparison.measures import MEASURES
+from cnnviz.comparison.measures.measure import LEAST
 from cnnviz.comparison.seeds import Seeds, similarity_of_seeds
 from cnnviz.comparison.similarity import Similarity as Found
 from cnnviz.comparison.similarity import similarity
@@ -74,6 +75,8 @@ class Similarity(OfImages, OfLayer, Kind):
         if self.among < 1:
             raise OptionError(f"among must be at least 4 images to compare layers on; it was {self.among}.")
         every = split_of(dataset, self.split).images
+        if len(every) < LEAST:
+            raise Skipped(f"{dataset.title} has {len(every)} {self.split} images, and a similarity needs {LEAST}.")
         most = min(affordable(net, len(every), len(net.members)) for net in nets)
         count = min(self.among, most, len(every))
         taken = np.linspace(0, len(every) - 1, count).round().astype(int)
