@@ -192,6 +192,19 @@ def test_an_encrypted_archive(keras3, name):
     refused(keras3, f"{name} is encrypted; the files of a model that Keras saved are not.")
 
 
+@pytest.mark.parametrize("where", ["before the file", "near its end"])
+def test_a_member_outside_of_the_archive(keras3, where):
+    content = bytearray(keras3.read_bytes())
+    if where == "before the file":  # members count from where the directory is said to begin
+        places, value = [content.rindex(b"PK\5\6") + 16], len(content) + 10**6
+    else:
+        places, value = [found.start() + 42 for found in re.finditer(b"PK\1\2", content)], len(content) - 20
+    for place in places:
+        content[place : place + 4] = value.to_bytes(4, "little")
+    keras3.write_bytes(content)
+    refused(keras3, "config.json is said to lie outside the file; it is damaged or cut off.")
+
+
 def test_an_archive_of_another_compression(keras3):
     rewrite(keras3, {}, zipfile.ZIP_LZMA)
     refused(keras3, "config.json is compressed by a method that Keras does not use; it must be stored or deflated.")

@@ -421,7 +421,7 @@ def test_a_table_is_folded_to_a_depth_and_sums_to_the_model(networks):
     ] == "block@0 block@1 mean Dense_0".split()
     assert [row.name for row in probe.layers(*networks[Scan()], (8, 8, 3), 1)] == ["layers", "mean", "Dense_0"]
     for wrong in (0, -1, True):
-        with pytest.raises(InputError, match="The depth of a layer table is a positive integer"):
+        with pytest.raises(InputError, match="depth must be a positive integer"):
             probe.layers(model, variables, (8, 8, 3), wrong)
 
 

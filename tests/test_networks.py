@@ -1,6 +1,7 @@
 """A network from anywhere as one object, and how its images are prepared."""
 
 from dataclasses import asdict, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,9 @@ import pytest
 
 from cnnviz import networks, runs
 from cnnviz.errors import InputError
-from cnnviz.networks import Prepare, Where
+from cnnviz.models.cnn import CNN
+from cnnviz.networks import Prepare, Where, model
+from cnnviz.networks.model import Drawn
 from cnnviz.training.recipe import Recipe
 
 PIXELS = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
@@ -133,3 +136,10 @@ def test_a_title_names_the_data_set_unless_the_network_is_called_so(run):
     net = networks.open(str(run))
     assert net.title == f"{net.name} ({net.dataset})"
     assert replace(net, name=net.dataset).title == net.dataset
+
+
+def test_the_untrained_twin_of_many_layers_is_drawn_array_by_array(monkeypatch):
+    few, many = Drawn(CNN(), (28, 28, 1), 3), Drawn(CNN(), (28, 28, 1), 3)
+    compiled = few[0]
+    monkeypatch.setattr(model, "MOST_COMPILED", 0)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), compiled, many[0])

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.style import BLUE, VERMILLION, default_style, fitted, folded, is_narrow, page, points, room, tidy
@@ -84,7 +84,7 @@ def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
     _style_rows(right, list(panels), "standard deviation (logarithmic axis)")
     left.axvline(0, color="0.75", linewidth=0.8, zorder=0)
     right.set_xscale("log")
-    right.xaxis.set_major_locator(LogLocator(subs=(1, 5) if is_narrow() else (1, 2, 5)))
+    right.xaxis.set_major_locator(_log_ticks(*right.get_xlim()))
     if is_narrow():
         left.xaxis.set_major_locator(MaxNLocator(2))
     right.xaxis.set_major_formatter("{x:g}")
@@ -92,6 +92,15 @@ def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
     columns = 1 if is_narrow() else 2  # what is wider than the axes would take its room from between them
     right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, fontsize=points(8), frameon=False)
     return figure
+
+
+def _log_ticks(lowest: float, highest: float) -> Locator:
+    """Ticks of a logarithmic axis from `lowest` to `highest`: some, whose labels do not touch."""
+    most, decades = 3 if is_narrow() else 6, np.log10(highest / lowest)
+    if decades < 0.3:
+        return MaxNLocator(most)
+    finest = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 5), (1, 5))
+    return LogLocator(subs=next((multiples for multiples in finest if len(multiples) * decades <= most), (1,)))
 
 
 def _draw_ticks(ax: Axes, rows: Mapping[float, Float[np.ndarray, " n"]], color: str, name: str) -> None:

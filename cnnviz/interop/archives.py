@@ -2,6 +2,7 @@
 
 import math
 import os
+import struct
 import zipfile
 import zlib
 
@@ -13,21 +14,25 @@ from cnnviz.errors import InputError
 
 MOST_INFLATED = 100  # times the bytes that it is stored in is the most that a member may unpack to
 ENCRYPTED = 0x1  # a member's flag
+HEADER = 30  # bytes before a member, without its name
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError)
-DAMAGE += (TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+DAMAGE += (TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 def check_member(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, writer: str, content: str, *, stored: int, largest: int | None
 ) -> None:
-    """Raises InputError if a member is encrypted, compressed by another method, or claims too many bytes.
+    """Raises InputError if a member lies outside the file, is encrypted, or claims too many bytes.
 
-    It may claim 100 times the `stored` bytes, or those of the archive if they are fewer, and at most `largest`.
-    `writer` and `content` say in the errors which program saves what in such an archive.
+    It is refused too if it is compressed by another method than METHODS. A member may claim 100 times the `stored`
+    bytes, or those of the archive if they are fewer, and at most `largest`. `writer` and `content` say in the errors
+    which program saves what in such an archive.
     """
+    if not 0 <= info.header_offset <= size_of(archive) - HEADER:
+        raise InputError(f"{info.filename} is said to lie outside the file; it is damaged or cut off.")
     if info.flag_bits & ENCRYPTED:
         raise InputError(f"{info.filename} is encrypted; the files of {content} that {writer} saved are not.")
     if info.compress_type not in METHODS:

@@ -61,8 +61,10 @@ def _read(output: IO[bytes], most: tuple[int, int]) -> tuple[bytes, bytes] | Non
 
 
 def _failure(program: Path, code: int, late: bool) -> Exception:
-    if late or code == -getattr(signal, "SIGXCPU", 0):
+    if code == -getattr(signal, "SIGXCPU", 0):
         return Ended("did not end in time")
+    if late:
+        return Ended("did not end in time, or the machine is too busy at the moment")
     if code == 1:  # Python's, if it cannot find the program or a module that it imports
         return InputError(f"{sys.executable} cannot start {program}, which reads it in a process of its own.")
     return Ended(f"ended with {signal.Signals(-code).name if code < 0 else f'code {code}'}")

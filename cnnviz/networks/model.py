@@ -16,6 +16,7 @@ from cnnviz.probe.inputs import one_image
 from cnnviz.types import Variables, VariablesLike
 
 PICTURE = 3  # axes of (h, w, c)
+MOST_COMPILED = 1000  # arrays drawn in one compilation, which takes minutes for 3,000; more are drawn one by one
 
 
 def of_model(
@@ -71,9 +72,11 @@ class Drawn(Sequence[Variables]):
     @cached_property
     def only(self) -> list[Variables]:
         """The list of one."""
-        draw = jax.jit(partial(probe.initial_variables, self.model))
+        draw = partial(probe.initial_variables, self.model)
         images = jax.tree.map(lambda row: jnp.zeros(row.shape, row.dtype), one_image(self.image_shape))
-        return [draw(jax.random.key(self.seed), images)]
+        inputs = jax.random.key(self.seed), images
+        few = len(jax.tree.leaves(jax.eval_shape(draw, *inputs))) <= MOST_COMPILED
+        return [(jax.jit(draw) if few else draw)(*inputs)]
 
     def __getitem__(self, place: Any) -> Any:
         return self.only[place]

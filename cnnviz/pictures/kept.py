@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.atomic import atomic_write
+from cnnviz.interop.archives import DAMAGE
 
 DIGEST = "sha256"  # the name of the entry with the digest of all others
 
@@ -62,7 +61,7 @@ def read(path: Path) -> dict[str, np.ndarray] | None:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
             return found if str(found.pop(DIGEST)) == digest(dict(found)) else None
-    except (OSError, ValueError, BadZipFile, EOFError, KeyError, NotImplementedError, zlib.error):
+    except DAMAGE:
         return None
 
 
