@@ -621,6 +621,6 @@ def test_a_resizing_that_keeps_the_aspect_ratio_and_a_crop_larger_than_the_image
     with pytest.raises(InputError, match=r"layer 'r' \(Resizing\) has pad_to_aspect_ratio = True; .* false"):
         layer_of(Described("Resizing", "r", {**size, "pad_to_aspect_ratio": True}, 3))
     crop = layer_of(Described("CenterCrop", "c", size, 3))
-    assert crop.apply({}, jnp.zeros((1, 5, 9, 2))).shape == (1, 4, 9, 2)
+    assert np.shape(crop.apply({}, jnp.zeros((1, 5, 9, 2)))) == (1, 4, 9, 2)
     with pytest.raises(InputError, match="images of 5 x 8 are smaller than what is cut out of them"):
         crop.apply({}, jnp.zeros((1, 5, 8, 2)))
