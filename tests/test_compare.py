@@ -3,7 +3,7 @@
 import csv
 import json
 import shlex
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +108,7 @@ def test_the_same_network_twice_has_a_difference_of_exactly_zero(net, data):
     found = {picture.name: picture for picture in compared([net, net], data)}
     assert "every difference is exactly 0" in found["differences"].caption
     (row,) = found["differences"].table
-    assert row["accuracy"] == Estimate(0.0, 0.0, 0.0)
+    assert [row[name] for name in ("accuracy", "loss", "ECE", "Brier")] == [Estimate(0.0, 0.0, 0.0)] * 4
     assert row["pair"] == "a run [1] − a run [2]"
     assert "are exactly the same" in found["performance"].caption
     assert "a_right_b_wrong" not in found
@@ -155,6 +155,7 @@ def test_panels_have_only_the_layers_of_which_they_have_values():
 
 def test_settings_that_one_network_does_not_record_are_not_called_the_same():
     assert _said(33, 33, 1) == "32 other settings are the same."
+    assert _said(33, 32, 1) == "31 other settings are the same. 1 is not known of every network, and is left out."
     assert _said(33, 5, 1) == "4 other settings are the same. 28 are not known of every network, and are left out."
     assert _said(33, 4, 0).startswith("All settings are the same. 29 are not known")
 
@@ -215,6 +216,45 @@ ROWS = [
 ]
 
 
+def test_steps_of_one_training_are_drawn_once(net, data):
+    at = lambda name: replace(net, name=name, path=Path("runs/a"), seeds=(0,))
+    end, step, other = (with_config(each) for each in (at("end"), at("step"), replace(net, name="other")))
+    (found,) = compared([end, step, other], data, "training")
+    assert found.subject["networks"] == ["end", "other"]
+    assert "Of a training that is drawn already: step." in found.caption
+    assert "Without a history" not in found.caption
+
+
+def with_config(net):
+    """The network with a config, as that of a run."""
+    return type("Configured", (type(net),), {"config": {"recipe": {"batch_size": 30}}})(**vars_of(net))
+
+
+def vars_of(net):
+    return {field.name: getattr(net, field.name) for field in fields(net)}
+
+
+def test_a_class_is_tested_as_all_images_are_with_holms_correction_over_classes(three, data):
+    found = {picture.name: picture for picture in compared(three, data)}["classes"]
+    tests = [[row[name] for name in row if name.startswith("Holm p, ")] for row in found.table]
+    assert np.shape(tests) == (10, 3)
+    assert "by Holm's correction for 30 tests" in found.caption
+
+
+def test_wide_tables_go_on_below_and_a_value_off_its_middle_has_both_ends():
+    rows = [
+        {"network": f"network {i}"} | {f"measure number {k}": Estimate(0.5, 0.4, 0.6) for k in range(9)} for i in "ab"
+    ]
+    text = written.as_latex(rows, "Title", "tab:x")
+    lines = [line for line in text.splitlines() if line.startswith("  network &")]
+    assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == len(lines) > 1
+    assert sum(line.count("measure number") for line in lines) == 9
+    assert max(len(line.replace("\\pm", "±")) for line in text.splitlines()) < 130
+    assert text.count("\\caption") == text.count("\\label") == 1
+    assert "$0.0100$ ($0.0000$ to $0.0104$)" in written.as_latex([{"ECE": Estimate(0.01, 0.0, 0.0104)}])
+    assert "$-0.5000$" in written.as_latex([{"mean": -0.5}])
+
+
 def test_tables_are_written_as_csv_markdown_and_latex(tmp_path):
     paths = written.write_tables(ROWS, tmp_path, "x", "Title")
     assert [path.name for path in paths] == ["x_table.csv", "x_table.md", "x_table.tex"]
@@ -268,6 +308,7 @@ def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
     assert found["of"] == f"{first['network']}; interval over images"
     assert {"performance", "differences", "churn"} <= {row["part"] for row in whole}
     assert "\\begin{longtable}" in (folder / "comparison_column_paper_table.tex").read_text()
+    assert (folder / "comparison_column_paper_table.tex").read_text().count("\\label") == 1
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["command"].endswith(command)
     assert [one["where"] for one in facts["networks"]] == ["runs/a", "runs/b"]
@@ -278,6 +319,23 @@ def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert visualize.main(shlex.split(command)) == 0  # which makes the same bytes again
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_data_with_other_classes_are_shown_to_the_classes_that_networks_know(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    with np.load("toy.npz") as toy:
+        arrays = dict(toy)
+    known = {split: arrays[f"y_{split}"] < 3 for split in ("train", "test")}
+    few = {name: values[known[name[2:]]] for name, values in arrays.items()}
+    np.savez("few.npz", **few)
+    np.savez("none.npz", **few, classes=np.array(["x", "y", "z"]))
+    typed = "compare runs/a runs/b --parts performance,similarity --resamples 200 --style paper --out shown"
+    assert visualize.main(shlex.split(f"{typed} --dataset few.npz")) == 0
+    for name in ("performance", "similarity_a_b"):
+        assert "None of the networks was trained on few." in next(Path("shown").glob(f"{name}*.tex")).read_text()
+    capsys.readouterr()
+    assert visualize.main(shlex.split(f"{typed} --dataset none.npz")) == 0
+    assert "performance is left out. None of the networks knows a class of x, y, z" in capsys.readouterr().out
 
 
 def test_seeds_of_one_run_and_its_steps_are_compared(runs, monkeypatch, capsys):

@@ -29,6 +29,7 @@ from cnnviz.pictures.picture import Data, Skipped
 
 SHAPE = (8, 8, 1)
 FAST: dict[str, Any] = {"resamples": 100, "places": 3, "line_images": 40, "matching_images": 20}
+FAST_MATCHING = {"matching_images": 20}
 RNG = np.random.default_rng(0)
 
 
@@ -168,6 +169,20 @@ def test_a_network_and_itself_have_a_barrier_of_exactly_zero(a, data):
     assert all((row["barrier"].value, row["barrier"].high) == (0, 0) for row in rows)
 
 
+def test_a_network_and_itself_have_units_that_are_exactly_alike_and_dead_ones_without_a_correlation(a, data):
+    params = a.variables["params"]
+    params = {**params, "conv1": {**params["conv1"], "bias": np.array([-1e3, 0, 0, 0], np.float32)}}
+    dead = replace(a, members=[{**a.variables, "params": params}])
+    its = align(dead, dead, data.dataset.test.images)
+    assert all((each.units == 1).all() for each in its.by_weights.values())
+    known = {name: each.units[np.isfinite(each.units)] for name, each in its.by_activations.items()}
+    assert all((units == 1).all() and len(units) for units in known.values())
+    found = drawn(Matching(**FAST_MATCHING), [dead, replace(dead, name="b")], data)["matching"]
+    still = sum(len(each.units) for each in its.by_activations.values()) - sum(map(len, known.values()))
+    assert (f"Without a correlation are {still} pairs" in found.caption) == (still > 0)
+    assert all(row["correlation of activations"] == 1 for row in found.table)
+
+
 def test_of_several_seeds_the_barrier_has_an_interval_over_them(a, data):
     nets = [jittered(a, "x", 2, spread=0.3), jittered(a, "y", 3, spread=0.3)]
     rows = drawn(Path(**FAST, line_seeds=2), nets, data)["path"].table
@@ -180,8 +195,8 @@ def test_of_several_seeds_the_barrier_has_an_interval_over_them(a, data):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"places": 1}, "--places is at least 2; it was 1"),
-        ({"line_images": 0}, "--line-images is at least 2"),
+        ({"places": 1}, "places must be at least 2; it was 1"),
+        ({"line_images": 0}, "line_images must be at least 2"),
         ({"match_by": "magic"}, "'magic' is not a way to match units"),
         ({"level": 1.0}, "between 0 and 1"),
     ],

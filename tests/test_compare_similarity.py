@@ -126,6 +126,12 @@ def test_what_cannot_be_measured_is_refused(three, dataset, options, text):
         Similarity(**options)([three.first, three.only(1)], Data(lambda: dataset))
 
 
+def test_data_with_too_few_images_leave_the_part_out(three, dataset):
+    few = replace(dataset, test=replace(dataset.test, images=dataset.test.images[:3], labels=dataset.test.labels[:3]))
+    with pytest.raises(Skipped, match="things has 3 test images, and a similarity needs 4"):
+        Similarity()([three.first, three.only(1)], Data(lambda: few))
+
+
 def test_one_network_of_one_seed_is_skipped_and_one_for_other_images_said(three, dataset):
     with pytest.raises(Skipped, match="one network of one seed"):
         Similarity()([three.first], Data(lambda: dataset))
@@ -158,6 +164,19 @@ def test_names_of_many_layers_are_thinned_with_a_word_and_none_overlaps(shape, p
     assert any("named" in text.get_text() for text in figure.axes[0].texts) == (
         shape == "many" or page.width == "column" and shape == "wide"
     )
+
+
+def test_a_negative_number_fits_into_its_strip_and_zero_has_no_sign():
+    names = [f"stage{i}_block1/conv1" for i in range(3)]
+    figure = layer_pairs(np.ones((3, 3)), names, names, {"null": np.array([-0.0012, -0.0003, 0.002])}, Scale(0.0, 1.0))
+    strip = figure.axes[1]
+    assert [text.get_text() for text in strip.texts] in ([], ["−0.001", "0.000", "0.002"])
+    make_drawable(figure, FONT)
+    figure.canvas.draw()
+    edges = strip.get_window_extent()
+    for text in strip.texts:
+        assert edges.x0 < text.get_window_extent().x0 < text.get_window_extent().x1 < edges.x1
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
 
 
 def test_numbers_are_printed_where_they_fit_and_nan_is_a_dash():

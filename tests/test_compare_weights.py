@@ -12,12 +12,12 @@ from test_pictures import make_run
 from cnnviz import kernels
 from cnnviz.comparison import weights
 from cnnviz.comparison.estimates import Estimate
-from cnnviz.comparison.layers import layer_differences, seed_differences, statistics_of
+from cnnviz.comparison.layers import LayerDifferences, layer_differences, seed_differences, statistics_of
 from cnnviz.figures.fonts import FONT
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
-from cnnviz.pictures.compared.weights import Weights
+from cnnviz.pictures.compared.weights import Weights, _said
 from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import Data
 
@@ -104,6 +104,10 @@ def test_the_same_network_twice_has_no_differences_and_it_is_said(net):
     found = pictures([net, replace(net, name="b")])["weights_differences"]
     assert all((row["KS"], row["cosine"], row["distance"]) == (0, 1, 0) for row in found.table)
     assert "All weights of a run, b are equal." in found.caption
+
+
+def test_networks_without_a_layer_of_the_same_shape_are_not_called_equal():
+    assert "All weights" not in _said([LayerDifferences("a", "b", {}, {}, (("x",), ("y",)))], [])
 
 
 def test_layers_of_other_architectures_are_paired_by_shape_and_what_is_left_is_said(net):

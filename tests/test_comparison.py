@@ -183,6 +183,19 @@ def test_of_each_class_the_accuracy_is_its_recall():
         assert own[0].low < own[0].value < own[0].high
 
 
+def test_each_class_is_tested_by_itself_and_corrected_for_all_classes_and_pairs():
+    a, b, c = made("a"), made("b", seed=4), made("c", 3, seed=5)
+    (found,) = zip(*comparison.class_tests([a, b], 6).values(), strict=True)
+    of = [LABELS == k for k in range(4)]
+    only = [((a.right[0] & ~b.right[0])[k].sum(), (~a.right[0] & b.right[0])[k].sum()) for k in of]
+    p = [stats.binomtest(int(x), int(x + y)).pvalue if x + y else 1.0 for x, y in only]
+    assert found == pytest.approx(comparison.holm(p), abs=1e-12)
+    d = made("d", 2, seed=6)
+    welch = [stats.ttest_ind(*(each.right[:, k].mean(1) for each in (c, d)), equal_var=False).pvalue for k in of]
+    (found,) = zip(*comparison.class_tests([c, d], 6).values(), strict=True)
+    assert found == pytest.approx(comparison.holm(welch), abs=1e-12)
+
+
 def test_churn_is_counted_over_pairs_of_members():
     a, b = made("a", 3), made("b", 2, seed=9)
     within_a, within_b, between = comparison.churn([a, b])

@@ -10,7 +10,7 @@ from scipy import stats
 from cnnviz import networks, probe
 from cnnviz.comparison import weights
 from cnnviz.comparison.connectivity import Places
-from cnnviz.comparison.correlations import correlations
+from cnnviz.comparison.correlations import _correlation, _mean, correlations
 from cnnviz.comparison.matching import match_units
 from cnnviz.comparison.path import recomputed
 from cnnviz.comparison.permute import permute, random_permutations
@@ -104,6 +104,17 @@ def test_units_are_matched_by_their_activations():
     null = found["conv1"][1][np.arange(4), planted["conv1"].order]
     assert np.allclose(conv1, 1, atol=1e-5)
     assert null.max() < 0.9
+
+
+def test_a_unit_that_is_dead_after_its_nonlinearity_is_like_itself_and_unlike_a_living_one():
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    of = lambda a, b: jax.tree.map(jnp.asarray, {"xx": (a**2).sum(0), "yy": (b**2).sum(0), "xy": a.T @ b})
+    dead = x * [1, 0]
+    each = [_correlation(of(x, x)), _correlation(of(dead, dead))]
+    assert np.diagonal(_mean(each)) == pytest.approx([1, 1])
+    each = [_correlation(of(x, x)), _correlation(of(dead, x))]
+    assert np.diagonal(_mean(each)) == pytest.approx([1, 0.5])
+    assert _mean([_correlation(of(dead, dead))])[1, 1] == 0
 
 
 def test_the_line_between_a_network_and_itself_permuted_is_flat_after_alignment_and_not_before():

@@ -20,7 +20,7 @@ from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
 from cnnviz.networks.export import EXPORTS, export
 from cnnviz.networks.prepare import Prepare
-from cnnviz.probe.capture import evaluation_call
+from cnnviz.probe.capture import arguments_of
 
 
 class Counted(nn.Module):
@@ -70,7 +70,7 @@ class Own(nnx.Module):
 
 def opened(model, shape):
     """The network of a model with variables that are not those of a beginning, such as BatchNorm's."""
-    draw = jax.jit(lambda key: model.init(key, jnp.zeros((1, *shape)), **evaluation_call(model.__call__, {})))
+    draw = jax.jit(lambda key: model.init(key, jnp.zeros((1, *shape)), **arguments_of(model.__call__, None, {})[1]))
     noise = lambda leaf: leaf + 0.1 * jax.random.uniform(jax.random.key(leaf.size), leaf.shape)
     kept = {name: tree for name, tree in draw(jax.random.key(0)).items() if name != "intermediates"}
     return networks.open(model, jax.tree.map(noise, kept), image_shape=shape, name="net")

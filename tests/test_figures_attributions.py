@@ -1,10 +1,15 @@
 """The matrix of images and methods: where maps lie, which scale they are on, what is written beside them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from cnnviz.figures.attributions import Column, attributions
+from cnnviz.figures.attributions import Column, attributions, plan_of
 from cnnviz.figures.scales import Scale, scale_of
+from cnnviz.figures.style import drawn_in
+from cnnviz.pictures.page import SLIDE, Page
+from cnnviz.pictures.picture import Picture
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (3, 8, 6, 1), np.uint8)
@@ -70,3 +75,15 @@ def test_the_images_are_beside_their_maps(figure):
 def test_one_image_and_one_method_are_a_matrix_too():
     figure = attributions(IMAGES[:1], ["boot"], {"gradient": Column(SIGNED[:1], [Scale(-1.0, 1.0)])})
     assert len(figure.axes) == 3
+
+
+def test_four_columns_fit_next_to_each_other_in_a_column_and_six_rows_on_a_slide():
+    images = np.zeros((6, 8, 8, 1), np.uint8)
+    columns = {f"net\n{name}": Column(np.ones((6, 8, 8), np.float32), [Scale(0.0, 1.0)]) for name in "abcd"}
+    with drawn_in(Page("column", "paper").drawn):
+        plan = plan_of(images, columns)
+    assert plan.columns == 4
+    rows = [f"test {i}" for i in range(6)]
+    picture = Picture("x", "A title", "A caption.", {"x": images}, partial(attributions, images, rows, columns), {})
+    _, height = picture.figure(Page("slide")).get_size_inches()
+    assert height <= SLIDE

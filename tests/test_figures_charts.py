@@ -14,9 +14,12 @@ from cnnviz.figures.curves import curves
 from cnnviz.figures.files import encoded
 from cnnviz.figures.histogram import histograms, own_histogram, shared_histograms
 from cnnviz.figures.image import gallery, image
+from cnnviz.figures.intervals import Row, intervals
+from cnnviz.figures.small_panels import Panel, small_panels
 from cnnviz.figures.statistics import scatter, statistics, strips
-from cnnviz.figures.style import add_caption, page, place, shortened
+from cnnviz.figures.style import add_caption, drawn_in, page, place, shortened
 from cnnviz.figures.table import table
+from cnnviz.pictures.page import Page
 
 BOOT = np.arange(28 * 28, dtype=np.uint8).reshape(28, 28, 1)
 
@@ -270,3 +273,22 @@ def test_titles_captions_and_names_of_any_length_leave_the_page_its_size():
 
 def test_shares_of_a_part_of_the_classes_are_of_all_examples():
     np.testing.assert_allclose(shares(np.array([[3, 1], [0, 2]]), np.array([8, 4])), [[3 / 8, 1 / 8], [0, 1 / 2]])
+
+
+def test_a_long_name_of_a_row_is_in_two_lines_and_not_shortened():
+    rows = [Row(0.5, (0.4, 0.6))] * 2
+    names = ["classic8, other images", "a long name of one − a long name of another"]
+    with drawn_in(Page("column", "paper").drawn):
+        figure = intervals(names, {name: rows for name in "abcd"})
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[0] == "classic8,\nother images"
+    assert labels[1].split("\n")[1].startswith("− ")
+    assert not any("…" in label for label in labels[:1])
+
+
+@pytest.mark.parametrize(("page", "across"), [(Page("column"), 2), (Page(), 2), (Page("slide"), 4)])
+def test_four_panels_leave_no_row_with_one(page, across):
+    panels = {name: Panel({"a": (np.arange(3.0), np.ones((1, 3)))}) for name in "wxyz"}
+    with drawn_in(page.drawn):
+        figure = small_panels(panels)
+    assert figure.axes[0].get_subplotspec().get_gridspec().ncols == across

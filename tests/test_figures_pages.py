@@ -16,6 +16,7 @@ from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import confusion
 from cnnviz.figures.fonts import FONT
 from cnnviz.figures.grids import grids
+from cnnviz.figures.histogram import histograms
 from cnnviz.figures.image import gallery
 from cnnviz.figures.responses import Column as Side
 from cnnviz.figures.responses import responses
@@ -275,6 +276,31 @@ def test_a_slide_is_filled_by_rows_next_to_each_other_and_by_longer_rows_of_maps
     assert filled(rows) > 0.75
     many = one_picture(lambda: grids({"": np.ones((64, 14, 14))}, Scale(0.0, 1.0), title="T")).figure(Page("slide"))
     assert filled(many) > 0.75
+
+
+def test_a_confusion_matrix_on_a_slide_has_the_recall_of_each_row_next_to_it():
+    counts = np.array([[8, 2, 0], [1, 9, 0], [5, 0, 5]])
+    drawn = one_picture(lambda: confusion(counts, ["shirt", "a_long name of it", "boot"], title="T"))
+    figure = drawn.figure(Page("slide"))
+    figure.draw_without_rendering()
+    matrix, bars, _ = figure.axes
+    assert [bar.get_width() for bar in bars.patches] == [0.8, 0.9, 0.5]
+    its, own = matrix.get_position(), bars.get_position()
+    assert (own.y0, own.y1) == pytest.approx((its.y0, its.y1))
+    assert filled(figure) > 0.75
+    assert cut_off(figure) == []
+    assert overlapping(figure) == []
+    assert len(drawn.figure(Page("column")).axes) == 2  # no room for them
+
+
+@pytest.mark.parametrize("width", ["column", "slide"])
+def test_counts_of_many_weights_do_not_reach_the_title_of_their_panel(width):
+    sets = {name: np.linspace(-1, 1, 104_000) for name in ("trained", "untrained")}
+    figure = one_picture(lambda: histograms(sets, title="T")).figure(Page(width))
+    figure.draw_without_rendering()
+    assert overlapping(figure) == []
+    panel = figure.axes[0]
+    assert max(text.get_window_extent().y1 for text in panel.texts) < panel.bbox.y1
 
 
 def test_a_label_too_wide_for_its_image_has_its_last_word_below():

@@ -15,7 +15,9 @@ from cnnviz.comparison import MEASURES, layers_over_steps, settled, units_over_s
 from cnnviz.comparison.similarity import reader
 from cnnviz.data import load
 from cnnviz.errors import InputError
+from cnnviz.figures.filmstrip import histogram_strip
 from cnnviz.figures.fonts import FONT
+from cnnviz.figures.style import drawn_in
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.pictures import animated
@@ -121,7 +123,18 @@ def test_kernels_at_each_step_are_those_of_its_checkpoint_on_one_scale(films, ne
     limits = set()
     for frame in films["film_kernels_conv1"].film.frames.values():
         limits |= {image.get_clim() for ax in frame().axes for image in ax.get_images()}
-    assert len(limits) == 1
+    ((low, high),) = limits
+    assert -low == high <= 1.1 * np.abs(numbers["weights"]).max()
+
+
+@pytest.mark.parametrize("edges", [np.linspace(-0.19, 0.19, 5), np.linspace(0.5, 1.4, 5), np.linspace(-3.1, 9.2, 5)])
+def test_a_strip_of_histograms_has_two_labels_for_the_bins_of_all(edges):
+    with drawn_in(Page("column", "paper").drawn):
+        figure = histogram_strip({f"{i}": np.ones(4) for i in range(5)}, edges, 1.0)
+    labelled = [ax for ax in figure.axes if any(tick.label1.get_visible() for tick in ax.xaxis.get_major_ticks())]
+    assert len(labelled) == 1
+    low, high = labelled[0].get_xticks()
+    assert edges[0] <= low < high <= edges[-1]
 
 
 def test_films_are_written_as_gif_and_as_frames(films, tmp_path, monkeypatch):
@@ -203,7 +216,7 @@ def test_the_command_writes_strip_film_and_numbers(folder, monkeypatch, capsys):
     [
         ("--of kernel", "did you mean 'kernels'"),
         ("--film avi", "'avi' is not a format of films"),
-        ("--columns 0", "at least one column"),
+        ("--columns 0", "--columns must be at least 1; it was 0."),
         ("--steps 0,9999", "keeps no step 9999; it keeps 0"),
         ("--of similarity --measure rsa", "'rsa' is not a measure over steps"),
     ],

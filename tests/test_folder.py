@@ -157,7 +157,7 @@ def test_resizing_neither_distorts_nor_leaves_a_border(tmp_path):
 
 @pytest.mark.parametrize("size", ["0", "-3", "a", "3x", "3x4x5", "5000", 0, (2, 3, 4)])
 def test_a_size_that_is_none(toy, size):
-    with pytest.raises(InputError, match="resize is a side or HEIGHTxWIDTH, each of 1 to 4096 pixels; it was"):
+    with pytest.raises(InputError, match="resize must be a side or HEIGHTxWIDTH, each of 1 to 4096 pixels; it was"):
         data.load(toy, resize=size)
 
 

@@ -107,7 +107,7 @@ def test_nnx_weights_are_drawn_with_their_class(here, data):
         (["--weights", "nothing.msgpack"], "nothing.msgpack does not exist"),
         (["--weights", "x.bin.txt"], "x.bin.txt is not of a known kind of weights; known are "),
         (["--image-shape", "12"], "of a signal or 28,28,28,1 of a volume; it was '12'."),
-        (["--image-shape", "12,12,0"], "The shape of an image is its sides and then its channels"),
+        (["--image-shape", "12,12,0"], "--image-shape must be an image's sides and then its channels"),
         (["--image-shape", "12,12,3"], "w.msgpack does not fit net.py:Net: 7 of 8 arrays fit; those that do not: "),
         (["--classes", "a,b,c"], "w.msgpack does not fit net.py:Net: 6 of 8 arrays fit"),
         (["--prepare", '{"std": 1}'], "prepare is a mapping of scale, mean, deviation"),

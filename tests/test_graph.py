@@ -67,6 +67,18 @@ def space_to_depth(x):
     return x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
 
 
+def tokens(x):
+    return space_to_depth(conv(x)[:, :32, :32]).reshape(1, -1, 4)
+
+
+def centred(x):
+    return x - x.mean(-1, keepdims=True) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1)
+
+
+def mixed(x):
+    return x + x @ jnp.arange(16.0).reshape(4, 4)
+
+
 def twice(x, method):
     n, h, w, c = x.shape
     return jax.image.resize(x, (n, 2 * h, 2 * w, c), method)
@@ -98,17 +110,35 @@ def twice(x, method):
     ],
 )
 def test_the_receptive_field_is_what_can_change_the_value(network):
-    """An oracle without a graph: each pixel in turn is raised, and the middle value is watched, far from borders."""
+    """Far from borders, where a receptive field is as large as it gets."""
     graph, _ = Graph.of(network, jnp.zeros((1, 33, 33, 1)))
-    claimed = receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]]
-    shape = graph.outputs[0].shape
-    middle = (slice(None), *(n // 2 for n in shape[1:-1] or shape[1:]))
+    assert receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]] == changing(network, graph.outputs[0])
+
+
+def changing(network, output):
+    """An oracle without a graph: each pixel in turn is raised, and the middle value is watched."""
+    middle = (slice(None), *(n // 2 for n in output.shape[1:-1] or output.shape[1:]))
     value = jax.jit(lambda x: network(x)[middle].sum())
     dark = jnp.full((1, 33, 33, 1), -1.0)
     changes = np.array(
         [[float(value(dark.at[0, i, j, 0].set(1e3)) - value(dark)) != 0 for j in range(33)] for i in range(33)]
     )
-    assert claimed == tuple(int(np.ptp(np.flatnonzero(changes.any(axis)))) + 1 for axis in (1, 0))
+    return tuple(int(np.ptp(np.flatnonzero(changes.any(axis)))) + 1 for axis in (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("network", "field"),
+    [
+        (lambda x: jax.nn.gelu(mixed(centred(tokens(x)))), (4, 4)),
+        (lambda x: tokens(x) + tokens(x)[:, ::-1], (33, 33)),
+        (lambda x: jnp.concatenate([tokens(x)[:, 1:], tokens(x)[:, :-1]], -1), (6, 33)),
+        (lambda x: mixed(tokens(x)) + mixed(tokens(x)).max(1, keepdims=True), (33, 33)),
+    ],
+)
+def test_the_field_of_a_token_is_its_patchs_until_tokens_of_two_places_meet(network, field):
+    graph, _ = Graph.of(network, jnp.zeros((1, 33, 33, 1)))
+    assert receptive_fields(graph, graph.inputs[0], (1, 2))[graph.outputs[0]] == field
+    assert np.all(np.array(field) >= changing(network, graph.outputs[0]))
 
 
 def test_where_a_resized_value_meets_another_the_field_is_not_the_whole_image():
@@ -154,3 +184,40 @@ def test_a_constant_number_is_known_inside_jit_and_a_traced_one_is_not():
 
     jax.jit(function)(0.0)
     assert answers == [True, False]
+
+
+KNOWN = {
+    "a flag": lambda x: jax.lax.cond(False, jnp.sin, jnp.cos, x),
+    "a number": lambda x: jax.lax.switch(1, [jnp.sin, jnp.cos], x),
+    "a number beyond the last": lambda x: jax.lax.switch(7, [jnp.sin, jnp.cos], x),
+    "a comparison": lambda x: jax.lax.cond(jnp.array(3) > jnp.array(4), jnp.sin, jnp.cos, x),
+    "inside jit": jax.jit(lambda x: jax.lax.cond(jnp.zeros(()) > 2, jnp.sin, jnp.cos, x)),
+    "an array held": lambda x: jax.lax.cond(WEIGHTS.sum() > 1e6, jnp.sin, jnp.cos, x),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_branch_that_depends_on_no_input_is_inlined(name):
+    x = jnp.array([0.5, -2.0])
+    graph, _ = Graph.of(KNOWN[name], x)
+    assert "cos" in {node.name for node in graph.nodes}
+    assert not {"cond", "sin"} & {node.name for node in graph.nodes}
+    np.testing.assert_array_equal(graph.evaluate([x], graph.outputs)[0], jnp.cos(x))
+
+
+@pytest.mark.parametrize("flag", ["an input", "traced"])
+def test_a_branch_that_depends_on_an_input_or_on_what_is_traced_stays(flag):
+    names: list[str] = []
+
+    def outer(flag, x):
+        graph, _ = Graph.of(lambda x: jax.lax.cond(flag, jnp.sin, jnp.cos, x), x)
+        names.extend(node.name for node in graph.nodes)
+        return graph.evaluate([x], graph.outputs)[0]
+
+    x = jnp.array([0.5, -2.0])
+    if flag == "traced":
+        np.testing.assert_allclose(jax.jit(outer)(True, x), jnp.sin(x), rtol=1e-6)
+    else:
+        graph, _ = Graph.of(lambda x: jax.lax.cond(x[0] > 0, jnp.sin, jnp.cos, x), x)
+        names.extend(node.name for node in graph.nodes)
+    assert "cond" in names

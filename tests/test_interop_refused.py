@@ -10,11 +10,14 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from cnnviz.errors import InputError
 from cnnviz.interop import load_keras
+from cnnviz.interop.keras.fields import Described
+from cnnviz.interop.keras.layers import layer_of
 from cnnviz.interop.linen.activations import ACTIVATIONS
 
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
@@ -611,3 +614,13 @@ def test_a_data_set_that_unpacks(h5):
     make = lambda weights, name: weights.create_dataset(name, data=np.zeros(3, "f4"), compression="gzip")
     replace_weight(h5, BIAS, make)
     refused(h5, f"{BIAS} is compressed or filtered; Keras's weights are stored as they are (h5repack -f NONE).")
+
+
+def test_a_resizing_that_keeps_the_aspect_ratio_and_a_crop_larger_than_the_image():
+    size = {"height": 4, "width": 9}
+    with pytest.raises(InputError, match=r"layer 'r' \(Resizing\) has pad_to_aspect_ratio = True; .* false"):
+        layer_of(Described("Resizing", "r", {**size, "pad_to_aspect_ratio": True}, 3))
+    crop = layer_of(Described("CenterCrop", "c", size, 3))
+    assert np.shape(crop.apply({}, jnp.zeros((1, 5, 9, 2)))) == (1, 4, 9, 2)
+    with pytest.raises(InputError, match="images of 5 x 8 are smaller than what is cut out of them"):
+        crop.apply({}, jnp.zeros((1, 5, 8, 2)))

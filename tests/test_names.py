@@ -12,7 +12,9 @@ from flax import nnx
 from cnnviz import kernels, probe
 from cnnviz.attribution import attribute
 from cnnviz.errors import InputError
+from cnnviz.probe import calls
 
+KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (2, 8, 8, 3))
 
 
@@ -419,7 +421,7 @@ def test_a_table_is_folded_to_a_depth_and_sums_to_the_model(networks):
     ] == "block@0 block@1 mean Dense_0".split()
     assert [row.name for row in probe.layers(*networks[Scan()], (8, 8, 3), 1)] == ["layers", "mean", "Dense_0"]
     for wrong in (0, -1, True):
-        with pytest.raises(InputError, match="The depth of a layer table is a positive integer"):
+        with pytest.raises(InputError, match="depth must be a positive integer"):
             probe.layers(model, variables, (8, 8, 3), wrong)
 
 
@@ -505,3 +507,78 @@ def test_an_operation_before_dropout_or_an_identity_has_its_name():
     names = "Conv_0 relu_0 max_pool skip Conv_1 relu_1 Dropout_0 mean Dense_0".split()
     assert [layer.name for layer in layers] == names
     assert [layer.name for layer in layers if layer.repeats] == ["skip", "Dropout_0"]
+
+
+class Chosen(nn.Module):
+    """A branch chosen by a number, with modules in both."""
+
+    index: int = 1
+
+    @nn.compact
+    def __call__(self, x):
+        branches = [lambda m, x: nn.relu(wide(x)), lambda m, x: nn.tanh(narrow(x))]
+        wide, narrow = nn.Conv(4, (5, 5), name="wide"), nn.Conv(4, (3, 3), name="narrow")
+        wide(x), narrow(x)
+        return nn.Dense(3)(nn.switch(self.index, branches, self, x).mean((1, 2)))
+
+
+def test_the_branch_that_a_switch_takes_has_names_and_maps(images):
+    variables = Chosen().init(jax.random.key(0), images)
+    assert list(probe.activations(Chosen(), variables, images)) == "wide narrow@0 narrow@1 tanh mean Dense_0".split()
+    maps = attribute("lrp", Chosen(), variables, images, 1)
+    assert np.isfinite(maps).all()
+    assert maps.any()
+
+
+class Keywords(nn.Module):
+    @nn.compact
+    def __call__(self, *, images, deterministic=None):
+        x = nn.Dropout(0.5)(nn.relu(nn.Conv(4, (3, 3))(images)), deterministic=deterministic)
+        return nn.Dense(3)(x.mean((1, 2)))
+
+
+class NNXKeywords(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs):
+        self.conv, self.norm = nnx.Conv(3, 4, (3, 3), rngs=rngs), nnx.BatchNorm(4, rngs=rngs)
+
+    def __call__(self, *, images):
+        return self.norm(self.conv(images)).mean((1, 2))
+
+
+@pytest.mark.parametrize("model", [Keywords(), NNXKeywords], ids=["linen", "nnx"])
+def test_images_go_by_name_where_all_arguments_do(model, images):
+    model, variables = (
+        opened(model) if isinstance(model, type) else (model, calls.initial_variables(model, KEY, images))
+    )
+    if isinstance(model, nn.Module):
+        own = model.apply(variables, images=images, deterministic=True)
+        np.testing.assert_allclose(probe.logits(model, variables, images), own, atol=1e-6)
+    assert np.isfinite(attribute("gradient", model, variables, images, 1)).all()
+    trained, changed = calls.training_logits(model, variables, images, KEY)
+    assert np.abs(trained - probe.logits(model, variables, images)).max() > 1e-3  # dropout, or the batch's statistics
+    assert set(changed) == set(variables) - {"params"}
+
+
+class Scaled(nn.Conv):
+    def __call__(self, x):
+        return 2 * super().__call__(x)
+
+
+class Attends(nn.MultiHeadDotProductAttention):
+    @nn.compact
+    def __call__(self, x):
+        return super().__call__(x, x)
+
+
+class Inherits(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(Scaled(4, (4, 4), strides=4)(x)).reshape(len(x), -1, 4)
+        return nn.Dense(3)(Attends(2)(x).mean(1))
+
+
+def test_a_module_that_calls_its_parents_call_is_called_once(images):
+    variables = Inherits().init(KEY, images)
+    found = probe.activations(Inherits(), variables, images)
+    assert [name for name in found if "/" not in name] == "Scaled_0 relu flatten Attends_0 mean Dense_0".split()
+    np.testing.assert_allclose(found["relu"], np.maximum(found["Scaled_0"], 0), atol=1e-6)

@@ -82,7 +82,7 @@ def test_a_constant_signal_is_read(tmp_path):
     [
         (np.full((24, 12, 3), np.nan), "12,3", "have NaN or infinity among them, which no pixel can stand for"),
         (BYTES.astype(complex), "12,3", "are complex128; numbers are needed"),
-        (BYTES, "12", "The shape of an image is its sides and then its channels, such as 28,28,1 of a picture"),
+        (BYTES, "12", "image_shape must be an image's sides and then its channels, such as 28,28,1 of a picture"),
         (BYTES, "12,0", "it was '12,0'"),
         (BYTES, "12,three", "it was '12,three'"),
         (BYTES[..., 0], "12,3", "are uint8.24, 12.; uint8 of shape"),

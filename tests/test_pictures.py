@@ -33,6 +33,7 @@ from cnnviz.pictures import (
     maps,
     predictions,
 )
+from cnnviz.pictures.attribution_page import left_out_words
 from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.registry import resolve
 
@@ -567,6 +568,13 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
     assert "Left out: grad_cam." in picture.caption
     with pytest.raises(InputError, match="spatial extent"):
         attribute.Attributions(images="0", methods="grad_cam")([dense], DATA)
+    reasons = {"cam": "It needs maps.", "sobol": "Too slow.", "fem": "It needs maps."}
+    assert left_out_words(reasons) == ["Left out: cam, fem. It needs maps.", "Left out: sobol. Too slow."]
+
+
+def test_a_reason_why_nothing_is_drawn_is_said_once(run):
+    with pytest.raises(Skipped, match=r"^A target is a class from 0 to 9; it was 99\.$"):
+        attribute.Attributions(images="0", target="99")([run], DATA)
 
 
 @pytest.mark.parametrize(

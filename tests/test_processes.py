@@ -84,7 +84,7 @@ def test_four_devices_share_a_batch_and_agree_with_one(data, alone, tmp_path, mo
 def test_a_batch_that_the_devices_cannot_share_is_refused(data, tmp_path):
     codes, written = ended(begin(data, tmp_path, devices=3))
     assert codes == [2]
-    assert written[0][1].strip() == "train.py: batch_size must be a multiple of the 3 devices; it was 16."
+    assert written[0][1].strip() == "train.py: --batch-size must be a multiple of the 3 devices; it was 16."
     assert not list(tmp_path.iterdir())
 
 

@@ -57,7 +57,7 @@ def test_rmsprop_divides_by_the_root_of_the_mean_square():
 def test_adamw_is_adam_with_its_decay_and_needs_one():
     one, other = (Recipe(optimizer=name, weight_decay=0.1) for name in ("adam", "adamw"))
     np.testing.assert_array_equal(updated(one), updated(other))
-    with pytest.raises(InputError, match="The optimizer adamw needs a weight_decay, which is 0"):
+    with pytest.raises(InputError, match="optimizer adamw needs a weight decay, which is 0"):
         Recipe(optimizer="adamw")
 
 
@@ -114,7 +114,7 @@ def test_balanced_weights_let_all_classes_count_equally():
         ("a=2,e=1", "Known: a, b"),
         ("a=-1", "a positive weight for each of some classes, such as cat=2,dog=0.5; it was 'a=-1'"),
         ("a=2,a=3", "it was 'a=2,a=3'"),
-        ("balance", "class_weights is none, balanced, or a positive weight"),
+        ("balance", "class_weights must be none, balanced, or a positive weight"),
         ("a=nan", "it was 'a=nan'"),
     ],
 )
@@ -182,7 +182,7 @@ def test_crops_and_vertical_flips_are_drawn_and_leave_other_draws_as_they_are():
         ({"crop": 0.0}, "crop must be more than 0 and at most 1; it was 0.0"),
         ({"momentum": 1.0}, "momentum must be at least 0 and less than 1"),
         ({"gradient_clip": -1.0}, "gradient_clip must be at least 0"),
-        ({"class_weights": "heavy"}, "class_weights is none, balanced, or"),
+        ({"class_weights": "heavy"}, "class_weights must be none, balanced, or"),
         ({"optimizer": "sdg"}, "did you mean 'sgd'"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
     ],

@@ -115,7 +115,7 @@ def test_a_keras_layer_with_its_activation_is_taken_apart():
         ("-1", "'-1' means -1."),
         ("9:9", "means none of them"),
         ("0:20", "at most 16 channels; '0:20' means 20"),
-        ("first", "Channels are given as 3, 0:8 or 3,5,9; it was 'first'."),
+        ("first", "channels must be numbers such as 3, 0:8 or 3,5,9; it was 'first'."),
         ("", "it was ''"),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_pictures import DATA, make_run
 
-from cnnviz.errors import InputError, InputTypeError
+from cnnviz.errors import InputError
 from cnnviz.metrics.corruptions import CORRUPTIONS, corrupted
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.pictures.predictions import predict
@@ -77,7 +77,7 @@ def test_contrast_and_shift_by_their_formulas():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"epsilons": "0.1,a"}, InputTypeError, "numbers with commas between them; they were '0.1,a'"),
+        ({"epsilons": "0.1,a"}, InputError, "numbers with commas between them; they were '0.1,a'"),
         ({"epsilons": "0"}, InputError, "above 0 and at most 1"),
         ({"epsilon": 2.0}, InputError, "above 0 and at most 1"),
         ({"images": "photo.jpg"}, InputError, "photo.jpg"),

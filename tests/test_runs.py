@@ -258,7 +258,7 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
         ({"data": {"name": "toy"}}, "data.title is missing"),
         ({"seeds": 0}, "seeds is 0; it must be a whole number of at least 1"),
         ({"seeds": "3"}, "seeds is '3'"),
-        ({"seeds": 2**63 + 1}, "A seed has 64 bits"),
+        ({"seeds": 2**63 + 1}, "seed must be from -2"),
         ({"keep": {"last": 1, "every": 0}}, "keep.every is 0"),
         (
             {"prepare": "pixel / 127.5 - 1"},

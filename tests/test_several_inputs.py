@@ -132,6 +132,20 @@ def test_attribution_explains_each_input_or_the_one_that_is_named(net, arrays):
     np.testing.assert_array_equal(arrays_of(named)["input_x_gradient"], arrays_of(of_facts)["input_x_gradient"])
 
 
+def test_a_method_that_one_input_cannot_have_is_left_out_there_and_float_pictures_are_seen(net, arrays, tmp_path):
+    given = {"picture": np.float32(arrays[1]["picture"] / 255), "facts": arrays[1]["facts"]}
+    np.savez(tmp_path / "floats.npz", **given)
+    kind = Attributions(image="0", methods="gradient,grad_cam", inputs=tmp_path / "floats.npz")
+    of_facts, of_picture = kind([net], Data())
+    assert "grad_cam" in arrays_of(of_picture)
+    assert "grad_cam" not in arrays_of(of_facts)
+    assert "Left out: grad_cam. No layer" in of_facts.caption
+    drawn = of_picture.draw().axes[0].images[0].get_array()
+    assert np.ptp(drawn) > 0.5 * max(1, drawn.max())
+    with pytest.raises(InputError, match="spatial extent"):
+        replace(kind, input="facts")([net], Data())
+
+
 def test_methods_with_images_as_their_baseline_take_the_rows_of_the_file(net, arrays):
     path, given = arrays
     images = {"picture": given["picture"][:1].astype(np.float32) / 255, "facts": np.float32(given["facts"][:1])}

@@ -239,6 +239,10 @@ WRONG = [
     ["train", "--recipe", "fats"],
     ["train", "--model", "resnt"],
     ["train", "--lr", "1"],
+    ["train", "--epochs", "0"],
+    ["train", "--learning-rate", "-1"],
+    ["train", "--name", "a/b"],
+    ["visualize", "predict", "runs", "--top", "0"],
 ]
 
 
@@ -248,6 +252,45 @@ def test_a_wrong_name_is_refused_before_jax_is_imported(arguments):
     code += "print([name for name in ('jax', 'matplotlib', 'flax') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert found.stdout.splitlines()[-1] == "[]", found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("--epochs 0", "--epochs must be at least 1; it was 0."),
+        ("--batch-size -3", "--batch-size must be at least 1; it was -3."),
+        ("--limit 0", "--limit must be at least 1; it was 0."),
+        ("--snapshots 0", "--snapshots must be at least 1; it was 0."),
+        ("--devices 0", "--devices must be at least 1; it was 0."),
+        ("--learning-rate nan", "--learning-rate must be positive and finite; it was nan."),
+        ("--weight-decay -1", "--weight-decay must be at least 0 and finite; it was -1.0."),
+        ("--gradient-clip inf", "--gradient-clip must be at least 0 and finite; it was inf."),
+        ("--shift -1", "--shift must be at least 0 and finite; it was -1."),
+        ("--validation 1", "--validation must be a share of the training images between 0 and 1; it was 1.0."),
+        ("--resize 3x", "--resize must be a side or HEIGHTxWIDTH, each of 1 to 4096 pixels; it was '3x'."),
+        ("--class-weights heavy", "--class-weights must be none, balanced, or a positive weight for each of some"),
+        ("--sweep epochs=0,1", "--epochs must be at least 1; it was 0."),
+        ("--optimizer adamw --weight-decay 0", "--optimizer adamw needs a weight decay, which is 0"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_by_the_option_as_it_is_typed(arguments, line, told, monkeypatch):
+    monkeypatch.setattr(train, "_trained", lambda *_: pytest.fail("it was trained"))
+    assert told(train.main, *arguments.split()).startswith(f"train.py: {line}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("predict RUN --top 0", "--top must be at least 1; it was 0."),
+        ("film RUN --columns 0", "--columns must be at least 1; it was 0."),
+        ("compare RUN RUN --line-images 1", "--line-images must be at least 2; it was 1."),
+        ("ablation RUN --draws 0", "--draws must be at least 1; it was 0."),
+        ("kernels RUN --dpi 5", "--dpi must be from 20 to 2400 pixels per inch; it was 5."),
+    ],
+)
+def test_a_number_of_a_picture_is_refused_before_anything_is_opened(arguments, line, told, monkeypatch):
+    monkeypatch.setattr(visualize, "visualize", lambda *_: pytest.fail("something was opened"))
+    assert told(visualize.main, *arguments.replace("RUN", str(ROOT)).split()) == f"visualize.py: {line}"
 
 
 @pytest.mark.parametrize("kind", PICTURES)
@@ -360,7 +403,7 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
         (["attribute", ROOT, "--scale", "same"], "'same' is not a scale; did you mean 'shared'?"),
         (["activations", ROOT, "--scale", "shared"], "'shared' is not a scale. Known: layer, map."),
         (["kernels", ROOT, "--style", "papr"], "did you mean 'paper'?"),
-        (["kernels", ROOT, "--width", "0.9"], "A width is from 1 to 60 inches"),
+        (["kernels", ROOT, "--width", "0.9"], "--width must be from 1 to 60 inches; it was 0.9."),
         (["compare", ROOT, "--parts", "churm"], "did you mean 'churn'?"),
         (["activations", ROOT, "--invert"], "--invert is for pictures of your own, and none was given"),
         (["kernels", ROOT, "--resize", "32"], "kernels shows no images, so --resize 32 has no effect"),

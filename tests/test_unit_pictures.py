@@ -13,12 +13,14 @@ from cnnviz import units
 from cnnviz.errors import InputError
 from cnnviz.figures.fonts import FONT
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
+from cnnviz.figures.unit_page import Bars, Histogram, UnitPage, unit_page
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
 from cnnviz.pictures import unit_sheet
 from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import Data, Skipped
 from cnnviz.pictures.unit_numbers import Numbers
+from cnnviz.pictures.unit_page import _loss
 from cnnviz.pictures.units import Units
 
 DATASET = make_dataset((12, 12, 1))
@@ -197,6 +199,23 @@ def test_what_cannot_be_is_said(net, options, text):
         Units(**options)([net], DATA)
     with pytest.raises(Skipped):
         Units()([net], Data())
+
+
+def test_bars_without_a_length_have_an_axis_of_whole_numbers():
+    figure = unit_page(UnitPage([Bars("% accuracy lost without it", ["cat", "dog"], np.zeros(2))]))
+    assert figure.axes[0].get_xlim() == (-1, 1)
+
+
+def test_a_logarithmic_histogram_says_so():
+    zeros = np.append(np.zeros(5000), np.linspace(0, 1, 30))
+    figure = unit_page(UnitPage([Histogram("activations", zeros), Histogram("weights", zeros[-30:])]))
+    said = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert said == [["logarithmic counts", "activations"], ["weights"]]
+
+
+@pytest.mark.parametrize(("gained", "words"), [(0.25, "rises by 0.25"), (-0.25, "falls by 0.25")])
+def test_what_becomes_of_the_loss_is_said_without_a_sign(gained, words):
+    assert _loss(gained) == f"the loss {words}"
 
 
 def test_kernels_of_color_images_are_in_color():

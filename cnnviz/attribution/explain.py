@@ -10,6 +10,7 @@ explained as the same model in float32.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from numbers import Integral, Real
 from typing import Any, cast
 
 from cnnviz.attribution.at_layer import at_layer
@@ -22,11 +23,15 @@ from cnnviz.attribution.run import run, run_direct
 from cnnviz.attribution.shapes import Direct, Method, in_channels
 from cnnviz.attribution.targets import Targets
 from cnnviz.batching import Report
-from cnnviz.errors import check_known
+from cnnviz.errors import InputTypeError, check_known
 from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.outputs import OutputName
 from cnnviz.registry import resolve
 from cnnviz.types import Key, LayerNames, PyTree, VariablesLike
+
+# what a plain number may be, by the type of its field, and its name in an error
+NUMBERS: dict[Any, type] = {int: Integral, float: Real}
+SAID: dict[Any, str] = {int: "a whole number", float: "a number"}
 
 
 def attribute(
@@ -136,13 +141,15 @@ def _run(
 def build(method: str | type[Method] | Method, **options: Any) -> Method:
     """The method of this name or class with these options, or a method with these options changed.
 
-    Raises InputError, with the nearest name, if a name is unknown.
+    Raises InputError, with the nearest name, if a name is unknown, and InputTypeError for a number that is none.
     """
     known: Any = _class_of(method)
     title = method if isinstance(method, str) else known.__name__
-    names = [field.name for field in fields(known)]
-    for name in options:
-        check_known(f"option of {title}", name, names)
+    types = {field.name: field.type for field in fields(known)}
+    for name, value in options.items():
+        check_known(f"option of {title}", name, types)
+        if types[name] in NUMBERS and not isinstance(value, NUMBERS[types[name]]):
+            raise InputTypeError(f"The option {name} of {title} must be {SAID[types[name]]}; it was {value!r}.")
     return replace(method, **options) if isinstance(method, Method) else known(**options)
 
 

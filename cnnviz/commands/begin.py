@@ -6,7 +6,7 @@ from itertools import count as count_up
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.wording import counted
 
 PICTURE = 3  # numbers in the shape of a picture, (h, w, c)
@@ -85,13 +85,19 @@ def training_count(dataset: Any, limit: int | None, recipe: Any) -> int:
 
 def _named(options: Any) -> Path | None:
     """The run's directory if it has a name; raises InputError if it exists or the name is none of a folder."""
+    check_name(options)
     if options.name is None:
         return None
-    if Path(options.name).name != options.name or options.name in ("", ".."):
-        raise InputError(f"name must be a folder's name, without a path; it was {options.name!r}.")
     if (path := options.runs / options.name).exists():
         raise InputError(f"The run {path} exists; go on with it by --resume, or choose another --name.")
     return path
+
+
+def check_name(options: Any) -> None:
+    """Raises OptionError if the run's name is none of a folder."""
+    name = options.name
+    if name is not None and (Path(name).name != name or name in ("", "..")):
+        raise OptionError(f"name must be a folder's name, without a path; it was {name!r}.")
 
 
 def _described(dataset: Any, options: Any) -> dict[str, Any]:

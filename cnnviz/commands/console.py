@@ -18,8 +18,9 @@ from cnnviz.commands import faults, help, kinds, output
 from cnnviz.commands.choices import check_names, option_for
 from cnnviz.commands.declared import fields_of
 from cnnviz.commands.flags import negated, without_value
+from cnnviz.commands.numbers import check_numbers
 from cnnviz.commands.option_names import is_option, without_option
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 
 STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
 WORDED = {  # errors of tyro's, in our words
@@ -112,6 +113,7 @@ def parse(
     if rest:
         raise InputError(_too_many(rest[0], arguments, options, flags))
     check_names(parsed)
+    check_numbers(parsed)
     return replace(parsed, **negative)
 
 
@@ -157,7 +159,9 @@ def _unboxed(text: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """The message of an error; for one of the operating system, the file and the reason without its number."""
+    """The message of an error, of an option with its dashes; of the operating system's the file and the reason."""
+    if isinstance(error, OptionError):
+        return error.typed
     if isinstance(error, InputError) or not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     return f"{error.filename or 'A file'} cannot be read or written: {error.strerror}."

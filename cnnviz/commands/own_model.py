@@ -48,6 +48,8 @@ def typed_again(config: Any) -> str:
 
 def options_of(text: str | None, option: str = "--model-options") -> dict[str, Any]:
     """The options in a JSON object; none for None. Raises InputError for anything else."""
+    if text is None:
+        return {}
     from cnnviz.runs.json_files import each_once
 
     what = f"{option} is a JSON object such as '{EXAMPLES[option]}'; it was {text!r}"

@@ -58,9 +58,15 @@ def networks_of(options: Any, kinds: Iterable[Any], asked: Asked) -> list[Any]:
 
 
 def dataset_of(options: Any, nets: Sequence[Any], asked: Asked) -> Any:
-    """The data set to show: that which is asked for, or that of the first run, or the first that fits."""
-    first = next((net for net in nets if net.path is not None), nets[0])
-    return dataset_for(options, nets[0] if asked.dataset is not None else first, asked)
+    """The data set to show: that which is asked for, or that of the first run, or the first that fits.
+
+    Of several networks one has to take its images; whether they know its classes, each part of a comparison says.
+    """
+    if asked.dataset is None:
+        return dataset_for(options, next((net for net in nets if net.path is not None), nets[0]), asked)
+    shape = asked.dataset.train.images.shape[1:]
+    taking = next((net for net in nets if tuple(net.image_shape) == shape), None)
+    return dataset_for(options, taking or nets[0], asked, by_classes=len(nets) == 1)
 
 
 def finished(

@@ -8,18 +8,20 @@ from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError
 
 
-def dataset_for(options: Any, net: Any, asked: Asked) -> Any:
+def dataset_for(options: Any, net: Any, asked: Asked, *, by_classes: bool = True) -> Any:
     """The data set that was asked for, or the network's own, or the first that fits the model.
 
-    Raises InputError if the data set that was asked for does not fit.
+    A data set fits by the shape of its images and, with `by_classes`, by the number of its classes. Raises InputError
+    if the data set that was asked for does not fit.
     """
     if (dataset := asked.dataset) is not None:
-        if not _fits(dataset, net):
+        if not _fits(dataset, net, by_classes):
             raise InputError(
                 f"{dataset.name} does not fit: its images have the shape {dataset.train.images.shape[1:]} and "
                 f"{len(dataset.classes)} classes, and {net.name} takes {tuple(net.image_shape)} and {net.class_count}."
             )
-        _note_range(options, net, dataset)
+        if by_classes:
+            _note_range(options, net, dataset)
         return dataset
     if net.path is None:
         return _first_fitting(options, net)
@@ -60,5 +62,6 @@ def _note_range(options: Any, net: Any, dataset: Any) -> None:
         )
 
 
-def _fits(dataset: Any, net: Any) -> bool:
-    return dataset.train.images.shape[1:] == tuple(net.image_shape) and len(dataset.classes) == net.class_count
+def _fits(dataset: Any, net: Any, by_classes: bool = True) -> bool:
+    has_classes = not by_classes or len(dataset.classes) == net.class_count
+    return has_classes and dataset.train.images.shape[1:] == tuple(net.image_shape)

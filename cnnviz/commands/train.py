@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cnnviz.commands import console, terminal
-from cnnviz.commands.begin import new_run
+from cnnviz.commands.begin import check_name, new_run
 from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_options, check_recipe
 from cnnviz.commands.export import ExportOptions, check_alone, export
@@ -18,7 +18,8 @@ from cnnviz.commands.recipe_options import RecipeOptions
 from cnnviz.commands.resume import data_of, is_finished, longer, resumed
 from cnnviz.commands.sweep import sweep
 from cnnviz.commands.train_options import DataOptions, MachineOptions, ModeOptions, RunOptions, StartOptions
-from cnnviz.errors import InputError, unknown
+from cnnviz.data import Reading
+from cnnviz.errors import unknown
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
 
 DEFAULT_RECIPE = "fast"
@@ -112,18 +113,13 @@ def train(options: Options) -> int:
 
 def _check(options: Options, typed: Options | None = None) -> None:
     """Raises InputError if an option cannot be used; `typed` are those without what a file adds."""
-    from cnnviz.runs.keep import Keep
-
     new = options.with_defaults()
     check_recipe(typed or options, options.new_recipe)
-    Keep(new.keep, options.keep_every)
-    if options.limit is not None and options.limit < 1:
-        raise InputError(f"limit must be at least 1; it was {options.limit}.")
-    if options.timeout < 1:
-        raise InputError(f"timeout must be at least 1 second; it was {options.timeout}.")
+    check_name(options)
     if options.images_on not in IMAGES_ON:
         raise unknown("place for the images", options.images_on, IMAGES_ON)
     seeds_of(options.new_recipe, new.seeds)
+    Reading.of(options.resize, image_shape=options.image_shape)
     options_of(options.model_options)
     if not options.resume:
         use(new.model)

@@ -10,7 +10,7 @@ from cnnviz.comparison.disagreements import only_right
 from cnnviz.comparison.estimates import Estimate, PValue, difference_over_seeds, over_images, over_seeds
 from cnnviz.comparison.measures import MEASURES
 from cnnviz.comparison.member_maps import MapAgreement, map_agreement, member_maps, spread
-from cnnviz.comparison.performance import Difference, Measured, Performance, by_class, performance
+from cnnviz.comparison.performance import Difference, Measured, Performance, by_class, class_tests, performance
 from cnnviz.comparison.seeds import Seeds, similarity_of_seeds
 from cnnviz.comparison.significance import holm, mcnemar, twice_the_median
 from cnnviz.comparison.similarity import Similarity, similarities, similarity
@@ -34,6 +34,7 @@ __all__ = [
     "answers",
     "by_class",
     "churn",
+    "class_tests",
     "compare",
     "compared",
     "difference_over_seeds",

@@ -14,6 +14,7 @@ from cnnviz.batching import Report
 from cnnviz.comparison.correlations import correlations
 from cnnviz.comparison.matching import NOTHING, match_units
 from cnnviz.comparison.permute import Permutation, permute
+from cnnviz.comparison.same import is_same
 from cnnviz.comparison.search import assigned, features
 from cnnviz.comparison.ties import Group, Ties, ties
 from cnnviz.comparison.weights import same_shapes
@@ -31,7 +32,10 @@ Features = Float[np.ndarray, "units _"]
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike each unit of A and its match are, from -1 to 1, and the same by chance after matching as well."""
+    """How alike each unit of A and its match are, from -1 to 1, and the same by chance after matching as well.
+
+    NaN is a pair of units that do not vary over the images.
+    """
 
     units: Float[np.ndarray, " units"]
     null: Float[np.ndarray, "draws units"]
@@ -44,7 +48,8 @@ class Likeness:
     @property
     def share(self) -> float:
         """The share of pairs that are more alike than 95% of those by chance."""
-        return float((self.units > self.threshold).mean()) if self.null.size else float("nan")
+        known = self.units[np.isfinite(self.units)]
+        return float((known > self.threshold).mean()) if self.null.size and known.size else float("nan")
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def align(
         found = correlations(one, other, tied, images, shifts=SHIFTS, report=report)
     activations = NOTHING if by == "weights" else {name: each[0] for name, each in found.items()}
     order = match_units(tied, a.variables, b.variables, activations=activations, weights=by != "activations", seed=seed)
-    responses = {name: _of_responses(each, order[name]) for name, each in found.items()}
+    responses = {name: _of_responses(each, order[name], is_same(a, b)) for name, each in found.items()}
     return Aligned(tied, order, b.variables, _of_weights(tied, a, b, order, seed), responses)
 
 
@@ -123,10 +128,12 @@ def _same(one: Ties, other: Ties) -> bool:
     return one.leaves == other.leaves and described(one) == described(other)
 
 
-def _of_responses(found: Sequence[np.ndarray], order: Permutation) -> Likeness:
+def _of_responses(found: Sequence[np.ndarray], order: Permutation, same: bool) -> Likeness:
     """Correlations of matched units; by chance, those of the best match where B saw other images."""
     first, *shifted = found
     own = first[np.arange(len(first)), order.order] * order.signs
+    varies = first.any(axis=1) | np.asarray(first.any(axis=0))[order.order]
+    own = np.where(varies, 1.0 if same else own, np.nan)  # of one network 1 but for rounding
     return Likeness(own, np.stack([each[np.arange(len(each)), assigned(each)] for each in shifted]))
 
 
@@ -155,7 +162,9 @@ def likeness(one: Sequence[Features], other: Sequence[Features], rng: np.random.
         shuffled = np.concatenate([rng.permuted(each, axis=1) for each in other], axis=1)
         found = mine @ unit_rows(shuffled).T
         null.append(found[np.arange(len(found)), assigned(found.astype(np.float64))])
-    return Likeness((mine * theirs).sum(axis=1).astype(np.float64), np.stack(null).astype(np.float64))
+    cosines = (mine * theirs).sum(axis=1).astype(np.float64)
+    is_equal = (mine == theirs).all(axis=1) & mine.any(axis=1)
+    return Likeness(np.where(is_equal, 1.0, cosines), np.stack(null).astype(np.float64))
 
 
 def unit_rows(rows: Features) -> Features:

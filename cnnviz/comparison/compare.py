@@ -15,8 +15,8 @@ from cnnviz.comparison.calibration import BINS
 from cnnviz.comparison.churn import Churn, churn
 from cnnviz.comparison.classes import Matched, matched
 from cnnviz.comparison.disagreements import only_right
-from cnnviz.comparison.estimates import LEVEL, RESAMPLES, Estimate, check
-from cnnviz.comparison.performance import Difference, Performance, by_class, performance
+from cnnviz.comparison.estimates import LEVEL, RESAMPLES, Estimate, PValue, check
+from cnnviz.comparison.performance import Difference, Performance, by_class, class_tests, performance
 from cnnviz.errors import InputError
 from cnnviz.networks import Net
 
@@ -59,6 +59,11 @@ class Compared:
         """Of each class: its number, the accuracy of each network, and the difference of each pair."""
         own = {"level": self.level, "resamples": self.resamples, "seed": self.seed}
         return by_class(self.answers, len(self.classes), **own)
+
+    @cached_property
+    def class_tests(self) -> dict[int, list[PValue]]:
+        """Of each class: the p-value of each pair's difference of accuracy, corrected for all classes and pairs."""
+        return class_tests(self.answers, len(self.classes))
 
     @cached_property
     def churn(self) -> list[Churn]:

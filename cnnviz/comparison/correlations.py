@@ -4,7 +4,7 @@ As in Li et al., "Convergent Learning", 2016, and in git re-basin's activation m
 network shifted by one and more within their chunk, so that its units respond to other images than the other's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -34,7 +34,8 @@ def correlations(
     """For each group of units, the correlations of A's (rows) with B's over images and places, from -1 to 1.
 
     The first is over the same images; the `shifts` others are the null. A unit that does not vary correlates with
-    none: zero. Each is the mean over the group's first and its last layer. Groups that no layer shows are left out.
+    none: zero. Each is the mean over the group's first and its last layer, without a layer in which neither unit of the
+    pair varies. Groups that no layer shows are left out.
     """
     layers = tuple((group.name, _read(group)) for group in tied.groups if _read(group))
     names = sorted({name for _, own in layers for name, *_ in own})
@@ -48,8 +49,7 @@ def correlations(
         return {}
     found = probe.fold_readers(readers, images, init, _Update(layers, shifts), batch_size=batch_size, report=report)
     means = {
-        name: [np.mean([_correlation(one[k]) for one in own], 0) for k in range(shifts + 1)]
-        for name, own in found.items()
+        name: [_mean([_correlation(one[k]) for one in own]) for k in range(shifts + 1)] for name, own in found.items()
     }
     return means
 
@@ -126,4 +126,11 @@ def _added(old: dict[str, Array], x: Array, y: Array, mask: Array) -> dict[str, 
 def _correlation(moments: Mapping[str, Array]) -> Similarity:
     xy, xx, yy = (np.asarray(moments[name], np.float64) for name in ("xy", "xx", "yy"))
     scale = np.sqrt(xx[:, None] * yy[None])
-    return np.clip(np.divide(xy, scale, out=np.zeros_like(xy), where=scale > 0), -1, 1)
+    found = np.clip(np.divide(xy, scale, out=np.zeros_like(xy), where=scale > 0), -1, 1)
+    return np.where((xx[:, None] == 0) & (yy[None] == 0), np.nan, found)
+
+
+def _mean(each: Sequence[Similarity]) -> Similarity:
+    """The mean of what is known; zero where nothing is."""
+    count = np.isfinite(each).sum(axis=0)
+    return np.nansum(each, axis=0) / np.maximum(count, 1)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 
 LEVEL, RESAMPLES = 0.95, 2000
 AT_ONCE = 2_000_000  # images of all resamples of one batch
@@ -56,9 +56,9 @@ class PValue(float):
 def check(level: float, resamples: int) -> None:
     """Raises InputError unless the level is between 0 and 1 and there are enough resamples for its tails."""
     if not 0 < level < 1:
-        raise InputError(f"The level of an interval is between 0 and 1, such as 0.95; it was {level}.")
+        raise OptionError(f"level must be between 0 and 1, such as 0.95; it was {level}.")
     if resamples < FEWEST_RESAMPLES:
-        raise InputError(f"A bootstrap takes at least {FEWEST_RESAMPLES} resamples; it was {resamples}.")
+        raise OptionError(f"resamples must be at least {FEWEST_RESAMPLES}; it was {resamples}.")
 
 
 class Resampled(NamedTuple):

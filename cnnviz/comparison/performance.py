@@ -92,30 +92,35 @@ def performance(
     """
     known = np.all([each.known.all(axis=0) for each in answers], axis=0)
     parts = [_features(each, known, bins) for each in answers]
-    splits = np.cumsum([len(part) for part in parts])[:-1]
+    splits, firsts = np.cumsum([len(part) for part in parts])[:-1], _firsts(answers)
     pairs = list(combinations(range(len(answers)), 2))
 
     def measures(means: Float[np.ndarray, "q b"]) -> Float[np.ndarray, "r b"]:
-        share, each = means[-1], np.split(means[:-1], splits)
+        share, by_network = means[-1], np.split(means[:-1], splits)
+        each = [by_network[i] for i in firsts]
         own = np.stack([_measures(its, share, bins) for its in each])
         return np.concatenate([*own, *(own[i] - own[j] for i, j in pairs), *(_gaps(its, share) for its in each)])
 
     features, count = np.concatenate([*parts, known[None].astype(np.float64)]), len(answers) + len(pairs)
     found = resampled(features, measures, level=level, resamples=resamples, seed=seed)
-    rows = [dict(zip(MEASURES, found.estimates[4 * i : 4 * i + 4], strict=True)) for i in range(count)]
     errors = _calibration(found, count, [len(each.p) for each in answers], bins, pairs, level)
-    rows = [{**row, "ECE": error} for row, error in zip(rows, errors, strict=True)]
+    each = [found.estimates[4 * i : 4 * i + 4] for i in range(count)]
+    rows = [dict(zip(MEASURES, own, strict=True)) | {"ECE": error} for own, error in zip(each, errors, strict=True)]
     members = [_of_members(each, known, bins) for each in answers]
     over = [{name: over_seeds(values, level) for name, values in its.items()} for its in members]
-    networks = {
-        each.name: Measured(own, seeds, its)
-        for each, own, seeds, its in zip(answers, rows, over, members, strict=False)
-    }
+    measured = [Measured(*its) for its in zip(rows[: len(answers)], over, members, strict=True)]
+    networks = {each.name: own for each, own in zip(answers, measured, strict=True)}
     differences = [
         _difference(answers[i], answers[j], own, members[i], members[j], level)
         for (i, j), own in zip(pairs, rows[len(answers) :], strict=True)
     ]
     return Performance(networks, _corrected(differences))
+
+
+def _firsts(answers: Sequence[Answers]) -> list[int]:
+    """For each network the first with the same answers, whose means stand for both: a difference is exactly 0."""
+    same = lambda one, other: np.array_equal(one.p, other.p, equal_nan=True)
+    return [next(i for i, other in enumerate(answers) if same(one, other)) for one in answers]
 
 
 def _features(each: Answers, known: np.ndarray, bins: int) -> Float[np.ndarray, "q n"]:
@@ -160,13 +165,18 @@ def _of_members(each: Answers, known: np.ndarray, bins: int) -> dict[str, np.nda
 def _difference(
     one: Answers, other: Answers, images: Estimates, ours: Members, theirs: Members, level: float
 ) -> Difference:
+    (only_one, only_other), p = _mcnemar(one, other)
+    over = {name: difference_over_seeds(ours[name], theirs[name], level) for name in MEASURES}
+    seeds = {name: estimate for name, (estimate, _) in over.items()}
+    return Difference(one.name, other.name, images, seeds, only_one, only_other, p, over["accuracy"][1])
+
+
+def _mcnemar(one: Answers, other: Answers) -> tuple[tuple[float, float], PValue]:
+    """How many images the one has right and the other wrong, means over pairs of members, and McNemar's p-value."""
     tables = [table(a, b) for a, b in product(one.right, other.right)]
     only_one, only_other = [t[0][1] for t in tables], [t[1][0] for t in tables]
     p = twice_the_median([mcnemar(a, b) for a, b in zip(only_one, only_other, strict=True)])
-    over = {name: difference_over_seeds(ours[name], theirs[name], level) for name in MEASURES}
-    seeds = {name: estimate for name, (estimate, _) in over.items()}
-    counts = float(np.mean(only_one)), float(np.mean(only_other))
-    return Difference(one.name, other.name, images, seeds, *counts, p, over["accuracy"][1])
+    return (float(np.mean(only_one)), float(np.mean(only_other))), p
 
 
 def _corrected(pairs: Sequence[Difference]) -> list[Difference]:
@@ -181,17 +191,35 @@ def by_class(
 
     Classes without images are left out.
     """
-    labels = answers[0].labels
+    labels, firsts = answers[0].labels, _firsts(answers)
     pairs, present = list(combinations(range(len(answers)), 2)), np.flatnonzero(np.bincount(labels, minlength=classes))
     of = labels == present[:, None]
     features = [of, *(of * each.right.mean(axis=0) for each in answers)]
 
     def rates(means: Float[np.ndarray, "q b"]) -> Float[np.ndarray, "r b"]:
         share, *right = np.split(means, len(features))
-        own = [each / np.where(share > 0, share, np.nan) for each in right]
+        own = [right[i] / np.where(share > 0, share, np.nan) for i in firsts]
         return np.concatenate([*own, *(own[i] - own[j] for i, j in pairs)])
 
     found = over_images(np.concatenate(features).astype(float), rates, level=level, resamples=resamples, seed=seed)
     k, count = len(present), len(answers)
     rows = [found[i::k] for i in range(k)]
     return [(int(c), row[:count], row[count:]) for c, row in zip(present, rows, strict=True)]
+
+
+def class_tests(answers: Sequence[Answers], classes: int) -> dict[int, list[PValue]]:
+    """For each class with images, the p-value of each pair's difference of accuracy, by Holm's method over all of them.
+
+    The tests are those of `performance`: Welch's over seeds where both networks have several, else McNemar's.
+    """
+    present = np.flatnonzero(np.bincount(answers[0].labels, minlength=classes)).tolist()
+    pairs = list(combinations(range(len(answers)), 2))
+    its = [[each.of(np.flatnonzero(each.labels == c)) for each in answers] for c in present]
+    found = holm([_class_test(own[i], own[j]) for own in its for i, j in pairs])
+    return {c: found[k * len(pairs) : (k + 1) * len(pairs)] for k, c in enumerate(present)}
+
+
+def _class_test(one: Answers, other: Answers) -> PValue:
+    rates = one.right.mean(axis=1), other.right.mean(axis=1)
+    welch = difference_over_seeds(*rates)[1]
+    return _mcnemar(one, other)[1] if np.isnan(welch) else welch

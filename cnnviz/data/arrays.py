@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 
 LEAST, MOST = 2, 4  # numbers in the shape of an image: (t, c) of a signal to (d, h, w, c) of a volume
 NARROW = 4  # times as long as wide
@@ -36,9 +36,9 @@ def shape_of(text: str | Sequence[int] | None) -> tuple[int, ...] | None:
     parts = text.lower().replace("x", ",").split(",") if isinstance(text, str) else [*map(str, text)]
     numbers = [int(part) if part.strip().isdecimal() else 0 for part in parts]
     if not LEAST <= len(numbers) <= MOST or not all(numbers):
-        raise InputError(
-            "The shape of an image is its sides and then its channels, such as 28,28,1 of a picture, 128,9 of a signal "
-            f"or 28,28,28,1 of a volume; it was {text!r}."
+        raise OptionError(
+            "image_shape must be an image's sides and then its channels, such as 28,28,1 of a picture, 128,9 of a "
+            f"signal or 28,28,28,1 of a volume; it was {text!r}."
         )
     return tuple(numbers)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from cnnviz.data.arrays import shape_of
 from cnnviz.data.conversions import Undecodable, opened
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.wording import counted, listed
 
 WHITE = 255
@@ -47,7 +47,9 @@ class Reading:
         parts = resize.lower().replace(",", "x").split("x") if isinstance(resize, str) else np.ravel(resize).tolist()
         sides = [int(part) if str(part).strip().isdecimal() else 0 for part in parts]
         if len(sides) not in (1, 2) or not all(0 < side <= LARGEST for side in sides):
-            raise InputError(f"resize is a side or HEIGHTxWIDTH, each of 1 to {LARGEST} pixels; it was {resize!r}.")
+            raise OptionError(
+                f"resize must be a side or HEIGHTxWIDTH, each of 1 to {LARGEST} pixels; it was {resize!r}."
+            )
         return cls((sides[0], sides[-1]), skip_unreadable, shape)
 
     @property

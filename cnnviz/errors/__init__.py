@@ -22,6 +22,16 @@ def _escaped(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+class OptionError(InputError):
+    """An InputError about the value of one option or field, whose name its message begins with."""
+
+    @property
+    def typed(self) -> str:
+        """The message about the option as it is typed: "--batch-size must be ..."."""
+        name, space, fault = str(self).partition(" ")
+        return f"--{name.replace('_', '-')}{space}{fault}"
+
+
 class InputTypeError(InputError, TypeError):
     """An InputError about an input's type."""
 

@@ -15,11 +15,23 @@ from matplotlib.figure import Figure
 from cnnviz.figures.finite import masked
 from cnnviz.figures.image import draw_image, draw_signal
 from cnnviz.figures.scales import Scale, in_digits, print_scale
-from cnnviz.figures.style import MARGIN, default_style, fitted, folded, page, place, points, room, size_of
+from cnnviz.figures.style import (
+    MARGIN,
+    current_style,
+    default_style,
+    fitted,
+    folded,
+    page,
+    place,
+    points,
+    room,
+    size_of,
+)
 
 SIGNAL = 0.7, 2.2  # inches: the height and width of a signal
 CELL, SMALL, FEW = 1.15, 0.8, 4  # inches: a map's longer side on a page with few rows, or with more rows than that
 LEAST = 0.75  # inches: a map's least width on a narrow page, which has fewer columns next to each other instead
+LEAST_OF_ALL = 0.6  # inches: its least width where all columns are next to each other by that
 HIGHEST, SMALLEST = 10.4, 0.5  # inches: a narrow page, at the expense of its maps, which have at least this height
 GAP, LINE, BESIDE = 0.08, 0.125, 1.75  # inches: between cells, a line of text, the rows' titles next to them
 HEAD, BAR, FOOT = 0.5, 0.09, 0.3  # inches: column title, color bar, the color bar's numbers
@@ -106,15 +118,26 @@ def plan_of(images: Shaped[np.ndarray, "n *sides c"], columns: Mapping[str, Colu
     below = LINE * max((len(column.note(i)) for column in columns.values() for i in range(len(images))), default=0)
     count, natural = len(images), _cell(images)
     plan = Plan(natural, BESIDE, 0.0, below, count, len(columns), natural[1] + GAP)
-    if room(plan.width) >= plan.width:
-        return plan
     free = room(0) - 2 * MARGIN + GAP
+    half = free / 2 - MARGIN - GAP
+    if _goes_in_two(plan, half):
+        free = half
+    elif room(plan.width) >= plan.width:
+        return plan
     across = max(1, min(len(columns), int(free / (LEAST + GAP)) - 1))
+    if int(free / (LEAST_OF_ALL + GAP)) - 1 >= len(columns):
+        across = len(columns)
     pitch = free / (across + 1)
     above = LINE + 0.02
     height = max(SMALLEST, (HIGHEST - HEAD - BAR - FOOT) / count - above - below - GAP)
     share = min(1.0, (pitch - GAP) / natural[1], height / natural[0])
     return Plan((natural[0] * share, natural[1] * share), MARGIN, above, below, count, across, pitch)
+
+
+def _goes_in_two(plan: Plan, free: float) -> bool:
+    """Whether on a slide, which is low, the rows go into two groups that are this wide, with titles above them."""
+    fits = int(free / (LEAST_OF_ALL + GAP)) - 1 >= plan.columns
+    return current_style().height is not None and plan.rows > FEW and fits and room(plan.width) < 2 * plan.width
 
 
 def _cell(images: Shaped[np.ndarray, "n *sides c"]) -> tuple[float, float]:
@@ -241,7 +264,7 @@ def _write_rows(figure: Figure, rows: Sequence[str], plan: Plan, first: float) -
         top = first - i * plan.step
         if plan.above:
             at = (plan.shift + MARGIN) / across, (top + 0.02) / up
-            text = fitted(words.replace("\n", ", "), across - 2 * MARGIN, 7)
+            text = fitted(words.replace("\n", ", "), (plan.columns + 1) * plan.pitch - GAP, 7)
             figure.text(*at, text, va="bottom", fontsize=points(7), parse_math=False)
         else:
             at = (plan.shift + MARGIN) / across, (top - 0.02) / up

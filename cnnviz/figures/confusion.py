@@ -7,14 +7,16 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
-from cnnviz.figures.style import bare, current_style, default_style, fitted, is_narrow, page, points, room
+from cnnviz.figures.style import BLUE, bare, current_style, default_style, fitted, is_narrow, page, points, room
 from cnnviz.figures.text import width_of
 
 Counts = Int[np.ndarray, "k k"]
 Totals = Int[np.ndarray, " k"]
 NAMED, COUNTED = 50, 20  # with more classes than this, names or counts would be illegible and are left out
 BESIDE, LONGEST = 2.2, 1.6  # inches: what stands next to the matrix, and of it the longest name
+LEAST_FREE = 1.5  # inches: what bars at the right of the matrix take
 NARROW_BESIDE, NARROW_LONGEST = 1.42, 0.75  # the same on a narrow page
 
 
@@ -29,20 +31,53 @@ def confusion(counts: Counts, classes: Sequence[str], totals: Totals | None = No
     """The matrix, with one row per true class and one column per predicted class.
 
     `totals` are the numbers of examples of the true classes if the matrix leaves out other classes. Counts and names
-    are left out where they have no room.
+    are left out where they have no room. On a page that is much wider, such as a slide, each row's share that is right
+    stands next to it.
     """
     k = len(counts)
     side = float(np.clip(0.55 * k, 3.5, 7.0)) if k <= COUNTED else 7.0
     side = min(side, room(side + BESIDE) - (NARROW_BESIDE if is_narrow() else BESIDE))
     figure = page(side + BESIDE, side + 0.9, title)
-    ax = figure.subplots()
-    drawn = ax.imshow(shares(counts, totals), cmap="Blues", vmin=0, vmax=1)
-    _print_counts(ax, counts, shares(counts, totals), side / k)
+    free = room(side + BESIDE) - side - BESIDE
+    ax, bars = _axes(figure, side + BESIDE, free) if free > LEAST_FREE else (figure.subplots(), None)
+    parts = shares(counts, totals)
+    drawn = ax.imshow(parts, cmap="Blues", vmin=0, vmax=1)
+    _print_counts(ax, counts, parts, side / k)
     _name_classes(ax, classes, side / k)
     bar = figure.colorbar(drawn, ax=ax, shrink=0.8, pad=0.02)
     bar.set_label("share of the true class", fontsize=points(8 if is_narrow() else 9))
     bar.ax.tick_params(labelsize=points(7 if is_narrow() else 8))
+    if bars is not None:
+        _draw_recall(bars, np.diagonal(parts))
     return figure
+
+
+def _axes(figure: Figure, width: float, free: float) -> tuple[Axes, Axes]:
+    """The axes of the matrix, and at its right those of bars that are as high as the matrix, whatever its layout."""
+    ax, bars = figure.subplots(1, 2, width_ratios=(width, free))
+
+    def beside(_: Axes, renderer: Any) -> Bbox:
+        own, its = bars.get_position(original=True), ax.get_position()
+        return Bbox.from_extents(own.x0, its.y0, own.x1, its.y1)
+
+    bars.set_axes_locator(beside)
+    return ax, bars
+
+
+def _draw_recall(ax: Axes, right: Float[np.ndarray, " k"]) -> None:
+    """A bar for each row of the matrix: the share of the class's images that are right."""
+    k = len(right)
+    ax.barh(range(k), right, height=0.7, color=BLUE)
+    ax.set(xlim=(0, 1), ylim=(k - 0.5, -0.5), yticks=[])
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=points(8))
+    ax.set_xlabel("recall", fontsize=points(9))
+    ax.grid(axis="x", color="0.9")
+    ax.set_axisbelow(True)
+    for row, share in enumerate(right if k <= COUNTED else ()):
+        inside = share > 0.5
+        ax.text(share - 0.02 if inside else share + 0.02, row, f"{share:.2f}", va="center", fontsize=points(8),
+                ha="right" if inside else "left", color="white" if inside else "black")  # fmt: skip
 
 
 def _print_counts(ax: Axes, counts: Counts, parts: Float[np.ndarray, "k k"], cell: float) -> None:

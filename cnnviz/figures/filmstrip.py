@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.grids import draw_grid
 from cnnviz.figures.montage import Maps, map_columns
@@ -73,9 +74,12 @@ def histogram_strip(
         tidy(ax).stairs(density, edges, fill=True, facecolor=BLUE, alpha=0.7)
         ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
         ax.tick_params(labelsize=points(7), length=points(2))
-        ax.locator_params(axis="x", nbins=2 if many else 5)
-        is_first, is_last = place_ % strip.across == 0, place_ >= len(frames) - strip.across
-        ax.tick_params(labelleft=is_first, labelbottom=is_last)
+        ticks = MaxNLocator(2 if many else 5).tick_values(edges[0], edges[-1])
+        ticks = ticks[(ticks >= edges[0]) & (ticks <= edges[-1])]
+        ax.set_xticks([ticks[0], ticks[-1]] if many and len(ticks) > 2 else ticks)
+        is_first = place_ % strip.across == 0
+        is_labelled = is_first and place_ + strip.across >= len(frames)  # labels of neighbors would touch
+        ax.tick_params(labelleft=is_first, labelbottom=is_labelled)
     figure.axes[0].set_ylabel("density", fontsize=points(7.5))
     figure.axes[-1].set_xlabel(label, fontsize=points(7.5), loc="right")
     return figure

@@ -108,7 +108,8 @@ def _draw_counts(ax: Axes, histogram: Histogram, color: str) -> None:
     ax.vlines(edges[1:-1], 0, np.minimum(counts[1:], counts[:-1]), color="white", linewidth=0.6)
     for count, middle in zip(counts, (edges[1:] + edges[:-1]) / 2, strict=True):
         ax.annotate(f"{count:,}", (middle, count), (0, points(2)), rotation=90 * is_long, **style)
-    ax.margins(y=0.3 if is_long else 0.12)
+    upright = (0.13 if is_narrow() else 0.06) * len(f"{counts.max():,}")  # of the bars' height, what a number takes
+    ax.margins(y=upright if is_long else 0.12)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.tick_params(labelsize=points(8))
     ax.set_ylim(bottom=0)

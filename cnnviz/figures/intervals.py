@@ -1,5 +1,6 @@
 """Values with their intervals, one row per name and one panel per measure: a forest plot."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from cnnviz.figures.style import (
     room,
     tidy,
 )
+from cnnviz.figures.text import Size
 
 ROW, NARROW_ROW, KEY = 0.34, 0.27, 0.3  # inches: the height of a row, and of the legend
 WIDE = 7.0  # inches: a page for four panels side by side
@@ -86,11 +88,21 @@ def _draw(ax: Axes, rows: Sequence[Row], zero: bool) -> None:
 def _name(ax: Axes, names: Sequence[str], shown: bool) -> None:
     size = 7.5 if is_narrow() else 9
     widest = 0.3 * room(9.0)
-    texts = [fitted(name, widest, size) for name in names] if shown else [""] * len(names)
+    texts = [_in_two(name, widest, size) for name in names] if shown else [""] * len(names)
     ax.set_yticks(range(len(names)), texts, fontsize=points(size), parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=points(7.5 if is_narrow() else 8.5))
     ax.spines["left"].set_visible(False)
+
+
+def _in_two(name: str, width: float, size: Size) -> str:
+    """The name, of which a long one is in two lines, broken after a comma or before a minus sign."""
+    if fitted(name, width, size) == name:
+        return name
+    places = [at.end() for at in re.finditer(r", | (?=− )", name)] or [len(name)]
+    at = min(places, key=lambda place: max(place, len(name) - place))
+    lines = [line.strip() for line in (name[:at], name[at:])]
+    return "\n".join(fitted(line, width, size) for line in lines if line)
 
 
 def _explain(ax: Axes, rows: Sequence[Row], legend: str) -> None:

@@ -11,7 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, bare, current_style, default_style, fitted, page, place, points, room
+from cnnviz.figures.style import (
+    MARGIN,
+    bare,
+    current_style,
+    default_style,
+    fitted,
+    is_narrow,
+    page,
+    place,
+    points,
+    room,
+)
 from cnnviz.figures.text import width_of
 
 Values = Float[np.ndarray, "r c"]
@@ -24,6 +35,8 @@ NAMES, LABEL, STRIP, GAP = (
 BAR, TICKS = 0.1, 0.52  # inches: the color bar, its numbers with its label
 ABOVE, LARGEST, LOWEST, LINE = 0.22, 0.42, 0.15, 0.11  # inches: the strips' names, a cell at most, a row, a name
 NAME = 7.5  # points
+ROOMY = 1.5  # inches: the longest names of rows on a page that is not narrow
+SLIDE, LEAST = 0.25, 1.3  # inches: a row on a slide, where lower cells leave room for larger text, and all rows
 
 
 @dataclass(frozen=True)
@@ -95,9 +108,11 @@ def layer_pairs(
 def _plan(rows: Sequence[str], columns: Sequence[str], right: float) -> Plan:
     font = current_style().font
     longest = lambda names, most: min(most, max(width_of(name, NAME, font) for name in names) + 0.06)
-    names = longest(rows, NAMES[0]), longest(columns, NAMES[1])
+    names = longest(rows, NAMES[0] if is_narrow() else ROOMY), longest(columns, NAMES[1])
     width = min(LARGEST * len(columns), room(6.6) - MARGIN - LABEL - names[0] - right)
     height = max(width * len(rows) / len(columns), LOWEST * len(rows))
+    if current_style().height is not None:
+        height = min(height, max(SLIDE * len(rows), LEAST))
     return Plan(names, width, min(height, max(LARGEST * len(rows), 0.8), 6.5), len(rows), len(columns))
 
 
@@ -106,13 +121,14 @@ def _draw(ax: Axes, values: Values, scale: Scale, cell: tuple[float, float]) -> 
     ax.imshow(values, cmap=scale.colormap, norm=scale.norm, aspect="auto")
     font = current_style().font
     digits = 3 if values.shape[1] == 1 and np.nanmax(np.abs(values)) < 0.1 else 2
-    longest = f"{'−' * (scale.low < 0)}{0:.{digits}f}"
+    is_signed = bool(scale.low < 0 or np.nanmin(values.round(digits), initial=0) < 0)
+    longest = f"{'−' * is_signed}{0:.{digits}f}"
     fits = lambda size: width_of(longest, size, font) < 0.94 * cell[0]
     size = next((size for size in (8, 7, 6.5, 6) if fits(size) and 1.2 * size / 72 < cell[1]), None)
     if size is None:
         return
     for (row, column), value in np.ndenumerate(values):
-        text = f"{value + 0.0:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+        text = f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
         style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": points(size)}
         ax.text(column, row, text, color=_ink(float(value), scale), **style)
 

@@ -57,7 +57,9 @@ def _draw(ax: Axes, panel: Panel, name: str, *, labelled: bool) -> None:
     ax.plot(confidence[known], accuracy[known], "-o", color=BLUE, markersize=points(3.5), linewidth=points(1.4))
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     ax.set_title(name, fontsize=points(9), loc="left", parse_math=False)
-    ax.text(0.97, 0.04, panel.text, transform=ax.transAxes, fontsize=points(size), ha="right", parse_math=False)
+    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": points(1)}
+    at = {"transform": ax.transAxes, "ha": "right"}
+    ax.text(0.97, 0.04, panel.text, fontsize=points(size), bbox=behind, parse_math=False, **at)
     ax.tick_params(labelsize=points(size), labelbottom=False)
     if labelled:
         ax.set_ylabel("accuracy", fontsize=points(size + 0.5))

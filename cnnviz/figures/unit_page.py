@@ -138,6 +138,8 @@ def _draw_histogram(ax: Axes, panel: Histogram) -> None:
         ticks = [0, *(10**i for i in range(0, 9, 2) if 10**i <= counts.max())]
         ax.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
         ax.minorticks_off()
+        where = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+        ax.text(1, 1, "logarithmic counts", fontsize=points(6.5), color="0.35", **where)
     else:
         ax.locator_params(axis="y", nbins=4)
     ax.locator_params(axis="x", nbins=2 if is_narrow() else 4)
@@ -151,6 +153,8 @@ def _draw_bars(ax: Axes, panel: Bars, width: float) -> None:
     size = 6.5 if is_narrow() else 7.5
     ax.set_yticks(places, [fitted(name, width, size) for name in panel.names], fontsize=points(size), parse_math=False)
     ax.set_ylim(len(values) - 0.4, -0.6)
+    if not values.any():  # the axis would end at a number near zero, as if there were bars
+        ax.set_xlim(-1, 1)
     ax.axvline(0, color="0.3", linewidth=points(0.8))
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.locator_params(axis="x", nbins=2 if is_narrow() else 3)

@@ -2,7 +2,8 @@
 
 `jit` and `remat` are inlined, so a value sown inside them is an ordinary value of the graph. A `custom_jvp` or
 `custom_vjp` call stays one node, since inlining it would lose its derivative (ReLU's at zero, for example); `Node.body`
-is its inside. Loops and branches (`scan`, `while`, `cond`) stay one node too, but for a short `scan` if that is asked.
+is its inside. Loops and branches (`scan`, `while`, `cond`) stay one node too, but for a short `scan` if that is asked,
+and a `cond` or `switch` whose branch depends on no input.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -171,6 +172,15 @@ class Graph:
                 kept.append(node)
         return kept[::-1]
 
+    def held(self, value: Value) -> Any | None:
+        """The array that a value is whatever the inputs are; None if it depends on them, or on what is being traced."""
+        read = {value, *(each for node in self.needed([value]) for each in node.inputs)}
+        known = lambda each: each in self.made_by or not (each.constant is None or isinstance(each.constant, Tracer))
+        if not all(map(known, read)):
+            return None
+        with jax.ensure_compile_time_eval():
+            return self.evaluate([None] * len(self.inputs), [value])[0]
+
     def evaluate(
         self,
         arrays: Sequence[Any],
@@ -241,6 +251,9 @@ class _Inlining:
             return inputs
         if is_short_scan(equation, self.unroll):
             return self.inline(unrolled(equation), inputs, calls, scope)
+        if name == "cond" and (index := Graph((), (), tuple(self.nodes)).held(inputs[0])) is not None:
+            branches = equation.params["branches"]
+            return self.inline(branches[np.clip(int(index), 0, len(branches) - 1)], inputs[1:], calls, scope)
         if self.is_inlined(equation):
             return self.region(equation, inputs, calls, scope)
         outputs = tuple(_like(v.aval) for v in equation.outvars)

@@ -2,8 +2,8 @@
 
 Along each side of the image, the value at index i of some axis depends on the pixels `stride*i + low` to
 `stride*i + high`: a window. Convolutions and pooling widen windows, and residual sums and concatenations unite them.
-Flattened values keep the size of their windows until they are summed. A resize, by a constant matrix or constant
-indices, reads what these say. Any other sum over the axis depends on the entire side,
+Flattened values keep the size of their windows until they are summed over the axis that they were joined in. A resize,
+by a constant matrix or constant indices, reads what these say. Any other sum over the axis depends on the entire side,
 and so does an unknown primitive, so a receptive field is never reported too small.
 """
 
@@ -15,7 +15,7 @@ from math import floor
 from cnnviz.graph.constants import READ_BY, through_constants
 from cnnviz.graph.graph import Graph, Node, Value
 from cnnviz.graph.primitives import ELEMENTWISE, IDENTITIES, MOVES
-from cnnviz.graph.windows import RULES, Scattered, Window
+from cnnviz.graph.windows import RULES, Rule, Scattered, Window
 
 Side = Window | Scattered | None  # None is the entire side of the image
 Windows = tuple[Side, ...]
@@ -69,16 +69,22 @@ def _outputs(graph: Graph, node: Node, windows: dict[Value, Windows]) -> dict[Va
     rule = _elementwise if node.name in ELEMENTWISE | IDENTITIES else rule
     through = lambda i, w: rule(node, i, w) or (through_constants(graph, node, i, w) if node.name in READ_BY else None)
     sides = [
-        [through(i, w) if isinstance(w, Window) else _unplaced(node, w) for w in windows[value]]
+        [through(i, w) if isinstance(w, Window) else _unplaced(node, i, w, rule) for w in windows[value]]
         for i, value in enumerate(node.inputs)
         if value in windows
     ]
     return dict.fromkeys(node.outputs, tuple(_union(side) for side in zip(*sides, strict=True)))
 
 
-def _unplaced(node: Node, side: Side) -> Side:
-    """The side of values whose index tells nothing: it stays where each is moved, or changed by itself."""
-    return side if node.name in ELEMENTWISE | IDENTITIES | MOVES else None
+def _unplaced(node: Node, operand: int, side: Scattered | None, rule: Rule) -> Side:
+    """The side of values whose index does not tell the pixels: it stays while values of other indices do not join."""
+    if side is None:
+        return None
+    along = rule(node, operand, Window(side.axis)) if side.axis is not None else None
+    if isinstance(along, Window) and along == Window(along.axis):
+        return replace(side, axis=along.axis)
+    moved = node.name in ELEMENTWISE | IDENTITIES | MOVES
+    return Scattered(side.reach) if moved else None
 
 
 def _elementwise(node: Node, operand: int, window: Window) -> Window | None:
@@ -90,7 +96,9 @@ def _elementwise(node: Node, operand: int, window: Window) -> Window | None:
 
 def _union(sides: Iterable[Side]) -> Side:
     first, *rest = sides
-    for other in rest:  # scattered values of two inputs may be in different places
+    for other in rest:
+        if isinstance(first, Scattered) and first.origin is not None and first == other:
+            continue
         if not isinstance(first, Window) or not isinstance(other, Window):
             return None
         if (first.axis, first.stride) != (other.axis, other.stride):

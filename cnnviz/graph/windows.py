@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 
-from cnnviz.graph.graph import Node
+from cnnviz.graph.graph import Node, Value
 from cnnviz.graph.primitives import CUMULATIVE, REDUCTIONS, WINDOWS
 
 
@@ -41,10 +41,13 @@ class Window:
 class Scattered:
     """Each value depends on a bounded number of neighboring pixels that its index does not tell, as after flattening.
 
-    `reach` is the distance of the last pixel from the first.
+    `reach` is the distance of the last pixel from the first. Which pixels they are depends on the index along `axis`
+    alone, and in the same way in all values of one `origin`; without an axis it is not known on which.
     """
 
     reach: Fraction
+    axis: int | None = None
+    origin: Value | None = None
 
 
 # (node, the position of an input, its window) -> the output's window, or None for the entire side
@@ -98,7 +101,8 @@ def _reshape(node: Node, operand: int, window: Window) -> Window | Scattered:
         each = Fraction(length, after[starts[0]])
         return window.through(starts[0], each, first=each - 1, unread=1 - each)
     if axis is None:
-        return Scattered(window.reach)
+        inside = (a for a in range(len(after)) if prod(after[:a]) <= lead and lead * length <= prod(after[: a + 1]))
+        return Scattered(window.reach, next(inside, None), node.outputs[0])
     block = Fraction(length, after[axis])
     return window.through(axis, block, last=block - 1)
 

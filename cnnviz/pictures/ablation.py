@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnviz import units
 from cnnviz.batching import Report, part
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.figures.bands import Band, bands
 from cnnviz.figures.symmetric import matrix
 from cnnviz.networks import Net
@@ -50,7 +50,7 @@ class Ablation(Kind):
     def of(self, net: Net, data: Data, report: Report | None = None) -> list[Picture]:
         """The curves and, if they are asked for, the pairs; raises InputError as `units.ablation_curve` does."""
         if self.draws < 1:
-            raise InputError(f"The band is of at least one random order; --draws was {self.draws}.")
+            raise OptionError(f"draws must be at least 1 random order; it was {self.draws}.")
         layer = last_with_maps(net) if self.layer is None else net.layer(self.layer).name
         shape = net.layer(layer).shape
         if net.class_count < 2:
@@ -103,7 +103,7 @@ class Asked:
             report=part(report, 1, 2),
         )
         panels = {name: orders(values) for name, values in (("accuracy", found.accuracy), ("loss", found.loss))}
-        title = f"{self.net.title}: accuracy as units of {self.layer} go"
+        title = f"{self.net.title}: accuracy as units of {self.layer} are removed"
         shares, labels = (
             {name: found.removed.astype(float) for name in panels},
             {"accuracy": "accuracy", "loss": "mean cross-entropy"},

@@ -97,7 +97,7 @@ class Attributions(OfImage, OfLayer, Kind):
         given = {"input": name} if name else {"data": self.drawn_from(built, net, data)}
         explained, left_out = self.explained(net, built, question, given, report)
         if not explained:
-            raise Skipped(" ".join(left_out.values()))
+            raise Skipped((f"Input {name!r}: " if name else "") + " ".join(dict.fromkeys(left_out.values())))
         if self.regions:
             pixels = np.stack([one.pixels for one in chosen])
             explained = {title: by_regions(found, pixels) for title, found in explained.items()}
@@ -125,15 +125,16 @@ class Attributions(OfImage, OfLayer, Kind):
     ) -> tuple[dict[str, Explained], dict[str, str]]:
         """Each method's maps of an input for every member, and the reason for each method that is left out.
 
-        Methods that do not apply to the model are left out of the default methods and of `all`; one that was asked for
-        by name raises InputError.
+        Methods that do not apply to the model are left out of the default methods and of `all`, and where each of
+        several inputs is explained; any other that was asked for by name raises InputError.
         """
+        may_lack = self.methods in (USUAL, "all") or (self.inputs is not None and self.input is None)
         found, left_out = {}, {}
         for place, (title, method) in enumerate(built.items()):
             try:
                 found[title] = self.of_members(method, net, given, part(report, place, len(built), title), **asked)
             except InputError as error:
-                if self.methods not in (USUAL, "all"):
+                if not may_lack:
                     raise
                 left_out[title] = str(error)
         return found, left_out

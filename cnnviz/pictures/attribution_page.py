@@ -221,8 +221,14 @@ def caption_of(
         )
     if any(found.layers for found in explained.values()):
         words.append("Maps of a layer are upsampled bilinearly.")
-    words += [f"Left out: {name}. {reason}" for name, reason in left_out.items()]
-    return " ".join(words)
+    return " ".join([*words, *left_out_words(left_out)])
+
+
+def left_out_words(left_out: Mapping[str, str]) -> list[str]:
+    """What is left out, by reason; those with the same one together."""
+    reasons = dict.fromkeys(left_out.values())
+    named = {reason: [name for name, given in left_out.items() if given == reason] for reason in reasons}
+    return [f"Left out: {', '.join(names)}. {reason}" for reason, names in named.items()]
 
 
 def row_titles(p: np.ndarray, chosen: Sequence[Sample], names: Sequence[str]) -> list[str]:

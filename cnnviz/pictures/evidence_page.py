@@ -16,6 +16,7 @@ from cnnviz.metrics.measuring import check_single
 from cnnviz.metrics.mprt import MPRT
 from cnnviz.metrics.road import ROAD
 from cnnviz.networks import Net
+from cnnviz.pictures.attribution_page import left_out_words
 from cnnviz.pictures.evidence import Asked, Found, Subject, gathered, order, subject_of
 from cnnviz.pictures.picture import Data, Picture
 from cnnviz.pictures.random_weights import strip_picture
@@ -98,8 +99,7 @@ def table_caption(found: Found) -> str:
         for j, metric in enumerate(evidence.metrics):
             if gone := most - int(evidence.defined[i, j]):
                 words.append(f"{gone} constant maps of {name}, for which {metric} is not defined, are left out.")
-    words += [f"Left out: {name}. {reason}" for name, reason in found.left_out.items()]
-    return " ".join(words)
+    return " ".join([*words, *left_out_words(found.left_out)])
 
 
 def records(found: Found) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnviz.batching import Report, part
-from cnnviz.errors import InputError
+from cnnviz.errors import OptionError
 from cnnviz.networks import Net
 from cnnviz.pictures.animated import check_format
 from cnnviz.pictures.filmed import FILMS
@@ -41,7 +41,7 @@ class Film(OfImage, OfLayer, Kind):
         """One picture with its film per network and subject; raises Skipped for a network that is not of a run."""
         check_format(self.film)
         if self.columns < 1:
-            raise InputError(f"A strip has at least one column; it was {self.columns}.")
+            raise OptionError(f"columns must be at least 1; it was {self.columns}.")
         films = {name.strip(): resolve(FILMS, name.strip(), "film") for name in self.of.split(",")}
         drawn, skipped = [], []
         for net in networks:

@@ -116,7 +116,7 @@ def scales_said(maps: Mapping[str, Maps | Curves], scales: Mapping[str, Scale]) 
     """The sentence on the scale of all sets, or of each, and how many weights are clipped."""
     outside = {kind: scales[kind].outside(shown) for kind, shown in maps.items()}
     counts = ", ".join(f"{count:,} of {maps[kind].size:,} {kind}" for kind, count in outside.items())
-    clipped = f"clipped to its ends are {counts}" if any(outside.values()) else "none is clipped"
+    clipped = f"{counts} are clipped to its ends" if any(outside.values()) else "none is clipped"
     ends = {kind: f"from {-scale.high:g} to {scale.high:g}" for kind, scale in scales.items()}
     if len(set(ends.values())) == 1:
         return f"Weights on the scale {ends['trained']}; {clipped}."

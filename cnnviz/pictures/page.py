@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import OptionError, unknown
 
 WIDTHS = {"column": 3.3, "text": 6.9, "slide": 10.0}  # inches: a paper of two columns, and PowerPoint's 4:3 and 16:9
-PRINTED, PROJECTED = 0.86, 1.7  # scales of text: 6 to 8 points in print, 12 to 19 on a slide
+PRINTED, PROJECTED = 0.86, 1.7  # scales of text: 5 to 8 points in print, on a slide up to 19
 SLIDE = 5.625  # inches: the height of a slide of 16:9 that is as wide
 LEAST, MOST = 1.0, 60.0  # inches
 DPI = 20, 2400
@@ -19,7 +19,7 @@ class Page:
     """Options of all pictures: how wide they are, and whether title and caption are in them."""
 
     width: str | None = None
-    """Width of the pictures: column (3.3 inches), text (6.9), slide (10 x 5.6) or inches; else what each needs."""
+    """Width: column (3.3 inches), text (6.9; both with 5 to 8 points), slide (10 x 5.6) or inches; else as needed."""
     style: str = "screen"
     """screen, or paper: no title and no caption in the picture, which has a .tex file with its caption next to it."""
     font: str | None = None
@@ -52,7 +52,7 @@ class Page:
         if self.style not in STYLES:
             raise unknown("style", self.style, STYLES)
         if self.dpi is not None and not DPI[0] <= self.dpi <= DPI[1]:
-            raise InputError(f"Pixels per inch are from {DPI[0]} to {DPI[1]}; it was {self.dpi}.")
+            raise OptionError(f"dpi must be from {DPI[0]} to {DPI[1]} pixels per inch; it was {self.dpi}.")
         return self._inches()
 
     def _inches(self) -> float | None:
@@ -63,5 +63,5 @@ class Page:
         except ValueError:
             raise unknown("width", self.width, (*WIDTHS, "a number of inches")) from None
         if not isfinite(inches) or not LEAST <= inches <= MOST:
-            raise InputError(f"A width is from {LEAST:g} to {MOST:g} inches; with {self.width} labels have no room.")
+            raise OptionError(f"width must be from {LEAST:g} to {MOST:g} inches; it was {self.width}.")
         return inches

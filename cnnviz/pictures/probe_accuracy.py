@@ -10,7 +10,7 @@ import numpy as np
 from cnnviz import units
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
-from cnnviz.errors import InputError
+from cnnviz.errors import OptionError
 from cnnviz.figures.depth import Line, depth
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
@@ -39,7 +39,7 @@ class ProbeAccuracy(Kind):
         """The curve of one network; raises InputError as `units.linear_probes` does."""
         dataset = data.of(net)
         if self.fit < 2:
-            raise InputError(f"Probes are fitted to at least 2 images; --fit was {self.fit}.")
+            raise OptionError(f"fit must be at least 2 images; it was {self.fit}.")
         found = {TRAINED: self.probes(net, net.variables, dataset, part(report, 0, 2))}
         if self.untrained:
             found[UNTRAINED] = self.probes(net, net.untrained, dataset, part(report, 1, 2))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.figures.finite import finite
 from cnnviz.figures.responses import Column, responses
 from cnnviz.figures.scales import Scale, scale_of, symmetric
@@ -91,7 +91,7 @@ def sides(weights: Kernel, taken: Map, channels: Sequence[int]) -> tuple[Column,
 def said(weights: Kernel, kernel: Scale, maps: Scale, function: str) -> str:
     """The caption: what is drawn and on which scales."""
     inputs = weights.shape[2]
-    what = "The image, the kernel, and the map that the layer makes of all the image with it and its bias"
+    what = "The image, the kernel, and the map that it makes of the image, with its bias"
     if inputs not in (1, 3):
         what = (
             f"Of the {inputs} inputs of each kernel the one with the largest weights; the map is made of all {inputs}"
@@ -115,7 +115,7 @@ def channels_of(text: str | None, maps: Map, layer: str) -> list[int]:
     found: list[int] = []
     for part in (part.strip() for part in text.split(",")):
         if (meant := numbered(part)) is None:
-            raise InputError(f"Channels are given as 3, 0:8 or 3,5,9; it was {text!r}.")
+            raise OptionError(f"channels must be numbers such as 3, 0:8 or 3,5,9; it was {text!r}.")
         found += range(count)[meant] if isinstance(meant, slice) else [meant]
     if wrong := [channel for channel in found if not 0 <= channel < count] or not found:
         none = "none of them" if wrong is True else ", ".join(map(str, wrong))

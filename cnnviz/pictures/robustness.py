@@ -13,7 +13,7 @@ from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
-from cnnviz.errors import InputError, InputTypeError
+from cnnviz.errors import OptionError
 from cnnviz.figures.attributions import attributions
 from cnnviz.figures.bands import Band, bands
 from cnnviz.metrics.attacks.norms import NORMS
@@ -30,6 +30,7 @@ from cnnviz.pictures.predictions import class_names, predict
 
 PASSES = 3 * (30 * 10 + 2 * 7 * 20)  # about what the attacks evaluate the network for one image
 LENGTHS = {"linf": "largest change of a value (range 1)", "l2": "length of the change (a value's range is 1)"}
+SHARE = "a share of a value's range, above 0 and at most 1"
 BESIDE = 4  # images that are drawn beside their adversarial ones
 
 
@@ -81,14 +82,12 @@ class Robustness(Kind):
         try:
             levels = [float(text) for text in self.epsilons.split(",")]
         except ValueError as error:
-            raise InputTypeError(
-                f"--epsilons are numbers with commas between them; they were {self.epsilons!r}."
+            raise OptionError(
+                f"epsilons must be numbers with commas between them; they were {self.epsilons!r}."
             ) from error
-        if not all(0 < level <= 1 for level in [*levels, self.epsilon]):
-            raise InputError(
-                "An epsilon is a share of a value's range, above 0 and at most 1; "
-                f"they were {self.epsilons} and {self.epsilon}."
-            )
+        for name, given in (("epsilons", levels), ("epsilon", [self.epsilon])):
+            if wrong := [level for level in given if not 0 < level <= 1]:
+                raise OptionError(f"{name} must be {SHARE}; it was {wrong[0]:g}.")
         return sorted(set(levels))
 
 
@@ -218,8 +217,8 @@ class Attacked:
         ]
         title = few.title(f"adversarial images, each value changed by at most {asked.epsilon:g} of its range")
         caption = (
-            f"Each image above the one that {asked.steps} steps of projected gradient descent make of it, with what "
-            "the network takes both for and its probability, and what the logit of the true class rests on in both. "
+            f"Each image above the one that {asked.steps} steps of projected gradient descent make of it, with the "
+            "class that the network predicts for each, its probability, and maps of the logit of the true class. "
             "Each map is on its own scale, whose end is printed under it." + shown_channel(pixels[0])
         )
         draw = partial(attributions, pixels, rows, columns_of(found), title=title)

@@ -13,7 +13,7 @@ from cnnviz.errors import InputError, check_known
 from cnnviz.interop.weights import npz
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import MOST_IMAGES, choices, indices
-from cnnviz.pictures.picture import Sample, inputs_in_words, size
+from cnnviz.pictures.picture import SIDES, Sample, inputs_in_words, size
 from cnnviz.probe.inputs import named_leaves, one_image
 from cnnviz.types import PyTree
 
@@ -61,7 +61,17 @@ def explained_inputs(net: Net, path: Path | None, asked: str | None) -> Sequence
 def alone(shown: Sequence[Sample], name: str) -> list[Sample]:
     """The images with one of their inputs as the pixels; a vector is drawn as a signal of one channel."""
     values = [one.inputs[name] for one in shown]
-    return [replace(one, pixels=x if x.ndim > 1 else x[:, None]) for one, x in zip(shown, values, strict=True)]
+    return [replace(one, pixels=_as_pixels(x)) for one, x in zip(shown, values, strict=True)]
+
+
+def _as_pixels(x: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """What is drawn of an input: of pictures of other numbers than uint8, 0 to 1, or their least to their most."""
+    if x.ndim == 1:
+        return x[:, None]
+    if x.dtype == np.uint8 or x.ndim < len(SIDES[2]) + 1 or not np.isfinite(x).all():
+        return x
+    low, high = (0, 1) if x.min() >= 0 and x.max() <= 1 else (x.min(), x.max())
+    return np.rint(255 * (x.astype(np.float64) - low) / max(high - low, 1e-12)).astype(np.uint8)
 
 
 def _given(net: Net, values: Shaped[np.ndarray, "n ..."], dtype: Any) -> Any:

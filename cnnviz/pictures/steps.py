@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.networks import Net
 from cnnviz.pictures.picture import Skipped
 from cnnviz.runs import checkpoints, load_run
@@ -61,7 +61,7 @@ def steps_of(net: Net, asked: str | None = None) -> Steps:
 def _read(asked: str, kept: Sequence[int], listed: str) -> list[int]:
     parts = [part.strip().removeprefix("step_") for part in asked.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise InputError(f"Steps are numbers with commas between them, such as 0,400; it was {asked!r}.")
+        raise OptionError(f"steps must be numbers with commas between them, such as 0,400; it was {asked!r}.")
     wanted = sorted(set(map(int, parts)))
     if missing := [step for step in wanted if step not in kept]:
         raise InputError(f"The run keeps no step {', '.join(map(str, missing))}; it keeps {listed}.")

@@ -170,7 +170,8 @@ def _flat(kernel: np.ndarray) -> np.ndarray:
 
 def _loss(gained: float) -> str:
     """What becomes of the loss, which logits near the largest float make infinite."""
-    return f"the loss rises by {in_digits(gained)}" if np.isfinite(gained) else "the loss is not finite"
+    change = "falls" if gained < 0 else "rises"
+    return f"the loss {change} by {in_digits(abs(gained))}" if np.isfinite(gained) else "the loss is not finite"
 
 
 def _caption(found: Found) -> str:
@@ -193,5 +194,7 @@ def _caption(found: Found) -> str:
         named = ", ".join(
             f"{int(found.partners.units[i].sum()) - unit} ({in_digits(float(found.partners.excess[i]))})" for i in best
         )
-        words.append(f"Units that stand in for it, by the loss that goes with both beyond that of each alone: {named}.")
+        words.append(
+            f"Units that stand in for it, by the loss gained without both beyond that gained without each: {named}."
+        )
     return " ".join(words)

@@ -9,9 +9,11 @@ from cnnviz.comparison.estimates import Estimate
 from cnnviz.pictures import tables
 from cnnviz.pictures.compared.rows import records
 from cnnviz.pictures.latex import escaped
-from cnnviz.pictures.tables import Rows, word
+from cnnviz.pictures.tables import Rows, dashed
 
 OF_A_PAGE = 40  # rows; a longer table goes over several pages
+ACROSS, BETWEEN = 100, 2.4  # characters of 10 points that are next to each other on 6.9 inches, and between columns
+OFF_CENTER = 0.2  # of half of an interval: a value that is farther from its middle has both ends printed
 
 
 def write_tables(rows: Rows, folder: Path, name: str, caption: str = "") -> list[Path]:
@@ -34,28 +36,69 @@ def as_csv(rows: Rows) -> str:
 
 def as_markdown(rows: Rows) -> str:
     """A table of GitHub's Markdown, numbers flush right, an estimate as `0.5 (0.4 to 0.6)`."""
-    return tables.markdown(rows, cell=tables.word)
+    return tables.markdown(rows, cell=dashed)
 
 
 def as_latex(rows: Rows, caption: str = "", label: str = "") -> str:
-    """A table for booktabs, an estimate as its value ± half of its interval; one of many rows is a longtable."""
-    form, names, body = tables.latex_parts(rows, _latex)
+    """A table for booktabs, an estimate as its value ± half of its interval where the value is in its middle.
+
+    One of many rows is a longtable. Columns that are too many for a page of 6.9 inches go on in a tabular below, which
+    begins with the same texts.
+    """
+    parts = [[{name: row[name] for name in names if name in row} for row in rows] for names in _by_width(rows)]
+    made = [tables.latex_parts(part, _latex) for part in parts]
     if len(rows) > OF_A_PAGE:
-        return _over_pages(form, names, body, caption, label)
+        return "".join(_over_pages(*each, caption, label * (each is made[0])) for each in made)
     head = ["% \\usepackage{booktabs}", "\\begin{table}", "  \\centering"]
     told = [f"  \\caption{{{escaped(caption)}}}", f"  \\label{{{label}}}"] if caption else []
+    return "\n".join([*head, *told, "\n  \\medskip\n\n".join(_tabular(*each) for each in made), "\\end{table}", ""])
+
+
+def _tabular(form: str, names: str, body: list[str]) -> str:
     inside = [f"  \\begin{{tabular}}{{{form}}}", "  \\toprule", names, "  \\midrule"]
-    return "\n".join([*head, *told, *inside, *body, "  \\bottomrule", "  \\end{tabular}", "\\end{table}", ""])
+    return "\n".join([*inside, *body, "  \\bottomrule", "  \\end{tabular}"])
 
 
 def _over_pages(form: str, names: str, body: list[str], caption: str, label: str) -> str:
-    told = [f"  \\caption{{{escaped(caption)}}}", f"  \\label{{{label}}} \\\\"] if caption else []
-    head = ["% \\usepackage{booktabs,longtable}", f"\\begin{{longtable}}{{{form}}}", *told]
+    named = [f"  \\label{{{label}}} \\\\"] if label else ["  \\\\"]
+    told = [f"  \\caption{{{escaped(caption)}}}", *named] if caption else []
+    head = ["% \\usepackage{booktabs,longtable}", f"{{\\small\\begin{{longtable}}{{{form}}}", *told]
     repeated = ["  \\toprule", names, "  \\midrule", "  \\endhead", "  \\bottomrule", "  \\endfoot"]
-    return "\n".join([*head, *repeated, *body, "\\end{longtable}", ""])
+    return "\n".join([*head, *repeated, *body, "\\end{longtable}}", ""])
+
+
+def _by_width(rows: Rows) -> list[list[str]]:
+    """The names of the columns that fit next to each other, in groups that all begin with the columns of texts.
+
+    Of a table of nothing but texts, they begin with the first column.
+    """
+    names = tables.columns_of(rows)
+    texts = [name for name in names if all(isinstance(row.get(name, ""), str) for row in rows)]
+    texts = texts if len(texts) < len(names) else texts[:1]
+    width = {name: BETWEEN + max(len(name), *(len(_plain(row.get(name, ""))) for row in rows)) for name in names}
+    groups, room = [[*texts]], ACROSS - sum(width[name] for name in texts)
+    free = room
+    for name in names:
+        if name in texts:
+            continue
+        if width[name] > free and len(groups[-1]) > len(texts):
+            groups.append([*texts])
+            free = room
+        groups[-1].append(name)
+        free -= width[name]
+    return [[name for name in names if name in group] for group in groups]
+
+
+def _plain(value: object) -> str:
+    """A cell's text about as wide as it is printed."""
+    return _latex(value).replace("\\pm", "±").replace("\\textless{}", "<").replace("$", "")
 
 
 def _latex(value: object) -> str:
     if isinstance(value, Estimate) and np.isfinite(value.half):
-        return f"${value.value:.4f} \\pm {value.half:.4f}$"
-    return escaped(word(value)).replace("–", "--")
+        apart = abs(value.value - (value.low + value.high) / 2)
+        if apart <= OFF_CENTER * value.half:
+            return f"${value.value:.4f} \\pm {value.half:.4f}$"
+        return f"${value.value:.4f}$ (${value.low:.4f}$ to ${value.high:.4f}$)"
+    text = escaped(dashed(value)).replace("–", "--")
+    return f"${text}$" if isinstance(value, int | float) and text.startswith("-") and text != "--" else text

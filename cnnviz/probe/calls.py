@@ -15,8 +15,8 @@ from cnnviz.probe.capture import (
     Adapter,
     arguments_of,
     check_model,
-    evaluation_call,
     in_evaluation,
+    training_arguments_of,
 )
 from cnnviz.probe.outputs import logits_among, named_outputs
 from cnnviz.probe.reader import NOTHING
@@ -93,10 +93,10 @@ def _called_in_training(model: Any, variables: Variables, images: Images, key: K
         output, statistics = model.train(variables, images, key)
         return output, {"batch_stats": statistics}
     model = _with_training_fields(model)
-    call: dict[str, Any] = {name: not value for name, value in evaluation_call(model.__call__, NOTHING).items()}
+    by_place, by_name = training_arguments_of(model.__call__, images)
     rngs = {"dropout": key, "params": jax.random.fold_in(key, 0)}  # Flax draws for any other name from "params"
     others = [name for name in variables if name != "params"]
-    output, changed = nn.Module.apply(model, variables, images, **call, rngs=rngs, mutable=others)
+    output, changed = nn.Module.apply(model, variables, *by_place, **by_name, rngs=rngs, mutable=others)
     return output, {name: changed.get(name, variables[name]) for name in others}
 
 

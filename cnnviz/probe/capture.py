@@ -8,7 +8,8 @@ import dataclasses
 import inspect
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,24 +83,19 @@ def check_model(model: Any) -> None:
         )
 
 
-def evaluation_call(function: Any, call: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `function` besides the images: `call`, and those of EVALUATION that its signature has.
-
-    Raises InputError for another required argument that is not in `call`.
-    """
-    return arguments_of(function, None, call)[1]
-
-
 def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tuple[tuple[PyTree, ...], dict[str, Any]]:
     """How `function` is called for these images: arguments by place and by name.
 
-    The images are its first argument. Inputs in a mapping whose names are arguments of the function, the first among
-    them, go to these; a tuple goes to as many arguments if the function needs that many. The others are `call`, and
-    those of EVALUATION that its signature has. Raises InputError for a required argument that is in neither.
+    The images are its first argument, by name where all its arguments are. Inputs in a mapping whose names are
+    arguments of the function, the first among them, go to these; a tuple goes to as many arguments if the function
+    needs that many. The others are `call`, and those of EVALUATION that its signature has. Raises InputError for a
+    required argument that is in neither.
     """
     parameters = inspect.signature(function).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     names = [p.name for p in plain]
+    if names and all(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters) and not isinstance(images, Mapping):
+        images = {names[0]: images}
     filled = {name: EVALUATION[name] for name in names[1:] if name in EVALUATION} | dict(call)
     needed = [p.name for p in plain if p.default is p.empty and p.name not in filled]
     if isinstance(images, Mapping) and names and names[0] in images and set(images) <= set(names):
@@ -114,6 +110,12 @@ def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tupl
                 f"The model's call needs an argument {name!r} that was not given; give it as call={{{name!r}: ...}}."
             )
     return tuple(by_place), {name: value for name, value in filled.items() if name not in by_name} | by_name
+
+
+def training_arguments_of(function: Any, images: PyTree) -> tuple[tuple[PyTree, ...], dict[str, Any]]:
+    """As `arguments_of`, with those of EVALUATION that the signature has the other way."""
+    by_place, by_name = arguments_of(function, images, {})
+    return by_place, {name: not value if name in EVALUATION else value for name, value in by_name.items()}
 
 
 def named(found: Mapping[str, Any]) -> dict[str, Array]:
@@ -148,6 +150,7 @@ def sown(name: str, value: Any) -> Any:
 
 def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
     calls: Counter[str] = Counter()
+    running: list[nn.Module] = []
     ended: list[bool] = []
 
     def intercept(next_call, args, kwargs, context):
@@ -155,10 +158,12 @@ def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: 
             return next_call(*args, **kwargs)
         module, path = context.module, "/".join(context.module.path)
         is_call = context.method_name == "__call__"  # and not such as the wrapper that remat puts around a module
+        if is_call and any(module is each for each in running):  # super().__call__, within the module's own
+            return next_call(*args, **kwargs)
         calls[path] += is_call
         if is_call:
             _mark_sown(module)
-        with label(label_of(path, calls[path], type(module))):
+        with label(label_of(path, calls[path], type(module))), _within(running, module if is_call else None):
             output = next_call(*args, **kwargs)
             return mark(output, type(module).__name__) if is_call and is_array(output) else output
 
@@ -172,6 +177,17 @@ def _record_linen(model: nn.Module, variables: Variables, images: PyTree, call: 
         ended.append(True)
     found = {"/".join(path): value for path, value in flatten_dict(state.get("intermediates", {})).items()}
     return Recording(output, named(found))
+
+
+@contextmanager
+def _within(running: list[nn.Module], module: nn.Module | None) -> Iterator[None]:
+    """While this module runs, it is the last of those that run; None changes nothing."""
+    running.extend([module] if module is not None else [])
+    try:
+        yield
+    finally:
+        if module is not None:
+            running.pop()
 
 
 def _mark_sown(module: nn.Module) -> None:

@@ -10,7 +10,16 @@ from flax import nnx
 
 from cnnviz.errors import InputTypeError
 from cnnviz.graph.labels import label, mark
-from cnnviz.probe.capture import EVALUATION, Adapter, Recording, arguments_of, evaluation_call, is_array, named, sown
+from cnnviz.probe.capture import (
+    EVALUATION,
+    Adapter,
+    Recording,
+    arguments_of,
+    is_array,
+    named,
+    sown,
+    training_arguments_of,
+)
 from cnnviz.probe.naming import label_of
 from cnnviz.types import Array, Key, PyTree, Variables
 
@@ -60,8 +69,7 @@ class NNXModel(Adapter):
         streams = [part for _, part in nnx.iter_graph(module) if isinstance(part, nnx.RngStream)]
         for i, stream in enumerate(streams):
             stream.key.set_value(jax.random.fold_in(key, i))
-        call = {name: not value for name, value in evaluation_call(module.__call__, {}).items()}
-        output, _ = _captured(module, (images,), call)
+        output, _ = _captured(module, *training_arguments_of(module.__call__, images))
         return output, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
     def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
-from cnnviz.errors import InputError
+from cnnviz.errors import OptionError
 from cnnviz.graph import Value
 from cnnviz.graph.receptive_field import receptive_fields
 from cnnviz.kernels import parameter_counts
@@ -140,7 +140,7 @@ def folded(rows: Sequence[Layer], depth: int) -> list[Layer]:
     `depth` is not a positive integer.
     """
     if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-        raise InputError(f"The depth of a layer table is a positive integer; it was {depth!r}.")
+        raise OptionError(f"depth must be a positive integer; it was {depth!r}.")
     inside: dict[str, list[tuple[int, Layer]]] = {}
     for place in enumerate(rows):
         inside.setdefault(_outermost(place[1].name, depth), []).append(place)

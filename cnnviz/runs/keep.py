@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.training.members import Record, best, by_seed
 
 
@@ -20,7 +20,7 @@ class Keep:
     def __post_init__(self):
         for name, value in (("keep", self.last), ("keep_every", self.every)):
             if value is not None and not (isinstance(value, int) and value >= 1):
-                raise InputError(f"{name} must be at least 1; it was {value}.")
+                raise OptionError(f"{name} must be at least 1; it was {value}.")
         if not all(isinstance(step, int) for step in self.snapshots):
             raise InputError(f"snapshots are steps; they were {self.snapshots}.")
 
@@ -37,7 +37,7 @@ def log_spaced(count: int, total: int) -> list[int]:
     Raises InputError if `count` is not from 1 to `total`.
     """
     if not 1 <= count <= total:
-        raise InputError(f"snapshots must be 1 to {total}, the steps of the whole training; it was {count}.")
+        raise OptionError(f"snapshots must be 1 to {total}, the steps of the whole training; it was {count}.")
     steps: list[int] = []
     for wanted in np.geomspace(1, total, count) if count > 1 else [total]:
         steps.append(max(round(float(wanted)), steps[-1] + 1 if steps else 1))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Int
 
-from cnnviz.errors import InputError, check_known
+from cnnviz.errors import OptionError, check_known
 
 NONE, BALANCED = "none", "balanced"
 
@@ -41,8 +41,8 @@ def _pairs(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, equals, number = part.rpartition("=")
         if not equals or name.strip() in found or not (weight := _number(number)):
-            raise InputError(
-                f"class_weights is {NONE}, {BALANCED}, or a positive weight for each of some classes, such as "
+            raise OptionError(
+                f"class_weights must be {NONE}, {BALANCED}, or a positive weight for each of some classes, such as "
                 f"cat=2,dog=0.5; it was {text!r}."
             )
         found[name.strip()] = weight

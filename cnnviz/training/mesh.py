@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.types import PyTree
 
 
@@ -19,7 +19,7 @@ def mesh_of(devices: int | None = None) -> Mesh:
     """
     available = jax.devices()
     if devices is not None and not 1 <= devices <= len(available):
-        raise InputError(f"devices must be 1 to {len(available)}, as many as there are; it was {devices}.")
+        raise OptionError(f"devices must be 1 to {len(available)}, as many as there are; it was {devices}.")
     if devices is not None and devices < len(available) and jax.process_count() > 1:
         raise InputError(f"Several processes must use all of their {len(available)} devices; devices was {devices}.")
     return _row(available[:devices])
@@ -37,7 +37,7 @@ def _row(devices: Sequence[Any]) -> Mesh:
 def check_batch(batch_size: int, mesh: Mesh) -> None:
     """Raises InputError if the devices cannot share a batch evenly."""
     if batch_size % mesh.size:
-        raise InputError(f"batch_size must be a multiple of the {mesh.size} devices; it was {batch_size}.")
+        raise OptionError(f"batch_size must be a multiple of the {mesh.size} devices; it was {batch_size}.")
 
 
 def in_flight(mesh: Mesh) -> int:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.training.rendezvous import meet
 from cnnviz.types import PyTree
 
@@ -27,7 +27,7 @@ def join(where: str, timeout: int) -> str:
         return _join_cluster(timeout)
     parts = MANUAL.fullmatch(where)
     if parts is None:
-        raise InputError(f'distributed must be "auto", "off" or "host:port,n,id"; it was {where!r}.')
+        raise OptionError(f'distributed must be "auto", "off" or "host:port,n,id"; it was {where!r}.')
     host, port, count, number = parts["host"], int(parts["port"]), int(parts["count"]), int(parts["number"])
     if number >= count:
         raise InputError(f"n processes have the ids 0 to n - 1; {where!r} has n = {count} and id = {number}.")
@@ -82,10 +82,10 @@ def broadcast(find: Callable[[], Any]) -> Any:
         try:
             answer = {"found": find()}
         except InputError as error:
-            answer = {"fault": str(error)}
+            answer = {"fault": str(error), "is_of_option": isinstance(error, OptionError)}
     answer = json.loads(_broadcast_text(json.dumps(answer)))
     if "fault" in answer:
-        raise InputError(answer["fault"])
+        raise (OptionError if answer["is_of_option"] else InputError)(answer["fault"])
     return answer["found"]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import OptionError, unknown
 from cnnviz.training.class_weights import check_class_weights
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "muon")
@@ -25,7 +25,7 @@ BOUNDS = {
 def check_seed(seed: int) -> None:
     """Raises InputError if `jax.random.key` cannot take the seed."""
     if not -(2**63) <= seed < 2**63:
-        raise InputError(f"A seed has 64 bits, from -2^63 to 2^63 - 1; it was {seed}.")
+        raise OptionError(f"seed must be from -2^63 to 2^63 - 1; it was {seed}.")
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Recipe:
         for names, (fits, what) in BOUNDS.items():
             for name in names.split():
                 if not fits(getattr(self, name)):
-                    raise InputError(f"{name} must be {what}; it was {getattr(self, name)}.")
+                    raise OptionError(f"{name} must be {what}; it was {getattr(self, name)}.")
         if not 0 < self.validation < 1:
-            raise InputError(
+            raise OptionError(
                 f"validation must be a share of the training images between 0 and 1; it was {self.validation}."
             )
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("precision", PRECISIONS)):
@@ -76,11 +76,9 @@ class Recipe:
                 raise unknown(name, getattr(self, name), known)
         check_class_weights(self.class_weights)
         if self.warmup >= self.epochs:
-            raise InputError(f"warmup must be shorter than the {self.epochs} epochs; it was {self.warmup:g} epochs.")
+            raise OptionError(f"warmup must be shorter than the {self.epochs} epochs; it was {self.warmup:g} epochs.")
         if self.optimizer == "adamw" and not self.weight_decay:
-            raise InputError(
-                "The optimizer adamw needs a weight_decay, which is 0; give one, such as 0.01, or take adam."
-            )
+            raise OptionError("optimizer adamw needs a weight decay, which is 0; give one, such as 0.01, or take adam.")
 
     def described(self) -> str:
         """The recipe in RECIPES that is nearest, and what differs from it: "fast with epochs 8"."""
@@ -99,7 +97,7 @@ def _check_type(name: str, value: Any, expected: type) -> None:
     """Raises InputError for a value of another type; an int may stand for a float, but a bool is not an int."""
     fits = isinstance(value, (int, float) if expected is float else expected)
     if not fits or isinstance(value, bool) != (expected is bool):
-        raise InputError(f"{name} must be of type {expected.__name__}; it was {value!r}.")
+        raise OptionError(f"{name} must be of type {expected.__name__}; it was {value!r}.")
 
 
 def seeds_of(recipe: Recipe, count: int) -> range:
@@ -108,7 +106,7 @@ def seeds_of(recipe: Recipe, count: int) -> range:
     Raises InputError if `count` is less than 1 or a seed is too large.
     """
     if count < 1:
-        raise InputError(f"seeds must be at least 1; it was {count}.")
+        raise OptionError(f"seeds must be at least 1; it was {count}.")
     check_seed(recipe.seed + count - 1)
     return range(recipe.seed, recipe.seed + count)
 

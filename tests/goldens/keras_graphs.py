@@ -202,3 +202,33 @@ def operations(keras, layers):
     y = layers.Conv2D(2, 2, name="conv")(x / 127.5 - 1.0)
     z = layers.ReLU(6.0, name="relu")(y + 3.0) * (1.0 / 6.0)
     return keras.Model(x, layers.Flatten(name="flat")(1.0 - (y * z + 2 * (z - y)) / (z + 1.0)))
+
+
+def shared(keras, layers):
+    """Models that are layers of another model and of the model around that one, called twice each."""
+    image = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(name="norm")(layers.Conv2D(4, 3, padding="same", name="conv")(image))
+    encoder = keras.Model(image, layers.GlobalMaxPooling2D(name="peak")(layers.ReLU(name="relu")(x)), name="encoder")
+    vector = keras.Input((4,))
+    head = keras.Model(
+        vector, layers.LayerNormalization(name="norm")(layers.Dense(5, name="dense")(vector)), name="head"
+    )
+    image = keras.Input((8, 8, 3))
+    tower = keras.Model(image, head(encoder(image)), name="tower")
+    left, right = keras.Input((8, 8, 3), name="left"), keras.Input((8, 8, 3), name="right")
+    apart = layers.Subtract(name="apart")([tower(left), tower(right)])
+    alike = layers.Dot(axes=1, name="alike")([tower(left), head(encoder(right))])
+    return keras.Model([left, right], layers.Dense(1, name="same")(layers.Concatenate(name="all")([apart, alike])))
+
+
+def preprocessing(keras, layers):
+    """Layers before a network that tutorials have, in a graph, where Keras 3 notes `training=True` for some."""
+    image = x = keras.Input((9, 8, 3))
+    for layer in (layers.RandomFlip(name="flip"), layers.RandomRotation(0.1, name="turn")):
+        x = layer(x)
+    x = layers.Resizing(12, 7, name="bilinear")(x)
+    x = layers.Resizing(8, 11, interpolation="nearest", name="nearest")(x)
+    x = layers.CenterCrop(7, 6, name="middle")(x)
+    x = layers.Rescaling(1 / 255, name="rescaling")(x)
+    x = layers.Dropout(0.5, name="dropout")(layers.Conv2D(2, 3, name="conv")(x), training=keras.__version__ > "3")
+    return keras.Model(image, layers.Dense(2, name="end")(layers.Flatten(name="flat")(x)))

@@ -185,6 +185,8 @@ GRAPHS = {
     keras_graphs.first: [".keras"],
     keras_graphs.functions: [".keras"],
     keras_graphs.operations: [".h5", ".keras"],
+    keras_graphs.shared: [".keras"],
+    keras_graphs.preprocessing: [".keras"],
 }
 
 if __name__ == "__main__":

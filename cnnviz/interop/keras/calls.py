@@ -29,13 +29,17 @@ class Called:
     numbers: Mapping[str, Numbers]
 
 
-def calls_of(entries: Sequence[Mapping[str, Any]], inputs: Sequence[str], outputs: Sequence[Read]) -> Called:
-    """The calls that the entries of a model's layers describe.
+def calls_of(
+    entries: Sequence[Mapping[str, Any]], inputs: Sequence[str], outputs: Sequence[Read], keras: int
+) -> Called:
+    """The calls that the entries of a model's layers describe, written by this major version of Keras.
 
     Raises InputError if a call reads what no call gives, if calls read each other in a circle, or if one is in
-    training.
+    training: in Keras 3 that is what the model is, whatever its description says, and in evaluation none is.
     """
     nodes = {key: node for entry in entries for key, node in _nodes(entry)}
+    if trained := [name for (name, _), node in nodes.items() if keras < 3 and _in_training(node)]:
+        raise InputError(f"layer {trained[0]!r} is called with training=True; a model is read in evaluation mode.")
     reads = {key: reads_of(node) for key, node in nodes.items()}
     starts = _starts(entries, [*reads.values(), list(outputs)])
     reads = {key: [_counted(read, starts) for read in found] for key, found in reads.items()}
@@ -91,8 +95,6 @@ def _nodes(entry: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:
         return
     if not nodes:
         raise InputError(f"layer {name!r} is not called on anything.")
-    if _in_training(nodes):
-        raise InputError(f"layer {name!r} is called with training=True; a model is read in evaluation mode.")
     for i, node in enumerate(nodes):
         if not reads_of(node):
             raise InputError(f"layer {name!r} is called on no output of another layer.")

@@ -53,7 +53,14 @@ def described(entry: Mapping[str, Any], keras: int, first: bool = False) -> Desc
         )
     kind, config = in_terms_of_keras2(kind, config) if keras == 1 else (kind, config)
     kind = f"ops.{kind}" if is_operation(entry) else kind
-    return Described(kind, name, config, keras, first)
+    return Described(kind, name, _without_ids(config), keras, first)
+
+
+def _without_ids(config: Any) -> Any:
+    """A part of a description without the numbers of Python objects, so that one layer described twice is equal."""
+    if isinstance(config, Mapping):
+        return {key: _without_ids(value) for key, value in config.items() if key != "shared_object_id"}
+    return list(map(_without_ids, config)) if isinstance(config, list) else config
 
 
 def is_kerass_own(entry: Mapping[str, Any]) -> bool:

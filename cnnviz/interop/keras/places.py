@@ -51,13 +51,27 @@ def places_by_name(wired: Wired, layers: Layers, file: hdf5.Group, faults: list[
     return places
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A layer or model whose weights have a place: the models it is in, itself the last, and the places within it."""
+
+    path: Path
+    layer: Described | Wired
+    places: Places
+
+    def under(self, path: Path) -> Places:
+        """The same places for the same layer in other models."""
+        return {((*path, *layer[len(self.path) :]), leaf): place for (layer, leaf), place in self.places.items()}
+
+
 def places_by_class(
-    wired: Wired, layers: Layers, file: hdf5.Group, faults: list[str], place: str = "", path: Path = ()
+    wired: Wired, layers: Layers, file: hdf5.Group, faults: list[str], place: str = "", inside: "Inside | None" = None
 ) -> Places:
-    """The path of each weight in a `.keras` file; `place` is that of the model in it, `path` the models it is in.
+    """The path of each weight in a `.keras` file; `place` is that of the model in it, `inside` the models it is in.
 
     Faults and errors are those of `places_by_name`.
     """
+    inside = inside or Inside((), [])
     root = f"{place}layers" if hdf5.children(file, f"{place}layers") else f"{place}_layer_checkpoint_dependencies"
     keys, seen = [], Counter[str]()  # until Keras 2.12 the other name
     held = [layer for layer in wired.layers if not layer.kind.startswith("ops.")]
@@ -69,14 +83,31 @@ def places_by_class(
     _check_known(keys, listed, faults)
     places: Places = {}
     for key, layer in zip(keys, held, strict=True):
-        if isinstance(layer, Wired):
-            places |= places_by_class(layer, layers, file, faults, f"{root}/{key}/", (*path, layer.name))
+        path = (*inside.path, layer.name)
+        if key not in listed and (shared := inside.saved_before(layer)):
+            found = shared.under(path)
+        elif isinstance(layer, Wired):
+            found = places_by_class(layer, layers, file, faults, f"{root}/{key}/", Inside(path, inside.saved))
         else:
-            weights = list(weights_of(layer, (*path, layer.name), layers))
+            weights = list(weights_of(layer, path, layers))
             more = int(layer.kind == "Normalization" and len(weights) > 0)  # the number of images that it has seen
-            found = listed.get(key, [])
-            places |= _paired(layer.name, weights, found[: len(found) - more], faults)
+            paths = listed.get(key, [])
+            found = _paired(layer.name, weights, paths[: len(paths) - more], faults)
+        inside.saved.append(Saved(path, layer, found))
+        places |= found
     return places
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The names of the models that a model is in, and what stands before it in the file: a layer is saved once."""
+
+    path: Path
+    saved: list[Saved]
+
+    def saved_before(self, layer: Described | Wired) -> Saved | None:
+        """The place of the same layer, by its name and description, in a model that comes before; None without one."""
+        return next((saved for saved in self.saved if saved.layer == layer and saved.places), None)
 
 
 def weights_of(layer: Described | Wired, path: Path, layers: Layers, trainable: bool = True) -> Iterator[Weight]:

@@ -9,6 +9,7 @@ import flax.linen as nn
 from cnnviz.errors import InputError
 from cnnviz.interop.keras.fields import Described
 from cnnviz.interop.keras.functions import function
+from cnnviz.interop.linen import reshaping
 from cnnviz.interop.linen.kinds import KINDS, RANKED
 
 LARGEST_SPAN = 1024  # pixels
@@ -74,6 +75,18 @@ def _up_sampling(d: Described) -> nn.Module:
     return KINDS[d.kind](size, d.choice("interpolation", "nearest", INTERPOLATIONS))
 
 
+def _center_crop(d: Described) -> nn.Module:
+    return reshaping.CenterCrop((d.whole("height"), d.whole("width")))
+
+
+def _resizing(d: Described) -> nn.Module:
+    for flag in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"):
+        if d.flag(flag, False):
+            raise d.wrong(flag, True, "false")
+    interpolation = d.choice("interpolation", "bilinear", INTERPOLATIONS)
+    return reshaping.Resizing((d.whole("height"), d.whole("width")), interpolation)
+
+
 FORMS: dict[str, Callable[[Described], nn.Module]] = {
     "Conv{}D": _conv,
     "DepthwiseConv{}D": _depthwise_conv,
@@ -88,6 +101,7 @@ FORMS: dict[str, Callable[[Described], nn.Module]] = {
     "UpSampling{}D": _up_sampling,
 }
 SPATIAL = {form.format(n): make for form, make in FORMS.items() for n in RANKED[form][1]}
+SPATIAL |= {"CenterCrop": _center_crop, "Resizing": _resizing}
 
 
 def linear(d: Described) -> dict[str, Any]:

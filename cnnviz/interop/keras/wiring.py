@@ -75,7 +75,7 @@ def _wired(model: Mapping[str, Any], keras: int, first: bool) -> Wired:
     config = {"layers": body} if isinstance(body, list) else fields(body)  # before Keras 2.2.3 a plain list
     entries = _entries(config.get("layers"))
     wire = _sequential if kind == "Sequential" else _functional
-    calls, inputs, outputs, numbers = wire(entries, config)
+    calls, inputs, outputs, numbers = wire(entries, config, keras)
     layers = tuple(
         _wired(entry, keras, first) if is_model(entry) else described(entry, keras, first)
         for entry in entries
@@ -89,17 +89,17 @@ def _wired(model: Mapping[str, Any], keras: int, first: bool) -> Wired:
 Wiring = tuple[tuple[Call, ...], tuple[tuple[str, Any], ...], tuple[tuple[str, Ref], ...], Mapping[str, Numbers]]
 
 
-def _sequential(entries: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Wiring:
+def _sequential(entries: Sequence[Mapping[str, Any]], config: Mapping[str, Any], keras: int) -> Wiring:
     names = [name_of(entry) for entry in entries if entry.get("class_name") != "InputLayer"]
     calls = tuple(Call(name, ((i, 0),)) for i, name in enumerate(names))
     shape = _batch_shape(entries[0]) or config.get("build_input_shape")
     return calls, (("", shape),), (("", (len(calls), 0)),), {}
 
 
-def _functional(entries: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Wiring:
+def _functional(entries: Sequence[Mapping[str, Any]], config: Mapping[str, Any], keras: int) -> Wiring:
     given, ends = [name for name, _, _ in _ends(config, "input_layers")], _ends(config, "output_layers")
     shapes = {name_of(entry): _batch_shape(entry) for entry in entries if entry.get("class_name") == "InputLayer"}
-    called = calls_of(entries, given, ends)
+    called = calls_of(entries, given, ends, keras)
     inputs = tuple((name if len(given) > 1 else "", shapes.get(name)) for name in given)
     ended = Counter(name for name, _, _ in ends)
     labels = [name if ended[name] == 1 else f"{name}@{i}" for i, (name, _, _) in enumerate(ends)]

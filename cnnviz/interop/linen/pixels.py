@@ -8,6 +8,7 @@ from cnnviz.interop.linen.graph import Graph, Ref
 from cnnviz.interop.linen.merging import Arithmetic
 from cnnviz.interop.linen.normalization import Normalization, Rescaling
 from cnnviz.interop.linen.regularization import Dropout, Identity
+from cnnviz.interop.linen.reshaping import CenterCrop, Resizing
 
 FACTOR = 0.1  # a first layer that makes values so much smaller takes pixels; others take values of 0 to 1 or -1 to 1
 MEAN, DEVIATION = 2.0, 1.5  # of data on 0 to 1 or -1 to 1, both are smaller
@@ -25,7 +26,7 @@ def takes_pixels(layer: nn.Module) -> bool | None:
         case Normalization():
             deviation = math.sqrt(max(layer.variance, default=0))
             return not layer.invert and (max(layer.mean, default=0) > MEAN or deviation > DEVIATION)
-        case Identity() | Dropout():
+        case Identity() | Dropout() | CenterCrop() | Resizing():
             return None
     return False
 

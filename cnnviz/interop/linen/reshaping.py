@@ -81,6 +81,32 @@ class Cropping(nn.Module):
         return x[(slice(None), *kept)]
 
 
+class CenterCrop(nn.Module):
+    """The middle of the image, of this height and width."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, x: Values, train: bool = False) -> Values:
+        check_axes(x, self.shape)
+        sides = x.shape[1:-1]
+        if any(side < kept for side, kept in zip(sides, self.shape, strict=True)):
+            raise InputError(f"images of {' x '.join(map(str, sides))} are smaller than what is cut out of them.")
+        starts = [(side - kept) // 2 for side, kept in zip(sides, self.shape, strict=True)]
+        kept = [slice(start, start + length) for start, length in zip(starts, self.shape, strict=True)]
+        return x[(slice(None), *kept)]
+
+
+class Resizing(nn.Module):
+    """The image in another height and width."""
+
+    shape: tuple[int, ...]
+    interpolation: str = "bilinear"
+
+    def __call__(self, x: Values, train: bool = False) -> Values:
+        check_axes(x, self.shape)
+        return resized(x, self.shape, self.interpolation)
+
+
 class UpSampling(nn.Module):
     """Each axis `size` times as long, by repeating its values or by interpolation."""
 
@@ -91,10 +117,15 @@ class UpSampling(nn.Module):
         check_axes(x, self.size)
         if self.interpolation != "nearest":
             sides = [side * factor for side, factor in zip(x.shape[1:], self.size, strict=False)]
-            return jax.image.resize(x, (x.shape[0], *sides, x.shape[-1]), self.interpolation, antialias=False)
+            return resized(x, sides, self.interpolation)
         for axis, factor in enumerate(self.size, 1):
             x = jnp.repeat(x, factor, axis) if factor > 1 else x
         return x
+
+
+def resized(x: Values, sides: Sequence[int], interpolation: str) -> Values:
+    """x with these lengths of its spatial axes, whose pixels are centred at halves."""
+    return jax.image.resize(x, (x.shape[0], *sides, x.shape[-1]), interpolation, antialias=False)
 
 
 def padded(x: Values, sides: Sequence[tuple[int, int]]) -> Values:

@@ -17,7 +17,7 @@ from cnnviz.comparison.agreement import SHARE
 from cnnviz.comparison.classes import matched
 from cnnviz.comparison.member_maps import member_maps
 from cnnviz.data import Dataset
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import Attributions, passes
 from cnnviz.pictures.compared.agreement_page import Explained, Pair, maps_picture, picture
@@ -50,9 +50,9 @@ class Agreement(OfImages, OfLayer, Kind):
         Raises Skipped for one network of one seed and where no classes are known, InputError for an invalid option.
         """
         if self.explained < 2:
-            raise InputError(f"Agreement takes maps of at least two images; it was {self.explained}.")
+            raise OptionError(f"explained must be at least 2 images; it was {self.explained}.")
         if not 0 < self.top <= 1:
-            raise InputError(f"The top of a map is a share of its values, above 0 and at most 1; it was {self.top}.")
+            raise OptionError(f"top must be a share of a map's values, above 0 and at most 1; it was {self.top}.")
         able, dataset, said = shared(networks, data)
         if sum(len(net.members) for net in able) < 2:
             raise Skipped(f"{able[0].name} is one network of one seed, so there is nothing to agree with.{said}")

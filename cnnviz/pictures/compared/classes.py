@@ -12,9 +12,11 @@ from cnnviz.networks import Net
 from cnnviz.pictures.compared.options import OfImages, OfIntervals
 from cnnviz.pictures.compared.rows import Cells, drawn, explained, records
 from cnnviz.pictures.compared.shared import answered
+from cnnviz.pictures.compared.weight_shapes import few
 from cnnviz.pictures.picture import Data, Kind, Picture
 
-MOST, MOST_NETWORKS = 25, 3
+MOST, MOST_NETWORKS, MOST_SENTENCES = 25, 3, 3
+TESTS = {"McNemar": "McNemar's exact test", "Welch over seeds": "Welch's test over seeds"}
 
 
 @dataclass(frozen=True)
@@ -39,19 +41,36 @@ class Classes(OfImages, OfIntervals, Kind):
         if len(names) > MOST_NETWORKS:
             caption += f" Drawn are {MOST_NETWORKS} of {len(names)} networks, and the difference of the first two."
         draw = partial(intervals, [str(row["class"]) for row in shown], panels, alike=alike, title=title)
+        caption += _tested(found)
         subject = {"networks": names, "dataset": dataset.name}
         return [Picture("classes", title, caption + notes, records(table), draw, subject, table=table)]
 
 
 def _rows(found: Compared) -> list[Cells]:
-    """One row per class: the accuracy of each network, and the difference of each pair."""
+    """One row per class: the accuracy of each network, the difference of each pair, and its test."""
     names = [each.name for each in found.answers]
     pairs = [_minus(pair.one, pair.other) for pair in found.performance.pairs]
     columns = [*names, *pairs]
+    tests = [f"Holm p, {pair}" for pair in pairs]
     return [
-        {"class": found.classes[c], **dict(zip(columns, [*own, *differences], strict=True))}
-        for c, own, differences in found.by_class
+        {"class": found.classes[c], **dict(zip([*columns, *tests], [*own, *apart, *found.class_tests[c]], strict=True))}
+        for c, own, apart in found.by_class
     ]
+
+
+def _tested(found: Compared) -> str:
+    """In which classes networks differ more than by chance, of the first pairs; empty for a single network."""
+    pairs = found.performance.pairs
+    text = ""
+    for place, pair in enumerate(pairs[:MOST_SENTENCES]):
+        p = {found.classes[c]: its[place] for c, its in found.class_tests.items()}
+        differ = [name for name, value in p.items() if value <= 1 - found.level]
+        text += f" {_minus(pair.one, pair.other)}: {few(differ, 10) if differ else 'no class'}."
+    if not text:
+        return ""
+    tests = sum(map(len, found.class_tests.values()))
+    by = " and ".join(dict.fromkeys(TESTS[pair.test] for pair in pairs))
+    return f" Classes that differ at {1 - found.level:.2g} by {by}, by Holm's correction for {tests} tests:{text}"
 
 
 def _minus(one: str, other: str) -> str:

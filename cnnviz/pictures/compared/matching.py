@@ -73,7 +73,8 @@ def _series(found: Found, name: str) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _some(values: np.ndarray, most: int = MOST_TICKS) -> np.ndarray:
-    """The values; of many, evenly spaced quantiles of the inner 95%."""
+    """The values that are known; of many, evenly spaced quantiles of the inner 95%."""
+    values = values[np.isfinite(values)]
     return values if len(values) <= most else np.quantile(values, np.linspace(0.025, 0.975, most))
 
 
@@ -84,8 +85,8 @@ def _explained(by: str, *, has_images: bool) -> str:
         "both": "by weights and activations",
     }[by]
     text = (
-        f"Units matched {how}; each tick is a pair of units, of many a quantile, and the mark their mean. The cosine "
-        "is that of all weights from and to a unit, with all other units matched."
+        f"Units matched {how}; each tick is a pair of units (a quantile where there are many), the mark their mean. "
+        "The cosine is that of all weights from and to a unit, with all other units matched."
     )
     text += " The correlation is over the same images and places." if has_images else ""
     chance = "of weights in random order" + (", and of activations on other images" if has_images else "")
@@ -102,7 +103,9 @@ def _said(one: tuple[Pair, Aligned]) -> str:
     above = sum(round(each.share * len(each.units)) for each in every)
     flips = f", {its.flipped} with the opposite sign" if its.flipped else ""
     same = " All pairs are equal." if all((each.units > 1 - 1e-6).all() for each in every) else ""
-    return f" {pair.name}: {above:,} of {count:,} pairs are above 95% of chance by weights{flips}.{same}"
+    still = sum(int(np.isnan(each.units).sum()) for each in its.by_activations.values())
+    dead = f" Without a correlation are {still:,} pairs that are the same for all images." if still else ""
+    return f" {pair.name}: {above:,} of {count:,} pairs are above 95% of chance by weights{flips}.{same}{dead}"
 
 
 def _row(pair: Pair, its: Aligned, group: str) -> Cells:
@@ -117,7 +120,7 @@ def _row(pair: Pair, its: Aligned, group: str) -> Cells:
 
 def _cells(label: str, own: Likeness) -> Cells:
     short = label.split(" ")[0]
-    mean = lambda values: float(np.mean(values))
+    mean = lambda values: float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
     above = {
         f"{short} above chance": own.share,
         f"{short} by chance": mean(own.null),

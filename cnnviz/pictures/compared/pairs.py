@@ -75,7 +75,7 @@ def _images(pair: Pair, data: Data, options: OfMatching) -> np.ndarray | None:
     if len(able) == 2:
         return split_of(dataset, options.split).images[: max(1, options.matching_images)]
     if options.match_by != "weights":
-        raise Skipped(f"{pair.one.name} and {pair.other.name} do not both take the images of {dataset.name}.")
+        raise Skipped(f"{pair.one.name} and {pair.other.name} do not both take the images of {dataset.title}.")
     return None
 
 

@@ -12,7 +12,7 @@ from cnnviz.comparison.connectivity import Along, Places
 from cnnviz.comparison.estimates import Estimate, check, over_seeds
 from cnnviz.comparison.path import has_statistics
 from cnnviz.data import Dataset
-from cnnviz.errors import InputError, check_known
+from cnnviz.errors import OptionError, check_known
 from cnnviz.figures.bands import Band, bands
 from cnnviz.networks import Net
 from cnnviz.pictures.compared.loss_plane import loss_plane
@@ -72,7 +72,7 @@ class Path(OfMatching, OfIntervals, Kind):
         check_known("way to match units", self.match_by, WAYS)
         for name, least in (("places", 2), ("line_images", 2), ("line_seeds", 1), ("matching_images", 1)):
             if getattr(self, name) < least:
-                raise InputError(f"--{name.replace('_', '-')} is at least {least}; it was {getattr(self, name)}.")
+                raise OptionError(f"{name} must be at least {least}; it was {getattr(self, name)}.")
 
     def _evaluated(self, net: Net, dataset: Dataset, images: np.ndarray, most: int) -> Places:
         """The networks of a line on the first images whose classes all networks know."""
@@ -165,7 +165,8 @@ class Path(OfMatching, OfIntervals, Kind):
         if still := [pair.name for pair in pairs if not moved[pair.name]]:
             text += f" No unit moves, so both lines are one: {'; '.join(still)}."
         if any(has_statistics(pair.one.variables) for pair in pairs):
-            text += f" Running statistics are computed anew at each place, from {STATISTICS:,} training images."
+            own = min(STATISTICS, len(dataset.train.images))
+            text += f" Running statistics are computed anew at each place, from {own:,} training images."
         return text
 
 

@@ -10,6 +10,7 @@ from cnnviz.comparison.estimates import check
 from cnnviz.comparison.performance import MEASURES, Difference
 from cnnviz.figures.intervals import intervals
 from cnnviz.networks import Net
+from cnnviz.pictures.compared.classes import TESTS
 from cnnviz.pictures.compared.options import OfImages, OfIntervals
 from cnnviz.pictures.compared.rows import Cells, drawn, explained, records, rows
 from cnnviz.pictures.compared.shared import answered
@@ -84,7 +85,7 @@ def _sentence(pair: Difference) -> str:
     """What the tests say of one pair."""
     if pair.only_one == pair.only_other == 0 and pair.images["loss"].value == 0:
         return f"{pair.one} and {pair.other} do not differ: every difference is exactly 0."
-    test = "McNemar's exact test" if pair.test == "McNemar" else "Welch's test over seeds"
+    test = TESTS[pair.test]
     corrected = "" if pair.corrected == pair.p else f", {_p(pair.corrected)} after Holm's correction"
     value = pair.images["accuracy"].value
     return f"{pair.one} − {pair.other}: accuracy {value:+.4f}, {_p(pair.p)} by {test}{corrected}."

@@ -41,7 +41,9 @@ class Settings(Kind):
 def _said(every: int, known: int, differing: int) -> str:
     """How many settings are the same; `known` of `every` setting are those that differ or that all networks have."""
     same = f"{known - differing} other settings are the same." if differing else "All settings are the same."
-    return same if known == every else f"{same} {every - known} are not known of every network, and are left out."
+    left = every - known
+    were = "is not known of every network, and is" if left == 1 else "are not known of every network, and are"
+    return f"{same} {left} {were} left out." if left else same
 
 
 def settings(net: Net) -> dict[str, str]:

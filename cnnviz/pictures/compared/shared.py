@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cnnviz.batching import Report
 from cnnviz.comparison.compare import Compared, compared
 from cnnviz.data import Dataset
+from cnnviz.errors import InputError
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Skipped, size, split_of
@@ -22,9 +23,17 @@ def shared(networks: Sequence[Net], data: Data) -> tuple[list[Net], Dataset, str
     able = [net for net in networks if size(net.image_shape) == shape]
     others = [f"{net.name} ({size(net.image_shape)})" for net in networks if size(net.image_shape) != shape]
     if not able:
-        raise Skipped(f"No network takes the images of {dataset.name}, {shape}: {', '.join(others)}.")
-    said = f" Left out, since images of {dataset.name} are {shape}: {', '.join(others)}." if others else ""
-    return able, dataset, said
+        raise Skipped(f"No network takes the images of {dataset.title}, {shape}: {', '.join(others)}.")
+    said = f" Left out, since images of {dataset.title} are {shape}: {', '.join(others)}." if others else ""
+    return able, dataset, said + _trained_on(able, dataset)
+
+
+def _trained_on(able: Sequence[Net], dataset: Dataset) -> str:
+    """A sentence, after a space, on networks that were trained on another data set."""
+    others = [net.name for net in able if net.data.get("name", dataset.name) != dataset.name]
+    if others and len(others) == len(able):
+        return f" None of the networks was trained on {dataset.title}."
+    return f" Trained on another data set: {', '.join(others)}." if others else ""
 
 
 def answered(
@@ -32,7 +41,7 @@ def answered(
 ) -> tuple[Compared, Dataset, str]:
     """What the networks answer to a split, computed once for all parts; the data set; and sentences for a caption.
 
-    Raises Skipped as `shared` does, and where no network tells classes apart.
+    Raises Skipped as `shared` does, and where no network tells classes apart or knows those of the data set.
     """
     able, dataset, said = shared(networks, data)
     part = split_of(dataset, split)
@@ -41,7 +50,10 @@ def answered(
         if not any(net.class_count > 1 for net in able):
             raise Skipped("The networks have one output, so there are no classes to tell apart.")
         count = min(affordable(net, len(part.images), len(net.members)) for net in able)
-        found = compared(able, part.images[:count], part.labels[:count], dataset.classes, report=report)
+        try:
+            found = compared(able, part.images[:count], part.labels[:count], dataset.classes, report=report)
+        except InputError as error:  # too few images of classes that all know: other parts can still be drawn
+            raise Skipped(f"{error}{said}") from error
         data.kept[key] = found, list(networks)  # which keeps their ids theirs
     found: Compared = data.kept[key][0]
     return found, dataset, said + _notes(found, able, dataset, split, len(part.images))
@@ -52,10 +64,6 @@ def _notes(found: Compared, able: Sequence[Net], dataset: Dataset, split: str, c
     notes = list(found.notes)
     if len(found.answers) < len(able) and not found.notes:
         notes.append(f"Left out, with other classes: {', '.join(net.name for net in found.left_out)}.")
-    if able and all(net.data.get("name") and net.data["name"] != dataset.name for net in able):
-        notes.append(f"None of the networks was trained on {dataset.title}.")
-    elif others := [net.name for net in able if net.data.get("name", dataset.name) != dataset.name]:
-        notes.append(f"Trained on another data set: {', '.join(others)}.")
     if unknown := [each.name for each in found.answers if not each.known.all()]:
         notes.append(f"Some outputs are NaN or infinite, which count as wrong: {', '.join(unknown)}.")
     shown = int(found.images.max()) + 1

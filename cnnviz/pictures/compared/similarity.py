@@ -8,11 +8,12 @@ import numpy as np
 
 from cnnviz.batching import Report, part
 from cnnviz.comparison.measures import MEASURES
+from cnnviz.comparison.measures.measure import LEAST
 from cnnviz.comparison.seeds import Seeds, similarity_of_seeds
 from cnnviz.comparison.similarity import Similarity as Found
 from cnnviz.comparison.similarity import similarity
 from cnnviz.data import Dataset
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import OptionError, unknown
 from cnnviz.figures.layer_pairs import layer_pairs
 from cnnviz.figures.scales import Scale, symmetric
 from cnnviz.networks import Net
@@ -72,8 +73,10 @@ class Similarity(OfImages, OfLayer, Kind):
     def _images(self, nets: Sequence[Net], dataset: Dataset) -> tuple[np.ndarray, str]:
         """The images, and a sentence on which they are."""
         if self.among < 1:
-            raise InputError(f"Layers are compared on a number of images, at least 4; it was {self.among}.")
+            raise OptionError(f"among must be at least 4 images to compare layers on; it was {self.among}.")
         every = split_of(dataset, self.split).images
+        if len(every) < LEAST:
+            raise Skipped(f"{dataset.title} has {len(every)} {self.split} images, and a similarity needs {LEAST}.")
         most = min(affordable(net, len(every), len(net.members)) for net in nets)
         count = min(self.among, most, len(every))
         taken = np.linspace(0, len(every) - 1, count).round().astype(int)

@@ -24,9 +24,10 @@ class Training(Kind):
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
         """One picture; raises Skipped if no network has a history of its training."""
-        able = [net for net in networks if net.history and _batch_size(net)]
-        if not able:
+        known = [net for net in networks if net.history and _batch_size(net)]
+        if not known:
             raise Skipped("No network has a history of its training.")
+        able = [net for i, net in enumerate(known) if not any(_is_of_one(net, other) for other in known[:i])]
         every = {net.name: by_seed([dict(record) for record in net.history]) for net in able}
         seen = {net.name: _seen(every[net.name]) * _batch_size(net) for net in able}
         panels = {
@@ -51,9 +52,17 @@ def _caption(able: Sequence[Net], networks: Sequence[Net], every: Mapping[str, S
         text += f" Lines of {', '.join(banded)} are means over seeds, bands one standard deviation."
     if alone:
         text += f" Of one seed, so without a band: {', '.join(alone)}."
-    if others := [net.name for net in networks if net not in able]:
+    if others := [net.name for net in networks if not (net.history and _batch_size(net))]:
         text += f" Without a history: {', '.join(others)}."
+    drawn = {id(net) for net in able}
+    if again := [net.name for net in networks if id(net) not in drawn and net.name not in others]:
+        text += f" Of a training that is drawn already: {', '.join(again)}."
     return text
+
+
+def _is_of_one(net: Net, other: Net) -> bool:
+    """Whether both are of one training, such as two of its steps."""
+    return net.path is not None and net.path == other.path and net.seeds == other.seeds
 
 
 def _batch_size(net: Net) -> int:

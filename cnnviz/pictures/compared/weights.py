@@ -155,7 +155,8 @@ def _said(between: Sequence[LayerDifferences], within: Sequence[LayerDifferences
         text += " Seeds of one network say what a difference is without a change of the recipe."
     elif between:
         text += " Each network is one seed, so it is not known what another seed would give."
-    same = [_name(each) for each in between if all((its["distance"] == 0).all() for its in each.layers.values())]
+    is_equal = lambda each: each.layers and all((its["distance"] == 0).all() for its in each.layers.values())
+    same = [_name(each) for each in between if is_equal(each) and not any(each.left)]
     return text + (f" All weights of {' and of '.join(same)} are equal." if same else "")
 
 

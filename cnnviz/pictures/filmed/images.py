@@ -95,8 +95,8 @@ def _strip(
 
 
 def _on_scale(scale: Scale, values: np.ndarray) -> str:
-    text = f"on one scale for all steps, {scale.low:g} to {scale.high:g}; clipped are {scale.outside(values):,} of "
-    return text + f"{values.size:,}.{missing('values', values)}"
+    text = f"on one scale for all steps, {scale.low:g} to {scale.high:g}; {scale.outside(values):,} of "
+    return text + f"{values.size:,} are clipped.{missing('values', values)}"
 
 
 def _tell(report: Report | None, done: int, total: int) -> None:

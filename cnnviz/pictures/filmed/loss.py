@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cnnviz.batching import Report, part
 from cnnviz.comparison.answers import answers
 from cnnviz.comparison.classes import matched
-from cnnviz.errors import InputError
+from cnnviz.errors import OptionError
 from cnnviz.figures.over_steps import over_steps
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
@@ -27,7 +27,7 @@ def loss(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) 
     if not len(known) or net.class_count < 2:
         raise Skipped(f"{net.name} does not know the classes of {dataset.title}, so it has no loss there.")
     if asked.among < 1:
-        raise InputError(f"The loss is measured on at least one image; it was {asked.among}.")
+        raise OptionError(f"among must be at least 1 image to measure the loss on; it was {asked.among}.")
     count = min(asked.among, affordable(net, len(known), len(steps.nets)))
     known = known[np.linspace(0, len(known) - 1, min(count, len(known))).round().astype(int)]
     losses, right = [], []

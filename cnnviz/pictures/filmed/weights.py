@@ -9,11 +9,12 @@ from cnnviz.batching import Report
 from cnnviz.figures.filmstrip import filmstrip, histogram_strip
 from cnnviz.figures.histogram import Histogram, shared_edges
 from cnnviz.figures.montage import map_columns
+from cnnviz.figures.scales import scale_of, symmetric
 from cnnviz.networks import Net
 from cnnviz.pictures.filmed.reel import framed, reel
 from cnnviz.pictures.finite import missing
 from cnnviz.pictures.kernel_maps import arrange, as_filters, strongest
-from cnnviz.pictures.kernels import AXES, scale_for
+from cnnviz.pictures.kernels import AXES
 from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.pictures.steps import Steps
 from cnnviz.pictures.weights import weighted_layers
@@ -28,10 +29,10 @@ def kernels(asked: Any, net: Net, steps: Steps, data: Data, report: Report | Non
     plans = [arrange(each, kept) for each in filters]
     if plans[0].maps.ndim == 2:
         raise Skipped(f"The kernels of {layer} are curves; a film is of maps.")
-    maps, plan, scale = np.stack([each.maps for each in plans]), plans[0], scale_for(*weights)
+    maps, plan, scale = np.stack([each.maps for each in plans]), plans[0], symmetric(scale_of(*weights).high)
     title = f"{net.title}, {layer}: {plan.what}, over training"
     caption = f"Weights on one scale for all steps, from {-scale.high:g} to {scale.high:g}; "
-    caption += f"clipped to its ends are {scale.outside(maps):,} of {maps.size:,}.{missing('weights', weights)}"
+    caption += f"{scale.outside(maps):,} of {maps.size:,} are clipped to its ends.{missing('weights', weights)}"
     draw = lambda places, begun: filmstrip(
         framed(steps, places, maps, begun), scale, columns=_columns(plan.columns, len(plan.maps)),
         title=title, label="weight",

@@ -1,0 +1,19 @@
+"""Options that are numbers: one out of range is refused before JAX is imported and anything is loaded."""
+
+from dataclasses import fields
+from typing import Any
+
+from cnnviz.commands.declared import kind_of
+from cnnviz.errors import OptionError
+
+# whole numbers that are no count from 1 on: their ranges are checked where they are used
+NO_COUNTS = ("dpi", "member", "seed", "shift", "unit")
+LEAST = {"explained": 2, "fit": 2, "line_images": 2, "places": 2}  # counts that need more than 1
+
+
+def check_numbers(options: Any) -> None:
+    """Raises OptionError if a count that was typed is too small."""
+    for field in fields(options):
+        value, least = getattr(options, field.name), LEAST.get(field.name, 1)
+        if kind_of(field.type) is int and field.name not in NO_COUNTS and value is not None and value < least:
+            raise OptionError(f"{field.name} must be at least {least}; it was {value}.")
