@@ -79,7 +79,8 @@ def _frame(page: Page) -> Image.Image:
 
 
 def _save_still(taken: bytes, path: Path) -> None:
-    Image.open(BytesIO(taken)).convert("RGB").quantize(256).save(path, optimize=True)
+    """All colors stay: with a few hundred, the bright ends of color scales would have those of other things."""
+    Image.open(BytesIO(taken)).convert("RGB").save(path, optimize=True)
     _check(path)
 
 
