@@ -183,7 +183,7 @@ def test_the_same_network_twice_and_networks_without_common_classes_are_said(thr
     ("options", "text"),
     [
         ({"method": "gradcam"}, "did you mean 'grad_cam'"),
-        ({"explained": 1}, "at least two images"),
+        ({"explained": 1}, "explained must be at least 2 images"),
         ({"top": 1.5}, "above 0 and at most 1"),
     ],
 )

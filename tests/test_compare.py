@@ -176,8 +176,8 @@ def test_without_a_data_set_settings_and_weights_are_compared(net):
     [
         ({"parts": "preformance"}, "'preformance' is not a part of a comparison; did you mean 'performance'"),
         ({"level": 2.0}, "between 0 and 1"),
-        ({"resamples": 1}, "at least 100 resamples"),
-        ({"bins": 0}, "from 1 to 1000 bins"),
+        ({"resamples": 1}, "resamples must be at least 100"),
+        ({"bins": 0}, "bins must be from 1 to 1000"),
         ({"split": "val"}, "'val' is not a split"),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_reliability_diagram_has_the_edges_in_the_lower_bin_and_nan_where_ther
     assert found.ece == pytest.approx(0.5 * 0.25 + 0.5 * (1 - 0.750005))
     assert found.mce == pytest.approx(0.25)
     assert np.isnan(comparison.reliability(np.array([0.9]), np.array([True]), 2).accuracy[0])
-    with pytest.raises(InputError, match="from 1 to 1000 bins; it was 0"):
+    with pytest.raises(InputError, match="bins must be from 1 to 1000; it was 0"):
         comparison.reliability(np.array([0.9]), np.array([True]), 0)
 
 
@@ -281,7 +281,7 @@ def test_of_networks_with_other_classes_those_that_both_know_are_compared(nets):
     [
         ({"labels": np.arange(3)}, "one label per image; there were 30 images and 3 labels"),
         ({"level": 1.5}, "between 0 and 1, such as 0.95; it was 1.5"),
-        ({"resamples": 3}, "at least 100 resamples; it was 3"),
+        ({"resamples": 3}, "resamples must be at least 100; it was 3"),
         ({"images": np.zeros((30, 9, 9, 1), np.uint8)}, "a takes images of 28x28x1; these are 9x9x1"),
         ({"images": slice(1)}, "at least two images"),
     ],

@@ -43,7 +43,7 @@ def test_probes_before_training_are_a_line_of_their_own(net):
     (picture,) = ProbeAccuracy(layer="relu3", fit=12, untrained=True)([net], DATA)
     assert [row["network"] for row in picture.numbers] == ["trained network", UNTRAINED]
     assert len(picture.draw().axes[0].containers) == 2
-    with pytest.raises(InputError, match="at least 2 images; --fit was 1"):
+    with pytest.raises(InputError, match="fit must be at least 2 images; it was 1"):
         ProbeAccuracy(fit=1)([net], DATA)
 
 
@@ -72,7 +72,7 @@ def test_pairs_are_drawn_on_request(net):
 
 
 def test_what_cannot_be_ablated_is_said(net):
-    with pytest.raises(InputError, match="at least one random order; --draws was 0"):
+    with pytest.raises(InputError, match="draws must be at least 1 random order; it was 0"):
         Ablation(draws=0)([net], DATA)
     with pytest.raises(InputError, match="'men' is not a replacement; did you mean 'mean'"):
         Ablation(layer="relu1", instead="men")([net], DATA)

@@ -139,7 +139,7 @@ def test_captions_are_escaped_for_latex():
         ({"width": "nan"}, "from 1 to 60 inches"),
         ({"style": "papr"}, "'papr' is not a style; did you mean 'paper'"),
         ({"font": "DejaVu Sanz"}, "'DejaVu Sanz' is not a font; did you mean 'DejaVu Sans'"),
-        ({"dpi": 0}, "from 20 to 2400; it was 0"),
+        ({"dpi": 0}, "dpi must be from 20 to 2400 pixels per inch; it was 0"),
         ({"width": "40", "dpi": 2400}, "too large for 2400 pixels per inch"),
     ],
 )

@@ -337,7 +337,7 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
         (["--momentum", "0.5"], "--momentum is for --optimizer sgd; the optimizer is adam"),
         (["--optimizer", "sgd", "--epsilon", "1"], "--epsilon is for --optimizer adam"),
         (["--warmup", "2"], "warmup must be shorter than the 2 epochs; it was 2 epochs"),
-        (["--optimizer", "adamw"], "needs a weight_decay, which is 0"),
+        (["--optimizer", "adamw"], "--optimizer adamw needs a weight decay, which is 0"),
         (["--class-weights", "left=2"], "'left' is not a class"),
     ],
 )
