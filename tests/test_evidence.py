@@ -9,6 +9,7 @@ from cnnviz.metrics.evidence import Evidence, curve_bands, holm, interval, paire
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.pictures import random_weights
 from cnnviz.pictures.evaluate import Evaluate
+from cnnviz.pictures.evidence_page import _undefined
 from cnnviz.pictures.kept import Kept, digest
 
 RNG = np.random.default_rng(0)
@@ -130,3 +131,11 @@ def test_methods_that_the_strip_has_no_room_for_are_said(monkeypatch):
     missing = {"gradient", "input_x_gradient"} - set(found["evidence_random_weights"].draw.args[1])
     assert len(missing) == 1
     assert f"the best 1 are drawn, without {missing.pop()}." in found["evidence_random_weights"].caption
+
+
+def test_maps_that_metrics_cannot_measure_are_named_once():
+    assert _undefined("cam", ["road", "deletion", "insertion"], np.array([33, 1, 33])) == (
+        "Left out is 1 constant map of cam, which deletion cannot measure. "
+        "Left out are 33 constant maps of cam, which road, insertion cannot measure."
+    )
+    assert _undefined("cam", ["road"], np.zeros(1)) == ""

@@ -1,12 +1,13 @@
 """The pictures of a table of methods and metrics: the table, curves, what random weights do to maps, and agreement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cnnviz.batching import Report, part
+from cnnviz.errors.wording import counted
 from cnnviz.figures.bands import bands
 from cnnviz.figures.pairs import pairs
 from cnnviz.figures.table import table
@@ -94,12 +95,25 @@ def table_caption(found: Found) -> str:
     words = ["Means over images with 95% bootstrap intervals; ↑ more is better, ↓ less is better."]
     words.append("random is a map of noise and sobel an edge detector, which know nothing of the network.")
     words.append(f"{MARK} not better than the edge detector (Wilcoxon's test over images, Holm's correction, 5%).")
-    most = int(evidence.defined.max(initial=0))
-    for i, name in enumerate(evidence.methods):
-        for j, metric in enumerate(evidence.metrics):
-            if gone := most - int(evidence.defined[i, j]):
-                words.append(f"{gone} constant maps of {name}, for which {metric} is not defined, are left out.")
-    return " ".join([*words, *left_out_words(found.left_out)])
+    words += [
+        _undefined(name, evidence.metrics, gone) for name, gone in zip(evidence.methods, _gone(found), strict=True)
+    ]
+    return " ".join(filter(None, [*words, *left_out_words(found.left_out)]))
+
+
+def _gone(found: Found) -> np.ndarray:
+    """How many maps of each method are left out by each metric."""
+    defined = found.evidence.defined
+    return defined.max(initial=0) - defined
+
+
+def _undefined(name: str, metrics: Sequence[str], gone: np.ndarray) -> str:
+    """Which metrics are not defined for how many maps of a method; an empty text if all are."""
+    without = {int(count): [metrics[j] for j in np.flatnonzero(gone == count)] for count in np.unique(gone[gone > 0])}
+    return " ".join(
+        f"Left out {'is' if count == 1 else 'are'} {counted(count, 'constant map')} of {name}, which {', '.join(names)} cannot measure."
+        for count, names in without.items()
+    )
 
 
 def records(found: Found) -> list[dict[str, object]]:
