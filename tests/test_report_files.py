@@ -66,7 +66,7 @@ def rows_of(view, place, path):
 
 
 def test_all_units_that_feed_a_unit_and_that_it_feeds_are_in_files(opened, page, net, tmp_path):
-    kernel = np.float16(net.variables["params"]["conv2"]["kernel"]).astype(np.float64)
+    kernel = np.asarray(net.variables["params"]["conv2"]["kernel"], np.float16).astype(np.float64)
     for place, words, own in (
         ("conv2/3", "Fed most by", kernel[..., 3]),
         ("conv1/4", "Feeds most", np.swapaxes(kernel, 2, 3)[..., 4]),

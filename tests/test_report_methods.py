@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from cnnviz import data, networks
 from cnnviz.attribution import attribute
+from cnnviz.commands import report as command
 from cnnviz.metrics.evidence import interval
 from cnnviz.metrics.measuring import measure
 from cnnviz.pictures.evidence import Asked, Subject, gathered
@@ -108,3 +109,11 @@ def test_a_layer_less_network_has_no_grad_cam(shown):
     dense = replace(networks.open(Dense(), members[0], image_shape=(6, 6, 1), name="dense"), members=members)
     found = methods(replace(dense, seeds=(0, 1)), dataset.test.images, Data(lambda: dataset))
     assert set(found) == set(METHODS) - {"grad_cam"}
+
+
+def test_images_of_the_shelf_have_maps_over_seeds(shown):
+    net, dataset = shown
+    _, payload, (found,) = command._data([net], [net.first], Data(lambda: dataset))
+    numbers = {str(each["number"]) for each in payload["shelf"]}
+    assert set(found["methods"]["gradient"]["spread"]["images"]) == numbers
+    assert len(numbers) > 1

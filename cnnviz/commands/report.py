@@ -139,12 +139,12 @@ def _data(every: Sequence[Any], nets: Sequence[Any], data: Any) -> tuple[Any, di
         return None, {"shelf": [], "pool": {}}, [{} for _ in nets]
     images, labels = dataset.test.images[:LOOKED_AT], dataset.test.labels[:LOOKED_AT]
     found, pool, shelf = [], {}, shelves(nets, images, labels, dataset.classes)
-    shown = [each["number"] for each in shelf]
+    numbers = [each["number"] for each in shelf]
     for whole, net, alike in zip(every, nets, nearest(nets, images), strict=True):
         k = min(STATISTICS_K, len(images))
         own, shown = statistics(over(net.model, net.variables, images, labels=labels, k=k, prepare=net.prepare), images)
         of_units = {"statistics": own, "ablation": ablations(net, data), "nearest": alike}
-        found.append({**of_units, "methods": methods(whole, images, data, shown)})
+        found.append({**of_units, "methods": methods(whole, images, data, numbers)})
         pool |= shown
     return images, {"shelf": shelf, "pool": pool}, found
 

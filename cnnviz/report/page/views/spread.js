@@ -21,7 +21,7 @@ export function spreadOf(view, method, target) {
   const count = Object.keys(spread.images).length;
   if (!isOfThis) return [element("p", { class: "formula" }, `Maps over ${spread.seeds} seeds are here for ${count} images of the shelf, as they are after training, for the class that is predicted.`)];
   const maps = [["mean", own.mean], ["deviation", own.deviation]].map(([what, small]) => spreadMap(view, method, what, valuesIn(small), [...spread.shape, 1], `${network.name}-${method.name}-${number}-seeds-${what}`));
-  return [element("p", { class: "formula" }, `Mean and standard deviation over ${spread.seeds} seeds of maps divided by their largest size:`), element("div", { class: "spread" }, ...maps)];
+  return [element("p", { class: "formula" }, `Mean and standard deviation over ${spread.seeds} seeds of maps${method.name === "grad_cam" ? " (of the last layer after a nonlinearity)" : ""} divided by their largest size:`), element("div", { class: "spread" }, ...maps)];
 }
 
 /** @param {Small} small */
