@@ -13,8 +13,10 @@ from cnnviz import probe, units
 from cnnviz.errors import InputError
 from cnnviz.figures.embedding import Cloud, ends, most_frequent
 from cnnviz.figures.embedding import embedding as drawn
+from cnnviz.figures.style import Style, drawn_in
 from cnnviz.models.cnn import CNN
 from cnnviz.pictures.embed import Embed
+from cnnviz.pictures.page import SLIDE
 from cnnviz.pictures.picture import Data
 
 DATASET = make_dataset((12, 12, 1))
@@ -120,3 +122,12 @@ def test_the_ends_and_the_classes_with_colors():
     cloud = Cloud(np.random.default_rng(0).random((75, 2)), np.zeros((75, 4, 4, 1), np.uint8), labels, ["a"])
     _, texts = drawn(cloud, ("x", "y")).axes[0].get_legend_handles_labels()
     assert texts[:2] == ["5 other classes", "class 5"]
+
+
+def test_the_plane_fills_a_slide():
+    cloud = Cloud(np.random.default_rng(0).random((75, 2)), np.zeros((75, 4, 4, 1), np.uint8), np.arange(75) % 3, "abc")
+    wide = {}
+    for style in (Style(10.0), Style(10.0, height=SLIDE)):
+        with drawn_in(style):
+            wide[style.height] = drawn(cloud, ("x", "y")).axes[0].get_position().width
+    assert wide[None] < 0.5 < 0.7 < wide[SLIDE]

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.bands import COLORS, MARKS
 from cnnviz.figures.image import draw_image
-from cnnviz.figures.style import GRAY, default_style, fitted, is_narrow, page, place, points, room, tidy
+from cnnviz.figures.style import GRAY, current_style, default_style, fitted, is_narrow, page, place, points, room, tidy
 
 MOST_CLASSES = 35  # that have a color and a mark of their own
 SIDE, LEFT, BOTTOM, KEY, ROW = 4.6, 0.95, 0.95, 1.75, 0.2  # inches: the plane, what is beside and below it
@@ -37,16 +37,18 @@ def embedding(cloud: Cloud, axes: tuple[str, str], *, title: str = "") -> Figure
     shown = most_frequent(cloud.labels)
     narrow = is_narrow()
     columns = 2 if narrow else 1
-    side = min(SIDE, room(LEFT + SIDE + KEY) - LEFT - (0.1 if narrow else KEY))
+    most = room(LEFT + SIDE + KEY) - LEFT - (0.1 if narrow else KEY)
+    side = min(SIDE, most)
+    wide = most if current_style().height is not None else side  # a slide is filled
     key = ROW * -(-len(shown) // columns) + 0.1 if narrow else 0.0
     height = max(side + BOTTOM + key, 0.0 if narrow else ROW * len(shown) + 0.3)
-    figure = page(LEFT + side + (0.1 if narrow else KEY), height, title, arranged=False)
+    figure = page(LEFT + wide + (0.1 if narrow else KEY), height, title, arranged=False)
     low = height - side
-    ax = tidy(place(figure, LEFT, low, side, side - 0.05))
+    ax = tidy(place(figure, LEFT, low, wide, side - 0.05))
     _scatter(ax, cloud, shown)
     _labeled(ax, axes)
-    _thumbnails(figure, cloud, (LEFT, low, side))
-    at = (LEFT - 0.5, 0.0, side + 0.4, key) if narrow else (LEFT + side + 0.08, 0.0, KEY - 0.1, height - 0.05)
+    _thumbnails(figure, cloud, (LEFT, low), (wide, side))
+    at = (LEFT - 0.5, 0.0, side + 0.4, key) if narrow else (LEFT + wide + 0.08, 0.0, KEY - 0.1, height - 0.05)
     _legend(place(figure, *at), ax, columns, at[2])
     return figure
 
@@ -87,13 +89,13 @@ def _labeled(ax: Axes, axes: tuple[str, str]) -> None:
         axis.set_label_text(label, fontsize=size)
 
 
-def _thumbnails(figure: Figure, cloud: Cloud, where: tuple[float, float, float]) -> None:
+def _thumbnails(figure: Figure, cloud: Cloud, corner: tuple[float, float], sides: tuple[float, float]) -> None:
     """Along each axis the images with its least and its largest values, below and left of what is written there."""
-    left, low, side = where
-    count = 2 if is_narrow() else 3
+    left, low = corner
+    most = 2 if is_narrow() else 3
     step = THUMB + GAP
-    for axis in range(2):
-        first, last = ends(cloud.points[:, axis], count)
+    for axis, side in enumerate(sides):
+        first, last = ends(cloud.points[:, axis], max(most, int(0.45 * side / step)) if side > SIDE else most)
         for i, (least, largest) in enumerate(zip(first, last[::-1], strict=True)):
             near, far = i * step, side - THUMB - i * step
             for image, along in ((least, near), (largest, far)):
