@@ -104,6 +104,22 @@ def test_what_does_not_fit_is_left_out_and_said():
         budget.fitted(lambda choice, notes: "x" * 100, 10)
 
 
+def test_a_write_that_is_cut_off_leaves_the_earlier_file_as_it_was(net, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("an earlier one")
+
+    def cut_off(self, text, **options):
+        with self.open("w", encoding="utf-8") as file:
+            file.write(text[: len(text) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", cut_off)
+    with pytest.raises(InputError, match="cannot be written: No space left"):
+        write(path, Content("a page", [], {}, [], {}, {}), [Shown(net)], {})
+    assert path.read_text() == "an earlier one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_numbers_that_are_too_large_for_a_page_are_said_to_be():
     """A picture of a million values, and one of a few."""
     values = np.random.default_rng(0).normal(size=1_000_000)

@@ -76,6 +76,7 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     from cnnviz.pictures.provenance import provenance
     from cnnviz.report.again import again
     from cnnviz.report.html import Content
+    from cnnviz.report.matched import matched
     from cnnviz.report.matrices import matrices
     from cnnviz.report.payload import Shown
     from cnnviz.report.trained import trained
@@ -84,7 +85,9 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     asked = Asked(options)
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     nets = several.networks_of(options, [], asked) if options.others else [opened(options, [], asked)]
+    path = options.out or _default(options, nets[0])
     data = Data(lambda: several.dataset_of(options, nets, asked), print)
+    nets = named_apart(nets)  # an address of the page names a network
     firsts = [net.first for net in nets]
     if any(net.image_shape != firsts[0].image_shape for net in firsts):
         raise InputError("The networks of a report take images of one shape; draw these one by one.")
@@ -93,17 +96,17 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     images, payload, found = _data(nets, firsts, data)
     steps = [_steps(net, path) for net, path in zip(firsts, [net.path for net in nets], strict=True)]
     networks = [Shown(net, kept, **own) for net, kept, own in zip(firsts, steps, found, strict=True)]
-    names = [net.name for net in named_apart(nets)]
+    names = [net.name for net in nets]
     payload["matrices"] = matrices([each for own in sections.values() for each in own], names)
+    payload["matched"] = matched(nets, data)
     origin = several.origin_of(options, nets, data, typed)
     where = [options.run, *several.places(options.others)]
     places = [str(net.path or place or net.name) for net, place in zip(nets, where, strict=False)]
-    facts = provenance(nets, where, origin.about(), []) | trained(named_apart(nets))
+    facts = provenance(nets, where, origin.about(), []) | trained(nets)
     rows = [(net.title, [_row(layer) for layer in net.layers]) for net in firsts]
     kinds = {name: PICTURES[name] for name in sections}
     made = again(kinds, firsts, places, console.command_line("visualize"))
     content = Content(_title(firsts), _facts(firsts), sections, rows, facts, payload, _notes(nets, images), made)
-    path = options.out or _default(options, nets[0])
     return path, *write(path, content, networks, origin.about())
 
 
@@ -135,14 +138,15 @@ def _data(every: Sequence[Any], nets: Sequence[Any], data: Any) -> tuple[Any, di
     if dataset is None or tuple(dataset.test.images.shape[1:]) != tuple(nets[0].image_shape):
         return None, {"shelf": [], "pool": {}}, [{} for _ in nets]
     images, labels = dataset.test.images[:LOOKED_AT], dataset.test.labels[:LOOKED_AT]
-    found, pool = [], {}
+    found, pool, shelf = [], {}, shelves(nets, images, labels, dataset.classes)
+    numbers = [each["number"] for each in shelf]
     for whole, net, alike in zip(every, nets, nearest(nets, images), strict=True):
         k = min(STATISTICS_K, len(images))
         own, shown = statistics(over(net.model, net.variables, images, labels=labels, k=k, prepare=net.prepare), images)
         of_units = {"statistics": own, "ablation": ablations(net, data), "nearest": alike}
-        found.append({**of_units, "methods": methods(whole, images, data)})
+        found.append({**of_units, "methods": methods(whole, images, data, numbers)})
         pool |= shown
-    return images, {"shelf": shelves(nets, images, labels, dataset.classes), "pool": pool}, found
+    return images, {"shelf": shelf, "pool": pool}, found
 
 
 def _steps(net: Any, path: Path | None) -> list[Any]:

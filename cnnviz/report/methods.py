@@ -1,6 +1,6 @@
 """What a page says of the methods that it computes: how far seeds agree, and what metrics have measured before."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from cnnviz import probe
 from cnnviz.comparison.agreement import agreement, on_other_images
-from cnnviz.comparison.member_maps import member_maps
+from cnnviz.comparison.member_maps import Maps, Spread, member_maps, spread
 from cnnviz.errors import InputError
 from cnnviz.metrics.controls import EDGES
 from cnnviz.metrics.evidence import Evidence
@@ -21,16 +21,27 @@ from cnnviz.pictures.attribute import Attributions
 from cnnviz.pictures.evidence import Asked, Subject, described
 from cnnviz.pictures.kept import read
 from cnnviz.pictures.picture import Data, Skipped
-from cnnviz.report.payload import rounded
+from cnnviz.report.payload import encoded, rounded
 
 METHODS = ("gradient", "input_x_gradient", "grad_cam", "integrated_gradients")  # those of views/explained.js
 EXPLAINED = 64  # images whose maps by several seeds are compared
+SPREADS = 800_000  # bytes of a page that the maps over seeds take
 
 
-def methods(net: Net, images: UInt8[np.ndarray, "n ..."], data: Data) -> dict[str, dict[str, Any]]:
-    """By method, the "agreement" of maps over the network's seeds and its "metrics", where there are such numbers."""
+def methods(
+    net: Net, images: UInt8[np.ndarray, "n ..."], data: Data, shown: Sequence[int] = ()
+) -> dict[str, dict[str, Any]]:
+    """By method what is known of its maps: their "agreement" over the network's seeds, its "metrics", and "spread".
+
+    The spread is the mean and the deviation over seeds of the maps of the images that are `shown`, as many as SPREADS
+    bytes are enough for.
+    """
     agreed, known = _agreements(net, images[:EXPLAINED]), _metrics(net, data)
-    found = {name: {"agreement": agreed.get(name), "metrics": known.get(name)} for name in METHODS}
+    spreads = _spreads(net, images, list(dict.fromkeys(shown)))
+    found = {
+        name: {"agreement": agreed.get(name), "metrics": known.get(name), "spread": spreads.get(name)}
+        for name in METHODS
+    }
     own = {name: {key: value for key, value in each.items() if value} for name, each in found.items()}
     return {name: each for name, each in own.items() if each}
 
@@ -39,17 +50,52 @@ def _agreements(net: Net, images: UInt8[np.ndarray, "n ..."]) -> dict[str, dict[
     """The mean rank correlation of maps of two seeds, and that of maps of different images of one seed."""
     if len(net.members) < 2 or len(images) < 2:
         return {}
-    first, found = net.first, {}
-    targets = np.asarray(probe.logits(first.model, first.variables, images, prepare=net.prepare)).argmax(-1)
-    for name in METHODS:
-        try:
-            maps = member_maps(name, net, images, targets.astype(np.int32), key=jax.random.key(0))
-        except InputError:  # the method does not apply to this network
-            continue
+    found = {}
+    for name, maps in _maps(net, images, _targets(net, images)):
         ranks = [agreement(one, other).rank for one, other in combinations(maps, 2)]
         means = rounded([_mean(ranks), _mean(on_other_images(maps[0]).rank)])
         found[name] = {"rank": means[0], "baseline": means[1], "seeds": len(maps), "images": len(images)}
     return found
+
+
+def _targets(net: Net, images: UInt8[np.ndarray, "n ..."]) -> np.ndarray:
+    """The classes that the network of the first seed says."""
+    first = net.first
+    logits = probe.logits(first.model, first.variables, images, prepare=net.prepare)
+    return np.asarray(logits).argmax(-1).astype(np.int32)
+
+
+def _maps(net: Net, images: UInt8[np.ndarray, "n ..."], targets: np.ndarray) -> Iterator[tuple[str, Maps]]:
+    """The maps of all seeds by each method that applies to the network."""
+    for name in METHODS:
+        try:
+            maps = member_maps(name, net, images, targets, key=jax.random.key(0))
+        except InputError:
+            continue
+        yield name, maps
+
+
+def _spreads(net: Net, images: UInt8[np.ndarray, "n ..."], shown: Sequence[int]) -> dict[str, dict[str, Any]]:
+    places = int(np.prod(net.image_shape[:-1] or net.image_shape))
+    shown = shown[: SPREADS // (len(METHODS) * 2 * 4 * places // 3 + 1)]
+    if len(net.members) < 2 or not shown:
+        return {}
+    own = images[list(shown)]
+    targets = _targets(net, own)
+    return {name: _spread(spread(maps), shown, targets, len(maps)) for name, maps in _maps(net, own, targets)}
+
+
+def _spread(found: Spread, shown: Sequence[int], targets: np.ndarray, seeds: int) -> dict[str, Any]:
+    """Maps with 8 bits a value, by the numbers of their images; each has the size that 127 stands for."""
+    rows = zip(shown, targets.tolist(), found.mean, found.deviation, strict=True)
+    images = {str(i): {"target": c, "mean": _small(mean), "deviation": _small(own)} for i, c, mean, own in rows}
+    return {"seeds": seeds, "shape": list(found.mean.shape[1:]), "images": images}
+
+
+def _small(values: np.ndarray) -> dict[str, Any]:
+    size = float(np.abs(values).max())
+    bits = np.rint(values * (127 / size if size > 0 else 0)).astype(np.int8)
+    return {"size": float(f"{size:.6g}"), "bytes": encoded(bits.tobytes())}
 
 
 def _mean(values: Any) -> float:

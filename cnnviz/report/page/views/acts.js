@@ -8,6 +8,7 @@ import { npzOf } from "./npz.js";
  * @property {ArrayLike<number>} data
  * @property {string[]} [names] of what is along the first axis
  * @property {string[]} [columns] of what is along the second one of two
+ * @property {string[]} [axes] what is along each axis; by default rows, columns and channels if there are three
  */
 
 /** Buttons for the numbers of an array as files, and for two texts to copy. @param {string} name of the files @param {Numbers} numbers @param {string} python @param {string} command @param {(words: string) => void} say */
@@ -19,8 +20,8 @@ export function acts(name, numbers, python, command, say) {
 
 /** Buttons for the numbers of an array as JSON, CSV and npz. @param {string} name of the files @param {Numbers} numbers */
 export function numberFiles(name, numbers) {
-  const { shape, data, names, columns } = numbers;
-  const json = () => save(name, "json", "application/json", JSON.stringify({ name, shape, names, columns, values: Array.from(data) }));
+  const { shape, data, names, columns, axes } = numbers;
+  const json = () => save(name, "json", "application/json", JSON.stringify({ name, shape, axes, names, columns, values: Array.from(data) }));
   const csv = () => save(name, "csv", "text/csv", inRows(numbers));
   const npz = () => saveArrays(name, { values: { shape, data }, ...(names ? { names: { shape: [names.length], data: names } } : {}), ...(columns ? { columns: { shape: [columns.length], data: columns } } : {}) });
   const files = Object.entries({ JSON: json, CSV: csv, npz }).map(([kind, give]) => element("button", { type: "button", class: "link", "aria-label": `Numbers as ${kind}`, onclick: give }, kind));
@@ -59,19 +60,19 @@ function shown(label, text) {
 }
 
 /** A row for each value with its indices, or for each name with its columns. @param {Numbers} numbers */
-export function inRows({ shape, data, names, columns }) {
+export function inRows({ shape, data, names, columns, axes }) {
   if (names && shape.length <= 2) {
     const width = shape[1] ?? 1;
     const rows = names.map((name, i) => [cellOf(name), ...Array.from(data).slice(i * width, (i + 1) * width)].join());
     return [["name", ...(columns ?? ["value"])].map(cellOf).join(), ...rows, ""].join("\n");
   }
-  const axes = shape.length === 3 ? ["row", "column", "channel"] : shape.map((_, axis) => `axis ${axis}`);
+  const heads = axes ?? (shape.length === 3 ? ["row", "column", "channel"] : shape.map((_, axis) => `axis ${axis}`));
   const lines = Array.from(data, (value, i) => {
     const index = [];
     for (let axis = shape.length - 1, rest = i; axis >= 0; rest = Math.floor(rest / shape[axis--])) index.unshift(rest % shape[axis]);
     return [...index, value].join();
   });
-  return [[...axes, "value"].join(), ...lines, ""].join("\n");
+  return [[...heads, "value"].join(), ...lines, ""].join("\n");
 }
 
 /** A text as a cell of CSV. @param {string} text */

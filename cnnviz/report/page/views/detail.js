@@ -2,6 +2,7 @@
 
 import { otherView } from "./beside.js";
 import { layerPage } from "./layer.js";
+import { pairsOf } from "./pairs.js";
 import { convolutionOf } from "./stepped.js";
 import { unitPage } from "./unit.js";
 
@@ -16,5 +17,5 @@ export async function detail(view, ask, links) {
   const made = [await (state.unit === null ? layerPage(view, layer, block, kernel) : unitPage(view, layer, block, kernel, ask, links))];
   const other = state.unit === null ? otherView(view) : null;
   if (other) made.push(...(await detail(other, (request) => view.ask(other.state.network, request), null)));
-  return made;
+  return state.unit === null && view.ask ? [...made, ...(await pairsOf(view, state.layer))] : made;
 }

@@ -5,6 +5,7 @@ import { rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
 import { evidenceOf } from "./evidence.js";
 import { drawMaps, gridOf, legend } from "./maps.js";
+import { spreadOf } from "./spread.js";
 import { watch } from "./strip.js";
 
 const METHODS = [
@@ -93,5 +94,5 @@ function figure(method, found, layer, view, target) {
   const options = isOfLayer ? `, layer=${JSON.stringify(layer)}` : "";
   const expression = `attribution.attribute("${method.name}", net.model, net.variables, net.prepare(images), ${target}${options})`;
   const taken = acts(`${view.network.name}-${method.name}`, block, python(expression), command(`attribute RUN --methods ${method.name}`), view.say);
-  return element("figure", { class: "small" }, element("figcaption", {}, of), canvas, legend(range), element("p", { class: "formula" }, method.formula, gap), ...evidenceOf(view.network, method.name), element("details", {}, element("summary", {}, "Numbers"), taken));
+  return element("figure", { class: "small" }, element("figcaption", {}, of), canvas, legend(range), element("p", { class: "formula" }, method.formula, gap), ...evidenceOf(view.network, method.name), ...spreadOf(view, method, target), element("details", {}, element("summary", {}, "Numbers"), taken));
 }

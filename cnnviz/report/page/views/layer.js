@@ -5,6 +5,7 @@ import { histogram, lines } from "./charts.js";
 import { rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
 import { drawMaps, everywhereOf, gridOf, legend, legendOf, scaleOf } from "./maps.js";
+import { meansOverInputs } from "./pairs.js";
 import { answerOf } from "./questions.js";
 import { logitsLayer, softmaxSteps } from "./softmax.js";
 import { convolutionOf } from "./stepped.js";
@@ -69,12 +70,11 @@ function maps(view, layer, block) {
 
 /** The kernels: their mean over input channels where there are several. @param {any} kernel @param {any} view @param {any} layer */
 function kernels(kernel, view, layer) {
-  const [height, width, inputs, outputs] = kernel.shape.length === 2 ? [1, 1, ...kernel.shape] : kernel.shape.slice(-4);
-  const means = new Float32Array(height * width * outputs);
-  for (let i = 0; i < kernel.data.length; i++) means[Math.floor(i / (inputs * outputs)) * outputs + (i % outputs)] += kernel.data[i] / inputs;
-  const [block, grid] = [{ data: means, shape: [height, width, outputs] }, gridOf([height, width, outputs], 16, 0, MAPS_AT_ONCE)];
+  const block = meansOverInputs(kernel);
+  const [[height, width, outputs], grid] = [block.shape, gridOf(block.shape, 16, 0, MAPS_AT_ONCE)];
+  const inputs = kernel.data.length / block.data.length;
   const canvas = element("canvas", { class: "map", role: "img", "aria-label": `${grid.count} kernels` });
-  const range = rangeOf(means);
+  const range = rangeOf(block.data);
   drawMaps(canvas, block, grid, () => range);
   canvas.style.width = `${Math.min(560, canvas.width * 8)}px`;
   watch(canvas, () => block, grid, "kernel", view.say, (unit) => view.go({ unit }));

@@ -5,9 +5,9 @@ import { makersOf } from "./makers.js";
 import { convolutionOf } from "./stepped.js";
 /** @typedef {import("./stepped.js").Source} Source */
 /** @typedef {{layer: string, unit: number, weight: number, size: number}} Link the sum of the weights, and of their sizes */
-/** @typedef {{into: Link[], out: Link[], made: string | null}} Links what feeds it, what it feeds, and the layer whose kernel it has */
+/** @typedef {{into: Link[], out: Link[], made: string | null}} Links what feeds it and what it feeds, the largest first, and the layer whose kernel it has */
 
-const MOST_LINKS = 6; // of each kind that are shown
+export const MOST_LINKS = 6; // of each kind that are shown
 const KEEPS = new Set("max min mul add sub div select_n clamp integer_pow logistic tanh erf exp log sqrt rsqrt square sign abs neg convert_element_type reduce_window_max reduce_window_sum reshape squeeze expand_dims broadcast_in_dim copy pad slice".split(" "));
 
 /** The largest value that the walk back from one meets, of those that keep channels apart. @param {any} graph @param {number} from @param {(id: number) => boolean} isFound @returns {number | null} */
@@ -35,7 +35,7 @@ export function weighted(graph, names) {
   });
 }
 
-/** The units with the largest kernels into a unit and out of it. @param {any} graph @param {string[]} names @param {string} layer @param {number} unit @param {(request: any) => Promise<any>} ask @returns {Promise<Links>} */
+/** The units that lead into a unit and out of it, those with the largest kernels first. @param {any} graph @param {string[]} names @param {string} layer @param {number} unit @param {(request: any) => Promise<any>} ask @returns {Promise<Links>} */
 export async function linksOf(graph, names, layer, unit, ask) {
   const all = weighted(graph, names);
   const ids = new Map(all.map((each) => [graph.layers[each.layer], each]));
@@ -85,7 +85,7 @@ function addTo(link, weight) {
 
 /** @param {Link[]} links */
 function ranked(links) {
-  return links.sort((one, other) => other.size - one.size).slice(0, MOST_LINKS);
+  return links.sort((one, other) => other.size - one.size);
 }
 
 /** Lines over the strip, from the unit to those: blue where the sum of the weights is positive, orange where it is negative. @param {HTMLElement} root @param {import("./strip.js").Column[]} columns @param {string} layer @param {number} unit @param {Links} found */
@@ -93,8 +93,9 @@ export function drawLinks(root, columns, layer, unit, { into, out }) {
   const placeOf = (/** @type {string} */ name, /** @type {number} */ channel) => columns.find((each) => each.name === name)?.place(channel);
   const here = placeOf(layer, unit);
   if (!here) return root.replaceChildren();
-  const largest = Math.max(...[...into, ...out].map(({ size }) => size), 1e-12);
-  const paths = [...into, ...out].flatMap((link) => {
+  const shown = [...into.slice(0, MOST_LINKS), ...out.slice(0, MOST_LINKS)];
+  const largest = Math.max(...shown.map(({ size }) => size), 1e-12);
+  const paths = shown.flatMap((link) => {
     const there = placeOf(link.layer, link.unit);
     if (!there) return [];
     const middle = (here.x + there.x) / 2;

@@ -1,5 +1,6 @@
 // The methods by images: a row for each of the first images of the shelf, on demand.
 
+import { numberFiles } from "./acts.js";
 import { element, numeral, percent } from "./dom.js";
 import { layerOf, mapDrawn, mapOf, methodsOf } from "./explained.js";
 import { drawPixels } from "./maps.js";
@@ -31,6 +32,8 @@ function several(view) {
 /** Adds a row at a time, until something else is shown in the part's place. @param {any} view @param {HTMLElement} part @param {HTMLElement} body @param {Uint8Array[]} images @param {any[]} methods */
 async function fill(view, part, body, images, methods) {
   const layer = layerOf(view);
+  /** @type {Map<string, import("./maps.js").Block[]>} */
+  const maps = new Map(methods.map(({ name }) => [name, []]));
   for (const [i, pixels] of images.entries()) {
     const { probabilities } = await view.ask(view.state.network, { ask: "forward", pixels }, view.explainer);
     if (!part.isConnected) return;
@@ -40,10 +43,20 @@ async function fill(view, part, body, images, methods) {
     for (const method of methods) {
       const found = await mapOf(view, () => part.isConnected, { method: method.name, target, layer, pixels });
       if (!found) return;
-      const { canvas, range } = mapDrawn(method, found, CELL);
+      const { canvas, block, range } = mapDrawn(method, found, CELL);
+      maps.get(method.name)?.push(block);
       row.append(element("td", {}, canvas, element("small", {}, range.high > range.low ? `${numeral(range.low)} to ${numeral(range.high)}` : "all zero")));
     }
   }
+  const files = [...maps].map(([name, blocks]) => element("td", {}, numberFiles(`${view.network.name}-${name}-of-${blocks.length}-images`, stacked(blocks, view.payload.shelf))));
+  body.after(element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, "All maps of a method"), ...files)));
+}
+
+/** Maps as one array, named by their images. @param {import("./maps.js").Block[]} blocks @param {{title: string}[]} shelf @returns {import("./acts.js").Numbers} */
+export function stacked(blocks, shelf) {
+  const sides = blocks[0].shape.slice(0, -1);
+  const axes = ["image", ...(sides.length === 2 ? ["row", "column"] : sides.map((_, axis) => `axis ${axis}`))];
+  return { shape: [blocks.length, ...sides], data: Float32Array.from(blocks.flatMap(({ data }) => Array.from(data))), names: blocks.map((_, i) => shelf[i].title), axes };
 }
 
 /** The image with what the network says; it leads to the image. @param {any} view @param {number} i @param {Uint8Array} pixels @param {string} said */

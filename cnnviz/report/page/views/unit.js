@@ -4,6 +4,7 @@ import { acts, numberFiles, origin, quoted } from "./acts.js";
 import { bars } from "./charts.js";
 import { rangeOf } from "./colors.js";
 import { element, numeral } from "./dom.js";
+import { MOST_LINKS } from "./links.js";
 import { drawMaps, drawPixels, everywhereOf, gridOf, legend, scaleOf } from "./maps.js";
 import { trained } from "./layer.js";
 import { logitsLayer, softmaxSteps } from "./softmax.js";
@@ -93,7 +94,7 @@ function evidence(view, layer, unit) {
   const made = [];
   if (found?.top) {
     const tiles = found.top.images[unit].map((/** @type {number} */ image, /** @type {number} */ i) => tile(view, payload.pool[image], layer, found.top.places[unit][i], found.top.values[unit][i], `image ${image}`));
-    made.push(element("figure", { class: "small" }, element("figcaption", {}, "Images with its largest values, and what the value sees"), element("div", { class: "tiles" }, ...tiles)));
+    made.push(element("figure", { class: "small" }, element("figcaption", {}, "Images with its largest values, and what the value sees"), element("div", { class: "tiles" }, ...tiles), numberFiles(`${network.name}-${layer.name}-${unit}-largest`, largestOf(found.top, unit))));
   }
   const byClass = (/** @type {number[]} */ values, /** @type {string} */ words, /** @type {(value: number) => string} */ text) => {
     const rows = values.map((value, i) => ({ name: network.classes[i] ?? String(i), value, text: text(value) }));
@@ -104,6 +105,14 @@ function evidence(view, layer, unit) {
   if (found?.classMeans) byClass(found.classMeans[unit], `Mean by class over ${found.images.toLocaleString("en")} images`, numeral);
   if (without) byClass(without.classes[unit], `Accuracy lost without it, by class, over ${without.images.toLocaleString("en")} images`, (value) => `${(100 * value).toFixed(1)} %`);
   return made;
+}
+
+/** A unit's largest values with their places, named by the numbers of the test images. @param {any} top @param {number} unit @returns {import("./acts.js").Numbers} */
+export function largestOf(top, unit) {
+  const [images, places] = [top.images[unit], top.places[unit]];
+  const sides = places[0]?.length ?? 0;
+  const columns = ["value", ...(sides === 2 ? ["row", "column"] : Array.from({ length: sides }, (_, axis) => `axis ${axis}`))];
+  return { shape: [images.length, columns.length], data: images.flatMap((/** @type {number} */ _, /** @type {number} */ i) => [top.values[unit][i], ...places[i]]), names: images.map(String), columns };
 }
 
 /** @param {any} view @param {string} pixels @param {any} layer @param {number[]} place @param {number} value @param {string} title */
@@ -126,12 +135,14 @@ function edge(at, size, sees, side, sign) {
 
 /** @param {Links} links @param {any} view */
 function wiring(links, view) {
-  const list = (/** @type {string} */ words, /** @type {import("./links.js").Link[]} */ found) => {
-    if (!found.length) return [];
+  const list = (/** @type {string} */ words, /** @type {string} */ name, /** @type {import("./links.js").Link[]} */ all) => {
+    if (!all.length) return [];
+    const found = all.slice(0, MOST_LINKS);
+    const files = numberFiles(`${view.network.name}-${view.state.layer}-${view.state.unit}-${name}`, { shape: [all.length, 2], data: all.flatMap(({ weight, size }) => [weight, size]), names: all.map(({ layer, unit }) => `${layer}/${unit}`), columns: ["sum of weights", "sum of their sizes"] });
     const rows = found.map(({ layer, unit, weight }) => ({ name: `${layer}/${unit}`, value: weight, text: numeral(weight) }));
-    return [element("figure", { class: "small" }, element("figcaption", {}, words), bars(words, rows, { choose: (row) => view.go({ layer: found[row].layer, unit: found[row].unit }) }))];
+    return [element("figure", { class: "small" }, element("figcaption", {}, words), bars(words, rows, { choose: (row) => view.go({ layer: found[row].layer, unit: found[row].unit }) }), files)];
   };
-  return [...list("Fed most by: sums of weights, in order of their sizes", links.into), ...list("Feeds most: sums of weights, in order of their sizes", links.out)];
+  return [...list("Fed most by: sums of weights, in order of their sizes", "fed-by", links.into), ...list("Feeds most: sums of weights, in order of their sizes", "feeds", links.out)];
 }
 
 /** The nearest unit of each other network, if the networks were compared. @param {any} view @param {any} layer @param {number} unit */
