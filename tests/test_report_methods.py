@@ -85,6 +85,8 @@ def test_metrics_are_those_of_the_table_that_was_made(shown):
     net, dataset = shown
     one, given = net.only(0), Data(lambda: dataset)
     assert methods(one, dataset.test.images, given) == {}
+    (one.path / "evidence").mkdir(exist_ok=True)  # of other methods, images or weights
+    assert methods(one, dataset.test.images, given) == {}
     subject = Subject.of(Asked("gradient", "deletion", None, "test", None, 0), one, given)
     gathered(subject, given, None)
     found = methods(one, dataset.test.images, given)

@@ -109,11 +109,11 @@ def _gone(found: Found) -> np.ndarray:
 
 def _undefined(name: str, metrics: Sequence[str], gone: np.ndarray) -> str:
     """Which metrics are not defined for how many maps of a method; an empty text if all are."""
-    without = {int(count): [metrics[j] for j in np.flatnonzero(gone == count)] for count in np.unique(gone[gone > 0])}
-    return " ".join(
-        f"Left out {'is' if count == 1 else 'are'} {counted(count, 'constant map')} of {name}, which {', '.join(names)} cannot measure."
-        for count, names in without.items()
-    )
+    without = {
+        int(count): [metrics[j] for j in np.flatnonzero(gone == count).tolist()] for count in np.unique(gone[gone > 0])
+    }
+    maps = {count: f"{'is' if count == 1 else 'are'} {counted(count, 'constant map')} of {name}" for count in without}
+    return " ".join(f"Left out {maps[n]}, which {', '.join(names)} cannot measure." for n, names in without.items())
 
 
 def records(found: Found) -> list[dict[str, object]]:

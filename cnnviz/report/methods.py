@@ -112,11 +112,13 @@ def _metrics(net: Net, data: Data) -> dict[str, list[dict[str, Any]]]:
         evidence = _kept(net, data)
     except (InputError, Skipped):
         return {}
+    if evidence is None:
+        return {}
     return {name: _rows(evidence, name) for name in evidence.methods if name != EDGES}
 
 
-def _kept(net: Net, data: Data) -> Evidence:
-    """The numbers of the methods by those metrics that a map of edges was measured by too."""
+def _kept(net: Net, data: Data) -> Evidence | None:
+    """The numbers of the methods by those metrics that a map of edges was measured by too; None if there are none."""
     subject = Subject.of(Asked(None, None, None, "test", None, 0), net, data)
     kept, members = subject.kept(), range(len(net.members))
     asked: dict[str, Any] = {EDGES: EDGES, **Attributions(methods=",".join(METHODS)).built(net, data)}
@@ -130,7 +132,9 @@ def _kept(net: Net, data: Data) -> Evidence:
     known = {name: {label: values(name, label, metric) for label, metric in metrics.items()} for name in asked}
     labels = [label for label in metrics if known[EDGES][label] is not None]
     names = [name for name in asked if labels and all(known[name][label] is not None for label in labels)]
-    numbers = np.stack([np.stack([np.asarray(known[name][label]) for label in labels]) for name in names] or [])
+    if not names:
+        return None
+    numbers = np.stack([np.stack([np.asarray(known[name][label]) for label in labels]) for name in names])
     return Evidence(names, labels, numbers, [metrics[label].better for label in labels], (EDGES,))
 
 
