@@ -15,18 +15,7 @@ from matplotlib.figure import Figure
 from cnnviz.figures.finite import masked
 from cnnviz.figures.image import draw_image, draw_signal
 from cnnviz.figures.scales import Scale, in_digits, print_scale
-from cnnviz.figures.style import (
-    MARGIN,
-    current_style,
-    default_style,
-    fitted,
-    folded,
-    page,
-    place,
-    points,
-    room,
-    size_of,
-)
+from cnnviz.figures.style import MARGIN, default_style, fitted, folded, is_slide, page, place, points, room, size_of
 
 SIGNAL = 0.7, 2.2  # inches: the height and width of a signal
 CELL, SMALL, FEW = 1.15, 0.8, 4  # inches: a map's longer side on a page with few rows, or with more rows than that
@@ -137,7 +126,7 @@ def plan_of(images: Shaped[np.ndarray, "n *sides c"], columns: Mapping[str, Colu
 def _goes_in_two(plan: Plan, free: float) -> bool:
     """Whether on a slide, which is low, the rows go into two groups that are this wide, with titles above them."""
     fits = int(free / (LEAST_OF_ALL + GAP)) - 1 >= plan.columns
-    return current_style().height is not None and plan.rows > FEW and fits and room(plan.width) < 2 * plan.width
+    return is_slide() and plan.rows > FEW and fits and room(plan.width) < 2 * plan.width
 
 
 def _cell(images: Shaped[np.ndarray, "n *sides c"]) -> tuple[float, float]:

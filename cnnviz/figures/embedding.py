@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.bands import COLORS, MARKS
 from cnnviz.figures.image import draw_image
-from cnnviz.figures.style import GRAY, current_style, default_style, fitted, is_narrow, page, place, points, room, tidy
+from cnnviz.figures.style import GRAY, default_style, fitted, is_narrow, is_slide, page, place, points, room, tidy
 
 MOST_CLASSES = 35  # that have a color and a mark of their own
 SIDE, LEFT, BOTTOM, KEY, ROW = 4.6, 0.95, 0.95, 1.75, 0.2  # inches: the plane, what is beside and below it
@@ -39,7 +39,7 @@ def embedding(cloud: Cloud, axes: tuple[str, str], *, title: str = "") -> Figure
     columns = 2 if narrow else 1
     most = room(LEFT + SIDE + KEY) - LEFT - (0.1 if narrow else KEY)
     side = min(SIDE, most)
-    wide = most if current_style().height is not None else side  # a slide is filled
+    wide = most if is_slide() else side  # a slide is filled
     key = ROW * -(-len(shown) // columns) + 0.1 if narrow else 0.0
     height = max(side + BOTTOM + key, 0.0 if narrow else ROW * len(shown) + 0.3)
     figure = page(LEFT + wide + (0.1 if narrow else KEY), height, title, arranged=False)

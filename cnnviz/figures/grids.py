@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from cnnviz.figures.finite import masked
 from cnnviz.figures.montage import Maps, map_columns, montage, wider_columns
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, current_style, default_style, page, place, points, room, size_of
+from cnnviz.figures.style import MARGIN, current_style, default_style, is_slide, page, place, points, room, size_of
 from cnnviz.figures.text import width_of
 
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
@@ -62,8 +62,8 @@ def grids(
     """
     first = next(iter(panels.values()))
     if columns is None:
-        is_slide = current_style().height is not None and not any(axes)
-        columns = wider_columns(len(first), first.shape[1:3], AREA) if is_slide else map_columns(len(first))
+        fills = is_slide() and not any(axes)
+        columns = wider_columns(len(first), first.shape[1:3], AREA) if fills else map_columns(len(first))
     plan = layout(len(panels), len(first), columns, first.shape[1:3])
     while columns > 4 and plan.width / columns < LEAST and not any(axes):  # longer rows would be too small
         columns = math.ceil(columns / 2)

@@ -18,6 +18,7 @@ from cnnviz.figures.style import (
     default_style,
     fitted,
     is_narrow,
+    is_slide,
     page,
     place,
     points,
@@ -111,7 +112,7 @@ def _plan(rows: Sequence[str], columns: Sequence[str], right: float) -> Plan:
     names = longest(rows, NAMES[0] if is_narrow() else ROOMY), longest(columns, NAMES[1])
     width = min(LARGEST * len(columns), room(6.6) - MARGIN - LABEL - names[0] - right)
     height = max(width * len(rows) / len(columns), LOWEST * len(rows))
-    if current_style().height is not None:
+    if is_slide():
         height = min(height, max(SLIDE * len(rows), LEAST))
     return Plan(names, width, min(height, max(LARGEST * len(rows), 0.8), 6.5), len(rows), len(columns))
 

@@ -14,10 +14,10 @@ from cnnviz.figures.montage import Maps
 from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import (
     MARGIN,
-    current_style,
     default_style,
     fitted,
     is_narrow,
+    is_slide,
     page,
     place,
     points,
@@ -73,7 +73,7 @@ def planned(rows: int, columns: int, groups: int = 1) -> Plan:
 
 def best_plan(rows: int, columns: int) -> Plan:
     """The plan of the page; on a slide, which is wide, two groups of rows where their maps are not too small."""
-    if current_style().height is not None and rows > FEW:
+    if is_slide() and rows > FEW:
         plan = planned(rows, columns, 2)
         if plan.cell >= LEAST:
             return plan

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from cnnviz.figures.aligned import LOOKS
 from cnnviz.figures.bands import KEY, draw_key
-from cnnviz.figures.style import current_style, default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.style import default_style, fitted, is_narrow, is_slide, page, points, room, tidy
 
 SIDE, HIGH = 2.5, 1.7  # inches: a panel
 Lines = tuple[Float[np.ndarray, " x"], Float[np.ndarray, "members x"]]
@@ -57,8 +57,7 @@ def small_panels(
 
 def _across(count: int) -> int:
     """How many panels are next to each other: of four all on a slide, else two, so that no row has one."""
-    is_slide = current_style().height is not None
-    return 2 if is_narrow() and not is_slide else 3 if count != 4 else 4 if is_slide else 2
+    return 2 if is_narrow() and not is_slide() else 3 if count != 4 else 4 if is_slide() else 2
 
 
 def _draw(ax: Axes, panel: Panel, names: list[str], steps: bool) -> None:

@@ -105,6 +105,11 @@ def is_narrow() -> bool:
     return room(NARROWEST) < 0.9 * NARROWEST
 
 
+def is_slide() -> bool:
+    """Whether figures have a greatest height, so that what is high should be wide instead."""
+    return current_style().height is not None
+
+
 def size_of(figure: Figure) -> tuple[float, float]:
     """The figure's width and height in inches of the unscaled page."""
     width, height = figure.get_size_inches() / current_style().scale
