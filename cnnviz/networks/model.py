@@ -73,10 +73,11 @@ class Drawn(Sequence[Variables]):
     def only(self) -> list[Variables]:
         """The list of one."""
         draw = partial(probe.initial_variables, self.model)
+        compiled = jax.jit(draw)
         images = jax.tree.map(lambda row: jnp.zeros(row.shape, row.dtype), one_image(self.image_shape))
         inputs = jax.random.key(self.seed), images
-        few = len(jax.tree.leaves(jax.eval_shape(draw, *inputs))) <= MOST_COMPILED
-        return [(jax.jit(draw) if few else draw)(*inputs)]
+        few = len(jax.tree.leaves(compiled.eval_shape(*inputs))) <= MOST_COMPILED  # traced once for both
+        return [(compiled if few else draw)(*inputs)]
 
     def __getitem__(self, place: Any) -> Any:
         return self.only[place]
