@@ -114,7 +114,8 @@ def _metrics(net: Net, data: Data) -> dict[str, list[dict[str, Any]]]:
         return {}
     if evidence is None:
         return {}
-    return {name: _rows(evidence, name) for name in evidence.methods if name != EDGES}
+    beats = dict(zip(evidence.methods, evidence.beats(EDGES), strict=True))
+    return {name: _rows(evidence, name, beats[name]) for name in evidence.methods if name != EDGES}
 
 
 def _kept(net: Net, data: Data) -> Evidence | None:
@@ -138,10 +139,9 @@ def _kept(net: Net, data: Data) -> Evidence | None:
     return Evidence(names, labels, numbers, [metrics[label].better for label in labels], (EDGES,))
 
 
-def _rows(evidence: Evidence, name: str) -> list[dict[str, Any]]:
-    place, better = list(evidence.methods).index(name), evidence.beats(EDGES)
+def _rows(evidence: Evidence, name: str, beats: np.ndarray) -> list[dict[str, Any]]:
     return [
-        _row(evidence, name, metric, evidence.better[j], bool(better[place, j]))
+        _row(evidence, name, metric, evidence.better[j], bool(beats[j]))
         for j, metric in enumerate(evidence.metrics)
         if np.isfinite(evidence.cells[name, metric][:3]).all()
     ]
