@@ -12,6 +12,7 @@ import tyro
 
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, faults, glyphs, kinds, several, terminal
+from cnnviz.commands.early import check_early
 from cnnviz.commands.opened import Asked
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.tables import show, tables
@@ -105,6 +106,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     others = gathered(several.gathered(others, options), options, every=kind == "predict")
     asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
     check_together(asked, kind)
+    check_early(asked, kind)
     faults.check_machine()
     usual = [name for name in PICTURES if name not in ON_REQUEST]
     typed = [*console.command_line("visualize").split(), *arguments]

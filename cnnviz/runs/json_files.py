@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from reprlib import repr as shortened
@@ -15,6 +14,7 @@ from typing import Any
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
+from cnnviz.interop.objects import each_once
 
 Check = Callable[[Any, str], None]
 
@@ -65,14 +65,6 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
 def damaged(file: Path, error: Exception) -> InputError:
     """The error for a file whose content cannot be used."""
     return InputError(f"{file} is damaged ({error}).")
-
-
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The names and values of a JSON object as a dict; raises ValueError if a name comes twice."""
-    if len(found := dict(pairs)) < len(pairs):
-        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"one object has {shortened(twice)} twice")
-    return found
 
 
 def _digest(content: Mapping[str, Any]) -> str:

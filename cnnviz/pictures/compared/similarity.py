@@ -13,7 +13,8 @@ from cnnviz.comparison.seeds import Seeds, similarity_of_seeds
 from cnnviz.comparison.similarity import Similarity as Found
 from cnnviz.comparison.similarity import similarity
 from cnnviz.data import Dataset
-from cnnviz.errors import OptionError, unknown
+from cnnviz.errors import unknown
+from cnnviz.errors.ranges import check_range
 from cnnviz.figures.layer_pairs import layer_pairs
 from cnnviz.figures.scales import Scale, symmetric
 from cnnviz.networks import Net
@@ -72,8 +73,7 @@ class Similarity(OfImages, OfLayer, Kind):
 
     def _images(self, nets: Sequence[Net], dataset: Dataset) -> tuple[np.ndarray, str]:
         """The images, and a sentence on which they are."""
-        if self.among < 1:
-            raise OptionError(f"among must be at least 4 images to compare layers on; it was {self.among}.")
+        check_range("among", self.among)
         every = split_of(dataset, self.split).images
         if len(every) < LEAST:
             raise Skipped(f"{dataset.title} has {len(every)} {self.split} images, and a similarity needs {LEAST}.")
