@@ -250,7 +250,7 @@ def test_shapes_that_a_class_cannot_take_are_one_sentence(own, shape, said, caps
 def test_a_class_of_ones_own_takes_shapes_that_are_typed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(OWN.replace("nn.Embed(20, 4)(words).mean(1)", "nn.Dense(4)(words)"))
-    shapes = {"params": {"Conv_0": (3, 3, 3, 4), "Dense_0": (5, 4), "Dense_1": (8, 3)}}
+    shapes = {"params": {"Conv_0": (3, 3, 3, 4), "Dense_0": (8, 3), "Dense_1": (5, 4)}}
     named: dict[str, Any] = {
         f"params/{name}/kernel": np.ones(shape, np.float32) for name, shape in shapes["params"].items()
     }
