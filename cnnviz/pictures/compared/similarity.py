@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from cnnviz.batching import Report, part
+from cnnviz.batching import Report, evenly_spaced, part
 from cnnviz.comparison.measures import MEASURES
 from cnnviz.comparison.measures.measure import LEAST
 from cnnviz.comparison.seeds import Seeds, similarity_of_seeds
@@ -79,8 +79,8 @@ class Similarity(OfImages, OfLayer, Kind):
             raise Skipped(f"{dataset.title} has {len(every)} {self.split} images, and a similarity needs {LEAST}.")
         most = min(affordable(net, len(every), len(net.members)) for net in nets)
         count = min(self.among, most, len(every))
-        taken = np.linspace(0, len(every) - 1, count).round().astype(int)
         what = "all" if count == len(every) else f"{count:,} of the"
+        taken = evenly_spaced(len(every), count)
         return every[taken], f" On {what} {len(every):,} {self.split} images of {dataset.title}."
 
 

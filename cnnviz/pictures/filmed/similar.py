@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.batching import Report
+from cnnviz.batching import Report, evenly_spaced
 from cnnviz.comparison.development import LEVEL, STREAMED, layers_over_steps, settled, units_over_steps
 from cnnviz.data import Dataset
 from cnnviz.errors import OptionError, check_known
@@ -143,5 +143,5 @@ def _images(asked: Any, net: Net, steps: Steps, data: Data) -> tuple[np.ndarray,
         raise OptionError(f"among must be at least 4 images to compare steps on; it was {asked.among}.")
     every = split_of(dataset, asked.split).images
     count = min(asked.among, affordable(net, len(every), len(steps.nets)), len(every))
-    taken = np.linspace(0, len(every) - 1, count).round().astype(int)
+    taken = evenly_spaced(len(every), count)
     return every[taken], f"On {count:,} of the {len(every):,} {asked.split} images of {dataset.title}."
