@@ -95,9 +95,11 @@ def _cells(count: int, columns: int, labels: Sequence[str], tall: float, title: 
     """
     across = lambda side: min(count, max(1, int(room(columns * 1.1 * side) / (1.1 * side) + 0.1)))
     if is_slide():
-        for side in np.arange(LARGE, SMALL, -0.02):
+        free = free_height(title)
+        for side in np.arange(LARGE, SMALL, -0.04):
             rows = math.ceil(count / across(side))
-            if rows * (tall * side + _below(_broken(labels, side, 8), 8)) <= free_height(title):
+            fits = lambda texts, rows=rows, side=side: rows * (tall * side + _below(texts, 8)) <= free
+            if fits(labels) and fits(_broken(labels, side, 8)):  # the first is quick
                 return float(side), 8, across(side)
     narrow = room(columns * 1.1 * SIDE) < columns * 1.1 * SIDE - 0.2
     side, size = (SMALL, 7) if narrow or is_slide() else (SIDE, 8)
