@@ -28,7 +28,7 @@ Totals = Int[np.ndarray, " k"]
 NAMED, COUNTED = 50, 20  # with more classes than this, names or counts would be illegible and are left out
 BESIDE, LONGEST = 2.2, 1.6  # inches: what stands next to the matrix, and of it the longest name
 BELOW = 0.9  # inches: the names below the matrix
-LEAST_CELL, LEAST_SIDE = 0.33, 3.1  # inches: of a cell, and of the matrix on a slide
+LEAST_CELL, LEAST_SIDE = 0.33, 3.4  # inches: of a cell, and of the matrix on a slide
 LEAST_FREE = 1.5  # inches: what bars at the right of the matrix take
 NARROW_BESIDE, NARROW_LONGEST = 1.42, 0.75  # the same on a narrow page
 
