@@ -16,6 +16,7 @@ from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.finite import finite
 from cnnviz.figures.scales import scale_of, scales_of
 from cnnviz.networks import Net
+from cnnviz.pictures.attribution_slides import by_cells
 from cnnviz.pictures.picture import SIDES, Picture, Sample, shown_channel
 from cnnviz.pictures.slices import middle
 
@@ -81,7 +82,8 @@ class Matrix:
         draw = partial(attributions, pixels, self.rows, drawn, overlay=asked.overlay, title=title)
         axes = dict.fromkeys(explained, ("member", "image", *self.sides))
         caption = caption_of(columns, explained, self.left_out, asked) + sliced + shown_channel(images[0])
-        return Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
+        picture = Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
+        return by_cells(picture, pixels, self.rows, drawn, overlay=asked.overlay)
 
     def subject(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
         """What the picture is of."""
