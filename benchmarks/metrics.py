@@ -28,7 +28,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.attribution import subject
 from benchmarks.twin import twin
 from cnnviz.attribution import attribute, build
+from cnnviz.metrics import build as metric
 from cnnviz.metrics import measure
+from cnnviz.metrics.shapes import OfMap
 
 KEY = jax.random.key(0)
 METHODS: dict[str, Any] = {
@@ -105,9 +107,12 @@ def timed(run: Callable[[], Any]) -> tuple[Any, np.ndarray]:
 
 
 def of_ours(judge: Judge, maps: dict[str, Any], model: Any, variables: Any, images: Any, classes: Any) -> np.ndarray:
-    """Each method's mean over the images."""
+    """Each method's mean over the images; a metric of maps measures those of all methods in one call."""
     ask = partial(measure, judge.name, model, variables, images, classes, key=KEY, details=True, **judge.options)
-    found = {name: ask(values, method=METHODS[name]) for name, values in maps.items()}
+    if isinstance(metric(judge.name), OfMap):
+        found = ask(maps)
+    else:
+        found = {name: ask(values, method=METHODS[name]) for name, values in maps.items()}
     if judge.name == "pixel_flipping":  # Quantus has the curve without its start, and we its area
         return np.array([one.parts[:, 1:].mean() for one in found.values()])
     if judge.name == "mprt":  # Quantus counts the network as it is, whose similarity is 1

@@ -11,6 +11,7 @@ from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.masked import Masked
 from cnnviz.attribution.segments import Bounds, bounds_of
 from cnnviz.attribution.shapes import Raw, method, value
+from cnnviz.batching import WINDOW_ROWS
 from cnnviz.fast.boxes import with_box
 from cnnviz.fast.rewrite import faster
 from cnnviz.types import Image, Key, PyTree, Score
@@ -28,6 +29,7 @@ class FeatureAblation(Masked):
     bounds: Bounds | None = None
 
     keep = True
+    at_once = WINDOW_ROWS
     rewritten = False  # `with_box` does it
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
