@@ -66,16 +66,15 @@ def measure(
     same key gives the same draws for any `batch_size` and any maps: of several maps of each image, a mapping from names
     to them, the result is such a mapping too, and images that are perturbed alike pass the network once.
 
-    A metric is not defined for every map: a constant map has no order. Such maps raise InputError, which says which
-    ones, or with `undefined="nan"` have the number NaN.
+    Maps that a metric is not defined for, as constant ones without an order, raise InputError, which says which ones,
+    or with `undefined="nan"` have the number NaN.
     """
     asked = _checked(build(metric, **options), key, undefined, maps)
     images, key = check_single(images), jax.random.key(0) if key is None else key
     question = ask(model, variables, images, targets, labels, call, output)
     if isinstance(asked, OfMethod):
-        classes = question.numbers if isinstance(question.numbers, np.ndarray | jax.Array) else targets
         given = {"labels": labels, "data": data, "call": call, "output": output}
-        explainer = _explainer(asked, method, model, question.variables, images, classes, key, batch_size, given)
+        explainer = _explainer(asked, method, model, question, images, targets, key, batch_size, given)
         return measured_by(asked, explainer, maps, key, details=details, undefined=undefined, report=report)
     several = {name: as_maps(each, images.shape) for name, each in _named(maps).items()}
     gone = {name: undefined_maps(asked, each, undefined) for name, each in several.items()}
@@ -201,10 +200,13 @@ def adapted(metric: OfMap, maps: Sequence[Any], image_shape: tuple[int, ...]) ->
     return kind(metric=fitted, map=jnp.stack(maps, 1) if resident else np.stack(maps, 1).astype(np.float32))
 
 
-def _explainer(asked: OfMethod, method: Any, model: Any, *rest: Any) -> Explainer:
+def _explainer(
+    asked: OfMethod, method: Any, model: Any, question: Question, images: Any, targets: Targets, *rest: Any
+) -> Explainer:
     if method is None:
         raise InputError(f"{type(asked).__name__} asks for more maps, so it needs the method that made them.")
-    return Explainer(build_method(method), model, *rest)
+    classes = question.numbers if isinstance(question.numbers, np.ndarray | jax.Array) else targets
+    return Explainer(build_method(method), model, question.variables, images, classes, *rest)
 
 
 def _answer(values: Any, parts: Any, gone: np.ndarray, details: bool) -> Any:
