@@ -30,6 +30,8 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("rise", {"samples": 300}),
     ("sobol", {"mask": "grid:4"}),
     ("sobol", {"mask": "grid:4", "order": "first"}),
+    ("sobol", {"mask": "grid:4", "samples": 64}),
+    ("sobol", {"mask": "grid:4", "samples": 64, "order": "first"}),
     ("feature_permutation", {"mask": "grid:4"}),
     ("feature_permutation", {"mask": "grid:4", "samples": 40}),
     ("hsic", {"mask": "grid:4", "samples": 200}),

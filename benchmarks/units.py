@@ -2,8 +2,9 @@
 
 python benchmarks/units.py [--run RUN] [--images 60000] [--few 6000]
 
-Prints in Markdown the seconds of the forward pass alone, of `units.statistics` (moments, extremes, zeros, quantiles,
-class means, top 9 images), and of the same by PyTorch hooks and NumPy; then the peak memory of a process for few images
+Prints in Markdown the seconds of the forward pass alone, of Flax's `capture_intermediates`, which returns the values of
+all modules, of `units.statistics` (moments, extremes, zeros, quantiles, class means, top 9 images), and of the same by
+PyTorch hooks and NumPy; then the peak memory of a process for few images
 and for all. Every measurement is a process of its own, taken in turns.
 """
 
@@ -17,13 +18,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-ROWS, K, Q, ROUNDS = 500, 9, (0.01, 0.5, 0.99), 3
+ROWS, AT_ONCE, K, Q, ROUNDS = 500, 64, 9, (0.01, 0.5, 0.99), 3
 
 
 def forward(net: Any, images: Any, labels: Any) -> None:
@@ -31,6 +33,22 @@ def forward(net: Any, images: Any, labels: Any) -> None:
     from cnnviz import probe
 
     probe.logits(net.model, net.variables, images, prepare=net.prepare).block_until_ready()
+
+
+def captured(net: Any, images: Any, labels: Any) -> None:
+    """The values of all modules by Flax itself, 64 images at a time, and nothing computed of them."""
+    import jax
+
+    for first in range(0, len(images) - AT_ONCE + 1, AT_ONCE):
+        jax.block_until_ready(capture(net.model, net.prepare)(net.variables, images[first : first + AT_ONCE]))
+
+
+@cache
+def capture(model: Any, prepare: Any) -> Callable[..., Any]:
+    """The compiled function that returns them."""
+    import jax
+
+    return jax.jit(lambda variables, x: model.apply(variables, prepare(x), capture_intermediates=True)[1])
 
 
 def ours(net: Any, images: Any, labels: Any, report: Any = None) -> None:
@@ -103,7 +121,7 @@ def add(state: dict, name: str, x: Any, first: int, labels: Any) -> None:
     state[name]["top"], state[name]["images"] = (np.take_along_axis(each, order, 0) for each in (values, numbers))
 
 
-MEASURED = {"forward": forward, "statistics": ours, "hooks": hooks}
+MEASURED = {"forward": forward, "captured": captured, "statistics": ours, "hooks": hooks}
 
 
 def measure(what: str, run: str, count: int) -> None:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz.types import Array, PyTree, Variables
+from cnnviz.types import Array, Arrays, PyTree, Variables
 
 Kernel = Float[Array | np.ndarray, "*window i o"]
 Weights = Float[Array | np.ndarray, "..."]
@@ -32,10 +32,11 @@ def kernels(variables: Variables, layers: Sequence[Any] | None = None) -> dict[s
     modules = _modules(variables)
     found = {name or "kernel": leaves["kernel"] for name, leaves in modules.items() if _is_convolution(name, modules)}
     if layers is None:
-        return found
+        return Arrays(found)
     called = {layer.name.split("@")[0]: layer.kind.lower() for layer in layers}
     names = [*called, *(found.keys() - called.keys())]
-    return {name: found[name] for name in names if name in found and not any(k in called.get(name, "") for k in DENSE)}
+    is_dense = lambda name: any(kind in called.get(name, "") for kind in DENSE)
+    return Arrays({name: found[name] for name in names if name in found and not is_dense(name)})
 
 
 def _is_convolution(name: str, modules: Mapping[str, Mapping[str, PyTree]]) -> bool:
@@ -50,7 +51,7 @@ def _is_convolution(name: str, modules: Mapping[str, Mapping[str, PyTree]]) -> b
 def weights(variables: Variables) -> dict[str, Weights]:
     """Every parameter called `kernel` `[..., in, out]`, of convolutions and dense layers, by the name of its layer."""
     modules = _modules(variables)
-    return {name or "kernel": leaves["kernel"] for name, leaves in modules.items() if "kernel" in leaves}
+    return Arrays({name or "kernel": leaves["kernel"] for name, leaves in modules.items() if "kernel" in leaves})
 
 
 def statistics(kernel: Weights | Mapping[str, Any]) -> dict[str, Any]:

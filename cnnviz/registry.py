@@ -3,10 +3,11 @@
 import re
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import InputError, InputTypeError, unknown
 
 _PARTS = re.compile(r"(?:\([^()]*\)|\[[^][]*\]|[^;,])+")  # between separators, which may stand within brackets
 
@@ -20,6 +21,17 @@ def resolve(registry: Mapping[str, Any], name: str, kind: str) -> Any:
         raise unknown(kind, str(name), registry)
     found = registry[name]
     return resolve_name(found) if isinstance(found, str) else found
+
+
+# what the value of an option may be that is a number, by the name of its type, and what that is called
+NUMBERS: Mapping[str, tuple[type, str]] = {"int": (Integral, "a whole number"), "float": (Real, "a number")}
+
+
+def check_number(title: str, option: str, value: Any, kind: str) -> None:
+    """Raises InputTypeError, which names the entry and the option, if a value is no number of this type."""
+    number, called = NUMBERS.get(kind, (object, ""))
+    if not isinstance(value, number):
+        raise InputTypeError(f"The option {option} of {title} must be {called}; it was {value!r}.")
 
 
 class Spelled(NamedTuple):

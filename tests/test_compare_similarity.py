@@ -116,8 +116,8 @@ def test_a_layer_that_is_constant_in_one_seed_is_named_and_left_out(three, datas
     ("options", "text"),
     [
         ({"measure": "debiased_ckaa"}, "did you mean 'debiased_cka'"),
-        ({"among": 3}, "at least 4 images; there are 3"),
-        ({"among": 0}, "among must be at least 4 images to compare layers on; it was 0"),
+        ({"among": 3}, "among must be at least 4 images to compare on; it was 3"),
+        ({"among": 0}, "among must be at least 4 images to compare on; it was 0"),
         ({"among": 8, "measure": "mutual_knn"}, "at least 12 images"),
     ],
 )

@@ -59,6 +59,11 @@ def resealed(file, change):
     ("change", "text"),
     [
         (lambda content: content.update(format=3), "has the format 3; this version of cnnviz reads 1 and 2."),
+        (
+            lambda content: content.update(format=3, historie=content.pop("history")),
+            "has the format 3; this version of cnnviz reads 1 and 2. In that of format 2 it has historie, which this "
+            r"version of cnnviz does not know \(historie is perhaps history\) and lacks history\.",
+        ),
         (lambda content: content.update(format=[2]), r"has the format \[2\]; this version of cnnviz reads 1 and 2."),
         (lambda content: content.update(format=True), "has the format True; this version of cnnviz reads 1 and 2."),
         (lambda content: content.pop("run"), r"is damaged \(run is missing\)."),
@@ -69,7 +74,10 @@ def resealed(file, change):
             lambda content: content["files"].update({"../x": 64 * "0"}),
             r"a name in files is '../x'; it must be the name of",
         ),
-        (lambda content: content.update(history=[{}]), r"is damaged \(history\[0\].epoch is missing\)."),
+        (
+            lambda content: content.update(history=[{}]),
+            r"\(history\[0\].epoch is missing, and so are .*step and .*val_loss\).",
+        ),
         (lambda content: content.update(history=[[1]]), r"history\[0\] is \[1\]; it must be an object"),
         (
             lambda content: content.update(history=[{"epoch": 1, "step": 1, "val_loss": float("nan")}]),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import networks, runs
+from cnnviz import networks, probe, runs
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
 from cnnviz.networks import Prepare, Where, model
@@ -132,10 +132,12 @@ def test_a_member_and_a_step_of_a_run(run):
         networks.open(f"{run}:step_400")
 
 
-def test_a_title_names_the_data_set_unless_the_network_is_called_so(run):
+def test_a_title_names_the_data_set_unless_the_network_is_called_so_and_the_output_that_was_chosen(run):
     net = networks.open(str(run))
     assert net.title == f"{net.name} ({net.dataset})"
     assert replace(net, name=net.dataset).title == net.dataset
+    of_one = replace(net, model=probe.OneOutput(net.model, "kind"))
+    assert of_one.title == f"{net.name} ({net.dataset}, output kind)"
 
 
 def test_the_untrained_twin_of_many_layers_is_drawn_array_by_array(monkeypatch):

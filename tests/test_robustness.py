@@ -77,7 +77,7 @@ def test_contrast_and_shift_by_their_formulas():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"epsilons": "0.1,a"}, InputError, "numbers with commas between them; they were '0.1,a'"),
+        ({"epsilons": "0.1,a"}, InputError, "numbers with commas between them; it was '0.1,a'"),
         ({"epsilons": "0"}, InputError, "above 0 and at most 1"),
         ({"epsilon": 2.0}, InputError, "above 0 and at most 1"),
         ({"images": "photo.jpg"}, InputError, "photo.jpg"),

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import shutil
 
 import jax
@@ -278,7 +279,24 @@ def test_all_fields_of_another_version_s_config_are_named(run, in_format_1):
     changed = {**config(), "recipe": {"speed": 1, "epochs": 3}, "sedds": 3, "data": {**DATA, "zoom": [2]}}
     (run / "config.json").write_text(json.dumps(changed))
     fields = "recipe.speed and data.zoom and sedds"
-    with pytest.raises(InputError, match=f"config.json has {fields}, which this version of cnnviz does not know"):
+    hints = "recipe.speed is perhaps recipe.seed, sedds is perhaps seeds"
+    line = f"config.json has {fields}, which this version of cnnviz does not know ({hints});"
+    with pytest.raises(InputError, match=re.escape(line)):
+        runs.load_run(run)
+
+
+def test_a_config_of_another_format_is_told_by_its_fields(run, in_format_1):
+    in_format_1(run)
+    rest = {name: value for name, value in DATA.items() if name != "limit"}
+    changed = {**config(), "format": 7, "recipe": {"learning_rates": 1}, "data": {**rest, "tytle": "x"}}
+    del changed["model"]
+    (run / "config.json").write_text(json.dumps(changed))
+    line = (
+        "has the format 7; this version of cnnviz reads 1. In that of format 1 it has recipe.learning_rates and "
+        "data.tytle, which this version of cnnviz does not know (recipe.learning_rates is perhaps "
+        "recipe.learning_rate) and lacks model and data.limit."
+    )
+    with pytest.raises(InputError, match=re.escape(line)):
         runs.load_run(run)
 
 

@@ -1,11 +1,13 @@
 """What an interpreter prints of an object, and what a notebook shows: a line, or a picture, and never an array."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import networks
+from cnnviz import kernels, networks
 from cnnviz.attribution import attribute
 from cnnviz.data.dataset import Dataset, Split
 from cnnviz.graph.graph import Graph
@@ -13,6 +15,7 @@ from cnnviz.models.cnn import CNN
 from cnnviz.pictures.kernels import Kernels
 from cnnviz.pictures.picture import Data
 from cnnviz.runs.run import Run
+from cnnviz.types import Arrays
 
 NAME = "<b>&\x1b[2J\u202e"
 
@@ -72,3 +75,18 @@ def test_a_notebook_shows_a_network_s_layers_a_data_set_s_classes_and_a_graph_s_
     for one in (net, dataset, graph):
         assert "<b>" not in one._repr_html_()
         assert "\x1b" not in one._repr_html_()
+
+
+def test_arrays_by_name_print_their_shapes_and_stay_a_dict_to_jax(net):
+    found: Any = kernels.kernels(net.variables)
+    assert repr(found) == "{'conv1': float32[3, 3, 1, 32], 'conv2': float32[3, 3, 32, 64]}"
+    assert "<tr><td>conv1</td><td>float32[3, 3, 1, 32]</td></tr>" in found._repr_html_()
+    assert len(repr(kernels.weights(net.variables))) < 200
+    doubled = jax.jit(lambda tree: jax.tree.map(lambda x: 2 * x, tree))(found)
+    assert list(doubled) == list(found)
+    np.testing.assert_array_equal(doubled["conv2"], 2 * np.asarray(found["conv2"]))
+    paths = [jax.tree_util.tree_flatten_with_path(tree)[0][0][0] for tree in (found, dict(found))]
+    assert paths[0] == paths[1]
+    hostile = Arrays({NAME: np.zeros(3)})
+    assert repr(hostile).isprintable()
+    assert "<b>" not in hostile._repr_html_()

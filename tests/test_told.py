@@ -192,7 +192,10 @@ def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch,
     assert (options.run, options.layer) == ("RUN", "conv1")
 
 
-def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch):
+def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("runs/toy").mkdir(parents=True)
+    Path("runs/toy/metrics.jsonl").touch()
     asked = []
     monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(["--out", "kernels"]) == 0

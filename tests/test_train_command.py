@@ -212,6 +212,11 @@ def test_a_file_of_one_s_own_has_options_by_name(tmp_path):
     [
         ("x.toml", "epoch = 3", "'epoch' is not an option; did you mean 'epochs'"),
         ("x.toml", "lr = 1e-3", "'lr' is not an option; did you mean 'learning_rate'?"),
+        (
+            "x.toml",
+            "lr = 1e-3\nzzz = 1\nbs = 3",
+            "'lr' is not an option; did you mean 'learning_rate'? 'zzz' is not an option. 'bs' is not an option",
+        ),
         ("x.toml", 'epochs = "3"', "epochs must be of type int; it was '3'"),
         ("x.toml", "epochs = ", "x.toml is not TOML"),
         ("x.toml", "epochs = 3\n[a]\nepochs = 4", "has the option epochs twice"),

@@ -10,7 +10,6 @@ explained as the same model in float32.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from numbers import Integral, Real
 from typing import Any, cast
 
 from cnnviz.attribution.at_layer import at_layer
@@ -23,15 +22,11 @@ from cnnviz.attribution.run import run, run_direct
 from cnnviz.attribution.shapes import Direct, Method, in_channels
 from cnnviz.attribution.targets import Targets
 from cnnviz.batching import Report
-from cnnviz.errors import InputTypeError, check_known
+from cnnviz.errors import check_known
 from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.outputs import OutputName
-from cnnviz.registry import resolve
+from cnnviz.registry import check_number, resolve
 from cnnviz.types import Key, LayerNames, PyTree, VariablesLike
-
-# what a plain number may be, by the type of its field, and its name in an error
-NUMBERS: dict[Any, type] = {int: Integral, float: Real}
-SAID: dict[Any, str] = {int: "a whole number", float: "a number"}
 
 
 def attribute(
@@ -148,8 +143,7 @@ def build(method: str | type[Method] | Method, **options: Any) -> Method:
     types = {field.name: field.type for field in fields(known)}
     for name, value in options.items():
         check_known(f"option of {title}", name, types)
-        if types[name] in NUMBERS and not isinstance(value, NUMBERS[types[name]]):
-            raise InputTypeError(f"The option {name} of {title} must be {SAID[types[name]]}; it was {value!r}.")
+        check_number(title, name, value, getattr(types[name], "__name__", ""))
     return replace(method, **options) if isinstance(method, Method) else known(**options)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from cnnviz.attribution.infills import INFILLS
-from cnnviz.attribution.segments import count_of, is_by_image, segments_in, segments_of
+from cnnviz.attribution.segments import count_of, segments_for
 from cnnviz.attribution.shapes import Method
 from cnnviz.batching import map_rows
 from cnnviz.errors import InputError, InputTypeError, check_known
@@ -137,13 +137,9 @@ def _image_set(name: str, value: Any, rows: Row, key: Key | None, data: Any) -> 
 
 def _segments(mask: Any, rows: Row) -> tuple[Any, Any, int]:
     """The segments that all images share, or else those of each image, and how many there are."""
-    shape = tuple(rows.image.shape)
-    found = segments_in(mask, rows.image) if is_by_image(mask) else segments_of(mask, shape[1:])
-    if found.ndim < len(shape):
-        return found, None, count_of(found)
-    if len(found) != shape[0]:
-        raise InputError(f"There is one mask for all images or one per image ({shape[0]}); there are {len(found)}.")
-    return None, found, count_of(found)
+    found = segments_for(mask, rows.image)
+    is_shared = found.ndim < rows.image.ndim
+    return (found, None, count_of(found)) if is_shared else (None, found, count_of(found))
 
 
 def _array(name: str, value: Any, shapes: tuple[tuple[int, ...], ...], last: str, dtype: Any) -> Any:

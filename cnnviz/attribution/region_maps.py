@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import binary_dilation
 
 from cnnviz.attribution.inputs import check_finite
-from cnnviz.attribution.segments import is_by_image, segments_in, segments_of
+from cnnviz.attribution.segments import segments_for
 from cnnviz.errors import InputError
 
 SCALES = (50, 100, 150, 250, 500, 1200)  # of Felzenszwalb's segments, as the authors have them
@@ -41,14 +41,7 @@ def regions(maps: Any, images: Any, masks: Sequence[Any] | None = None, widen: i
 
 def _numbers(mask: Any, images: np.ndarray) -> np.ndarray:
     """The number of each pixel's segment `[n h w]`."""
-    if is_by_image(mask):
-        return segments_in(mask, images, least=1)[..., 0]
-    numbers = segments_of(mask, images.shape[1:], least=1)[..., 0]
-    if numbers.ndim == 3 and len(numbers) != len(images):
-        raise InputError(
-            f"There is one mask for all images or one per image ({len(images)}); there are {len(numbers)}."
-        )
-    return np.broadcast_to(numbers, images.shape[:-1])
+    return np.broadcast_to(segments_for(mask, images, least=1)[..., 0], images.shape[:-1])
 
 
 def _parts(numbers: Sequence[np.ndarray], reach: int) -> Bool[np.ndarray, "k h w"]:

@@ -71,6 +71,18 @@ def is_by_image(mask: Mask) -> bool:
     return isinstance(mask, str) and _parsed(mask)[0] in BY_IMAGE
 
 
+def segments_for(mask: Mask, images: Any, least: int = 2) -> Numbers:
+    """The segments that all images `[n ... c]` share, `[... c]`, or else those of each, `[n ... c]`; numbered from 0.
+
+    Raises InputError for a mask of other shapes, or with fewer segments than `least`.
+    """
+    shape = tuple(images.shape)
+    found = segments_in(mask, images, least) if is_by_image(mask) else segments_of(mask, shape[1:], least)
+    if found.ndim == len(shape) and len(found) != shape[0]:
+        raise InputError(f"There is one mask for all images or one per image ({shape[0]}); there are {len(found)}.")
+    return found
+
+
 def segments_of(mask: Mask, shape: tuple[int, ...], least: int = 2) -> Numbers:
     """The segments of images of this shape `[... c]`, numbered from 0: an array of it, or one per image `[n ... c]`.
 

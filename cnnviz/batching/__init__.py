@@ -9,6 +9,7 @@ from cnnviz.batching.chunks import IMAGE_ROWS, SAMPLED_ROWS, WINDOW_ROWS, Report
 from cnnviz.batching.divided import beside
 from cnnviz.batching.rows import fold_rows, map_rows
 from cnnviz.batching.samples import map_samples
+from cnnviz.batching.spaced import evenly_spaced
 from cnnviz.batching.steps import is_in_turn, map_steps, take_steps
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Report",
     "batch_size_or_default",
     "beside",
+    "evenly_spaced",
     "fold_rows",
     "is_in_turn",
     "map_rows",

@@ -1,15 +1,17 @@
 """Options whose values are names: an unknown name is refused before JAX is imported and anything is loaded."""
 
+import ast
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from cnnviz.commands.declared import listed
-from cnnviz.errors import unknown
-from cnnviz.registry import spelled
+from cnnviz.commands.declared import fields_of, listed, paths_in
+from cnnviz.errors import InputError, OptionError, check_known, unknown
+from cnnviz.registry import check_number, spelled
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,17 @@ class Choice:
         for name in self.asked(value):
             if self.names and name not in (*self.names, *self.also):
                 raise unknown(self.kind, name, self.names)
+        if self.spelled:
+            self._check_options(value)
+
+    def _check_options(self, value: str) -> None:
+        """Raises InputError if a name has an option that its class, by its source, does not have."""
+        paths = paths_in(*self.place.split(":"))
+        for _, name, given in spelled(value):
+            known = fields_of(paths[name]) if name in paths else {}
+            for option, text in given.items() if known else ():
+                check_known(f"option of {name}", option, known)
+                check_number(name, option, text, ast.unparse(known[option].type))
 
     def asked(self, value: str) -> list[str]:
         """The names in an option's value."""
@@ -61,6 +74,28 @@ CHOICES = {
     "parts": Choice("part of a comparison", "cnnviz.pictures.compared:PARTS", several=True),
     "to": Choice("format", "cnnviz.networks.export:EXPORTS", several=True),
     "model": Choice("model", "cnnviz.models:MODELS"),
+    "sort": Choice("column", "cnnviz.commands.listing:COLUMNS"),
+}
+OF_KINDS = {  # of one kind of picture
+    "units": {
+        "sort": Choice("order of units", "cnnviz.pictures.unit_sheet:SORTS"),
+        "by": Choice("order of images", "cnnviz.units.seen:BY"),
+    },
+    "embed": {"by": Choice("embedding", "cnnviz.units.codes:EMBEDDINGS")},
+    "ablation": {"instead": Choice("replacement", "cnnviz.units.layer:REPLACEMENTS")},
+    "attribute": {"scale": Choice("scale", "cnnviz.pictures.attribute:SCALES")},
+    "activations": {"scale": Choice("scale", "cnnviz.pictures.activations:SCALES")},
+    "film": {
+        "of": Choice("film", "cnnviz.pictures.filmed:FILMS", several=True),
+        "film": Choice("format of films", "cnnviz.pictures.animated:FORMATS"),
+        "method": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
+        "measure": Choice("measure over steps", "cnnviz.comparison.development:STREAMED"),
+    },
+    "compare": {
+        "method": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
+        "measure": Choice("measure of similarity", "cnnviz.comparison.measures:MEASURES"),
+        "match_by": Choice("way to match units", "cnnviz.comparison.alignment:WAYS"),
+    },
 }
 
 
@@ -70,10 +105,22 @@ def check_names(options: Any) -> None:
     for name in (field.name for field in fields(options)):
         value = getattr(options, name)
         if name in choices and isinstance(value, str) and not (name == "model" and is_place(value)):
-            choices[name].check(value)
+            with named(name):
+                choices[name].check(value)
     one_of_several = getattr(options, "distributed", "off") != "off"  # the others learn of it once they are connected
     if getattr(options, "dataset", None) is not None and not one_of_several:
         resolve_name("cnnviz.data:check_names")(options.dataset, options.data_dir)
+
+
+@contextmanager
+def named(option: str) -> Iterator[None]:
+    """Puts the option, as it is typed, before the message of an InputError."""
+    try:
+        yield
+    except OptionError:
+        raise
+    except InputError as error:
+        raise InputError(f"--{option.replace('_', '-')}: {error}") from error
 
 
 def is_place(model: str) -> bool:

@@ -73,10 +73,11 @@ def _of_toml(path: Path, options: Any) -> dict[str, Any]:
         raise InputError(f"{path} is not TOML: {error}.") from error
     known = {field.name: field.type for field in fields(options) if field.name not in NOT_IN_FILES}
     found: dict[str, Any] = {}
-    for typed, value in _flat(content):
+    given = list(_flat(content))
+    if others := [typed for typed, _ in given if typed.replace("-", "_") not in known]:
+        raise InputError(f"{path}: {unknown_field('option', others, known)}")
+    for typed, value in given:
         name = typed.replace("-", "_")
-        if name not in known:
-            raise InputError(f"{path}: {unknown_field('option', typed, known)}")
         if name in found:
             raise InputError(f"{path} has the option {name} twice.")
         found[name] = _as(known[name], value, f"{path}: {name}")

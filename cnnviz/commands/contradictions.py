@@ -3,9 +3,10 @@
 from dataclasses import fields
 from typing import Any
 
-from cnnviz.commands.kinds import is_there
+from cnnviz.commands.kinds import is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
-from cnnviz.errors import InputError, no_run
+from cnnviz.errors import InputError, no_run, run_exists
+from cnnviz.interop.place import check_place, latest
 from cnnviz.training.recipe import Recipe
 
 MODES = ("list", "verify", "prepare_data", "export", "sweep", "resume")  # each is done in place of one new training
@@ -26,8 +27,7 @@ def check_options(options: Any) -> None:
             raise _apart("resume", name, why)
     if options.init_from is not None and not is_there(options.init_from):
         raise InputError(f"--init-from {options.init_from} does not exist; give a run or a file of weights.")
-    if options.verify is not None and not (options.verify / "config.json").is_file():
-        raise no_run(options.verify)
+    _check_runs(options)
     if options.sort is not None and not options.list:
         raise InputError("--sort is the order of --list, which is not given.")
     for spec in options.sweep:
@@ -38,6 +38,24 @@ def check_options(options: Any) -> None:
             )
         if name in {field.name for field in fields(options)} - NOT_SWEPT and getattr(options, name) is not None:
             raise _apart("sweep", name, f"it was {getattr(options, name)!r}, and --sweep {spec} sets it too")
+
+
+def _check_runs(options: Any) -> None:
+    """Raises InputError for a run that is asked for and is not there, and for a new one in the place of another."""
+    for where in filter(None, (options.init_from, options.export)):
+        check_place(where)
+    if options.export is not None and options.to is not None and not is_there(options.export):
+        raise missing(options.export, options.runs)
+    if options.verify is not None and not (options.verify / "config.json").is_file():
+        raise no_run(options.verify)
+    if options.distributed != "off":  # the first process alone looks for runs, once the others are connected
+        return
+    if options.resume:
+        path = options.runs / options.name if options.name else latest(options.runs)
+        if not (path / "config.json").is_file():
+            raise no_run(path)
+    elif options.name and not any(getattr(options, mode) for mode in MODES) and (options.runs / options.name).exists():
+        raise InputError(run_exists(options.runs / options.name))
 
 
 def check_recipe(options: Any, recipe: Recipe) -> None:

@@ -102,7 +102,16 @@ def listed(module: str, name: str) -> tuple[str, ...]:
     """The texts in a tuple, or those that are keys of a dict, which a module assigns to a name; else an empty tuple."""
     value = _assignments(module).get(name)
     entries = value.keys if isinstance(value, ast.Dict) else value.elts if isinstance(value, ast.Tuple) else ()
-    return tuple(entry.value for entry in entries if isinstance(entry, ast.Constant) and isinstance(entry.value, str))
+    found = (_literal(entry, module) for entry in entries if isinstance(entry, ast.Constant | ast.Name))
+    return tuple(entry for entry in found if isinstance(entry, str))
+
+
+def paths_in(module: str, name: str) -> dict[str, str]:
+    """The entries of a registry that are paths `module:Class`, as its source has them."""
+    value = _assignments(module).get(name)
+    pairs = zip(value.keys, value.values, strict=True) if isinstance(value, ast.Dict) else ()
+    found = ((key, path) for key, path in pairs if isinstance(key, ast.Constant) and isinstance(path, ast.Constant))
+    return {str(key.value): str(path.value) for key, path in found}
 
 
 def _is_field(statement: ast.AnnAssign) -> bool:
@@ -116,14 +125,15 @@ def _lineage(module: str, name: str) -> Iterator[tuple[str, ast.ClassDef]]:
     yield module, definition
     for base in definition.bases:
         if isinstance(base, ast.Name):
-            yield from _lineage(_origin(module, base.id), base.id)
+            yield from _lineage(*_origin(module, base.id))
 
 
-def _origin(module: str, name: str) -> str:
-    """The module that a name comes from: where it is imported from, or else the module itself."""
+def _origin(module: str, name: str) -> tuple[str, str]:
+    """The module that a name is imported from, and its name there; or else the module itself and the name."""
     imports = (node for node in _parsed(module).body if isinstance(node, ast.ImportFrom) and node.module)
-    found = (str(node.module) for node in imports if name in (alias.asname or alias.name for alias in node.names))
-    return next(found, module)
+    pairs = ((str(node.module), alias) for node in imports for alias in node.names)
+    found = ((origin, alias.name) for origin, alias in pairs if name == (alias.asname or alias.name))
+    return next(found, (module, name))
 
 
 def _definition(module: str, name: str) -> ast.ClassDef | None:
@@ -174,8 +184,10 @@ def _value_of(option: Declared) -> Any:
 
 def _literal(value: ast.expr, module: str) -> Any:
     """The value of a literal, or of a name for one in the module or where it is imported from."""
-    if isinstance(value, ast.Name) and (assigned := _assignments(origin := _origin(module, value.id)).get(value.id)):
-        return _literal(assigned, origin)
+    if isinstance(value, ast.Name):
+        origin, name = _origin(module, value.id)
+        if assigned := _assignments(origin).get(name):
+            return _literal(assigned, origin)
     try:
         return ast.literal_eval(value)
     except (ValueError, TypeError) as error:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import InputError, check_known
+from cnnviz.commands.choices import CHOICES
+from cnnviz.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,12 @@ def export(options: Any) -> int:
 
     Raises InputError if a format is unknown or not asked for, or the network cannot be written in it.
     """
+    if options.to is None:
+        raise InputError(f"--export needs a format: --to {', '.join(CHOICES['to'].names)}.")
     from cnnviz import networks
     from cnnviz.networks import export as writers
 
-    formats = [name.strip() for name in (options.to or "").split(",")]
-    if options.to is None:
-        raise InputError(f"--export needs a format: --to {', '.join(writers.EXPORTS)}.")
-    for name in formats:
-        check_known("format", name, writers.EXPORTS)
+    formats = [name.strip() for name in options.to.split(",")]
     _use_own_class(options)
     net = networks.open(options.export)
     if note := getattr(net, "note", ""):

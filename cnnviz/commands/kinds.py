@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from pkgutil import resolve_name
 
-from cnnviz.commands.choices import Choice
+from cnnviz.commands.choices import OF_KINDS
 from cnnviz.commands.declared import Declared, NotStatic, constant, fields_of, first_line, static
 from cnnviz.commands.option_names import is_value
 from cnnviz.errors import InputError, unknown
@@ -39,8 +39,7 @@ def options_with(kind: str, base: type) -> type:
     options.EXAMPLE, options.USAGE = example(kind), USAGES.get(kind, "[RUN] [options]")
     if first := constant(PICTURES[kind], "FIRST"):
         options.DEFAULTS = {"image": first}
-    scales = f"{PICTURES[kind].partition(':')[0]}:SCALES"
-    options.CHOICES = {"scale": Choice("scale", scales)} if "scale" in option_names(kind) else {}
+    options.CHOICES = OF_KINDS.get(kind, {})
     return options
 
 

@@ -161,10 +161,15 @@ def without_option(option: str, known: Collection[str], owners: Sequence[str]) -
     return InputError(" ".join(sentences))
 
 
-def unknown_field(kind: str, name: str, known: Collection[str]) -> InputError:
-    """The error for an option that is spelled as a field, in a file or a sweep; `known` are the fields there are."""
-    suggested = meant(name, [one.replace("_", "-") for one in known])
-    return unknown(kind, name, known, [one.replace("-", "_") for one in suggested])
+def unknown_field(kind: str, names: str | Sequence[str], known: Collection[str]) -> InputError:
+    """The error for options that are spelled as fields, in a file or a sweep; `known` are the fields there are."""
+    every = [names] if isinstance(names, str) else names
+    *first, last = [str(unknown(kind, name, known, _fields_meant(name, known))) for name in every]
+    return InputError(" ".join([*(each.partition(" Known: ")[0] for each in first), last]))
+
+
+def _fields_meant(name: str, known: Collection[str]) -> list[str]:
+    return [one.replace("-", "_") for one in meant(name, [one.replace("_", "-") for one in known])]
 
 
 def meant(name: str, known: Collection[str]) -> list[str]:

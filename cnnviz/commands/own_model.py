@@ -1,9 +1,12 @@
 """`--model` and `--model-options`: the class that was typed is imported and put in MODELS; nothing else is imported."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from cnnviz.commands.declared import fields_of
 from cnnviz.errors import InputError, check_known
+from cnnviz.interop.objects import each_once
 from cnnviz.models import MODELS
 from cnnviz.models.own import import_own, is_own
 
@@ -18,6 +21,13 @@ def use(text: str) -> None:
     if is_own(text):
         MODELS[text] = import_own(text)
     check_known("model", text, MODELS)
+
+
+def check_model_options(model: str, options: Mapping[str, Any]) -> None:
+    """Raises InputError for an option that one of our models does not have, as far as its source says which it has."""
+    known = fields_of(path) if isinstance(path := MODELS.get(model), str) else {}
+    for option in options if known else ():
+        check_known(f"option of {model}", option, known)
 
 
 def use_for(run: Any, config: Any, text: str | None) -> None:
@@ -50,8 +60,6 @@ def options_of(text: str | None, option: str = "--model-options") -> dict[str, A
     """The options in a JSON object; none for None. Raises InputError for anything else."""
     if text is None:
         return {}
-    from cnnviz.runs.json_files import each_once
-
     what = f"{option} is a JSON object such as '{EXAMPLES[option]}'; it was {text!r}"
     try:
         found = json.loads(text or "{}", object_pairs_hook=each_once)

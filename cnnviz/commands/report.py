@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cnnviz.commands import console, faults, glyphs, several, terminal
+from cnnviz.commands.early import check_early
 from cnnviz.commands.opened import Asked, opened
 from cnnviz.commands.visualize import SMALLER, Common, kind_with, pictures_of
 from cnnviz.errors import InputError
@@ -48,6 +49,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     """Writes the report that the arguments ask for, and prints its path."""
     options = console.parse(Report, several.gathered(arguments, Report), program)
     _check(options)
+    check_early(options, NAME)
     faults.check_machine()
     typed = [*console.command_line("visualize").split(), NAME, *arguments]
     with glyphs.one_note(), terminal.progress() as report:

@@ -51,10 +51,13 @@ def networks_of(options: Any, kinds: Iterable[Any], asked: Asked) -> list[Any]:
         each[0] = options  # `opened` says which model its run has
     nets = [opened(one, kinds, asked) for one in each]
     if len(nets) == 1 and len(nets[0].members) == 1:
-        raise InputError(
-            f"A comparison takes two networks or more, or a run of several seeds; only {nets[0].name} was given."
-        )
+        raise only_one(nets[0].name)
     return nets
+
+
+def only_one(name: str) -> InputError:
+    """The error for a comparison of one network alone."""
+    return InputError(f"A comparison takes two networks or more, or a run of several seeds; only {name} was given.")
 
 
 def dataset_of(options: Any, nets: Sequence[Any], asked: Asked) -> Any:

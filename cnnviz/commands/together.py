@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.declared import listed
-from cnnviz.commands.kinds import is_there, missing, shows_data
+from cnnviz.commands.kinds import shows_data
 from cnnviz.commands.opened import FOR_WEIGHTS
 from cnnviz.commands.several import places
 from cnnviz.errors import InputError
@@ -16,15 +16,12 @@ PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
 
 def check_together(options: Any, kind: str | None) -> None:
-    """Raises InputError for two options of which one leaves no room for the other, and for a network that is nowhere.
+    """Raises InputError for two options of which one leaves no room for the other.
 
     `kind` is None for all kinds.
     """
     for fault in (*_of_network(options), *_of_output(options), *_of_data(options, kind)):
         raise InputError(fault)
-    for where in (options.run, *places(getattr(options, "others", None))):
-        if where is not None and not is_there(where):
-            raise missing(where, options.runs)
 
 
 def _of_network(options: Any) -> Iterator[str]:

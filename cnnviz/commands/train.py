@@ -13,7 +13,7 @@ from cnnviz.commands.begin import check_name, new_run
 from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_options, check_recipe
 from cnnviz.commands.export import ExportOptions, check_alone, export
-from cnnviz.commands.own_model import options_of, use, use_for
+from cnnviz.commands.own_model import check_model_options, options_of, use, use_for
 from cnnviz.commands.recipe_options import RecipeOptions
 from cnnviz.commands.resume import data_of, is_finished, longer, resumed
 from cnnviz.commands.sweep import sweep
@@ -21,6 +21,7 @@ from cnnviz.commands.train_options import DataOptions, MachineOptions, ModeOptio
 from cnnviz.data import Reading
 from cnnviz.errors import unknown
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
+from cnnviz.training.rendezvous import address
 
 DEFAULT_RECIPE = "fast"
 DEFAULTS = {"dataset": "garments", "model": "cnn", "seeds": 1, "keep": 1}  # of a new run; a resumed one has its own
@@ -120,7 +121,9 @@ def _check(options: Options, typed: Options | None = None) -> None:
         raise unknown("place for the images", options.images_on, IMAGES_ON)
     seeds_of(options.new_recipe, new.seeds)
     Reading.of(options.resize, image_shape=options.image_shape)
-    options_of(options.model_options)
+    check_model_options(new.model, options_of(options.model_options))
+    if options.distributed not in ("off", "auto"):
+        address(options.distributed)
     if not options.resume:
         use(new.model)
 

@@ -12,6 +12,7 @@ import tyro
 
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, faults, glyphs, kinds, several, terminal
+from cnnviz.commands.early import check_early
 from cnnviz.commands.opened import Asked
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.tables import show, tables
@@ -50,7 +51,7 @@ class Common(Page):
     """With weights of PyTorch's: a JSON file that maps names of modules or arrays to those of --model."""
     image_shape: str | None = None
     """With --weights: the shape of the images, such as 28,28,1, or 128,9 of signals; by default that of --dataset or
-    published weights."""
+    published weights. Of several inputs as JSON: '{"left": [28, 28, 1], "right": [10]}'."""
     classes: str | None = None
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None
@@ -105,6 +106,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     others = gathered(several.gathered(others, options), options, every=kind == "predict")
     asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
     check_together(asked, kind)
+    check_early(asked, kind)
     faults.check_machine()
     usual = [name for name in PICTURES if name not in ON_REQUEST]
     typed = [*console.command_line("visualize").split(), *arguments]

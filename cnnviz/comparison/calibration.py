@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cnnviz.errors import OptionError
+from cnnviz.errors.ranges import check_range
 
 BINS = 15
-MOST_BINS = 1000
 Confidence = Float[np.ndarray, " n"]
 
 
@@ -63,6 +62,5 @@ def gaps(confidence: Confidence, right: Bool[np.ndarray, " n"], bins: int = BINS
 
 def bin_of(confidence: Confidence, bins: int) -> Int[np.ndarray, " n"]:
     """The bin of each confidence: (0, 1/bins], and so on; 0 is in the first one, and a bin's upper edge is its own."""
-    if not 1 <= bins <= MOST_BINS:
-        raise OptionError(f"bins must be from 1 to {MOST_BINS}; it was {bins}.")
+    check_range("bins", bins)
     return np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left") - 1, 0, bins - 1)

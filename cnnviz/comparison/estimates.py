@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 
-from cnnviz.errors import InputError, OptionError
+from cnnviz.errors import InputError
+from cnnviz.errors.ranges import FEWEST_RESAMPLES, check_range
 
 LEVEL, RESAMPLES = 0.95, 2000
 AT_ONCE = 2_000_000  # images of all resamples of one batch
-FEWEST_RESAMPLES = 100
 
 Values = Float[np.ndarray, " n"]
 Function = Callable[[Float[np.ndarray, "q b"]], Float[np.ndarray, "r b"]]
@@ -55,10 +55,8 @@ class PValue(float):
 
 def check(level: float, resamples: int) -> None:
     """Raises InputError unless the level is between 0 and 1 and there are enough resamples for its tails."""
-    if not 0 < level < 1:
-        raise OptionError(f"level must be between 0 and 1, such as 0.95; it was {level}.")
-    if resamples < FEWEST_RESAMPLES:
-        raise OptionError(f"resamples must be at least {FEWEST_RESAMPLES}; it was {resamples}.")
+    check_range("level", level)
+    check_range("resamples", resamples)
 
 
 class Resampled(NamedTuple):

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cnnviz.batching import Report, part
+from cnnviz.batching import Report, evenly_spaced, part
 from cnnviz.comparison.features import features
 from cnnviz.comparison.measures import MEASURES, Measure
 from cnnviz.comparison.measures.measure import checked, is_constant
@@ -91,9 +91,7 @@ def _of_arrays(
     values: str,
     report: Report | None,
 ) -> Seeds:
-    taken = np.arange(len(images))
-    if measure.most is not None and len(images) > measure.most:
-        taken = np.linspace(0, len(images) - 1, measure.most).round().astype(int)
+    taken = evenly_spaced(len(images), measure.most)
     arrays = features(readers, images[taken], values, report=part(report, 0, 2, "reading layers"))
     every = list(next(iter(arrays.values())))
     kept = [i for i, layer in enumerate(every) if not any(is_constant(own[layer]) for own in arrays.values())]

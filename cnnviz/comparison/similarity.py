@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cnnviz import networks
-from cnnviz.batching import Report, part
+from cnnviz.batching import Report, evenly_spaced, part
 from cnnviz.comparison.features import Layers, features
 from cnnviz.comparison.measures import MEASURES, Measure
 from cnnviz.comparison.measures.canonical import Span
@@ -178,9 +178,7 @@ def _all_pairs(
     report: Report | None,
 ) -> Similarity:
     count = len(next(iter(arrays[A].values())))
-    taken = np.arange(count)
-    if measure.most is not None and count > measure.most:
-        taken = np.linspace(0, count - 1, measure.most).round().astype(int)
+    taken = evenly_spaced(count, measure.most)
     own = {network: layers for network, layers in arrays.items() if not (same and network == B)}
     prepared = _prepared(measure, own, taken, report)
     prepared = {**prepared, B: prepared[A]} if same else prepared

@@ -59,6 +59,21 @@ def no_run(path: Any) -> InputError:
     return InputError(f"{path} is not a run: it has no config.json; give a directory that train.py has made.")
 
 
+def run_exists(path: Any) -> str:
+    """The sentence for a new run in a place where one is."""
+    return f"The run {path} exists; go on with it by --resume, or choose another --name."
+
+
+def no_seed(run: Any, seed: int, seeds: Iterable[int]) -> InputError:
+    """The error for a seed that none of a run's networks has."""
+    return InputError(f"{run} has no seed {seed}; it has {', '.join(map(str, seeds))}.")
+
+
+def no_step(run: Any, step: Any, steps: Iterable[int]) -> InputError:
+    """The error for a step whose checkpoint a run does not keep."""
+    return InputError(f"{run} keeps no step {step}; it keeps {', '.join(map(str, steps))}.")
+
+
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
     """Raises InputError, with the line that installs the extra, where a package is missing; `what` cannot be done."""

@@ -60,31 +60,43 @@ def measure(
 ) -> Any:
     """The metric's number for each image, `[n]`; with `details`, a `Measured`.
 
-    `metric` is a name in `METRICS` or a metric's class, with its `options`, or a metric. `maps` `[n h w]` are what
-    `attribute` gave for the same images and targets; maps with the images' channels are taken value by value. Metrics
-    that ask for more maps need the `method` too, a name or a method, and compute `maps` by it if there are none. The
-    same key gives the same draws for any `batch_size` and any maps: of several maps of each image, a mapping from names
-    to them, the result is such a mapping too, and images that are perturbed alike pass the network once.
+    `metric` is a name in `METRICS` or a class, with its `options`, or a metric. `maps` `[n h w]` are what `attribute`
+    gave for the same images and targets, or have the images' channels and are taken value by value. Of several maps, a
+    mapping, the result is a mapping too, and images that are perturbed alike for all of them pass the network once.
+    Metrics that ask for more maps need the `method` too, and compute `maps` by it if there are none. The same key gives
+    the same draws for any `batch_size`.
 
-    Maps that a metric is not defined for, as constant ones without an order, raise InputError, which says which ones,
-    or with `undefined="nan"` have the number NaN.
+    A map that a metric is not defined for (a constant one) raises InputError, or has NaN with `undefined="nan"`.
     """
     asked = _checked(build(metric, **options), key, undefined, maps)
     images, key = check_single(images), jax.random.key(0) if key is None else key
     question = ask(model, variables, images, targets, labels, call, output)
     if isinstance(asked, OfMethod):
-        given = {"labels": labels, "data": data, "call": call, "output": output}
-        explainer = _explainer(asked, method, model, question, images, targets, key, batch_size, given)
+        others = dict(labels=labels, data=data, call=call, output=output)
+        explainer = _explainer(asked, method, model, question, images, targets, key, batch_size, others)
         return measured_by(asked, explainer, maps, key, details=details, undefined=undefined, report=report)
-    several = {name: as_maps(each, images.shape) for name, each in _named(maps).items()}
-    gone = {name: undefined_maps(asked, each, undefined) for name, each in several.items()}
-    found = _of_maps(asked, question, several, key, batch_size, data, report)
-    answers = {name: _answer(*found[name], gone[name], details) for name in several}
+    answers = _answers(asked, question, images.shape, maps, key, batch_size, data, report, details, undefined)
     return answers if isinstance(maps, Mapping) else answers[""]
 
 
-def _named(maps: Any) -> Mapping[str, Any]:
-    return maps if isinstance(maps, Mapping) else {"": maps}
+def _answers(
+    asked: OfMap,
+    question: Question,
+    image_shape: tuple[int, ...],
+    maps: Any,
+    key: Key,
+    batch_size: int | None,
+    data: PyTree,
+    report: Report | None,
+    details: bool,
+    undefined: str,
+) -> dict[str, Any]:
+    """What `measure` gives for each of several maps by name, or for the only ones by ""."""
+    several = maps if isinstance(maps, Mapping) else {"": maps}
+    several = {name: as_maps(each, image_shape) for name, each in several.items()}
+    gone = {name: undefined_maps(asked, each, undefined) for name, each in several.items()}
+    found = _of_maps(asked, question, several, key, batch_size, data, report)
+    return {name: _answer(*found[name], gone[name], details) for name in several}
 
 
 def _checked(asked: Metric, key: Key | None, undefined: str, maps: Any) -> Any:

@@ -11,7 +11,7 @@ from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted
 from cnnviz.kernels import parameter_count
 from cnnviz.networks.prepare import Prepare
-from cnnviz.probe import Layer, find, find_one, output_shape
+from cnnviz.probe import Layer, OneOutput, find, find_one, output_shape
 from cnnviz.probe import ending as ending_of
 from cnnviz.probe import layers as layers_of
 from cnnviz.probe.table import Layers
@@ -83,8 +83,13 @@ class Net:
 
     @property
     def title(self) -> str:
-        """The name, followed by the data set that it was trained on if that is known and has another name."""
-        return f"{self.name} ({self.dataset})" if self.dataset not in ("", self.name) else self.name
+        """The name, followed by the data set that it was trained on and by the one of several outputs that was chosen.
+
+        The data set is left out if it is not known or has the same name.
+        """
+        about = [self.dataset] if self.dataset not in ("", self.name) else []
+        about += [f"output {self.model.output}"] if isinstance(self.model, OneOutput) else []
+        return f"{self.name} ({', '.join(about)})" if about else self.name
 
     @property
     def takes(self) -> Any:

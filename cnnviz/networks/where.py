@@ -1,15 +1,13 @@
 """Opening a network: by its location (`runs/x`, `runs/x@3`, `runs/x:step_400` or a file), or from a model."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 from cnnviz.interop.foreign import check_not_foreign
+from cnnviz.interop.place import Where
 from cnnviz.networks.net import Net
 from cnnviz.networks.prepare import Prepare
 from cnnviz.registry import resolve
@@ -21,24 +19,6 @@ SOURCES = {
     "model": "cnnviz.networks.model:of_model",
 }
 PREPARE = Prepare()
-PART = re.compile(r"(?P<path>.*?)(:step_(?P<step>\d+))?(@(?P<seed>-?\d+))?", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Where:
-    """A path with a step and a seed of the run there; None means the best epoch and all seeds."""
-
-    path: Path
-    step: int | None = None
-    seed: int | None = None
-
-    @classmethod
-    def read(cls, where: str | PathLike[str]) -> "Where":
-        """Parses a location; if the text is an existing path, it is not split."""
-        if Path(where).exists() or not (found := PART.fullmatch(fspath(where))):
-            return cls(Path(where))
-        number = lambda name: None if found[name] is None else int(found[name])
-        return cls(Path(found["path"]), number("step"), number("seed"))
 
 
 def open(

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels, probe
+from cnnviz.batching import evenly_spaced
 from cnnviz.errors import check_known
 from cnnviz.figures.bars import code
 from cnnviz.figures.grids import grids
@@ -116,8 +117,7 @@ def spatial_layers(net: Net) -> list[Layer]:
 
 def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
     """At most `most` of the layers, evenly spaced, including the first and the last."""
-    places = np.linspace(0, len(layers) - 1, min(most, len(layers))).round().astype(int)
-    return [layers[place] for place in places]
+    return [layers[place] for place in evenly_spaced(len(layers), most)]
 
 
 def values_picture(

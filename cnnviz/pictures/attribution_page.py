@@ -118,8 +118,10 @@ class Matrix:
 
     @property
     def places(self) -> dict[str, Any]:
-        """The images as a picture's subject names them: by their numbers, or by their files."""
+        """The images as a picture's subject names them: by their numbers, by their files, or as rows of one file."""
         places = [one.subject for one in self.chosen]
+        if self.input:
+            return {"file": places[0]["file"], "index": [place["index"] for place in places]}
         index, files = ([place[key] for place in places if key in place] for key in ("index", "file"))
         numbered = {**places[0], "index": index} if index and not files else {"index": index} if index else {}
         return numbered | ({"file": files} if files else {})

@@ -8,7 +8,8 @@ from typing import Any
 
 from cnnviz.data.folder import SUFFIXES
 from cnnviz.data.home import expanded
-from cnnviz.errors import InputError, unknown
+from cnnviz.errors import InputError, OptionError, no_step, unknown
+from cnnviz.errors.ranges import check_range
 
 MOST_IMAGES = 64
 NUMBER, RANGE = re.compile(r"-?\d+"), re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
@@ -78,17 +79,48 @@ def indices(choice: slice, count: int) -> Sequence[int]:
     return found
 
 
-def numbers_of(text: str, count: int, fault: str) -> list[int]:
+def numbers_in(text: str, option: str) -> list[slice | int]:
+    """The numbers and ranges that "0:500" or "3,5,9" means; raises OptionError, by the option's name, for any other."""
+    found = [numbered(part.strip()) for part in text.split(",")]
+    if None in found:
+        raise OptionError(f"{option} must be numbers such as 3, 0:8 or 3,5,9; it was {text!r}.")
+    return [choice for choice in found if choice is not None]
+
+
+def numbers_of(text: str, count: int) -> list[int]:
     """The numbers of images, each once, that "0:500" or "3,5,9" means among `count`.
 
-    Raises InputError, with `fault` and the text, for files, and for numbers of which there is none.
+    Raises InputError for any other text, and for numbers of which there is none.
     """
     found: list[int] = []
-    for choice in choices(text):
-        if not isinstance(choice, int | slice):
-            raise InputError(f"{fault}; it was {text!r}.")
+    for choice in numbers_in(text, "images"):
+        if isinstance(choice, int) and not -count <= choice < count:
+            raise InputError(f"{choice} is not the number of an image; they go from 0 to {count - 1}.")
         found += indices(choice if isinstance(choice, slice) else slice(choice, choice + 1 or None), count)
     return list(dict.fromkeys(found))
+
+
+def steps_in(text: str, kept: Sequence[int]) -> list[int]:
+    """The steps that "0,400" means, ascending; raises InputError for another text, and for a step that is not kept."""
+    parts = [part.strip().removeprefix("step_") for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise OptionError(f"steps must be numbers with commas between them, such as 0,400; it was {text!r}.")
+    wanted = sorted(set(map(int, parts)))
+    if missing := [step for step in wanted if step not in kept]:
+        raise no_step("The run", " and ".join(map(str, missing)), kept)
+    return wanted
+
+
+def levels_of(epsilons: str, epsilon: float) -> list[float]:
+    """The numbers in `epsilons`, ascending; raises OptionError if one of them or `epsilon` is no share of a range."""
+    try:
+        levels = [float(text) for text in epsilons.split(",")]
+    except ValueError as error:
+        raise OptionError(f"epsilons must be numbers with commas between them; it was {epsilons!r}.") from error
+    for name, given in (("epsilons", levels), ("epsilon", [epsilon])):
+        for level in given:
+            check_range(name, level)
+    return sorted(set(levels))
 
 
 def target_of(text: str, names: Sequence[str]) -> Any:

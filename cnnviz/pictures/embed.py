@@ -8,10 +8,9 @@ import numpy as np
 
 from cnnviz import units
 from cnnviz.batching import Report
-from cnnviz.errors import InputError
 from cnnviz.figures.embedding import MOST_CLASSES, Cloud, embedding, most_frequent
 from cnnviz.networks import Net
-from cnnviz.pictures.choices import choices, indices
+from cnnviz.pictures.choices import numbers_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, size, split_of
 from cnnviz.pictures.predictions import class_names
@@ -67,14 +66,7 @@ class Embed(Kind):
         """The numbers of the images; raises InputError for a text that is not one of numbers, or for none."""
         if self.images is None:
             return np.arange(min(USUAL, affordable(net, count)))
-        found: list[int] = []
-        for choice in choices(str(self.images)):
-            if not isinstance(choice, int | slice):
-                raise InputError(f"--images of embed are numbers such as 0:500; it was {self.images!r}.")
-            if isinstance(choice, int) and not 0 <= choice < count:
-                raise InputError(f"{choice} is not the number of a {self.split} image; they go from 0 to {count - 1}.")
-            found += [choice] if isinstance(choice, int) else indices(choice, count)
-        return np.asarray(found)
+        return np.asarray(numbers_of(str(self.images), count))
 
 
 def last_bend(net: Net) -> str:

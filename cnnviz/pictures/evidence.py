@@ -50,7 +50,7 @@ class Asked:
     def places(self, count: int) -> list[int]:
         """The numbers of the images; raises InputError for other texts, and for an image that is not there."""
         usual = FIRST if count >= 100 else "0:"
-        return numbers_of(self.images or usual, count, "The images of a table are given by number, 0:500 or 3,5,9")
+        return numbers_of(self.images or usual, count)
 
 
 @dataclass(frozen=True)

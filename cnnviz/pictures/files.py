@@ -94,11 +94,13 @@ def shown(name: str, subject: Mapping[str, Any]) -> str:
 
 
 def _of_image(image: Mapping[str, Any]) -> str:
-    """Images of a data set by their split and numbers, others by the names of their files."""
+    """Images of a data set by their split and numbers, rows of a file by its name and theirs, others by their files."""
     index = image.get("index", [])
     numbers = str(index) if isinstance(index, int) else _spans(index)
-    files = [image["file"]] if isinstance(image.get("file"), str) else image.get("file", [])
-    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + [Path(file).stem for file in files])
+    if isinstance(image.get("file"), str):
+        return f"{Path(image['file']).stem}{numbers}"
+    files = [Path(file).stem for file in image.get("file", [])]
+    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + files)
 
 
 def _spans(indices: Sequence[int]) -> str:

@@ -5,6 +5,14 @@ from typing import ClassVar
 
 from cnnviz.errors import InputError
 
+ONE_UNIT = "--pairs is about one unit; name it by --unit, such as --layer relu2 --unit 31."
+
+
+def check_input(inputs: object, name: str | None) -> None:
+    """Raises InputError for the name of an input without the file that has a row of each."""
+    if inputs is None and name is not None:
+        raise InputError(f"--input {name} is one of several inputs, which are given by --inputs FILE.npz.")
+
 
 @dataclass(frozen=True)
 class OfLayer:

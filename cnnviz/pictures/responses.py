@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels
-from cnnviz.errors import InputError, OptionError
+from cnnviz.errors import InputError
 from cnnviz.figures.finite import finite
 from cnnviz.figures.responses import Column, responses
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 from cnnviz.networks import Net
-from cnnviz.pictures.choices import numbered
+from cnnviz.pictures.choices import numbers_in
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, size
 from cnnviz.pictures.samples import each, samples
@@ -113,9 +113,7 @@ def channels_of(text: str | None, maps: Map, layer: str) -> list[int]:
         largest = np.nan_to_num(np.abs(maps)).max((0, 1))
         return sorted(np.argsort(-largest, kind="stable")[:DEFAULT].tolist())
     found: list[int] = []
-    for part in (part.strip() for part in text.split(",")):
-        if (meant := numbered(part)) is None:
-            raise OptionError(f"channels must be numbers such as 3, 0:8 or 3,5,9; it was {text!r}.")
+    for meant in numbers_in(text, "channels"):
         found += range(count)[meant] if isinstance(meant, slice) else [meant]
     if wrong := [channel for channel in found if not 0 <= channel < count] or not found:
         none = "none of them" if wrong is True else ", ".join(map(str, wrong))

@@ -13,7 +13,6 @@ from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
-from cnnviz.errors import OptionError
 from cnnviz.figures.attributions import attributions
 from cnnviz.figures.bands import Band, bands
 from cnnviz.metrics.attacks.norms import NORMS
@@ -23,14 +22,13 @@ from cnnviz.networks import Net
 from cnnviz.networks.measures import interval
 from cnnviz.pictures.attribute import Attributions
 from cnnviz.pictures.attribution_page import Explained, columns_of
-from cnnviz.pictures.choices import numbers_of
+from cnnviz.pictures.choices import levels_of, numbers_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, shown_channel, split_of
 from cnnviz.pictures.predictions import class_names, predict
 
 PASSES = 3 * (30 * 10 + 2 * 7 * 20)  # about what the attacks evaluate the network for one image
 LENGTHS = {"linf": "largest change of a value (range 1)", "l2": "length of the change (a value's range is 1)"}
-SHARE = "a share of a value's range, above 0 and at most 1"
 BESIDE = 4  # images that are drawn beside their adversarial ones
 
 
@@ -64,7 +62,7 @@ class Robustness(Kind):
 
         Raises Skipped without a data set or classes, or for inputs that are not pictures; InputError for an option.
         """
-        self._levels()
+        levels_of(self.epsilons, self.epsilon)
         dataset = data.of(net)
         if net.class_count < 2:
             raise Skipped(f"{net.name} has one output, so there are no classes to be right about.")
@@ -72,23 +70,10 @@ class Robustness(Kind):
         if self.images is None:
             places = [*range(len(split.images))][: affordable(net, 100, PASSES)]
         else:
-            fault = "The images are given by number, 0:500 or 3,5,9"
-            places = numbers_of(self.images or self.FIRST, len(split.images), fault)
+            places = numbers_of(self.images or self.FIRST, len(split.images))
         given = Attacked(self, net, dataset, places, split.images[places], np.asarray(split.labels)[places])
         drawn = [given.curves(part(report, 0, 3)), given.corruptions(part(report, 1, 3))]
         return [*drawn, given.beside()] if given.clean.any() else drawn
-
-    def _levels(self) -> list[float]:
-        try:
-            levels = [float(text) for text in self.epsilons.split(",")]
-        except ValueError as error:
-            raise OptionError(
-                f"epsilons must be numbers with commas between them; they were {self.epsilons!r}."
-            ) from error
-        for name, given in (("epsilons", levels), ("epsilon", [self.epsilon])):
-            if wrong := [level for level in given if not 0 < level <= 1]:
-                raise OptionError(f"{name} must be {SHARE}; it was {wrong[0]:g}.")
-        return sorted(set(levels))
 
 
 @dataclass(frozen=True)
@@ -139,7 +124,7 @@ class Attacked:
 
     def curves(self, report: Report | None) -> Picture:
         """Accuracy against epsilon for each attack and norm."""
-        levels, panels, numbers = self.asked._levels(), {}, {}
+        levels, panels, numbers = levels_of(self.asked.epsilons, self.asked.epsilon), {}, {}
         clean = self.clean
         for place, norm in enumerate(NORMS):
             told = part(report, place, len(NORMS), norm)

@@ -13,6 +13,7 @@ from cnnviz.errors import InputError, check_known
 from cnnviz.interop.weights import npz
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import MOST_IMAGES, choices, indices
+from cnnviz.pictures.options import check_input
 from cnnviz.pictures.picture import SIDES, Sample, inputs_in_words, size
 from cnnviz.probe.inputs import named_leaves, one_image
 from cnnviz.types import PyTree
@@ -50,8 +51,7 @@ def explained_inputs(net: Net, path: Path | None, asked: str | None) -> Sequence
 
     Raises InputError for a name that no input has.
     """
-    if path is None and asked is not None:
-        raise InputError(f"--input {asked} is one of several inputs, which are given by --inputs FILE.npz.")
+    check_input(path, asked)
     names = [] if path is None else list(named_leaves(one_image(net.takes)))
     if asked is not None:
         check_known("input", asked, names)

@@ -1,10 +1,10 @@
 """A run at the steps that it keeps, each as a network."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnviz.errors import InputError, OptionError
+from cnnviz.errors import InputError
 from cnnviz.networks import Net
+from cnnviz.pictures.choices import steps_in
 from cnnviz.pictures.picture import Skipped
 from cnnviz.runs import checkpoints, load_run
 
@@ -47,7 +47,7 @@ def steps_of(net: Net, asked: str | None = None) -> Steps:
         raise Skipped(f"{net.name} is not a run of cnnviz, so the steps of its training are not known.")
     kept = checkpoints.steps(net.path)
     listed = ", ".join(f"{step:,}" for step in kept)
-    wanted = kept if asked is None else _read(asked, kept, listed)
+    wanted = kept if asked is None else steps_in(asked, kept)
     if len(wanted) < 2:
         raise InputError(f"A film takes at least two steps; {net.name} keeps {listed} ({HOW}).")
     seed = net.seeds[0] if net.seeds else None
@@ -56,13 +56,3 @@ def steps_of(net: Net, asked: str | None = None) -> Steps:
     if len(kept) < 4:
         said += f" The run keeps no others; {HOW}."
     return Steps(tuple(wanted), nets, said)
-
-
-def _read(asked: str, kept: Sequence[int], listed: str) -> list[int]:
-    parts = [part.strip().removeprefix("step_") for part in asked.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise OptionError(f"steps must be numbers with commas between them, such as 0,400; it was {asked!r}.")
-    wanted = sorted(set(map(int, parts)))
-    if missing := [step for step in wanted if step not in kept]:
-        raise InputError(f"The run keeps no step {', '.join(map(str, missing))}; it keeps {listed}.")
-    return wanted

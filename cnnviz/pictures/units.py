@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cnnviz.batching import Report
 from cnnviz.errors import InputError, check_known
 from cnnviz.networks import Net
-from cnnviz.pictures.options import OfImage
+from cnnviz.pictures.options import ONE_UNIT, OfImage
 from cnnviz.pictures.picture import Data, Kind, Picture
 from cnnviz.pictures.unit_page import page_of
 from cnnviz.pictures.unit_sheet import sheets_of
@@ -39,5 +39,5 @@ class Units(OfImage, Kind):
         if self.unit is not None:
             return page_of(self, net, data, report)
         if self.pairs:
-            raise InputError("--pairs is about one unit; name it by --unit, such as --layer relu2 --unit 31.")
+            raise InputError(ONE_UNIT)
         return sheets_of(self, net, data, report)

@@ -1,5 +1,6 @@
 """A run on disk: its config, its environment, its metrics and the checkpoints that it keeps."""
 
+from cnnviz.interop.place import latest
 from cnnviz.runs.checkpoints import clear_unfinished
 from cnnviz.runs.config import Config
 from cnnviz.runs.digests import damages
@@ -9,7 +10,6 @@ from cnnviz.runs.run import (
     Exists,
     Run,
     create,
-    latest,
     load_config,
     load_run,
     load_states,

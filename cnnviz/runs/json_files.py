@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from reprlib import repr as shortened
@@ -15,6 +14,8 @@ from typing import Any
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
+from cnnviz.errors.meant import meant
+from cnnviz.interop.objects import each_once
 
 Check = Callable[[Any, str], None]
 
@@ -48,12 +49,13 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
         version = content.get("format", 1)
         if not (type(version) is int and version in formats):
             known = " and ".join(map(str, formats))
-            raise UnknownFormat(f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}.")
-        if others := list(unknown_names(content, formats[version])):
-            raise UnknownFormat(
-                f"{file} has {' and '.join(others)}, which this version of cnnviz does not know; another version wrote "
-                "it, or the name is wrong."
-            )
+            said = apart(content, formats[max(formats)])
+            fields = f" In that of format {max(formats)} it {said}." if said else ""
+            what = f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}."
+            raise UnknownFormat(what + fields)
+        if any(True for _ in unknown_names(content, formats[version])):
+            said = apart(content, formats[version])
+            raise UnknownFormat(f"{file} {said}; another version wrote it, or a name is wrong.")
         formats[version](content, "")
     except InputError:
         raise
@@ -65,14 +67,6 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
 def damaged(file: Path, error: Exception) -> InputError:
     """The error for a file whose content cannot be used."""
     return InputError(f"{file} is damaged ({error}).")
-
-
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The names and values of a JSON object as a dict; raises ValueError if a name comes twice."""
-    if len(found := dict(pairs)) < len(pairs):
-        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"one object has {shortened(twice)} twice")
-    return found
 
 
 def _digest(content: Mapping[str, Any]) -> str:
@@ -153,23 +147,52 @@ def record(
     def check_all(value: Any, at: str) -> None:
         is_object(value, at)
         if missing := [name for name in required if name not in value]:
-            raise ValueError(f"{_inside(at, missing[0])} is missing")
+            first, *others = [_inside(at, name) for name in missing]
+            more = f", and so {'is' if len(others) == 1 else 'are'} {' and '.join(others)}" if others else ""
+            raise ValueError(f"{first} is missing{more}")
         for name, one in value.items():
             checks.get(name, other)(one, _inside(at, name))
 
     if not others:
-        vars(check_all)["checks"] = checks
+        vars(check_all).update(checks=checks, required=list(required))
     return check_all
 
 
-def unknown_names(content: Any, check: Check, at: str = "") -> Iterator[str]:
-    """The paths of the keys that a record's check does not know, also in the records inside of it."""
+def apart(content: Any, check: Check) -> str:
+    """In words, which keys of a record are not known and what is probably meant, and which it lacks; else empty."""
+    others, lacking = dict(unknown_names(content, check)), list(missing_names(content, check))
+    words = []
+    if others:
+        words.append(f"has {' and '.join(others)}, which this version of cnnviz does not know")
+    if hints := [f"{other} is perhaps {name}" for other, name in others.items() if name]:
+        words[-1] += f" ({', '.join(hints)})"
+    if lacking:
+        words.append(f"lacks {' and '.join(lacking)}")
+    return " and ".join(words)
+
+
+def unknown_names(content: Any, check: Check, at: str = "") -> Iterator[tuple[str, str]]:
+    """The paths of the keys that a record's check does not know, and the name that was probably meant, or "".
+
+    Those in the records inside of it are among them.
+    """
     checks: Mapping[str, Check] = getattr(check, "checks", {})
     for name, value in content.items() if checks and isinstance(content, dict) else ():
         if name in checks:
             yield from unknown_names(value, checks[name], _inside(at, name))
         else:
+            near = meant(name, [each for each in checks if each not in content])
+            yield _inside(at, name), _inside(at, near[0]) if near else ""
+
+
+def missing_names(content: Any, check: Check, at: str = "") -> Iterator[str]:
+    """The paths of the keys that a record's check requires and that are not there, also in the records inside of it."""
+    for name in getattr(check, "required", ()) if isinstance(content, dict) else ():
+        if name not in content:
             yield _inside(at, name)
+    for name, inner in getattr(check, "checks", {}).items() if isinstance(content, dict) else ():
+        if name in content:
+            yield from missing_names(content[name], inner, _inside(at, name))
 
 
 def _inside(at: str, name: str) -> str:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.atomic import atomic_write
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, no_seed, no_step, run_exists
 from cnnviz.networks import Net
 from cnnviz.runs import checkpoints, digests, inside, json_files, summaries
 from cnnviz.runs.checkpoints import folder_of
@@ -50,7 +50,7 @@ def create(
     Raises Exists if it exists, and InputError if it cannot be written or if the model cannot take images of the data
     set's shape.
     """
-    exists = Exists(f"The run {path} exists; go on with it by --resume, or choose another --name.")
+    exists = Exists(run_exists(path))
     if path.exists():
         raise exists
     asked = Config(config)
@@ -132,7 +132,7 @@ def load_run(path: str | os.PathLike, *, step: int | None = None, seed: int | No
     path = Path(path)
     config = load_config(path)
     if seed is not None and seed not in config.seeds:
-        raise InputError(f"The run {path} has no seed {seed}; it has {', '.join(map(str, config.seeds))}.")
+        raise no_seed(f"The run {path}", seed, config.seeds)
     like = config.shapes().variables
     run = settled(path, lambda: _read(path, config, like, step), damages_of=lambda run: run.note)
     run = run if step is None else replace(run, note="")
@@ -142,7 +142,7 @@ def load_run(path: str | os.PathLike, *, step: int | None = None, seed: int | No
 def _read(path: Path, config: Config, like: Variables, step: int | None) -> Run:
     found, kept = newest(path, config, is_resumed=False), checkpoints.steps(path)
     if step is not None and step not in kept:
-        raise InputError(f"The run {path} keeps no step {step}; it keeps {', '.join(map(str, kept))}.")
+        raise no_step(f"The run {path}", step, kept)
     if step is None and _lacks_best(path, found):
         way = "restore it" if (path / summaries.NAME).is_file() else "--resume trains it again"
         what = f"The run {path} lacks the checkpoint of its best epoch; {way}."
@@ -189,14 +189,6 @@ def load_config(path: Path) -> Config:
     config = Config.read(path)
     check_members(folder_of(path, 0), checkpoints.manifest(folder_of(path, 0)), config)
     return config
-
-
-def latest(folder: str | os.PathLike) -> Path:
-    """The run in `folder` that was written to last; raises InputError if the folder has no run."""
-    runs = [metrics.parent for metrics in Path(folder).glob("[!.]*/metrics.jsonl")]
-    if not runs:
-        raise InputError(f"{folder} has no run; train one with train.py, or name one.")
-    return max(runs, key=lambda run: (run / "metrics.jsonl").stat().st_mtime_ns)
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

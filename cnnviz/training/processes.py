@@ -1,7 +1,6 @@
 """The processes of one training, on one machine or several: how they connect, agree, and stop together."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +9,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from cnnviz.errors import InputError, OptionError
-from cnnviz.training.rendezvous import meet
+from cnnviz.training.rendezvous import address, meet
 from cnnviz.types import PyTree
-
-MANUAL = re.compile(r"(?P<host>.+):(?P<port>\d+),(?P<count>\d{1,6}),(?P<number>\d{1,6})")
 
 
 def join(where: str, timeout: int) -> str:
@@ -25,12 +22,7 @@ def join(where: str, timeout: int) -> str:
     """
     if where == "auto":
         return _join_cluster(timeout)
-    parts = MANUAL.fullmatch(where)
-    if parts is None:
-        raise OptionError(f'distributed must be "auto", "off" or "host:port,n,id"; it was {where!r}.')
-    host, port, count, number = parts["host"], int(parts["port"]), int(parts["count"]), int(parts["number"])
-    if number >= count:
-        raise InputError(f"n processes have the ids 0 to n - 1; {where!r} has n = {count} and id = {number}.")
+    host, port, count, number = address(where)
     meet(host, port, count, number, timeout)
     _initialize(timeout, coordinator_address=f"{host}:{port}", num_processes=count, process_id=number)
     return _described()

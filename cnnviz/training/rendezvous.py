@@ -4,15 +4,28 @@ JAX aborts a program whose peers do not connect, with no exception to catch; thi
 """
 
 import os
+import re
 import socket
 import time
 from contextlib import ExitStack
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.wording import listed
 
+MANUAL = re.compile(r"(?P<host>.+):(?P<port>\d+),(?P<count>\d{1,6}),(?P<number>\d{1,6})")
 NUMBER = 4  # bytes of a process's id on the wire
 NAMED = 8  # missing processes that a message lists
+
+
+def address(where: str) -> tuple[str, int, int, int]:
+    """The host, the port, the number of processes and the id in "host:port,n,id"; raises InputError for other texts."""
+    parts = MANUAL.fullmatch(where)
+    if parts is None:
+        raise OptionError(f'distributed must be "auto", "off" or "host:port,n,id"; it was {where!r}.')
+    count, number = int(parts["count"]), int(parts["number"])
+    if number >= count:
+        raise InputError(f"n processes have the ids 0 to n - 1; {where!r} has n = {count} and id = {number}.")
+    return parts["host"], int(parts["port"]), count, number
 
 
 def meet(host: str, port: int, count: int, number: int, timeout: int | float) -> None:

@@ -18,6 +18,7 @@ from cnnviz.comparison.classes import matched
 from cnnviz.comparison.member_maps import member_maps
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError, OptionError
+from cnnviz.errors.ranges import check_range
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import Attributions, passes
 from cnnviz.pictures.compared.agreement_page import Explained, Pair, maps_picture, picture
@@ -51,8 +52,7 @@ class Agreement(OfImages, OfLayer, Kind):
         """
         if self.explained < 2:
             raise OptionError(f"explained must be at least 2 images; it was {self.explained}.")
-        if not 0 < self.top <= 1:
-            raise OptionError(f"top must be a share of a map's values, above 0 and at most 1; it was {self.top}.")
+        check_range("top", self.top)
         able, dataset, said = shared(networks, data)
         if sum(len(net.members) for net in able) < 2:
             raise Skipped(f"{able[0].name} is one network of one seed, so there is nothing to agree with.{said}")

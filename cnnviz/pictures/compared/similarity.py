@@ -6,14 +6,15 @@ from functools import partial
 
 import numpy as np
 
-from cnnviz.batching import Report, part
+from cnnviz.batching import Report, evenly_spaced, part
 from cnnviz.comparison.measures import MEASURES
 from cnnviz.comparison.measures.measure import LEAST
 from cnnviz.comparison.seeds import Seeds, similarity_of_seeds
 from cnnviz.comparison.similarity import Similarity as Found
 from cnnviz.comparison.similarity import similarity
 from cnnviz.data import Dataset
-from cnnviz.errors import OptionError, unknown
+from cnnviz.errors import unknown
+from cnnviz.errors.ranges import check_range
 from cnnviz.figures.layer_pairs import layer_pairs
 from cnnviz.figures.scales import Scale, symmetric
 from cnnviz.networks import Net
@@ -72,15 +73,14 @@ class Similarity(OfImages, OfLayer, Kind):
 
     def _images(self, nets: Sequence[Net], dataset: Dataset) -> tuple[np.ndarray, str]:
         """The images, and a sentence on which they are."""
-        if self.among < 1:
-            raise OptionError(f"among must be at least 4 images to compare layers on; it was {self.among}.")
+        check_range("among", self.among)
         every = split_of(dataset, self.split).images
         if len(every) < LEAST:
             raise Skipped(f"{dataset.title} has {len(every)} {self.split} images, and a similarity needs {LEAST}.")
         most = min(affordable(net, len(every), len(net.members)) for net in nets)
         count = min(self.among, most, len(every))
-        taken = np.linspace(0, len(every) - 1, count).round().astype(int)
         what = "all" if count == len(every) else f"{count:,} of the"
+        taken = evenly_spaced(len(every), count)
         return every[taken], f" On {what} {len(every):,} {self.split} images of {dataset.title}."
 
 

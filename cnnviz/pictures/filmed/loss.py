@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.batching import Report, part
+from cnnviz.batching import Report, evenly_spaced, part
 from cnnviz.comparison.answers import answers
 from cnnviz.comparison.classes import matched
 from cnnviz.errors import OptionError
@@ -29,7 +29,7 @@ def loss(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) 
     if asked.among < 1:
         raise OptionError(f"among must be at least 1 image to measure the loss on; it was {asked.among}.")
     count = min(asked.among, affordable(net, len(known), len(steps.nets)))
-    known = known[np.linspace(0, len(known) - 1, min(count, len(known))).round().astype(int)]
+    known = known[evenly_spaced(len(known), count)]
     losses, right = [], []
     for place, own in enumerate(steps.nets):
         told = part(report, place, len(steps.nets), f"step {steps.names[place]}")

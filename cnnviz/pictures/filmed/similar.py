@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz.batching import Report
+from cnnviz.batching import Report, evenly_spaced
 from cnnviz.comparison.development import LEVEL, STREAMED, layers_over_steps, settled, units_over_steps
 from cnnviz.data import Dataset
-from cnnviz.errors import OptionError, check_known
+from cnnviz.errors import check_known
+from cnnviz.errors.ranges import check_range
 from cnnviz.figures.layer_pairs import layer_pairs
 from cnnviz.figures.scales import Scale, symmetric
 from cnnviz.networks import Net
@@ -139,9 +140,8 @@ def _of(asked: Any, data: Data, net: Net) -> dict[str, Any]:
 def _images(asked: Any, net: Net, steps: Steps, data: Data) -> tuple[np.ndarray, str]:
     """The images, evenly spaced in the split, and the sentence on them."""
     dataset: Dataset = data.of(net)
-    if asked.among < 4:
-        raise OptionError(f"among must be at least 4 images to compare steps on; it was {asked.among}.")
+    check_range("among", asked.among)
     every = split_of(dataset, asked.split).images
     count = min(asked.among, affordable(net, len(every), len(steps.nets)), len(every))
-    taken = np.linspace(0, len(every) - 1, count).round().astype(int)
+    taken = evenly_spaced(len(every), count)
     return every[taken], f"On {count:,} of the {len(every):,} {asked.split} images of {dataset.title}."

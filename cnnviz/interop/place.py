@@ -1,0 +1,75 @@
+"""Where a network is, as it is typed: a run, one of its steps or seeds, or a file; found out without JAX."""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+
+from cnnviz.errors import InputError, no_seed, no_step
+
+PART = re.compile(r"(?P<path>.*?)(:step_(?P<step>\d+))?(@(?P<seed>-?\d+))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Where:
+    """A path with a step and a seed of the run there; None means the best epoch and all seeds."""
+
+    path: Path
+    step: int | None = None
+    seed: int | None = None
+
+    @classmethod
+    def read(cls, where: str | PathLike[str]) -> "Where":
+        """Parses a location; if the text is an existing path, it is not split."""
+        if Path(where).exists() or not (found := PART.fullmatch(fspath(where))):
+            return cls(Path(where))
+        number = lambda name: None if found[name] is None else int(found[name])
+        return cls(Path(found["path"]), number("step"), number("seed"))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run's folder says without its arrays; `classes` are empty if its config.json does not say them."""
+
+    path: Path
+    seeds: Sequence[int]
+    steps: Sequence[int]
+    classes: Sequence[str]
+
+    @classmethod
+    def of(cls, path: Path) -> "Facts | None":
+        """The facts of the run at a path; None if there is none, or if it is damaged, which opening it explains."""
+        try:
+            config = json.loads((path / "config.json").read_bytes())
+            first, count = config["recipe"].get("seed", 0), config.get("seeds", 1)
+            classes = [str(name) for name in config["data"]["classes"]]
+            found = (folder.name.removeprefix("step_") for folder in (path / "checkpoints").glob("step_*"))
+            steps = sorted(int(name) for name in found if name.isdecimal())
+            return cls(path, range(first, first + count), steps, classes) if steps else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    def check(self, step: int | None, seed: int | None) -> None:
+        """Raises InputError if the run does not have this step or seed."""
+        if seed is not None and seed not in self.seeds:
+            raise no_seed(f"The run {self.path}", seed, self.seeds)
+        if step is not None and step not in self.steps:
+            raise no_step(f"The run {self.path}", step, self.steps)
+
+
+def check_place(where: str | PathLike[str]) -> None:
+    """Raises InputError if `where` names a step or a seed that the run there does not have."""
+    place = Where.read(where)
+    if (facts := Facts.of(place.path)) is not None:
+        facts.check(place.step, place.seed)
+
+
+def latest(folder: str | os.PathLike) -> Path:
+    """The run in `folder` that was written to last; raises InputError if the folder has no run."""
+    runs = [metrics.parent for metrics in Path(folder).glob("[!.]*/metrics.jsonl")]
+    if not runs:
+        raise InputError(f"{folder} has no run; train one with train.py, or name one.")
+    return max(runs, key=lambda run: (run / "metrics.jsonl").stat().st_mtime_ns)
