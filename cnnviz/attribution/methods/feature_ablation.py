@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.methods.masked import OneChanged
 from cnnviz.attribution.shapes import Raw, method, value
+from cnnviz.batching import WINDOW_ROWS
 from cnnviz.types import Image, Key, PyTree, Score
 
 
@@ -17,6 +18,7 @@ class FeatureAblation(OneChanged):
     """
 
     keep = True
+    at_once = WINDOW_ROWS
 
     @property
     def count(self) -> int:
