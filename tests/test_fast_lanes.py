@@ -1,6 +1,8 @@
 """Calls that are sent from two threads: in turn, in order, and only where the other thread would compute the same."""
 
+import os
 import threading
+from contextvars import ContextVar
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +53,29 @@ def test_there_are_no_lanes_for_large_calls_one_core_or_without_the_switch(monke
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     monkeypatch.setenv("CNNVIZ_PLAIN", "1")
     assert fast.lanes() is None
+
+
+def test_calls_of_a_call_stay_in_its_thread():
+    send = fast.lanes()
+    assert send(fast.lanes) is not None
+    assert send(fast.lanes) is None
+
+
+def test_the_other_thread_has_the_context_of_this_one():
+    name = ContextVar("name", default="")
+    name.set("mine")
+    send = fast.lanes()
+    assert [send(name.get) for _ in range(2)] == ["mine", "mine"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+def test_a_child_process_has_its_own_other_thread():
+    threads()
+    child = os.fork()
+    if not child:
+        os._exit(0 if fast._other_thread().submit(int).result(5) == 0 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_error_in_the_other_thread_is_raised_here():

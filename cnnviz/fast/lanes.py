@@ -6,8 +6,10 @@ waits while the other one sends a call, so no two of them are in Python at once.
 """
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from typing import Any
 
@@ -17,6 +19,7 @@ from jax.extend.core import get_opaque_trace_state
 from cnnviz.fast.switch import Rewrite, is_on
 from cnnviz.types import Send
 
+NAME = "cnnviz-lane"
 MOST_BYTES = 2**28  # of what a call computes: there is twice as much then, and a large call fills the cores alone
 
 
@@ -26,7 +29,8 @@ def lanes(call_bytes: int = 0) -> Send | None:
     `call_bytes` is what the values of one call take. Devices that share a call need all calls in one order.
     """
     several = (os.cpu_count() or 1) > 1 and jax.device_count() == 1
-    return _Lanes() if several and is_on(Rewrite.LANES) and call_bytes <= MOST_BYTES else None
+    is_other = threading.current_thread().name.startswith(NAME)  # which would wait for itself
+    return _Lanes() if several and not is_other and is_on(Rewrite.LANES) and call_bytes <= MOST_BYTES else None
 
 
 class _Lanes:
@@ -38,7 +42,9 @@ class _Lanes:
         self.count += 1
         if self.count == 2:
             self.are_two = _settings() == _other_thread().submit(_settings).result()
-        return _other_thread().submit(call).result() if self.are_two and self.count % 2 == 0 else call()
+        if not self.are_two or self.count % 2:
+            return call()
+        return _other_thread().submit(copy_context().run, call).result()
 
 
 def _settings() -> Any:
@@ -48,4 +54,8 @@ def _settings() -> Any:
 
 @cache
 def _other_thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "cnnviz lane")
+    return ThreadPoolExecutor(1, NAME)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_other_thread.cache_clear)  # a child process has only the thread that forked
