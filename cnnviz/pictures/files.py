@@ -103,8 +103,8 @@ def _of_image(image: Mapping[str, Any]) -> str:
     numbers = str(index) if isinstance(index, int) else _spans(index)
     if isinstance(image.get("file"), str):
         return f"{Path(image['file']).stem}{numbers}"
-    files = [Path(file).stem for file in image.get("file", [])]
-    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + files)
+    files = dict.fromkeys(Path(file).stem for file in image.get("file", []))  # rows of one file have its name once
+    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + [*files])
 
 
 def _spans(indices: Sequence[int]) -> str:

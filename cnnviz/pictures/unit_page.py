@@ -100,7 +100,8 @@ def _picture(found: Found, shown: Sample) -> Picture:
     }
     numbers |= dict(_edges(found.connections))
     draw = partial(unit_page, page, title=title)
-    caption = f"{_said_of_responses(found)} {_said_of_worth(found)} {EDGES_SAID}"
+    said = [_said_of_responses(found), _said_of_worth(found), EDGES_SAID * bool(worth.strips)]
+    caption = " ".join(filter(None, said))
     subject = {"network": net.name, "layer": layer, "unit": unit, "image": shown.subject}
     name = f"unit_{layer}_{unit}" + ("_relevance" if found.patches.by == RELEVANCE else "")
     table = found.connections.table(FEW_EDGES)
@@ -199,7 +200,11 @@ def _loss(gained: float) -> str:
 
 
 def _said_of_responses(found: Found) -> str:
-    return f"{_dead(found)}{seen_in_words(found.patches)} With it: the value, the class and the image."
+    numbers = found.numbers
+    if found.is_dead:
+        return f"This unit is dead: it is zero or less on all {len(numbers.images):,} {numbers.split} images."
+    has_patches = numbers.images.ndim == 4
+    return f"{seen_in_words(found.patches)} With it: the value, the class and the image." if has_patches else ""
 
 
 def _said_of_worth(found: Found) -> str:
@@ -219,8 +224,3 @@ def _said_of_worth(found: Found) -> str:
     return (
         f"{words} Units that stand in for it, by the loss gained without both beyond that gained without each: {named}."
     )
-
-
-def _dead(found: Found) -> str:
-    count, split = len(found.numbers.images), found.numbers.split
-    return f"This unit is dead: it is zero or less on all {count:,} {split} images. " if found.is_dead else ""
