@@ -145,8 +145,8 @@ def hostile(files):
         "absolute": ({"/data_batch_1.bin": first} | rest, "lies outside of its folder, or comes twice"),
         "twice": (twice, "lies outside of its folder, or comes twice"),
         "missing": (rest, "lacks data_batch_1.bin"),
-        "empty": ({**files, "c/data_batch_1.bin": b""}, "has 0 bytes, no multiple of the 3073"),
-        "cut": ({**files, "c/data_batch_1.bin": first[:-1]}, "no multiple of the 3073"),
+        "empty": ({**files, "c/data_batch_1.bin": b""}, "has 0 bytes; it must have a multiple of 3073"),
+        "cut": ({**files, "c/data_batch_1.bin": first[:-1]}, "it must have a multiple of 3073"),
         "label": ({**files, "c/data_batch_1.bin": b"\x0a" + first[1:]}, "must be 0 to 9"),
         "another": ({"c/readme": b"x"}, "has no batches of CIFAR-10 or CIFAR-100"),
     }

@@ -80,7 +80,7 @@ def test_a_constant_signal_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("images", "shape", "said"),
     [
-        (np.full((24, 12, 3), np.nan), "12,3", "have NaN or infinity among them, which no pixel can stand for"),
+        (np.full((24, 12, 3), np.nan), "12,3", "include NaN or infinity; all must be finite."),
         (BYTES.astype(complex), "12,3", "are complex128; numbers are needed"),
         (BYTES, "12", "image_shape must be an image's sides and then its channels, such as 28,28,1 of a picture"),
         (BYTES, "12,0", "it was '12,0'"),

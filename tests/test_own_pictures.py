@@ -348,7 +348,7 @@ def test_a_signal_is_no_picture(tmp_path):
     path = saved(gradient(), tmp_path / "photo.png")
     with pytest.raises(InputError, match=r"signals takes inputs of 16x1, not pictures"):
         shown(path, Net("signals", None, [{}], [], (16, 1)))
-    with pytest.raises(InputError, match=r"A picture has 1, 3 or 4 channels; the network takes 2"):
+    with pytest.raises(InputError, match=r"network that takes 2 channels; a picture has 1, 3 or 4 of them"):
         shown(path, Net("pairs", None, [{}], [], (12, 16, 2)))
 
 

@@ -177,7 +177,7 @@ def test_crops_and_vertical_flips_are_drawn_and_leave_other_draws_as_they_are():
 @pytest.mark.parametrize(
     ("how", "fault"),
     [
-        ({"warmup": 20.0}, "warmup must be shorter than the 20 epochs; it was 20 epochs"),
+        ({"warmup": 20.0}, "warmup must be shorter than the training of 20 epochs; it was 20."),
         ({"warmup": -1.0}, "warmup must be at least 0"),
         ({"crop": 0.0}, "crop must be more than 0 and at most 1; it was 0.0"),
         ({"momentum": 1.0}, "momentum must be at least 0 and less than 1"),

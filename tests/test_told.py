@@ -113,6 +113,7 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
         (train.main, ["best"], "did you mean --recipe best?"),
         (train.main, [ROOT], f"did you mean --dataset {ROOT}?"),
         (train.main, ["--resume", "True"], "'True' is one argument too many; --resume takes no value."),
+        (train.main, ["--resume", "own"], "--resume takes no value, and --name names the run: --resume --name own."),
         (train.main, ["--epochs"], "train.py: --epochs needs a value."),
         (train.main, ["--learning-rate", "high"], "--learning-rate takes a number; it was 'high'."),
         (visualize.main, ["--member", "first"], "--member takes a whole number; it was 'first'."),
@@ -206,7 +207,9 @@ def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch, tmp_path):
 def test_a_run_s_name_without_its_folder_leads_to_it(monkeypatch, tmp_path, told):
     monkeypatch.chdir(tmp_path)
     Path("runs/toy").mkdir(parents=True)
+    Path("runs/toy/config.json").touch()
     assert f"toy does not exist; did you mean {Path('runs/toy')}?" in told(visualize.main, "toy")
+    assert f"tyo does not exist; did you mean {Path('runs/toy')}?" in told(visualize.main, "kernels", "tyo")
 
 
 @pytest.mark.parametrize(

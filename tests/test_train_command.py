@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from cnnviz import data as data_sets
-from cnnviz import runs
-from cnnviz.commands import begin, paced, train
+from cnnviz import networks, runs
+from cnnviz.commands import announced, begin, paced, train
 from cnnviz.commands.listing import row_of
 from cnnviz.errors import InputError
 from cnnviz.runs import continued
@@ -77,6 +77,13 @@ def test_the_start_says_what_is_trained_and_the_end_what_to_type(folder):
     assert out[-2].startswith("Next: ")
     assert out[-2].endswith(str(folder / "two"))
     assert out[-1].endswith(f"--resume --runs {folder} --name two --epochs 4")
+
+
+def test_what_to_type_next_is_quoted_where_a_path_has_spaces(folder, capsys):
+    announced.say_next(Path("my runs/a b"), runs.load_config(folder / "two"))
+    said = capsys.readouterr().out
+    assert "'my runs/a b'\n" in said
+    assert "--resume --runs 'my runs' --name 'a b' --epochs 4\n" in said
 
 
 def test_a_record_has_the_learning_rate_and_the_speed_and_the_summary_has_further_measures(folder):
@@ -275,11 +282,49 @@ def test_a_training_starts_from_a_file_of_weights(data, folder, other_classes, t
     np.testing.assert_array_equal(begun["dense1"]["kernel"], tree["dense1"]["kernel"])
 
 
+NET = """
+import flax.linen as nn
+
+class Net(nn.Module):
+    classes: int = 2
+
+    @nn.compact
+    def __call__(self, x):
+        for name, width in (("second", 3), ("first", 4)):
+            x = nn.max_pool(nn.relu(nn.Conv(width, (3, 3), name=name)(x)), (2, 2), (2, 2))
+        x = nn.relu(nn.Dense(5)(x.reshape(len(x), -1)))
+        return nn.Dense(self.classes)(x)
+"""
+
+
+def test_a_training_starts_from_a_keras_file_whose_layers_are_paired_in_their_order(tmp_path):
+    """Of 3 classes there and 2 here, so that the last layer stays as drawn; an image of another size does not fit."""
+    path = Path(__file__).parent / "goldens" / "keras" / "keras2_chapter.h5"
+    there = networks.open(path)
+    (tmp_path / "net.py").write_text(NET)
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 1), np.uint8)
+    for side in (8, 12):
+        data = {"x": images[:, :side, :side], "y": np.arange(40) % 2}
+        split = {f"{name}_{part}": array for name, array in data.items() for part in ("train", "test")}
+        np.savez(tmp_path / f"{side}.npz", **split)
+    given = ["--runs", tmp_path, "--epochs", "1", "--init-from", path, "--model", f"{tmp_path / 'net.py'}:Net"]
+    code, out, err = ran(*given, "--dataset", tmp_path / "8.npz", "--name", "own")
+    assert code == 0, err
+    assert any("6 arrays, paired in the order of the layers. The classifier, " in line for line in out)
+    begun = runs.load_run(tmp_path / "own").untrained["params"]
+    for here, own in (("second", "conv2d"), ("first", "conv2d_1"), ("Dense_0", "dense")):
+        np.testing.assert_array_equal(begun[here]["kernel"], there.variables["params"][own]["kernel"])
+    code, _, err = ran(*given, "--dataset", tmp_path / "12.npz", "--name", "larger")
+    assert code == 2
+    assert "7 of 8 arrays fit; those that do not: params/Dense_0/kernel has the shape (16, 5), not (36, 5)" in err
+
+
 @pytest.mark.parametrize(
     ("more", "faults"),
     [
         (["--model-options", '{"width": 7}'], ["1 of 4 arrays fit", "dense1/kernel has the shape", "Those that fit: "]),
-        (["--init-from", "/nowhere"], ["--init-from /nowhere does not exist"]),
+        (["--init-from", "/nowhere"], ["--init-from /nowhere does not exist; give a run"]),
+        (["--init-from", "two"], ["--init-from two does not exist; did you mean ", "/two?"]),
     ],
 )
 def test_weights_of_another_network_are_refused_with_what_fits(data, folder, more, faults):
@@ -341,7 +386,7 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
         (["--sort", "when"], "--sort is the order of --list, which is not given"),
         (["--momentum", "0.5"], "--momentum is for --optimizer sgd; the optimizer is adam"),
         (["--optimizer", "sgd", "--epsilon", "1"], "--epsilon is for --optimizer adam"),
-        (["--warmup", "2"], "warmup must be shorter than the 2 epochs; it was 2 epochs"),
+        (["--warmup", "2"], "warmup must be shorter than the training of 2 epochs; it was 2."),
         (["--optimizer", "adamw"], "--optimizer adamw needs a weight decay, which is 0"),
         (["--class-weights", "left=2"], "'left' is not a class"),
     ],

@@ -1,6 +1,7 @@
 """What is said at the start of a training: data, model, recipe, devices; and at its end: what to type next."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cnnviz.commands import console
@@ -41,13 +42,14 @@ def compiling(config: Any, count: int) -> str:
 
 def say_next(path: Path, config: Any) -> None:
     """Prints the commands that a finished training leads to."""
-    print(f"Next: {console.command_line('visualize')} {path}{typed_again(config)}")
+    print(f"Next: {console.command_line('visualize')} {quote(str(path))}{typed_again(config)}")
     print(f"      {how_to_resume(path, config)} --epochs {2 * config.recipe.epochs}")
 
 
 def how_to_resume(path: Path, config: Any) -> str:
     """The command that goes on with a run."""
-    return f"{console.command_line('train')} --resume --runs {path.parent} --name {path.name}{typed_again(config)}"
+    place = f"--runs {quote(str(path.parent))} --name {quote(path.name)}"
+    return f"{console.command_line('train')} --resume {place}{typed_again(config)}"
 
 
 def _devices(mesh: Any) -> str:

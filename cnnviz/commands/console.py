@@ -135,7 +135,9 @@ def _too_many(argument: str, arguments: Sequence[str], options: type, flags: Col
     what = f"{argument!r} is one argument too many"
     before = arguments[arguments.index(argument) - 1] if argument in arguments[1:] else ""
     if before.startswith("--") and _spelled(before) in flags:
-        return f"{what}; {before} takes no value."
+        is_name = before == "--resume" and argument.lower() not in ("true", "false", "yes", "no", "1", "0")
+        named = f", and --name names the run: --resume --name {Path(argument).name}" if is_name else ""
+        return f"{what}; {before} takes no value{named}."
     if {"run", "others"}.intersection(field.name for field in fields(options)) == {"run"} and kinds.is_network(
         argument
     ):

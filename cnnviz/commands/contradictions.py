@@ -26,7 +26,9 @@ def check_options(options: Any) -> None:
         if options.resume and getattr(options, name) is not None:
             raise _apart("resume", name, why)
     if options.init_from is not None and not is_there(options.init_from):
-        raise InputError(f"--init-from {options.init_from} does not exist; give a run or a file of weights.")
+        run = options.runs / options.init_from
+        right = f"did you mean {run}?" if run.is_dir() else "give a run or a file of weights."
+        raise InputError(f"--init-from {options.init_from} does not exist; {right}")
     _check_runs(options)
     if options.sort is not None and not options.list:
         raise InputError("--sort is the order of --list, which is not given.")

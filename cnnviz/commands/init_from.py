@@ -13,15 +13,18 @@ from cnnviz.interop import READERS
 from cnnviz.interop.torch.read import StateDict
 from cnnviz.interop.weights import read_weights
 from cnnviz.networks import transfer
+from cnnviz.networks.by_order import paired
 from cnnviz.types import Variables
 
 
 class Source(NamedTuple):
-    """Weights as a tree, the classes that they tell apart as far as they are known, and which network of several."""
+    """Weights as a tree, the classes that they tell apart as far as they are known, which network of several, and the
+    network of another framework that they are of."""
 
     tree: Any
     classes: tuple[str, ...] = ()
     which: str = ""
+    net: networks.Net | None = None
 
 
 def weights_from(where: str, config: runs.Config) -> tuple[Callable[[Variables], Variables], list[str], str]:
@@ -35,12 +38,14 @@ def weights_from(where: str, config: runs.Config) -> tuple[Callable[[Variables],
     axes = transfer.classifier(make, len(classes), shape)
     count = _count(source, make(len(classes)), axes) or len(classes)
     how: dict[str, Any] = {"source": where, "name": f"the model {config['model']}"}
-    given = networks.fit(source.tree, make(count), shape, **how)
+    renamed = None if source.net is None else paired(source.net, make(count), shape)
+    given = networks.fit(source.tree if renamed is None else renamed, make(count), shape, **how)
     differ = count != len(classes) or source.classes not in ((), classes)
     redrawn = {path: count for path in axes} if differ else {}
     paths = ["/".join(path[1:]) for path in redrawn]
     arrays = len(jax.tree.leaves(given)) - len(redrawn)
-    line = f"The weights start from {where}{source.which}: {arrays} arrays."
+    paired_by = "" if renamed is None else ", paired in the order of the layers"
+    line = f"The weights start from {where}{source.which}: {arrays} arrays{paired_by}."
     if paths:
         line += (
             f" The classifier, {' and '.join(paths)}, is drawn anew: {count} classes there, {len(classes)} others here."
@@ -58,7 +63,7 @@ def _source(where: str) -> Source:
         raise InputError(f"--init-from {where} does not exist; give a run or a file of weights.")
     if place.path.suffix in READERS:
         net = networks.open(place.path)
-        return Source(jax.tree.map(np.asarray, net.variables), net.classes)
+        return Source(jax.tree.map(np.asarray, net.variables), net.classes, net=net)
     return Source(read_weights(place.path))
 
 
@@ -66,6 +71,8 @@ def _count(source: Source, model: Any, axes: dict[tuple[str, ...], int]) -> int 
     """How many classes the weights tell apart; None if that is not known."""
     if source.classes:
         return len(source.classes)
+    if source.net is not None:
+        return source.net.class_count
     if isinstance(source.tree, StateDict):
         return networks.count_classes(source.tree, model)
     return transfer.count_in(source.tree, axes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -120,10 +121,20 @@ def _neither(text: str, alone: bool) -> InputError:
 
 
 def missing(text: str, runs: Path) -> InputError:
-    """The error for a text in the place of a network, where none is; it names the run in the folder of all runs."""
-    if (run := runs / text).is_dir():
+    """The error for a text in the place of a network, where none is; it suggests the run of this name in the folder
+    of all runs, or one of a near name there or next to it.
+    """
+    if (run := runs / text).is_dir() or (run := _near(Path(text), runs)) is not None:
         return InputError(f"{text} does not exist; did you mean {run}?")
     return InputError(f"{text} does not exist; give a run's directory or a file ({', '.join(READERS)}).")
+
+
+def _near(path: Path, runs: Path) -> Path | None:
+    """The run whose name is nearest to the path's, of those in its own folder and in that of all runs."""
+    found = [entry for folder in dict.fromkeys([path.parent, runs]) if folder.is_dir() for entry in folder.iterdir()]
+    names = {entry.name: entry for entry in reversed(found) if is_network(str(entry))}
+    nearest = get_close_matches(path.name, sorted(names), 1)
+    return names[nearest[0]] if nearest else None
 
 
 def is_network(where: str) -> bool:

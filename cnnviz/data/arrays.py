@@ -57,7 +57,7 @@ def span_of(images: Raw, where: str) -> Span:
         raise InputError(f"The values of {where} are {images.dtype}; numbers are needed.")
     low, high = float(images.min()), float(images.max())
     if not np.isfinite([low, high]).all():
-        raise InputError(f"The values of {where} have NaN or infinity among them, which no pixel can stand for.")
+        raise InputError(f"The values of {where} include NaN or infinity; all must be finite.")
     top = 1.0 if images.dtype.kind == "f" and high <= 1 else 255.0
     return Span(0.0, top) if 0 <= low and high <= top else Span(low, high if high > low else low + 1)
 

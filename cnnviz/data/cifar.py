@@ -72,7 +72,7 @@ def read_folder(name: str, folder: Path) -> Dataset:
     """The data set in a folder of unpacked batches of either form; raises InputError if some are missing or damaged."""
     recognized = recognize(folder)
     if recognized is None:
-        raise InputError(f"{folder} has no batches of CIFAR-10 or CIFAR-100.")
+        raise InputError(f"{folder} has no batches of CIFAR-10 or CIFAR-100; name the folder of one of them.")
     kind, ending = recognized
     contents = {file: (folder / file).read_bytes() for file in kind.files(ending) if (folder / file).is_file()}
     return _read(name, kind, ending, contents, str(folder))
@@ -123,7 +123,9 @@ def _split(kind: Kind, file: str, content: bytes, source: str) -> Split:
         return split(_images(rows), labels, where)
     record = kind.labels + PIXELS
     if not content or len(content) % record:
-        raise InputError(f"{where} has {len(content):,} bytes, no multiple of the {record} of an image with its label.")
+        raise InputError(
+            f"{where} has {len(content):,} bytes; it must have a multiple of {record}, an image with its label."
+        )
     records = np.frombuffer(content, np.uint8).reshape(-1, record)
     return split(_images(records[:, kind.labels :]), records[:, kind.labels - 1], where)
 

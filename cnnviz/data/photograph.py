@@ -36,7 +36,9 @@ def read(path: Path, shape: tuple[int, int, int], background: int, why: str, neg
     """
     height, width, channels = shape
     if channels not in MODES:
-        raise InputError(f"A picture has 1, 3 or 4 channels; the network takes {channels}, so {path} cannot be shown.")
+        raise InputError(
+            f"{path} cannot be shown to a network that takes {channels} channels; a picture has 1, 3 or 4 of them."
+        )
     try:
         found = opened(path, any_range=True)
     except FileNotFoundError as error:
@@ -44,7 +46,7 @@ def read(path: Path, shape: tuple[int, int, int], background: int, why: str, neg
             f"{path} does not exist; give a picture, a folder or a pattern such as 'photos/*.jpg'."
         ) from error
     except Undecodable as error:
-        raise InputError(f"{path} is not a picture that can be read ({error}).") from error
+        raise InputError(f"{path} is not a picture that can be read ({error}); leave it out or replace it.") from error
     plain = found.on(background, why)
     kept = found if channels == 4 else plain
     done = [str(remark) for remark in kept.remarks]

@@ -43,13 +43,14 @@ def batch(content: bytes, key: str, where: str) -> tuple[UInt8[np.ndarray, "..."
     try:
         found = read_pickle(BytesIO(content), _Batches()).value
     except (InputError, MemoryError, OverflowError) as error:
-        raise InputError(f"{where} is not read: {error}") from error
+        why = str(error).removesuffix(".")
+        raise InputError(f"{where} cannot be read: {why}; put the published archive in its place.") from error
     pixels, labels = (found.get(name) if isinstance(found, dict) else None for name in ("data", key))
     if not isinstance(pixels, _Array) or pixels.value is None or pixels.value.dtype != np.uint8 or labels is None:
-        raise InputError(f"{where} is not a batch of CIFAR's: it needs uint8 `data` and `{key}`.")
+        raise InputError(f"{where} is not a batch of CIFAR; a batch has `data` of uint8 and the labels `{key}`.")
     numbers = labels.value if isinstance(labels, _Array) else labels
     if isinstance(numbers, list) and not all(type(number) is int and 0 <= number < 2**31 for number in numbers):
-        raise InputError(f"{where} has labels that are not integers from 0.")
+        raise InputError(f"{where} has labels that are not integers from 0, which the labels of classes must be.")
     return pixels.value, np.asarray(numbers, np.int64 if isinstance(numbers, list) else None)
 
 

@@ -135,11 +135,13 @@ def _of_pixels(path: Path, rows: list[list[str]]) -> Dataset:
     try:
         values = np.array(rows[1:], dtype=np.float64)
     except ValueError as error:
-        raise InputError(f"{path} has a value that is not a number ({error}).") from error
+        why = f"{path} has a value that is not a number ({error})"
+        raise InputError(f"{why}; a table of pixels has only numbers below its header.") from error
     pixels, channels = np.delete(values, label, axis=1), 1
     if (side := math.isqrt(pixels.shape[1])) ** 2 != pixels.shape[1]:
         side, channels = math.isqrt(pixels.shape[1] // 3), 3
     if side * side * channels != pixels.shape[1] or not ((pixels >= 0) & (pixels <= 255) & (pixels % 1 == 0)).all():
-        raise InputError(f"{path} has {pixels.shape[1]} pixels a line; they must be 0 to 255, of square images.")
+        found = f"{pixels.shape[1]:,} pixels per line, from {pixels.min():g} to {pixels.max():g}"
+        raise InputError(f"{path} has {found}; they must be integers from 0 to 255, of square images.")
     images = pixels.astype(np.uint8).reshape(-1, side, side, channels)
     return _assembled(path, {"train": split(images, values[:, label].astype(int), str(path))}, None, [])

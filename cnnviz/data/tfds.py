@@ -107,7 +107,7 @@ def _split(prepared: Prepared, part: str, where: str) -> tuple[Split, tuple[str,
     except Exception as error:  # each format's reader has its own exceptions
         raise InputError(f"{where} cannot be read ({type(error).__name__}: {error}); prepare it again.") from error
     if not read:
-        raise InputError(f"{where} is empty.")
+        raise InputError(f"{where} is empty; prepare it again.")
     named = ((f"image {index} of {where}", io.BytesIO(encoded)) for index, (encoded, _) in enumerate(read))
     decoded = pictures.decode(named)
     return split(decoded.images, np.array([number for _, number in read]), where), decoded.notes

@@ -172,7 +172,8 @@ class _Training:
         record["learning_rate"] = learning_rate_at(self.recipe, self.total, int(state.step) - 1)
         loss, accuracy = self.evaluate(state.variables, self.feed, member.validation)
         if not math.isfinite(loss):
-            raise NotFinite(f"The validation loss was {loss} after step {record['step']}.", refused)
+            what = f"The validation loss was {loss} after step {record['step']}; try a smaller learning rate than"
+            raise NotFinite(f"{what} {self.recipe.learning_rate:g}.", refused)
         record |= {"val_loss": loss, "val_accuracy": accuracy}
         check_converges(record, self.starts[i])
         return record if done == self.steps else record | {"refused": self.steps - done}

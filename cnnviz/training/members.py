@@ -58,7 +58,10 @@ def held_out(count: int, share: float) -> int:
     """How many of `count` images are for validation; raises InputError if that leaves either split empty."""
     held = round(count * share)
     if not 0 < held < count:
-        raise InputError(f"A validation share of {share} of {count} images leaves one side of the split empty.")
+        raise InputError(
+            f"A validation share of {share} of {count} images leaves one side of the split empty; each side needs an "
+            "image or more."
+        )
     return held
 
 

@@ -46,8 +46,8 @@ def _initialize(timeout: int, **how: Any) -> None:
     try:
         jax.distributed.initialize(initialization_timeout=timeout, **how)
     except RuntimeError as error:
-        what = str(error).splitlines()[0]
-        raise InputError(f"The processes did not find each other in {timeout} seconds ({what}).") from error
+        what = f"The processes did not find each other in {timeout} seconds ({str(error).splitlines()[0]})"
+        raise InputError(f"{what}; start all of them.") from error
 
 
 def _described() -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.errors import OptionError, unknown
+from cnnviz.errors.wording import counted
 from cnnviz.training.class_weights import check_class_weights
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "muon")
@@ -76,7 +77,9 @@ class Recipe:
                 raise unknown(name, getattr(self, name), known)
         check_class_weights(self.class_weights)
         if self.warmup >= self.epochs:
-            raise OptionError(f"warmup must be shorter than the {self.epochs} epochs; it was {self.warmup:g} epochs.")
+            raise OptionError(
+                f"warmup must be shorter than the training of {counted(self.epochs, 'epoch')}; it was {self.warmup:g}."
+            )
         if self.optimizer == "adamw" and not self.weight_decay:
             raise OptionError("optimizer adamw needs a weight decay, which is 0; give one, such as 0.01, or take adam.")
 

@@ -57,7 +57,8 @@ def _wait(port: int, count: int, until: float, timeout: int | float) -> None:
             except OSError as error:
                 if time.monotonic() > until:
                     missing = listed([str(one) for one in range(1, count) if one not in guests], NAMED)
-                    raise InputError(f"Of {count} processes {missing} did not connect in {timeout} seconds.") from error
+                    what = f"Of {count} processes {missing} did not connect in {timeout} seconds"
+                    raise InputError(f"{what}; start them too, or give a longer --timeout.") from error
         for guest in guests.values():
             guest.sendall(b"!")
         for guest in guests.values():
