@@ -182,12 +182,16 @@ class Smallest(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        return nn.Dense(2, name="end")(lax.reduce_window(x, jnp.inf, lax.min, *2 * [(1, 2, 2, 1)], "VALID").mean((1, 2)))
+        return nn.Dense(2, name="end")(
+            lax.reduce_window(x, jnp.inf, lax.min, *2 * [(1, 2, 2, 1)], "VALID").mean((1, 2))
+        )
 
 
 @pytest.mark.parametrize(("network", "said"), [(Sorted, "sort"), (Smallest, "min_pool")])
 def test_what_keras_has_no_layer_for_is_said_with_its_place(network, said, tmp_path, keras):
-    with pytest.raises(InputError, match=rf"net cannot be exported to Keras: it computes {said}, .*; stablehlo has ever"):
+    with pytest.raises(
+        InputError, match=rf"net cannot be exported to Keras: it computes {said}, .*; stablehlo has ever"
+    ):
         export(opened(network(), (4, 4, 1)), "keras", tmp_path / "net.keras")
     assert list(tmp_path.iterdir()) == []
 

@@ -549,6 +549,15 @@ def test_weights_of_a_layer_that_is_not_described(h5, keras3):
         refused(path, "the file has weights of layers that its description does not have: dense_1.")
 
 
+def test_the_first_five_of_many_layers_that_are_not_described_are_named(h5):
+    with h5py.File(h5, "r+") as file:
+        group = file["model_weights"]
+        group.attrs["layer_names"] = [*group.attrs["layer_names"], *(f"more_{i}" for i in range(7))]
+        for i in range(7):
+            file["model_weights"].copy("dense_1", f"more_{i}")
+    refused(h5, "layers that its description does not have: more_0, more_1, more_2, more_3, more_4 and 2 more.")
+
+
 @pytest.mark.parametrize("dtype", ["int64", "S4", "complex64"])
 def test_a_weight_that_is_not_of_floats(h5, dtype):
     replace_weight(h5, BIAS, lambda weights, name: weights.create_dataset(name, data=np.zeros(3, dtype)))

@@ -10,7 +10,7 @@ import pytest
 from conftest import LINEN
 
 from cnnviz import networks, runs
-from cnnviz.commands import train, visualize
+from cnnviz.commands import console, train, visualize
 from cnnviz.errors import InputError
 from cnnviz.models import MODELS
 from cnnviz.runs import json_files
@@ -52,8 +52,8 @@ def test_a_class_of_ones_own_is_trained_verified_and_drawn(source, here, data, c
     Path("net.py").write_text(source + PLANTED)
     assert trained(data, "--model-options", '{"width": 6}', "--seeds", "2") == 0
     said = capsys.readouterr().out
-    assert "Next: python visualize.py runs/own --model net.py:Net\n" in said
-    assert "python train.py --resume --runs runs --name own --model net.py:Net --epochs 2\n" in said
+    assert f"Next: {console.command_line('visualize')} runs/own --model net.py:Net\n" in said
+    assert f"{console.command_line('train')} --resume --runs runs --name own --model net.py:Net --epochs 2\n" in said
     run = Path("runs/own")
     config = json.loads((run / "config.json").read_text())
     assert (config["model"], config["model_options"]) == ("net.py:Net", {"width": 6})

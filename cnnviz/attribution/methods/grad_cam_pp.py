@@ -71,4 +71,6 @@ class GradCAMPP(CAM):
                 'zero; ask for of="exp" or of="softmax".'
             )
         if bends := unlike(after(score, image, activations), is_piecewise_linear):
-            raise InputError(f"Eq. 10 needs the score of a class; this target is nonlinear in it, by {called(bends[0])}.")
+            raise InputError(
+                f"Eq. 10 needs the score of a class; this target is nonlinear in it, by {called(bends[0])}."
+            )

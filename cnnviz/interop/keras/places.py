@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import listed
 from cnnviz.interop.keras import hdf5
 from cnnviz.interop.keras.expected import Expected, Leaf, Path
 from cnnviz.interop.keras.fields import Described
@@ -137,8 +138,7 @@ def _check_known(names: Sequence[str], places: Mapping[str, list[str]], faults: 
     known = set(names)
     more = [name for name, paths in places.items() if paths and name not in known]
     if more:
-        listed = ", ".join(more[:FIRST]) + (f" and {len(more) - FIRST} more" if len(more) > FIRST else "")
-        faults.append(f"the file has weights of layers that its description does not have: {listed}.")
+        faults.append(f"the file has weights of layers that its description does not have: {listed(more)}.")
     every = Counter("/".join(filter(None, path.split("/"))) for paths in places.values() for path in paths)
     if twice := [path for path, number in every.items() if number > 1]:
         raise InputError(f"the file lists {twice[0]} twice; each weight has a place of its own.")
