@@ -445,11 +445,18 @@ class IsTrain(nn.Module):
         return nn.Dense(3)(nn.BatchNorm(use_running_average=not is_train)(x).mean((1, 2)))
 
 
+class Updates(nn.Module):
+    @nn.compact
+    def __call__(self, x, update_batch_norm=True):
+        return nn.Dense(3)(nn.BatchNorm(use_running_average=not update_batch_norm)(x).mean((1, 2)))
+
+
 def test_a_model_is_read_in_evaluation_mode_or_what_to_give_is_said(images):
     variables = Mode().init(jax.random.key(0), images)
     expected = Mode(train=False).apply(variables, images)
     np.testing.assert_allclose(probe.logits(Mode(), variables, images), expected, atol=1e-6)
     np.testing.assert_allclose(probe.logits(IsTrain(), variables, images), expected, atol=1e-6)
+    np.testing.assert_allclose(probe.logits(Updates(), variables, images), expected, atol=1e-6)
     inner = {name: {"inner": tree} for name, tree in variables.items()}
     with pytest.raises(InputError, match=r"it is in training mode: give the argument .* call=\{'train': False\}.*\.$"):
         probe.logits(Inside(), inner, images)

@@ -23,7 +23,7 @@ from cnnviz.probe.naming import SOWN, label_of, with_calls
 from cnnviz.types import Array, Key, PyTree, Variables
 
 EVALUATION = {"train": False, "training": False, "is_train": False, "is_training": False, "deterministic": True}
-EVALUATION |= {"use_running_average": True, "inference": True}
+EVALUATION |= {"use_running_average": True, "inference": True, "update_batch_norm": False}
 
 
 @dataclass
