@@ -66,3 +66,4 @@ class Outputs(NamedTuple):
 # Both take an image and offsets added to activations; a missing offset means zero.
 Network = Callable[[Image, Activations], Outputs]
 Score = Callable[[Image, Activations], tuple[Scalar, Activations]]  # the logits are among the activations, as LOGITS
+Send = Callable[[Callable[[], Any]], Any]  # calls a function of no arguments, perhaps from another thread

@@ -356,7 +356,7 @@ def test_cam_says_what_stands_between_the_layer_and_the_logits(foreign, images):
 
 def test_cam_names_it_as_the_model_has_it_not_its_fast_form(images):
     model, variables = CNN(), jax.jit(CNN().init)(KEY, images)
-    with pytest.raises(InputError, match=r"here reduce_window_max \(in .*\) comes between"):
+    with pytest.raises(InputError, match=r"here max_pool \(in .*\) comes between"):
         attribute("cam", model, variables, images, 1)
 
 

@@ -15,7 +15,7 @@ from cnnviz.figures.embedding import Cloud, ends, most_frequent
 from cnnviz.figures.embedding import embedding as drawn
 from cnnviz.figures.style import Style, drawn_in
 from cnnviz.models.cnn import CNN
-from cnnviz.pictures.embed import Embed
+from cnnviz.pictures.embed import Embed, last_bend
 from cnnviz.pictures.page import SLIDE
 from cnnviz.pictures.picture import Data
 
@@ -110,8 +110,13 @@ def test_the_picture_names_the_axes_and_its_numbers_are_the_points(net):
     assert len(images) == 4 * 3
     least = int(np.argmin(picture.numbers["points"][:, 0]))
     np.testing.assert_array_equal(images[0].get_array(), DATASET.test.images[2 + least][..., 0])
-    with pytest.raises(InputError, match="numbers such as 0:500"):
+    with pytest.raises(InputError, match="numbers such as"):
         Embed(images=__file__)([net], DATA)
+
+
+def test_the_usual_layer_is_the_last_non_linearity_and_not_the_dropout_after_it(net):
+    assert last_bend(net) == "relu3"
+    assert [layer.name for layer in net.layers if layer.hands_on] == ["dropout"]
 
 
 def test_the_ends_and_the_classes_with_colors():

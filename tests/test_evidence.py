@@ -1,16 +1,23 @@
 """The table of methods and metrics: ranks, intervals, tests and what is kept, from numbers made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, spearmanr, wilcoxon
 from test_pictures import DATA, make_run
 
+from cnnviz.attribution import build as method_of
+from cnnviz.metrics import build
 from cnnviz.metrics.evidence import Evidence, curve_bands, holm, interval, paired
 from cnnviz.models.dense import DenseNetwork
+from cnnviz.pictures import evidence as numbers
 from cnnviz.pictures import random_weights
 from cnnviz.pictures.evaluate import Evaluate
+from cnnviz.pictures.evidence import Asked, Subject, described
 from cnnviz.pictures.evidence_page import _undefined
 from cnnviz.pictures.kept import Kept, digest
+from cnnviz.pictures.picture import Data
 
 RNG = np.random.default_rng(0)
 METHODS, METRICS = ("good", "bad", "none", "edges"), ("insertion", "deletion")
@@ -139,3 +146,42 @@ def test_maps_that_metrics_cannot_measure_are_named_once():
         "Left out are 33 constant maps of cam, which road, insertion cannot measure."
     )
     assert _undefined("cam", ["road"], np.zeros(1)) == ""
+
+
+def subject_of(train, path=None):
+    """Ten images of a network of one seed, of a data set with these training images."""
+    dataset = DATA.of(make_run(DenseNetwork()))
+    other = replace(dataset, train=replace(dataset.train, images=train))
+    asked = Asked("gradient", "deletion", "0:10", "test", None, 0)
+    return Subject.of(asked, replace(make_run(DenseNetwork()), path=path), Data(lambda: other))
+
+
+def test_what_draws_from_training_images_is_kept_for_those_images(tmp_path):
+    images = DATA.of(make_run(DenseNetwork())).train.images
+    one, other = (subject_of(train, tmp_path) for train in (images, 255 - images))
+    path = lambda subject, method, metric: subject.kept().path(described(subject, "m", method, "x", metric, 0))
+    plain, drawn = build("deletion"), build("deletion", infill="data")
+    methods = {"plain": method_of("gradient"), "data": method_of("occlusion", infill="data")}
+    methods["set"] = method_of("expected_gradients", baseline=np.zeros((2, *images.shape[1:]), np.float32))
+    assert path(one, methods["plain"], plain) == path(other, methods["plain"], plain)
+    assert path(one, "sobel", plain) == path(other, "sobel", plain)
+    assert path(one, methods["plain"], drawn) != path(other, methods["plain"], drawn)
+    for method in (methods["data"], methods["set"]):
+        assert path(one, method, plain) != path(other, method, plain)
+
+
+def test_a_table_measures_methods_together_as_each_alone(monkeypatch):
+    asked = "faithfulness_correlation:samples=5,sparseness"
+    names, calls = ("gradient", "input_x_gradient"), []
+    original = numbers.measure
+    monkeypatch.setattr(numbers, "measure", lambda *of, **options: calls.append(of[-1]) or original(*of, **options))
+
+    def means(methods):
+        found = Evaluate(methods=methods, metrics=asked, images="0:6")([make_run(DenseNetwork())], DATA)[0].numbers
+        return {(row["method"], row["metric"]): row["mean"] for row in found}
+
+    together = means(",".join(names))
+    assert sorted(map(len, calls)) == [1] * 4 + [4]  # sparseness of each method and control; all of them at once
+    for name in names:
+        for cell, mean in means(name).items():
+            assert mean == pytest.approx(together[cell], abs=1e-5)

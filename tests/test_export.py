@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import safetensors
 from flax import nnx, serialization
+from jax import lax
 
 from cnnviz import networks, probe, runs
 from cnnviz.commands import train
@@ -170,14 +171,24 @@ def test_a_batch_norm_is_one_with_its_own_statistics(tmp_path, keras):
     assert layer.epsilon == pytest.approx(1e-5)
 
 
-def test_what_keras_has_no_layer_for_is_said_with_its_place(tmp_path, keras):
-    class Sorted(nn.Module):
-        @nn.compact
-        def __call__(self, x):
-            return nn.Dense(2, name="end")(jnp.sort(x.reshape(x.shape[0], -1), -1))
+class Sorted(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(2, name="end")(jnp.sort(x.reshape(x.shape[0], -1), -1))
 
-    with pytest.raises(InputError, match=r"net cannot be exported to Keras: it computes sort, .*; stablehlo has ever"):
-        export(opened(Sorted(), (4, 4, 1)), "keras", tmp_path / "net.keras")
+
+class Smallest(nn.Module):
+    """The smallest value of each window, for which JAX's primitive is reduce_window_min."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(2, name="end")(lax.reduce_window(x, jnp.inf, lax.min, *2 * [(1, 2, 2, 1)], "VALID").mean((1, 2)))
+
+
+@pytest.mark.parametrize(("network", "said"), [(Sorted, "sort"), (Smallest, "min_pool")])
+def test_what_keras_has_no_layer_for_is_said_with_its_place(network, said, tmp_path, keras):
+    with pytest.raises(InputError, match=rf"net cannot be exported to Keras: it computes {said}, .*; stablehlo has ever"):
+        export(opened(network(), (4, 4, 1)), "keras", tmp_path / "net.keras")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -130,7 +130,11 @@ def test_bounds_of_segments_are_their_smallest_boxes():
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("occlusion", {"window": (4, 3), "stride": 2, "infill": "mean"}), ("feature_ablation", {"mask": "grid:5"})],
+    [
+        ("occlusion", {"window": (4, 3), "stride": 2, "infill": "mean"}),
+        ("feature_ablation", {"mask": "grid:5"}),
+        ("sobol", {"mask": "grid:5", "samples": 6}),
+    ],
 )
 def test_methods_give_the_same_without_boxes(name, options, monkeypatch):
     model, images = Drawn(1, ("conv", "max", "norm")), jax.random.uniform(KEY, (2, 20, 18, 1))

@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from cnnviz.figures.attributions import Column, attributions, plan_of
+from cnnviz.figures.attribution_plan import Words, plan_of
+from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.figures.style import drawn_in
 from cnnviz.pictures.page import SLIDE, Page
@@ -81,7 +82,7 @@ def test_four_columns_fit_next_to_each_other_in_a_column_and_six_rows_on_a_slide
     images = np.zeros((6, 8, 8, 1), np.uint8)
     columns = {f"net\n{name}": Column(np.ones((6, 8, 8), np.float32), [Scale(0.0, 1.0)]) for name in "abcd"}
     with drawn_in(Page("column", "paper").drawn):
-        plan = plan_of(images, columns)
+        plan = plan_of(images, Words(["test"] * 6, list(columns), [["0 to 1"]]))
     assert plan.columns == 4
     rows = [f"test {i}" for i in range(6)]
     picture = Picture("x", "A title", "A caption.", {"x": images}, partial(attributions, images, rows, columns), {})

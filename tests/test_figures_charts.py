@@ -200,9 +200,12 @@ def test_a_gray_image_is_dark_on_white_and_a_color_image_as_it_is():
 
 @pytest.mark.parametrize("count", [1, 5, 7, 24])
 def test_a_gallery_has_a_label_an_image(count):
-    ax = gallery(np.stack([BOOT] * count), [f"Bag {i}\ntrue: a name far too long for its cell" for i in range(count)])
+    ax = gallery(
+        np.stack([BOOT] * count),
+        [f"Bag {i}\ntrue: a name far too long for its cell, and for two lines below it" for i in range(count)],
+    )
     assert len(ax.axes[0].images) == count
-    assert texts(ax.axes[0])[-1] == f"Bag {count - 1}\ntrue: a name far…its cell"
+    assert texts(ax.axes[0])[-1] == f"Bag {count - 1}\ntrue: a name far…elow it"
 
 
 def test_a_table_ends_in_a_bold_total():

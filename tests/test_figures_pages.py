@@ -193,6 +193,7 @@ IMAGE = {"dataset": "things", "split": "test", "index": [0, 1, 2, 5]}
             "name_test0-2+5_label_a_overlay.png",
         ),
         ({"image": {"file": "photo.jpg"}}, "name_photo.png"),
+        ({"image": {"file": "both.npz", "index": [0, 1, 4]}}, "name_both0-1+4.png"),
     ],
 )
 def test_a_file_name_says_image_target_and_method(subject, file, tmp_path):

@@ -72,6 +72,14 @@ def test_a_pipe_in_a_run_is_not_waited_for(run, command, part):
     assert COMMANDS[command](run) in (0, 2)
 
 
+def test_a_pipe_in_one_of_two_runs_is_not_waited_for(run, capsys):
+    other = shutil.copytree(run, run.parent / "other")
+    (other / "config.json").unlink()
+    os.mkfifo(other / "config.json")
+    assert visualize.main(["compare", str(run), str(other), "--parts", "weights"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_pictures_are_not_written_where_a_run_links_to(run, tmp_path, capsys):
     (tmp_path / "outside").mkdir()
     (run / "figures").symlink_to(tmp_path / "outside")

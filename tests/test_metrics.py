@@ -12,19 +12,22 @@ from scipy.stats import spearmanr
 from cnnviz.attribution import METHODS, attribute
 from cnnviz.attribution.alike import fractional_ranks
 from cnnviz.errors import InputError, InputTypeError
+from cnnviz.graph import Graph
+from cnnviz.graph.cost import products
 from cnnviz.metrics import METRICS
 from cnnviz.metrics.imputation import imputed
 from cnnviz.metrics.measuring import build, measure
 from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.order import ranks
 from cnnviz.metrics.remade import OfMethod
-from cnnviz.metrics.shapes import OfMap
+from cnnviz.metrics.shapes import OfMap, Perturbation
 from cnnviz.metrics.subsets import random_subset
 
 KEY = jax.random.key(3)
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.normal(size=(6, 6, 1)).astype(np.float32)
 IMAGE = RNG.uniform(0.1, 1, (6, 6, 1)).astype(np.float32)
+SHARED = ("infidelity", "faithfulness_correlation", "mu_fidelity", "sensitivity_n", "non_sensitivity")
 OF_MAP = [name for name in METRICS if isinstance(build(name), OfMap)]
 
 
@@ -293,6 +296,40 @@ def test_the_network_and_the_formula_agree():
     assert curve.parts.shape == (5, 8)
     p = jax.nn.softmax(jax.vmap(logits)(IMAGES))[np.arange(5), TARGETS]
     np.testing.assert_allclose(curve.parts[:, 0], p, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", OF_MAP)
+def test_several_maps_are_measured_as_each_alone(name):
+    every = {method: maps_of(method) for method in ("gradient", "input_x_gradient")}
+    every["values"] = attribute("gradient", *network(), IMAGES, TARGETS, channels="keep")
+    found = measured(name, every, **short(name), details=True)
+    assert list(found) == list(every)
+    for method, maps in every.items():
+        alone = measured(name, maps, **short(name), details=True)
+        np.testing.assert_allclose(found[method].values, alone.values, atol=1e-5)
+        assert (found[method].parts is None) == (alone.parts is None)
+        if alone.parts is not None:
+            np.testing.assert_allclose(found[method].parts, alone.parts, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", OF_MAP)
+def test_images_that_are_perturbed_alike_pass_the_network_once(name):
+    metric = build(name, **short(name)).fitted_to((), (6, 6, 1))
+    mixing = jnp.ones((36, 5))
+    score = lambda image, offsets: (jnp.tanh(image.ravel() @ mixing).sum(), {})
+
+    def spent(count):
+        one = Perturbation(metric=metric, map=jnp.stack([EXACT] * count)) if metric.shared else None
+        sample = lambda image: one.contribute(score, image, one.draw(KEY, jnp.int32(0), image))
+        return products(Graph.of(sample, jnp.asarray(IMAGE))[0]) if one else 0
+
+    assert spent(3) == spent(1)
+    assert metric.shared == (name in SHARED)
+
+
+def test_several_maps_are_no_question_for_a_metric_that_asks_for_more():
+    with pytest.raises(InputTypeError, match="MPRT asks one method for more maps, so it takes one array of maps"):
+        measured("mprt", {"gradient": maps_of("gradient")})
 
 
 def test_maps_with_channels_are_taken_value_by_value():

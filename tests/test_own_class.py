@@ -269,7 +269,11 @@ def test_a_function_and_a_partial_make_models_too(here, data):
         ("bad.py:Needs", None, "bad.py:Needs needs 'depth', pass it by --model-options '{\"depth\": ...}'."),
         ("bad.py:Fixed", None, "bad.py:Fixed gives an output of shape (7,) per image; the data's 2 classes need (2,)."),
         ("bad.py:Two", None, "It is not clear which output the logits are; the model gives 0 (1, 2), 1 (1, 3)."),
-        ("bad.py:Asks", None, "The model's call needs an argument 'mask' that was not given"),
+        (
+            "bad.py:Asks",
+            None,
+            "The call of bad.py:Asks needs 'mask' too, not images alone; train.py trains networks",
+        ),
         ("bad.py:Deep", None, "; if a layer leaves no pixels, the images are too small for it."),
         (
             "bad.py:Narrow",

@@ -249,7 +249,7 @@ def test_superpixels_without_their_library_say_what_to_install(monkeypatch):
     [
         ("feature_ablation", dict(mask=np.zeros((6, 4), int)), r"at least two segments; this one \(mask\) has 1"),
         ("feature_ablation", dict(mask="grid:1"), "at least two segments"),
-        ("feature_ablation", dict(mask=np.zeros((5, 4), int)), r"\(6, 4\) or \(6, 4, 1\) or .*; it has \(5, 4\)"),
+        ("feature_ablation", dict(mask=np.zeros((5, 4), int)), r"\(6, 4\) or \(6, 4, 1\), or .*; it has \(5, 4\)"),
         ("lime", dict(mask=np.zeros((2, 6, 4), int) + QUARTERS), r"one per image \(3\); there are 2"),
         ("lime", dict(mask=QUARTERS / 1.0), "so integers; these are float64"),
         ("lime", dict(mask="gird:7"), "'gird' is not a mask; did you mean 'grid'"),

@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import serialization
 
 from cnnviz import interop, networks, probe
 from cnnviz.attribution import attribute
 from cnnviz.commands.visualize import main
 from cnnviz.errors import InputError
+from cnnviz.models import MODELS
 from cnnviz.pictures.activations import Activations
 from cnnviz.pictures.attribute import Attributions
 from cnnviz.pictures.picture import SIDES, Data
@@ -122,6 +124,7 @@ def test_attribution_explains_each_input_or_the_one_that_is_named(net, arrays):
         assert picture.title.startswith("both on row 1 of both.npz and row 2 of both.npz: what the logit of the ")
         assert picture.title.endswith(f" rests on in {name}")
         assert picture.subject["drawn"] == [f"of-{name}"]
+        assert picture.subject["image"] == {"file": "both.npz", "index": [1, 2]}
         assert picture.axes["input_x_gradient"] == (
             "member",
             "image",
@@ -191,3 +194,69 @@ def test_one_of_several_outputs_is_explained(arrays, tmp_path, capsys):
     images = {"left": np.zeros((2, 6, 6, 2), np.float32), "right": np.ones((2, 6, 6, 2), np.float32)}
     expected = attribute("gradient", model, variables, images, "predicted", input="left", output="kind")
     np.testing.assert_allclose(np.load(written)["gradient"][0], expected, rtol=1e-4, atol=1e-7)
+
+
+OWN = """
+import flax.linen as nn
+import jax.numpy as jnp
+
+
+class Both(nn.Module):
+    classes: int = 3
+
+    @nn.compact
+    def __call__(self, picture, words):
+        maps = nn.relu(nn.Conv(4, (3, 3))(picture))
+        return nn.Dense(self.classes)(jnp.concatenate([maps.mean((1, 2)), nn.Embed(20, 4)(words).mean(1)], -1))
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """The command line of a class of one's own with a picture and tokens, and of its weights."""
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(OWN)
+    space: dict[str, Any] = {}
+    exec(OWN, space)
+    rows = {"picture": np.full((2, 8, 8, 3), 200, np.uint8), "words": np.arange(10).reshape(2, 5)}
+    variables = space["Both"]().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), jnp.asarray(rows["words"][:1]))
+    np.savez("both.npz", **rows, labels=np.arange(2))
+    Path("w.msgpack").write_bytes(serialization.to_bytes(variables))
+    yield ["--model", "net.py:Both", "--weights", "w.msgpack", "--out", "figures"]
+    MODELS.pop("net.py:Both", None)
+
+
+def test_a_class_of_ones_own_takes_the_shapes_of_the_file(own, capsys):
+    assert main(["attribute", *own, "--inputs", "both.npz", "--methods", "gradient", "--image", "0:2"]) == 0
+    said = capsys.readouterr().out
+    assert "left out: Input 'words': The input 'words' holds integers" in said
+    assert [path.name for path in Path("figures").iterdir()] == ["attribute_both0-1_predicted_gradient_of-picture.png"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ("{}", "--image-shape of several inputs is a JSON object such as"),
+        ('{"picture": [8, 0, 3]}', "--image-shape of several inputs is a JSON object such as"),
+        ("8,8,3", "The call of net.py:Both needs 'words' too, not images alone; of several inputs --image-shape '{"),
+        ('{"picture": [8, 8, 3]}', "The call of net.py:Both needs 'words' too"),
+    ],
+)
+def test_shapes_that_a_class_cannot_take_are_one_sentence(own, shape, said, capsys):
+    assert main(["layers", *own, "--image-shape", shape]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_class_of_ones_own_takes_shapes_that_are_typed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(OWN.replace("nn.Embed(20, 4)(words).mean(1)", "nn.Dense(4)(words)"))
+    shapes = {"params": {"Conv_0": (3, 3, 3, 4), "Dense_0": (8, 3), "Dense_1": (5, 4)}}
+    named: dict[str, Any] = {
+        f"params/{name}/kernel": np.ones(shape, np.float32) for name, shape in shapes["params"].items()
+    }
+    named |= {f"params/{name}/bias": np.ones(shape[-1:], np.float32) for name, shape in shapes["params"].items()}
+    np.savez("w.npz", **named)
+    asked = ["layers", "--model", "net.py:Both", "--weights", "w.npz", "--out", "figures", "--image-shape"]
+    assert main([*asked, '{"picture": [8, 8, 3], "words": [5]}']) == 0
+    MODELS.pop("net.py:Both")
+    assert "Dense_1" in capsys.readouterr().out

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import kernels, networks, probe
-from cnnviz.attribution import attribute, suite
+from cnnviz import kernels, networks
+from cnnviz.attribution import attribute
 from cnnviz.data.dataset import Dataset, Split
 from cnnviz.graph.graph import Graph
 from cnnviz.models.cnn import CNN
@@ -81,10 +81,7 @@ def test_arrays_by_name_print_their_shapes_and_stay_a_dict_to_jax(net):
     found: Any = kernels.kernels(net.variables)
     assert repr(found) == "{'conv1': float32[3, 3, 1, 32], 'conv2': float32[3, 3, 32, 64]}"
     assert "<tr><td>conv1</td><td>float32[3, 3, 1, 32]</td></tr>" in found._repr_html_()
-    images = jnp.zeros((2, 28, 28, 1))
-    values = probe.activations(net.model, net.variables, images, ["relu1", "relu2"])
-    maps = suite(["gradient", "grad_cam"], net.model, net.variables, images, 0)
-    assert [len(repr(one)) < 200 for one in (values, maps, kernels.weights(net.variables))] == [True] * 3
+    assert len(repr(kernels.weights(net.variables))) < 200
     doubled = jax.jit(lambda tree: jax.tree.map(lambda x: 2 * x, tree))(found)
     assert list(doubled) == list(found)
     np.testing.assert_array_equal(doubled["conv2"], 2 * np.asarray(found["conv2"]))

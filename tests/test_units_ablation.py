@@ -215,6 +215,7 @@ def test_a_unit_s_page_shows_what_it_is_worth_and_says_that_a_dead_one_is():
     dead = networks.open(net.model, params, image_shape=(28, 28, 1), classes=net.classes)
     (page,) = Units(layer="relu1", unit=2)([dead], data)
     assert page.caption.startswith("This unit is dead")
+    assert "patch" not in page.caption
     numbers: Any = page.numbers
     assert numbers["class_accuracy_lost"].shape == (10,)
     edges = units.connections(net.model, params, make_dataset((28, 28, 1)).test.images, "relu1", 2, prepare=net.prepare)

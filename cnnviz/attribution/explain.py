@@ -26,7 +26,7 @@ from cnnviz.errors import check_known
 from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.outputs import OutputName
 from cnnviz.registry import check_number, resolve
-from cnnviz.types import Arrays, Key, LayerNames, PyTree, VariablesLike
+from cnnviz.types import Key, LayerNames, PyTree, VariablesLike
 
 
 def attribute(
@@ -130,7 +130,7 @@ def _run(
         for name, method in fitted.items():
             if name not in together:
                 found[name] = run(method, *of_rows, report=report, row_bytes=row_bytes(method), **shared)
-    return Arrays({name: found[name] if finish.details else found[name].maps for name in methods})
+    return {name: found[name] if finish.details else found[name].maps for name in methods}
 
 
 def build(method: str | type[Method] | Method, **options: Any) -> Method:

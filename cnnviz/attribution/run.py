@@ -26,6 +26,7 @@ from cnnviz.batching import (
 )
 from cnnviz.errors import InputTypeError
 from cnnviz.fast.jit import compiled
+from cnnviz.fast.lanes import lanes
 from cnnviz.fast.linear_samples import over_samples
 from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
 from cnnviz.types import Array, Given, Image, Key, PyTree, Score
@@ -74,12 +75,13 @@ def run(
     shared, inputs = split(method, rows, key, data)
     rows = rows._replace(inputs={"": inputs})
     last = partial(_finish, score_of, finish, shared, arguments, key)
-    size = batch_size_or_default(batch_size, SAMPLED_ROWS, row_bytes)
+    size = batch_size_or_default(batch_size, getattr(shared, "at_once", SAMPLED_ROWS), row_bytes)
     if isinstance(shared, Summed):
         most = max(1, size // shared.cost)
         compute = _kept if shared.keep else _contribute
         contribute = lambda rows, first, size: compute(score_of, size, shared, arguments, key, rows, first)
-        return map_samples(contribute, last, rows, shared.count, most, keep=shared.keep, report=report)
+        how = {"keep": shared.keep, "report": report, "send": lanes(size * row_bytes)}
+        return map_samples(contribute, last, rows, shared.count, most, **how)
     init = partial(_init, score_of, shared, arguments, key)
     step = lambda rows, state, first, count: _step(score_of, count, shared, arguments, rows, state, first)
     return map_steps(init, step, last, rows, shared.steps, size, report=report)
@@ -104,7 +106,8 @@ def run_direct(
     shared = {name: method for name, (method, _) in parts.items()}
     rows = rows._replace(inputs={name: inputs for name, (_, inputs) in parts.items()})
     size = batch_size_or_default(batch_size, IMAGE_ROWS, row_bytes)
-    return map_rows(partial(_direct, score_of, finish, shared, arguments), rows, size, report=report)
+    send = lanes(size * row_bytes)
+    return map_rows(partial(_direct, score_of, finish, shared, arguments), rows, size, report=report, send=send)
 
 
 def _numbered(rows: Row) -> Row:

@@ -178,7 +178,7 @@ def _in_shape(mask: Numbers, shape: tuple[int, ...]) -> Numbers:
             if mask.shape == (*own, *form):
                 whole = mask[..., None] if len(form) < len(shape) else mask
                 return np.broadcast_to(whole, (*own, *shape))
-    accepted = " or ".join(str(form) for form in reversed(forms))
+    accepted = " or ".join(dict.fromkeys(str(form) for form in reversed(forms)))
     raise InputError(f"A mask has the shape of an image, {accepted}, or one such per image; it has {mask.shape}.")
 
 

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place
+from cnnviz.batching import SAMPLED_ROWS
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
@@ -118,10 +119,12 @@ class Summed(Method):
     `draw` makes the i-th sample and `contribute` what it adds, a pytree that is summed over all samples or, with
     `keep`, stacked with the samples as its first axis; `finish` makes the raw values from that. `draw` and `finish`
     get the image's key, so that random numbers do not depend on the batch size: `draw` folds in `i`, and `finish` can
-    make the same samples again.
+    make the same samples again. `at_once` is how many pairs of an image and a sample are in a chunk, on CPU and
+    elsewhere, if nothing is asked for.
     """
 
     keep: ClassVar[bool] = False
+    at_once: ClassVar[tuple[int, int]] = SAMPLED_ROWS
 
     @property
     def count(self) -> int:

@@ -16,12 +16,14 @@ from cnnviz.types import PyTree
 # On CPU more are slower: they exceed the caches, and malloc returns blocks above 32 MB to the system after each call.
 # Elsewhere a call takes half a millisecond of this process, in which an H100 computes the logits of a thousand images.
 IMAGE_ROWS, SAMPLED_ROWS = (64, 1024), (128, 1024)
+WINDOW_ROWS = (256, 1024)  # pairs of an image and a window, of which only what the window reaches is computed
 # Bytes of what a chunk computes, on CPU and elsewhere: large rows make smaller chunks. A chunk has at least one row.
 MOST_BYTES, SHARE = (2**30, 2**33), 1 / 8  # and at most this share of the memory that the process may use
 
 # Called as report(done, total) after each compiled call of `total`; what goes through several parts of some work also
 # says which one it is at, report(done, total, "smooth_grad").
 Report = Callable[..., None]
+AHEAD = 4  # calls that are not waited for if they are sent from several threads
 
 
 def part(report: Report | None, place: int, count: int, name: str = "") -> Report | None:
@@ -95,6 +97,11 @@ def batch_size_or_default(batch_size: int | None, usual: tuple[int, int], row_by
     if batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
     return batch_size
+
+
+def here(call: Callable[[], Any]) -> Any:
+    """The `Send` that calls the function right here."""
+    return call()
 
 
 class Calls:

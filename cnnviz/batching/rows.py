@@ -6,18 +6,26 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnviz.batching.chunks import Calls, Chunk, Report, chunk_count, chunks, first_rows, joined
+from cnnviz.batching.chunks import AHEAD, Calls, Chunk, Report, chunk_count, chunks, first_rows, here, joined
 from cnnviz.batching.divided import Division, division_of
-from cnnviz.types import PyTree
+from cnnviz.types import PyTree, Send
 
 
 def map_rows(
-    function: Callable[[PyTree], PyTree], rows: PyTree, batch_size: int | None = None, *, report: Report | None = None
+    function: Callable[[PyTree], PyTree],
+    rows: PyTree,
+    batch_size: int | None = None,
+    *,
+    report: Report | None = None,
+    send: Send | None = None,
 ) -> PyTree:
-    """`function` of all rows, computed in chunks: each output leaf has one row per input row, divided as those are."""
-    division, calls, parts = division_of(rows), Calls(chunk_count(rows, batch_size), report), []
+    """`function` of all rows, computed in chunks: each output leaf has one row per input row, divided as those are.
+
+    `send` is called with what computes a chunk (`fast.lanes`).
+    """
+    division, calls, parts = division_of(rows), Calls(chunk_count(rows, batch_size), report, AHEAD if send else 1), []
     for chunk in chunks(rows, batch_size):
-        parts.append(first_rows(division, function(chunk.rows), chunk.valid))
+        parts.append((send or here)(lambda chunk=chunk: first_rows(division, function(chunk.rows), chunk.valid)))
         calls.done(parts[-1])
     return joined(division, parts)
 

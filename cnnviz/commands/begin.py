@@ -6,6 +6,7 @@ from itertools import count as count_up
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.own_inputs import only_images
 from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.wording import counted
 
@@ -133,7 +134,8 @@ def check_fits(config: Any, count: int) -> None:
             "class of yours (path/to/net.py:Net)."
         )
     if config.is_own or config.model_options or len(config.image_shape) != PICTURE:
-        check_outputs(config.model, config["model"], len(config["data"]["classes"]), config.image_shape)
+        with only_images(config["model"], "train.py trains networks of one input."):
+            check_outputs(config.model, config["model"], len(config["data"]["classes"]), config.image_shape)
     batch_size = min(config.recipe.batch_size, count)
     check_memory(config.model, config.shapes(), config.image_shape, batch_size, len(config.seeds))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnviz.commands.choices import named
 from cnnviz.commands.kinds import is_there, missing
+from cnnviz.commands.own_inputs import are_several, shapes_of
 from cnnviz.commands.own_model import options_of
 from cnnviz.commands.several import only_one, places
 from cnnviz.errors import InputError, OptionError
@@ -49,7 +50,8 @@ def _check_texts(options: Any, kind: str | None) -> None:
     from cnnviz.data import Reading
     from cnnviz.pictures.animated import check_format
 
-    Reading.of(options.resize, image_shape=options.image_shape)
+    several = are_several(options.image_shape) and shapes_of(options.image_shape)
+    Reading.of(options.resize, image_shape=None if several else options.image_shape)
     options_of(options.model_options)
     options_of(options.prepare, "--prepare")
     if getattr(options, "channels", None) is not None:

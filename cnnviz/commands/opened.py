@@ -1,11 +1,12 @@
 """The network that the options of `visualize.py` name: a run, a file, or a class of your own with weights."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.own_inputs import EXAMPLE, are_several, one_input, only_images, shapes_in, shapes_of
 from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
@@ -20,7 +21,8 @@ class Asked:
 
     def __init__(self, options: Any):
         self.options = options
-        self.image_shape = options.image_shape  # or that of a network which is opened before
+        shape = options.image_shape  # or that of a network which is opened before
+        self.image_shape = None if are_several(shape) else shape
 
     @cached_property
     def dataset(self) -> Any:
@@ -97,18 +99,20 @@ def _of_weights(options: Any, asked: Asked) -> Any:
     if isinstance(tree, StateDict) and expected and count is None:
         count = networks.count_classes(tree, model)
         model = model if count is None else build(count)
-    if count is not None:
-        networks.check_outputs(model, options.model, count, shape)
-    table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
-    variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model, table=table)
+    then = f"of several inputs --image-shape '{EXAMPLE}' says the shapes, or --inputs a file."
+    with only_images(options.model, then):
+        if count is not None:
+            networks.check_outputs(model, options.model, count, shape)
+        table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
+        variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model, table=table)
     own = {"image_shape": shape, "classes": names, "prepare": prepare, "seed": options.seed}
     return networks.open(model, variables, name=options.weights.name.partition(".")[0], **own)
 
 
-def _built(options: Any, chosen: Mapping[str, Any], count: int | None, shape: tuple[int, ...]) -> Any:
+def _built(options: Any, chosen: Mapping[str, Any], count: int | None, shape: Any) -> Any:
     from cnnviz import networks
 
-    return _with_output(options, networks.build(options.model, chosen, count, shape))
+    return _with_output(options, networks.build(options.model, chosen, count, one_input(shape)))
 
 
 def _with_output(options: Any, model: Any) -> Any:
@@ -128,16 +132,17 @@ def _of_keras(options: Any) -> Any:
     return net if options.prepare is None else replace(net, prepare=_prepare(options, net.image_shape))
 
 
-def _prepare(options: Any, shape: Sequence[int], expected: Mapping[str, Any] | None = None) -> Any:
-    """The preparation that `--prepare` says, or else the expected one."""
+def _prepare(options: Any, shape: Any, expected: Mapping[str, Any] | None = None) -> Any:
+    """The preparation that `--prepare` says, or else the expected one; of several inputs it is checked later."""
     from cnnviz import networks
 
     prepare = networks.Prepare.read(options_of(options.prepare, "--prepare") or expected or None)
-    prepare.check(shape[-1])
+    if one_input(shape):
+        prepare.check(shape[-1])
     return prepare
 
 
-def _table(options: Any, tree: Any, model: Any, shape: tuple[int, ...]) -> dict[str, str] | None:
+def _table(options: Any, tree: Any, model: Any, shape: Any) -> dict[str, str] | None:
     """Which array of PyTorch's is which variable: what `--names` says, or else what was found, which is printed.
 
     None for a network whose weights have known names.
@@ -156,10 +161,17 @@ def _table(options: Any, tree: Any, model: Any, shape: tuple[int, ...]) -> dict[
     return table
 
 
-def _shape(options: Any, asked: Asked, expected: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The shape of the images: that of `--image-shape`, "28,28,1", of the data set, or what such weights expect."""
+def _shape(options: Any, asked: Asked, expected: tuple[int, ...] | None) -> Any:
+    """The shape of the images: that of `--image-shape`, "28,28,1", of the data set, or what such weights expect.
+
+    Of several inputs their shapes by name: those of `--image-shape`, as JSON, or of the file of `--inputs`.
+    """
     from cnnviz.data.arrays import shape_of
 
+    if are_several(options.image_shape):
+        return shapes_of(options.image_shape)
+    if options.image_shape is None and getattr(options, "inputs", None) is not None:
+        return shapes_in(options.inputs, options.model)
     if options.image_shape is None and asked.dataset is None and expected is not None:
         return expected
     if options.image_shape is None:

@@ -1,6 +1,5 @@
 """Several networks on the command line: `compare runs/a runs/b runs/c@3` shows them together."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from cnnviz.commands.own_model import is_for
 from cnnviz.commands.shown import dataset_for
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
+from cnnviz.interop.place import Where, config_in
 
 MOST_NAMES = 3  # that a folder's name lists
 
@@ -111,14 +111,10 @@ def _for(options: Any, where: str) -> Any:
 
 def _model_for(model: str | None, where: str) -> str | None:
     """What was typed as `--model`, for a run of a class of that name."""
-    from cnnviz.networks import Where
-
-    try:
-        config = json.loads((Where.read(where).path / "config.json").read_bytes())
-        source = config.get("model_source")
-    except (OSError, ValueError, AttributeError):
+    config = config_in(Where.read(where).path)
+    if not isinstance(config, dict):
         return None  # which `opened` explains
-    known = _Known(config.get("model", ""), source is not None)
+    known = _Known(config.get("model", ""), config.get("model_source") is not None)
     return model if model is not None and is_for(known, model) and known.is_own else None
 
 

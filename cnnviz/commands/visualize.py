@@ -51,7 +51,7 @@ class Common(Page):
     """With weights of PyTorch's: a JSON file that maps names of modules or arrays to those of --model."""
     image_shape: str | None = None
     """With --weights: the shape of the images, such as 28,28,1, or 128,9 of signals; by default that of --dataset or
-    published weights."""
+    published weights. Of several inputs as JSON: '{"left": [28, 28, 1], "right": [10]}'."""
     classes: str | None = None
     """With --weights: the names of the classes, "cat,dog", or how many there are; by default those of --dataset."""
     prepare: str | None = None

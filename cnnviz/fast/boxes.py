@@ -37,7 +37,8 @@ def with_box(function: Callable[[Array], PyTree], image: Array, changed: Array, 
 
     def in_box(image: Array, changed: Array, i: Array) -> list[Array]:
         inside = InBox(i)
-        begin = Part(image, inside.read(changed, boxes.axes, boxes.starts, boxes.sizes), boxes)
+        first = boxes.within(image.shape)
+        begin = Part(image, inside.read(changed, first.axes, first.starts, first.sizes), first)
         return [
             inside.entire(found)
             for found in graph.evaluate([begin], graph.outputs, apply=partial(_apply, known, inside))

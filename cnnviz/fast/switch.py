@@ -15,6 +15,7 @@ class Rewrite(Enum):
     CONVOLUTIONS = auto()  # convolutions.py
     DEDUPLICATION = auto()  # rewrite.py: what a function computes twice is computed once
     KERNEL_GRADIENT = auto()  # kernel_gradient.py
+    LANES = auto()  # lanes.py
     LINEAR_SAMPLES = auto()  # linear_samples.py
     MICROBATCHES = auto()  # microbatches.py
     POOLING = auto()  # pooling.py

@@ -1,6 +1,6 @@
 """Training curves of several networks on one axis: the images that each had seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,19 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from cnnviz.figures.finite import masked
-from cnnviz.figures.style import BLUE, GREEN, VERMILLION, default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.looks import look_of
+from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, room, tidy
 
 MARKED = 40  # with more records than this, markers hide the line
-# Okabe and Ito's palette; markers and dashes tell lines apart where colors do not
-LOOKS: list[dict[str, Any]] = [
-    {"color": BLUE, "marker": "o", "linestyle": "-"},
-    {"color": VERMILLION, "marker": "s", "linestyle": "--"},
-    {"color": GREEN, "marker": "^", "linestyle": "-."},
-    {"color": "#CC79A7", "marker": "D", "linestyle": ":"},
-    {"color": "#E69F00", "marker": "v", "linestyle": "-"},
-    {"color": "#56B4E9", "marker": "P", "linestyle": "--"},
-    {"color": "#000000", "marker": "X", "linestyle": "-."},
-]
 Line = tuple[Float[np.ndarray, " records"], Float[np.ndarray, "members records"]]
 
 
@@ -40,8 +31,8 @@ def aligned(panels: Mapping[str, Mapping[str, Line]], *, title: str = "") -> Fig
     grid = figure.add_gridspec(down + 1, across, height_ratios=[height] * down + [key])
     for place, (measure, lines) in enumerate(panels.items()):
         ax = figure.add_subplot(grid[divmod(place, across)])
-        for (name, (seen, values)), look in zip(lines.items(), _looks(len(lines)), strict=True):
-            _draw(ax, name, seen, masked(values), look)
+        for i, (name, (seen, values)) in enumerate(lines.items()):
+            _draw(ax, name, seen, masked(values), look_of(i))
         tidy(ax).set_ylabel(measure)
         ax.set_xlabel("images seen")
         ax.set_xlim(left=0)
@@ -60,10 +51,6 @@ def short(value: float, _: object = None) -> str:
         if abs(value) >= size:
             return f"{value / size:.4g}{letter}"
     return f"{value:g}"
-
-
-def _looks(count: int) -> Sequence[dict[str, Any]]:
-    return [LOOKS[i % len(LOOKS)] for i in range(count)]
 
 
 def _draw(ax: Axes, name: str, seen: np.ndarray, values: np.ndarray, look: Mapping[str, Any]) -> None:

@@ -4,26 +4,21 @@ Of signals, a map is the background of the signal's curve.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnviz.figures.attribution_plan import BAR, BESIDE, FOOT, GAP, LINE, Plan, Words, name_size, named, plan_of, titled
 from cnnviz.figures.finite import masked
 from cnnviz.figures.image import draw_image, draw_signal
 from cnnviz.figures.scales import Scale, in_digits, print_scale
-from cnnviz.figures.style import MARGIN, default_style, fitted, folded, is_slide, page, place, points, room, size_of
+from cnnviz.figures.style import MARGIN, current_style, default_style, fitted, folded, page, place, points, size_of
+from cnnviz.figures.text import width_of
 
-SIGNAL = 0.7, 2.2  # inches: the height and width of a signal
-CELL, SMALL, FEW = 1.15, 0.8, 4  # inches: a map's longer side on a page with few rows, or with more rows than that
-LEAST = 0.75  # inches: a map's least width on a narrow page, which has fewer columns next to each other instead
-LEAST_OF_ALL = 0.6  # inches: its least width where all columns are next to each other by that
-HIGHEST, SMALLEST = 10.4, 0.5  # inches: a narrow page, at the expense of its maps, which have at least this height
-GAP, LINE, BESIDE = 0.08, 0.125, 1.75  # inches: between cells, a line of text, the rows' titles next to them
-HEAD, BAR, FOOT = 0.5, 0.09, 0.3  # inches: column title, color bar, the color bar's numbers
 OPAQUE = 0.85  # the most that an overlay hides of the image
 
 
@@ -69,75 +64,6 @@ def is_blank(values: Float[np.ndarray, "..."]) -> bool:
     return not values.any() or bool(np.isnan(values).all())
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Where everything lies on the page, in inches: the cells, and how many columns are next to each other."""
-
-    cell: tuple[float, float]  # height and width
-    left: float
-    above: float  # each cell: a row's title, on a narrow page
-    below: float  # each cell: the lines of notes
-    rows: int
-    columns: int
-    pitch: float  # from the left of a column to that of the next
-    shift: float = 0.0  # of everything to the right
-
-    @property
-    def step(self) -> float:
-        """From the top of a row to that of the next."""
-        return self.above + self.cell[0] + self.below + GAP
-
-    @property
-    def height(self) -> float:
-        """Of a block of columns that are next to each other."""
-        return HEAD + self.rows * self.step + BAR + FOOT
-
-    @property
-    def width(self) -> float:
-        """Of the page."""
-        return self.left + (self.columns + 1) * self.pitch + MARGIN
-
-    def extent(self, i: int) -> tuple[float, float, float, float]:
-        """The extent (left, right, bottom, top) of a column's i-th cell, in inches down from the top of the first."""
-        return 0.0, self.cell[1], i * self.step + self.cell[0], i * self.step
-
-
-def plan_of(images: Shaped[np.ndarray, "n *sides c"], columns: Mapping[str, Column]) -> Plan:
-    """Titles of rows and all columns next to each other if the page is wide enough; else titles above, and blocks."""
-    below = LINE * max((len(column.note(i)) for column in columns.values() for i in range(len(images))), default=0)
-    count, natural = len(images), _cell(images)
-    plan = Plan(natural, BESIDE, 0.0, below, count, len(columns), natural[1] + GAP)
-    free = room(0) - 2 * MARGIN + GAP
-    half = free / 2 - MARGIN - GAP
-    if _goes_in_two(plan, half):
-        free = half
-    elif room(plan.width) >= plan.width:
-        return plan
-    across = max(1, min(len(columns), int(free / (LEAST + GAP)) - 1))
-    if int(free / (LEAST_OF_ALL + GAP)) - 1 >= len(columns):
-        across = len(columns)
-    pitch = free / (across + 1)
-    above = LINE + 0.02
-    height = max(SMALLEST, (HIGHEST - HEAD - BAR - FOOT) / count - above - below - GAP)
-    share = min(1.0, (pitch - GAP) / natural[1], height / natural[0])
-    return Plan((natural[0] * share, natural[1] * share), MARGIN, above, below, count, across, pitch)
-
-
-def _goes_in_two(plan: Plan, free: float) -> bool:
-    """Whether on a slide, which is low, the rows go into two groups that are this wide, with titles above them."""
-    fits = int(free / (LEAST_OF_ALL + GAP)) - 1 >= plan.columns
-    return is_slide() and plan.rows > FEW and fits and room(plan.width) < 2 * plan.width
-
-
-def _cell(images: Shaped[np.ndarray, "n *sides c"]) -> tuple[float, float]:
-    """The height and width of a cell in inches, where there is room."""
-    if images.ndim == 3:
-        return SIGNAL
-    h, w = images.shape[1:3]
-    side = CELL if len(images) <= FEW else SMALL
-    return side * h / max(h, w), side * w / max(h, w)
-
-
 @default_style()
 def attributions(
     images: Shaped[np.ndarray, "n *sides c"],
@@ -145,24 +71,25 @@ def attributions(
     columns: Mapping[str, Column],
     *,
     overlay: bool = False,
+    together: int = 1,
     title: str = "",
 ) -> Figure:
     """One row per image: its title (of one or more lines), the image, and the map of each method.
 
-    Images are uint8 pictures `[n h w c]` or signals `[n t c]`. Each column has its name above, in up to three lines,
+    Images are uint8 pictures `[n h w c]` or signals `[n t c]`. Each column has its name above, in up to five lines,
     and its color bar below; a map has the end of its own scale under it. An `overlay` shows the image behind each map.
+    Where rows go into groups next to each other, so many of them stay `together`.
     """
-    plan = plan_of(images, columns)
+    notes = [column.note(i) for column in columns.values() for i in range(len(images))]
+    plan = plan_of(images, Words(rows, list(columns), notes), together, title)
     items = list(columns.items())
     blocks = [dict(items[i : i + plan.columns]) for i in range(0, len(items), plan.columns)]
-    groups = max(1, min(int(room(plan.width) / plan.width), -(-len(images) // FEW)))  # of rows, next to each other
-    plan = replace(plan, rows=-(-len(images) // groups))
     figure = page(plan.width, len(blocks) * plan.height, title, arranged=False)
     for i, block in enumerate(blocks):
-        for k in range(groups):
+        for k in range(-(-len(images) // plan.rows)):
             part = slice(k * plan.rows, (k + 1) * plan.rows)
             own = {name: column.of(part) for name, column in block.items()}
-            moved = replace(plan, shift=k * plan.width)
+            moved = replace(plan, shift=k * plan.period)
             _draw_block(figure, moved, (len(blocks) - i) * plan.height, images[part], rows[part], own, overlay)
     return figure
 
@@ -177,7 +104,7 @@ def _draw_block(
     overlay: bool,
 ) -> None:
     """The images and some columns of maps, the top of their headings at `top` inches."""
-    first, foot = top - HEAD - plan.above, top - plan.height + FOOT
+    first, foot = top - plan.head - plan.above, top - plan.height + FOOT
     plan = replace(plan, rows=len(images), left=plan.left + plan.shift)
     _write_rows(figure, rows, plan, first)
     ax = _column(figure, plan, plan.left, first, "image")
@@ -191,18 +118,16 @@ def _draw_block(
         for i, signal in enumerate(images if images.ndim == 3 else ()):
             draw_signal(ax, signal, plan.extent(i))
         _frame(ax, plan)
-        _print_scale(place(figure, left, foot, plan.cell[1], BAR), column)
+        _print_scale(place(figure, left, foot, plan.bar, BAR), column)
 
 
 def _column(figure: Figure, plan: Plan, left: float, top: float, name: str) -> Axes:
     """Axes that hold the cells of a column under its name; `left` and `top` are in inches."""
     height = (plan.rows - 1) * plan.step + plan.cell[0]
     ax = place(figure, left, top - height, plan.cell[1], height)
-    size = 7.5 if plan.pitch > 1.0 else 7
-    width = plan.pitch - GAP
-    lines = [part for line in name.split("\n") for part in folded(line, width, size)]
-    pad = points(3 + 72 * plan.above)
-    ax.set_title("\n".join(lines[:3]), fontsize=points(size), loc="left", pad=pad, linespacing=1.1, parse_math=False)
+    pad, size = points(3 + 72 * plan.above), points(name_size(plan.pitch))
+    lines = named(name, plan.pitch)
+    ax.set_title("\n".join(lines), fontsize=size, loc="left", pad=pad, linespacing=1.1, parse_math=False)
     return ax
 
 
@@ -247,18 +172,18 @@ def _frame(ax: Axes, plan: Plan) -> None:
 
 
 def _write_rows(figure: Figure, rows: Sequence[str], plan: Plan, first: float) -> None:
-    """Each row's title: next to its cells in lines, or above them in one line."""
+    """Each row's title, in lines: next to its cells, or above them."""
     across, up = size_of(figure)
     for i, words in enumerate(rows):
         top = first - i * plan.step
         if plan.above:
             at = (plan.shift + MARGIN) / across, (top + 0.02) / up
-            text = fitted(words.replace("\n", ", "), (plan.columns + 1) * plan.pitch - GAP, 7)
-            figure.text(*at, text, va="bottom", fontsize=points(7), parse_math=False)
+            text = "\n".join(titled(words, plan))
+            figure.text(*at, text, va="bottom", fontsize=points(7), linespacing=1.1, parse_math=False)
         else:
             at = (plan.shift + MARGIN) / across, (top - 0.02) / up
-            lines = "\n".join(fitted(line, BESIDE - 2 * MARGIN, 8) for line in words.split("\n"))
-            figure.text(*at, lines, va="top", fontsize=points(8), linespacing=1.25, parse_math=False)
+            lines = [part for line in words.split("\n") for part in folded(line, BESIDE - 2 * MARGIN, 8)]
+            figure.text(*at, "\n".join(lines), va="top", fontsize=points(8), linespacing=1.25, parse_math=False)
 
 
 def _print_scale(ax: Axes, column: Column) -> None:
@@ -269,5 +194,8 @@ def _print_scale(ax: Axes, column: Column) -> None:
     scale = column.scales[0]
     clipped = column.is_shared and scale.outside(column.maps) > 0
     ends = [] if column.is_shared else ["−max" if scale.low < 0 else "0", "max"]
+    font, width = current_style().font, size_of(cast(Figure, ax.figure))[0] * ax.get_position().width
+    if not ends and scale.low < 0 and width_of(f"−{in_digits(scale.high)}    {in_digits(scale.high)}", 7, font) > width:
+        ends = ["", end_of(scale)]
     print_scale(ax, scale, "", clipped=clipped, horizontal=True, ends=ends)
     ax.tick_params(labelsize=points(7), length=points(2), pad=points(1))

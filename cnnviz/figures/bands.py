@@ -1,26 +1,19 @@
 """Curves of several methods, each with the band of its interval."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.style import NARROWEST, default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.fonts import drawable
+from cnnviz.figures.looks import look_of
+from cnnviz.figures.style import NARROWEST, current_style, default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.text import width_of
 
 Band = Mapping[str, Float[np.ndarray, " steps"]]  # mean, low, high
-# Okabe and Ito's palette without its yellow, which is too light for lines; dashes tell the lines apart as well.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-DASHES = ("-", "--", ":", "-.")
-MARKS = "osD^vP*X<>hp"
-SIDE, HIGH, KEY = 3.4, 2.6, 0.2  # inches: a panel's width and height, and a line of the key
-
-
-def style_of(i: int) -> dict[str, Any]:
-    """The color and dashes of the i-th line."""
-    return {"color": COLORS[i % len(COLORS)], "linestyle": DASHES[i // len(COLORS) % len(DASHES)]}
+SIDE, HIGH, KEY = 3.4, 2.6, 0.165  # inches: a panel's width and height, and a line of the key
 
 
 @default_style()
@@ -40,7 +33,7 @@ def bands(
     count = len(panels)
     beside = count if room(SIDE * count) >= SIDE * count - 0.3 else 1
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    columns = 2 if is_narrow() else 4 if beside > 1 else 3
+    columns = key_columns(names, 2 if is_narrow() else 4 if beside > 1 else 3)
     key = KEY * -(-len(names) // columns) + 0.1
     rows = -(-count // beside)
     figure = page(SIDE * beside, HIGH * rows + key, title)
@@ -49,7 +42,7 @@ def bands(
     for ax, (metric, lines) in zip(axes, panels.items(), strict=True):
         tidy(ax)
         for name, band in lines.items():
-            style = style_of(names.index(name))
+            style = look_of(names.index(name), "color", "linestyle")
             ax.plot(shares[metric], band["mean"], label=name, linewidth=points(1.4), **style)
             ax.fill_between(shares[metric], band["low"], band["high"], color=style["color"], alpha=0.18, linewidth=0)
         ax.set_title(metric, fontsize=points(9), loc="left")
@@ -60,10 +53,19 @@ def bands(
     return figure
 
 
+def key_columns(names: Sequence[str], most: int) -> int:
+    """In how many columns, at most `most`, a key has room for all these names."""
+    widest = max((width_of(drawable(name, font := current_style().font), 7, font) for name in names), default=0.0)
+    return next((columns for columns in range(most, 1, -1) if widest <= _key_width(columns)), 1)
+
+
+def _key_width(columns: int) -> float:
+    return (room(NARROWEST) - 0.6) / columns - 0.45
+
+
 def draw_key(ax: Axes, of: Axes, columns: int) -> None:
     """What the lines or marks of other axes are called, in axes of their own."""
     ax.set_axis_off()
     handles, texts = of.get_legend_handles_labels()
-    width = (room(NARROWEST) - 0.6) / columns - 0.45
-    texts = [fitted(text, width, 7) for text in texts]
+    texts = [fitted(text, _key_width(columns), 7) for text in texts]
     ax.legend(handles, texts, loc="upper left", ncols=columns, frameon=False, fontsize=points(7), borderaxespad=0)

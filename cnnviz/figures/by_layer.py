@@ -9,16 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.aligned import LOOKS
-from cnnviz.figures.bands import KEY
 from cnnviz.figures.finite import finite
+from cnnviz.figures.looks import look_of
 from cnnviz.figures.style import GRAY, default_style, fitted, folded, is_narrow, page, points, room, tidy
 
 Values = Mapping[str, Float[np.ndarray, " values"]]  # the values of each layer that has any
 Series = Mapping[str, Values]
 MARK, LEAST = 0.1, 0.27  # inches: the height of a series in a row, and of a row
 WIDE, MANY = 7.0, 40  # inches: a page for all panels side by side; with more values than this, ticks are pale
-BELOW = 0.62  # inches: the axis below a panel
+BELOW, KEY = 0.62, 0.2  # inches: the axis below a panel, and a line of the key
 REFERENCE: dict[str, Any] = {"color": "0.2", "marker": "x"}
 
 
@@ -63,9 +62,8 @@ def _with_values(layers: Sequence[str], side_by_side: Sequence[Series]) -> list[
 
 def _looks(names: Sequence[str], references: Sequence[str]) -> dict[str, dict[str, Any]]:
     own = [name for name in names if name not in references]
-    looks = {name: LOOKS[i % len(LOOKS)] for i, name in enumerate(own)}
-    plain = {name: {key: look[key] for key in ("color", "marker")} for name, look in looks.items()}
-    return {name: plain.get(name, REFERENCE) for name in names}
+    looks = {name: look_of(i, "color", "marker") for i, name in enumerate(own)}
+    return {name: looks.get(name, REFERENCE) for name in names}
 
 
 def _draw(ax: Axes, layers: Sequence[str], series: Series, names: Sequence[str], looks: Mapping[str, Any]) -> None:

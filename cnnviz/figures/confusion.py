@@ -9,13 +9,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from cnnviz.figures.style import BLUE, bare, current_style, default_style, fitted, is_narrow, page, points, room
+from cnnviz.figures.style import (
+    BLUE,
+    bare,
+    current_style,
+    default_style,
+    fitted,
+    free_height,
+    is_narrow,
+    page,
+    points,
+    room,
+)
 from cnnviz.figures.text import width_of
 
 Counts = Int[np.ndarray, "k k"]
 Totals = Int[np.ndarray, " k"]
 NAMED, COUNTED = 50, 20  # with more classes than this, names or counts would be illegible and are left out
 BESIDE, LONGEST = 2.2, 1.6  # inches: what stands next to the matrix, and of it the longest name
+BELOW = 0.9  # inches: the names below the matrix
+LEAST_CELL, LEAST_SIDE = 0.33, 3.4  # inches: of a cell, and of the matrix on a slide
 LEAST_FREE = 1.5  # inches: what bars at the right of the matrix take
 NARROW_BESIDE, NARROW_LONGEST = 1.42, 0.75  # the same on a narrow page
 
@@ -37,7 +50,8 @@ def confusion(counts: Counts, classes: Sequence[str], totals: Totals | None = No
     k = len(counts)
     side = float(np.clip(0.55 * k, 3.5, 7.0)) if k <= COUNTED else 7.0
     side = min(side, room(side + BESIDE) - (NARROW_BESIDE if is_narrow() else BESIDE))
-    figure = page(side + BESIDE, side + 0.9, title)
+    side = min(side, max(LEAST_CELL * min(k, COUNTED), LEAST_SIDE, free_height(title) - BELOW))
+    figure = page(side + BESIDE, side + BELOW, title)
     free = room(side + BESIDE) - side - BESIDE
     ax, bars = _axes(figure, side + BESIDE, free) if free > LEAST_FREE else (figure.subplots(), None)
     parts = shares(counts, totals)

@@ -8,10 +8,12 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.bands import KEY, MARKS, draw_key, style_of
-from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.bands import KEY, draw_key, key_columns
+from cnnviz.figures.looks import look_of
+from cnnviz.figures.style import default_style, fitted, free_height, is_narrow, page, points, room, tidy
 
 LAYER, HIGH, LONGEST = 0.42, 2.9, 1.5  # inches: the width per layer, the height of the chart, the longest name
+LOW = 1.6  # inches: the height of the chart on a slide, at least
 PER_NAME = 0.17  # inches: names at ticks that are closer are left out
 
 
@@ -35,13 +37,14 @@ def depth(
     """The lines over the layers' names, and horizontal `levels` to compare them with, in a legend below."""
     width, size = room(min(LAYER * len(names) + 1.5, 12.0)), 7 if is_narrow() else 8
     longest = min(LONGEST, 0.075 * max(map(len, names)) + 0.1)
-    columns = 1 if is_narrow() else 2
+    columns = key_columns([*lines, *(levels or {})], 1 if is_narrow() else 2)
     key = KEY * -(-(len(lines) + len(levels or {})) // columns) + 0.1
-    figure = page(width, HIGH + longest + key, title)
-    grid = figure.add_gridspec(2, 1, height_ratios=[HIGH + longest, key])
+    high = min(HIGH, max(LOW, free_height(title) - longest - key))
+    figure = page(width, high + longest + key, title)
+    grid = figure.add_gridspec(2, 1, height_ratios=[high + longest, key])
     ax = tidy(figure.add_subplot(grid[0]))
     for i, (name, line) in enumerate(lines.items()):
-        _draw(ax, name, line, {"color": style_of(i)["color"], "marker": MARKS[i]})
+        _draw(ax, name, line, look_of(i))
     for i, (name, level) in enumerate((levels or {}).items()):
         ax.axhline(level, color="0.35", linestyle=(":", "--", "-.")[i % 3], linewidth=points(1.1), label=name, zorder=1)
     _name(ax, names, width, longest, size)

@@ -9,12 +9,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.bands import COLORS, MARKS
 from cnnviz.figures.image import draw_image
-from cnnviz.figures.style import GRAY, default_style, fitted, is_narrow, is_slide, page, place, points, room, tidy
+from cnnviz.figures.looks import look_of
+from cnnviz.figures.style import (
+    GRAY,
+    default_style,
+    fitted,
+    free_height,
+    is_narrow,
+    is_slide,
+    page,
+    place,
+    points,
+    room,
+    tidy,
+)
 
 MOST_CLASSES = 35  # that have a color and a mark of their own
 SIDE, LEFT, BOTTOM, KEY, ROW = 4.6, 0.95, 0.95, 1.75, 0.2  # inches: the plane, what is beside and below it
+LEAST = 2.8  # inches: the height of the plane on a slide
 THUMB, GAP = 0.46, 0.05
 MOST_POINTS = 4000  # with more, points are smaller
 
@@ -38,7 +51,7 @@ def embedding(cloud: Cloud, axes: tuple[str, str], *, title: str = "") -> Figure
     narrow = is_narrow()
     columns = 2 if narrow else 1
     most = room(LEFT + SIDE + KEY) - LEFT - (0.1 if narrow else KEY)
-    side = min(SIDE, most)
+    side = min(SIDE, most, max(LEAST, free_height(title) - BOTTOM))
     wide = most if is_slide() else side  # a slide is filled
     key = ROW * -(-len(shown) // columns) + 0.1 if narrow else 0.0
     height = max(side + BOTTOM + key, 0.0 if narrow else ROW * len(shown) + 0.3)
@@ -75,8 +88,8 @@ def _scatter(ax: Axes, cloud: Cloud, shown: Sequence[int]) -> None:
     if rest.any():
         draw(rest, marker=".", color=GRAY, label=f"{len(np.unique(cloud.labels[rest]))} other classes")
     for i, k in enumerate(shown):
-        look = {"color": COLORS[i % len(COLORS)], "marker": MARKS[i // len(COLORS) % len(MARKS)]}
-        draw(cloud.labels == k, label=cloud.names[k] if k < len(cloud.names) else f"class {k}", **look)
+        label = cloud.names[k] if k < len(cloud.names) else f"class {k}"
+        draw(cloud.labels == k, label=label, **look_of(i, "color", "marker"))
 
 
 def _labeled(ax: Axes, axes: tuple[str, str]) -> None:

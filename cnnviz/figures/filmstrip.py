@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from cnnviz.figures.grids import draw_grid
 from cnnviz.figures.montage import Maps, map_columns
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import BLUE, MARGIN, default_style, page, place, points, room, tidy
+from cnnviz.figures.style import BLUE, MARGIN, default_style, free_height, is_slide, page, place, points, room, tidy
 
 LEAST, LARGEST, GAP = 0.75, 4.0, 0.06  # inches: the width of a frame at least and at most, between frames
 NAME, BAR, TICKS = 0.3, 0.1, 0.5  # inches: the step above a frame, the color bar, its numbers with its label
@@ -30,12 +30,23 @@ class Strip(NamedTuple):
     height: float
 
 
-def strip_of(count: int, ratio: float, beside: float, below: float = 0.0, gap: float = GAP) -> Strip:
-    """The arrangement of frames whose height is `ratio` times their width, with this room for scales in inches."""
+def strip_of(count: int, ratio: float, beside: float, below: float = 0.0, title: str = "") -> Strip:
+    """The arrangement of frames whose height is `ratio` times their width, with this room for scales in inches.
+
+    On a slide frames are in as many rows as make them the largest.
+    """
     free = room(WIDTH if count > 1 else LARGEST + beside + 2 * MARGIN) - 2 * MARGIN - beside
-    across = min(count, max(1, int((free + gap) / (LEAST + gap))))
-    width = min((free + gap) / across - gap, LARGEST, (HEIGHT - below) / ratio)
-    return Strip(across, -(-count // across), width, width * ratio)
+    most = min(count, max(1, int((free + GAP) / (LEAST + GAP))))
+    downs = range(1, count + 1) if is_slide() else [-(-count // most)]
+    return max((_in_rows(count, down, ratio, free, below, title) for down in downs), key=lambda strip: strip.width)
+
+
+def _in_rows(count: int, down: int, ratio: float, free: float, below: float, title: str) -> Strip:
+    """The frames in so many rows, of the greatest width that the page has room for."""
+    across = -(-count // down)
+    tall = min(HEIGHT, (free_height(title) - below - MARGIN) / down - NAME) if is_slide() else HEIGHT - below
+    width = max(LEAST, min((free + GAP) / across - GAP, LARGEST, tall / ratio))
+    return Strip(across, down, width, width * ratio)
 
 
 @default_style()
@@ -46,7 +57,7 @@ def filmstrip(
     first = next(iter(frames.values()))
     columns = columns or map_columns(len(first))
     ratio = -(-len(first) // columns) * first.shape[1] / (columns * first.shape[2])
-    strip = strip_of(len(frames), ratio, BAR + TICKS + GAP)
+    strip = strip_of(len(frames), ratio, BAR + TICKS + GAP, title=title)
     draw = lambda ax, maps: _draw_maps(ax, maps, scale, columns)
     figure, right, height = _framed(strip, list(frames), [*frames.values()], draw, title, BAR + TICKS + GAP)
     clipped = any(scale.outside(maps[np.isfinite(maps)]) for maps in frames.values())
@@ -66,9 +77,10 @@ def histogram_strip(
 ) -> Figure:
     """Each frame's histogram, all with the same bins and up to the same height."""
     many = len(frames) > 1
-    strip = strip_of(len(frames), RATIO, AXIS[0], AXIS[1], GAP)
+    strip = strip_of(len(frames), RATIO, AXIS[0], AXIS[1], title)
     height = max(strip.height, 0.9) if many else strip.height
-    strip = strip._replace(height=height)
+    free = (room(0) - 2 * MARGIN - AXIS[0] + GAP) / strip.across - GAP
+    strip = strip._replace(height=height, width=max(strip.width, min(free, LARGEST)) if is_slide() else strip.width)
     figure, _, _ = _framed(strip, list(frames), [*frames.values()], lambda ax, own: None, title, 0.0, AXIS)
     for place_, (ax, density) in enumerate(zip(figure.axes, frames.values(), strict=True)):
         tidy(ax).stairs(density, edges, fill=True, facecolor=BLUE, alpha=0.7)

@@ -31,8 +31,8 @@ def fitted(draw: Callable[[], Figure], caption: str) -> tuple[Figure, Style]:
 def _smaller(draw: Callable[[], Figure], caption: str, style: Style) -> Iterator[tuple[float, Figure, Style]]:
     """The height in inches, the figure and its style, at each scale from the largest."""
     for share in SHARES:
-        smaller = replace(style, scale=style.scale * share)
+        smaller = replace(style, scale=style.scale * share, caption=caption)
         with drawn_in(smaller):
             figure = draw()
-            height = smaller.scale * (size_of(figure)[1] + footer_of(figure, caption))
+            height = smaller.scale * (size_of(figure)[1] + footer_of(caption, size_of(figure)[0]))
         yield height, figure, smaller

@@ -14,11 +14,23 @@ from matplotlib.patches import Rectangle
 from cnnviz.figures.finite import masked
 from cnnviz.figures.montage import Maps, map_columns, montage, wider_columns
 from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, current_style, default_style, is_slide, page, place, points, room, size_of
+from cnnviz.figures.style import (
+    MARGIN,
+    current_style,
+    default_style,
+    free_height,
+    is_slide,
+    page,
+    place,
+    points,
+    room,
+    size_of,
+)
 from cnnviz.figures.text import width_of
 
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
 AREA = (8.5, 3.5)  # inches: what a slide has for all maps
+LEGIBLE = 0.55  # inches: the width of a map on a slide, at the expense of its text
 LINE = 0.12  # inches: an index of a row
 LEAST = 0.2  # inches: the least width of a map, unless rows have a meaning
 Indices = tuple[Sequence[int], Sequence[int]]  # of columns and rows
@@ -43,6 +55,13 @@ def layout(panels: int, count: int, columns: int, side: tuple[int, int]) -> Layo
     return Layout(across, down, columns * cell, rows * cell * h / w)
 
 
+def _lower(plan: Layout, height: float, columns: int) -> Layout:
+    """The layout on a slide: no higher than that, if maps are not too small then for smaller text to be better."""
+    share = min(1.0, height / plan.height)
+    is_legible = plan.width * share / columns >= LEGIBLE
+    return plan._replace(width=plan.width * share, height=plan.height * share) if is_legible else plan
+
+
 @default_style()
 def grids(
     panels: Mapping[str, Maps],
@@ -61,10 +80,12 @@ def grids(
     drawn as RGB.
     """
     first = next(iter(panels.values()))
+    fills = columns is None and is_slide() and not any(axes)
     if columns is None:
-        fills = is_slide() and not any(axes)
         columns = wider_columns(len(first), first.shape[1:3], AREA) if fills else map_columns(len(first))
     plan = layout(len(panels), len(first), columns, first.shape[1:3])
+    if fills and len(panels) == 1:
+        plan = _lower(plan, free_height(title) - BELOW - ABOVE * any(panels) - MARGIN, columns)
     while columns > 4 and plan.width / columns < LEAST and not any(axes):  # longer rows would be too small
         columns = math.ceil(columns / 2)
         plan = layout(len(panels), len(first), columns, first.shape[1:3])

@@ -10,13 +10,23 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnviz.figures.fonts import drawable
-from cnnviz.figures.style import NARROWEST, current_style, default_style, fitted, page, points, room
+from cnnviz.figures.style import (
+    NARROWEST,
+    current_style,
+    default_style,
+    fitted,
+    free_height,
+    is_slide,
+    page,
+    points,
+    room,
+)
 from cnnviz.figures.text import Size, width_of
 
 Pixels = UInt8[np.ndarray, "h w c"]
 Shown = Shaped[np.ndarray, "*sides c"]  # pixels, or a signal [t c] of any type
 Extent = tuple[float, float, float, float]  # left, right, bottom, top
-SIDE, SMALL = 1.4, 0.84  # inches: the width of an image in a gallery, and on a narrow page
+SIDE, SMALL, LARGE = 1.4, 0.84, 2.4  # inches: the width of an image in a gallery, on a narrow page, on a slide at most
 
 
 def draw_image(ax: Axes, pixels: Shown, extent: Extent | None = None) -> None:
@@ -59,10 +69,41 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
 
 
 def broken(line: str, width: float, size: Size) -> str:
-    """The line; if it is wider than `width` inches, its last word is on a second one, or it is shortened."""
-    font, (head, _, last) = current_style().font, line.rpartition(" ")
-    fits = lambda text: width_of(drawable(text, font), size, font) <= width
-    return f"{head}\n{last}" if head and not fits(line) and fits(head) and fits(last) else fitted(line, width, size)
+    """The line; if it is wider than `width` inches, its last words are on a second one, or it is shortened."""
+    font, most, words = current_style().font, int(72 * width), line.split(" ")  # no character is narrower than a point
+    fits = lambda text: len(text) <= most and width_of(drawable(text, font), size, font) <= width
+    count = next((i for i in range(1, len(words)) if not fits(" ".join(words[: i + 1]))), len(words))
+    first, last = " ".join(words[:count]), " ".join(words[count:])
+    if fits(line):
+        return line
+    return f"{first}\n{last}" if last and fits(first) and fits(last) else fitted(line, width, size)
+
+
+def _broken(labels: Sequence[str], side: float, size: Size) -> list[str]:
+    return ["\n".join(broken(line, 1.02 * side, size) for line in label.splitlines()) for label in labels]
+
+
+def _below(labels: Sequence[str], size: Size) -> float:
+    """The height in inches of the labels, and of the gap below them."""
+    return 0.02 * size * max(label.count("\n") + 1 for label in labels) + 0.11
+
+
+def _cells(count: int, columns: int, labels: Sequence[str], tall: float, title: str) -> tuple[float, Size, int]:
+    """The width of an image in inches, the size of its label, and the columns of a gallery.
+
+    On a slide images are as large as all of them have room for, with labels that can be read.
+    """
+    across = lambda side: min(count, max(1, int(room(columns * 1.1 * side) / (1.1 * side) + 0.1)))
+    if is_slide():
+        free = free_height(title)
+        for side in np.arange(LARGE, SMALL, -0.04):
+            rows = math.ceil(count / across(side))
+            fits = lambda texts, rows=rows, side=side: rows * (tall * side + _below(texts, 8)) <= free
+            if fits(labels) and fits(_broken(labels, side, 8)):  # the first is quick
+                return float(side), 8, across(side)
+    narrow = room(columns * 1.1 * SIDE) < columns * 1.1 * SIDE - 0.2
+    side, size = (SMALL, 7) if narrow or is_slide() else (SIDE, 8)
+    return side, size, across(side)
 
 
 @default_style()
@@ -70,14 +111,11 @@ def gallery(
     images: Shaped[np.ndarray, "n *sides c"], labels: Sequence[str], *, columns: int = 6, title: str = ""
 ) -> Figure:
     """Images row by row, each above its label of one or more lines, of which a long one is broken at its last space."""
-    narrow = room(columns * 1.1 * SIDE) < columns * 1.1 * SIDE - 0.2
-    side, size = (SMALL, 7) if narrow else (SIDE, 8)
-    columns = min(len(images), max(1, int(room(columns * 1.1 * side) / (1.1 * side) + 0.1)))
-    rows = math.ceil(len(images) / columns)
-    labels = ["\n".join(broken(line, 1.02 * side, size) for line in label.splitlines()) for label in labels]
-    lines = max(label.count("\n") + 1 for label in labels)
     tall = images.shape[1] / images.shape[2] if images.ndim == 4 else 0.4
-    step = tall + (0.02 * size * lines + 0.11) / side  # a cell's height, in widths of an image
+    side, size, columns = _cells(len(images), columns, labels, tall, title)
+    rows = math.ceil(len(images) / columns)
+    labels = _broken(labels, side, size)
+    step = tall + _below(labels, size) / side  # a cell's height, in widths of an image
     across = columns * 1.1 - 0.1
     figure = page(across * side, rows * step * side, title)
     ax = figure.subplots()

@@ -1,7 +1,7 @@
 """Every layer of one network with every layer of another as a heat map, next to it what each row is to be read by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from cnnviz.figures.style import (
     current_style,
     default_style,
     fitted,
+    free_height,
     is_narrow,
     is_slide,
     page,
@@ -38,6 +39,7 @@ ABOVE, LARGEST, LOWEST, LINE = 0.22, 0.42, 0.15, 0.11  # inches: the strips' nam
 NAME = 7.5  # points
 ROOMY = 1.5  # inches: the longest names of rows on a page that is not narrow
 SLIDE, LEAST = 0.25, 1.3  # inches: a row on a slide, where lower cells leave room for larger text, and all rows
+WIDE, TALL = 0.9, 2.8  # inches: a cell on a slide at most, and what rows have together though they are many
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,13 @@ def layer_pairs(
     say; `names` are what the rows and the columns are layers of. NaN is gray.
     """
     right = len(strips) * (STRIP + GAP) + GAP + BAR + TICKS
-    plan = _plan(rows, columns, right)
+    plan = _plan(rows, columns, right, title)
     height = plan.height
     figure = page(plan.left + plan.width + right, plan.bottom + height + ABOVE, title, arranged=False)
     ax = place(figure, plan.left, plan.bottom, plan.width, height)
     _draw(ax, values, scale, plan.cell)
     for row, column in [] if marked is None else np.argwhere(marked).tolist():
-        ax.add_patch(_frame(row, column, float(values[row, column]), scale))
+        ax.add_patch(_frame(row, column, float(values[row, column]), scale, plan.cell[1]))
     _name_rows(ax, rows, plan, names[0])
     _name_columns(ax, columns, plan, names[1])
     left = plan.left + plan.width + GAP
@@ -106,15 +108,18 @@ def layer_pairs(
     return figure
 
 
-def _plan(rows: Sequence[str], columns: Sequence[str], right: float) -> Plan:
+def _plan(rows: Sequence[str], columns: Sequence[str], right: float, title: str) -> Plan:
     font = current_style().font
     longest = lambda names, most: min(most, max(width_of(name, NAME, font) for name in names) + 0.06)
     names = longest(rows, NAMES[0] if is_narrow() else ROOMY), longest(columns, NAMES[1])
-    width = min(LARGEST * len(columns), room(6.6) - MARGIN - LABEL - names[0] - right)
+    most = WIDE if is_slide() else LARGEST
+    width = min(most * len(columns), room(6.6) - MARGIN - LABEL - names[0] - right)
     height = max(width * len(rows) / len(columns), LOWEST * len(rows))
-    if is_slide():
-        height = min(height, max(SLIDE * len(rows), LEAST))
-    return Plan(names, width, min(height, max(LARGEST * len(rows), 0.8), 6.5), len(rows), len(columns))
+    plan = Plan(names, width, min(height, max(LARGEST * len(rows), 0.8), 6.5), len(rows), len(columns))
+    if not is_slide():
+        return plan
+    least = min(max(SLIDE * len(rows), LEAST), TALL)
+    return replace(plan, height=max(least, min(plan.height, free_height(title) - plan.bottom - ABOVE)))
 
 
 def _draw(ax: Axes, values: Values, scale: Scale, cell: tuple[float, float]) -> None:
@@ -142,8 +147,9 @@ def _ink(value: float, scale: Scale) -> str:
     return "white" if (share < 0.6 if scale.low >= 0 else not 0.15 < share < 0.85) else "black"
 
 
-def _frame(row: int, column: int, value: float, scale: Scale) -> Rectangle:
-    style: dict[str, Any] = {"fill": False, "edgecolor": _ink(value, scale), "linewidth": points(1.1)}
+def _frame(row: int, column: int, value: float, scale: Scale, tall: float) -> Rectangle:
+    width = min(1.1, 0.12 * 72 * tall)  # points; in low rows thicker frames would hide their values
+    style: dict[str, Any] = {"fill": False, "edgecolor": _ink(value, scale), "linewidth": points(width)}
     return Rectangle((column - 0.42, row - 0.42), 0.84, 0.84, **style)
 
 

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.bands import KEY, MARKS, draw_key, style_of
+from cnnviz.figures.bands import KEY, draw_key, key_columns
+from cnnviz.figures.looks import look_of
 from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, tidy
 
 SIDE = 2.2
@@ -25,7 +26,7 @@ def pairs(
     """A panel for each two of the k measures, one mark per name, with their rank correlation above."""
     every = list(combinations(range(len(values)), 2))
     columns = min(len(every), 2 if is_narrow() else 3)
-    rows, width = -(-len(every) // columns), 2 if is_narrow() else 3
+    rows, width = -(-len(every) // columns), key_columns(names, 2 if is_narrow() else 3)
     key = KEY * -(-len(names) // width) + 0.1
     figure = page(SIDE * columns, (SIDE + 0.1) * rows + key, title)
     grid = figure.add_gridspec(rows + 1, columns, height_ratios=[SIDE] * rows + [key])
@@ -38,7 +39,7 @@ def pairs(
 
 def _draw(ax: Axes, values: Sequence[tuple[str, np.ndarray]], a: int, b: int, names: Sequence[str], rho: float) -> None:
     for i, name in enumerate(names):
-        mark = {"marker": MARKS[i % len(MARKS)], "color": style_of(i)["color"], "linestyle": "none"}
+        mark = {**look_of(i), "linestyle": "none"}
         ax.plot(values[a][1][i], values[b][1][i], markersize=points(5), label=name, **mark)
     word = f"ρ = {rho:+.2f}".replace("-", "−") if np.isfinite(rho) else "no ρ"
     ax.set_title(word, fontsize=points(8), loc="left")

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from cnnviz.figures.aligned import LOOKS
-from cnnviz.figures.bands import KEY, draw_key
+from cnnviz.figures.bands import KEY, draw_key, key_columns
+from cnnviz.figures.looks import look_of
 from cnnviz.figures.style import default_style, fitted, is_narrow, is_slide, page, points, room, tidy
 
 SIDE, HIGH = 2.5, 1.7  # inches: a panel
@@ -41,7 +41,7 @@ def small_panels(
     across = max(1, min(len(panels), _across(len(panels))))
     down = -(-len(panels) // across)
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel.lines))
-    columns = 2 if is_narrow() else 3
+    columns = key_columns(names, 2 if is_narrow() else 3)
     key = KEY * -(-len(names) // columns) + 0.1
     figure = page(SIDE * across + 0.3, HIGH * down + key + 0.2, title)
     grid = figure.add_gridspec(down + 1, across, height_ratios=[HIGH] * down + [key])
@@ -62,7 +62,7 @@ def _across(count: int) -> int:
 
 def _draw(ax: Axes, panel: Panel, names: list[str], steps: bool) -> None:
     for name, (x, every) in panel.lines.items():
-        look = {key: LOOKS[names.index(name) % len(LOOKS)][key] for key in ("color", "linestyle")}
+        look = look_of(names.index(name), "color", "linestyle")
         mean = every.mean(axis=0)
         ax.plot(x, mean, linewidth=points(1.4), drawstyle="steps-mid" if steps else "default", **look)
         if len(every) > 1:
@@ -74,8 +74,7 @@ def _draw(ax: Axes, panel: Panel, names: list[str], steps: bool) -> None:
 def _all_named(ax: Axes, names: list[str]) -> Axes:
     """The axes with one empty line per network, for the legend, whichever networks its own panel has."""
     for i, name in enumerate(names):
-        look = {key: LOOKS[i % len(LOOKS)][key] for key in ("color", "linestyle")}
-        ax.plot([], [], label=name, linewidth=points(1.4), **look)
+        ax.plot([], [], label=name, linewidth=points(1.4), **look_of(i, "color", "linestyle"))
     return ax
 
 

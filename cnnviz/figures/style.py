@@ -4,6 +4,7 @@ All sizes in the code of figures are those of a page on a screen: inches for pla
 multiplies them by its `scale`, so what is drawn for a column or a slide is the same page, smaller or larger.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ class Style:
     """How figures are drawn: `width` in inches, by default what each needs; `scale` of all text and lines.
 
     Without `titled` a figure has neither title nor caption, as in a paper. `height` in inches is the greatest with the
-    caption, by default any: `figures.fit` makes the scale smaller for it.
+    `caption`, by default any: `figures.fit` makes the scale smaller for it.
     """
 
     width: float | None = None
@@ -54,6 +55,7 @@ class Style:
     titled: bool = True
     font: str = FONT
     height: float | None = None
+    caption: str = ""
 
 
 SCREEN = Style()
@@ -110,6 +112,14 @@ def is_slide() -> bool:
     return current_style().height is not None
 
 
+def free_height(title: str) -> float:
+    """The height between title and caption that a slide has, in inches of the unscaled page; elsewhere infinite."""
+    style = current_style()
+    if style.height is None:
+        return math.inf
+    return style.height / style.scale - _header(_title_lines(title, room(0))) - footer_of(style.caption, room(0))
+
+
 def size_of(figure: Figure) -> tuple[float, float]:
     """The figure's width and height in inches of the unscaled page."""
     width, height = figure.get_size_inches() / current_style().scale
@@ -141,8 +151,8 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
     if height <= 0:
         raise InputError(f"A width of {current_style().width or width:g} inches is too small for the labels.")
     style, width = current_style(), room(width)
-    lines = wrapped(title, width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
-    header = TITLE_LINE * len(lines) + 2 * MARGIN if lines else 0.0
+    lines = _title_lines(title, width)
+    header = _header(lines)
     figure = Figure(figsize=(width * style.scale, (height + header) * style.scale))
     if arranged:
         pads: dict[str, Any] = {"w_pad": MARGIN * style.scale, "h_pad": BETWEEN * style.scale}
@@ -153,6 +163,15 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
     return figure
 
 
+def _title_lines(title: str, width: float) -> list[str]:
+    style = current_style()
+    return wrapped(title, width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
+
+
+def _header(lines: list[str]) -> float:
+    return TITLE_LINE * len(lines) + 2 * MARGIN if lines else 0.0
+
+
 def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """New axes; position and size are in inches of the unscaled page, from the lower left corner of the figure."""
     across, up = size_of(figure)
@@ -161,22 +180,23 @@ def place(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 def add_caption(figure: Figure, caption: str) -> None:
     """Writes the caption at the bottom of the figure, which becomes higher by that; not in a style without titles."""
-    if lines := _caption_lines(figure, caption):
-        (width, height), footer = size_of(figure), footer_of(figure, caption)
+    width, height = size_of(figure)
+    if lines := _caption_lines(caption, width):
+        footer = footer_of(caption, width)
         _lengthen(figure, footer / (height + footer))
         at, size = (MARGIN / width, MARGIN / (height + footer)), points(9)
         text = "\n".join(lines)
         figure.text(*at, text, va="bottom", fontsize=size, color="0.25", linespacing=1.25, parse_math=False)
 
 
-def footer_of(figure: Figure, caption: str) -> float:
-    """How much higher the figure becomes by its caption, in inches of the unscaled page."""
-    lines = _caption_lines(figure, caption)
+def footer_of(caption: str, width: float) -> float:
+    """How much higher a figure of this width becomes by its caption; both in inches of the unscaled page."""
+    lines = _caption_lines(caption, width)
     return CAPTION_LINE * len(lines) + 2 * MARGIN if lines else 0.0
 
 
-def _caption_lines(figure: Figure, caption: str) -> list[str]:
-    style, (width, _) = current_style(), size_of(figure)
+def _caption_lines(caption: str, width: float) -> list[str]:
+    style = current_style()
     return wrapped(caption, width - 2 * MARGIN, 9, MOST_CAPTION, style.font) if style.titled else []
 
 
@@ -234,9 +254,9 @@ def fitted(text: str, width: float, size: Size) -> str:
 
 
 def folded(name: str, width: float, size: Size) -> list[str]:
-    """The name in lines of at most `width` inches, broken after slashes and underscores, and shortened if need be."""
+    """The name in lines of at most `width` inches, broken after punctuation, and shortened if need be."""
     font, lines = current_style().font, [""]
-    for part in re.findall("[^/_]*[/_]|[^/_]+", name):
+    for part in re.findall("[^/_:,]*[/_:,]|[^/_:,]+", name):
         if not lines[-1] or width_of(lines[-1] + part, size, font) <= width:
             lines[-1] += part
         else:

@@ -25,6 +25,7 @@ LARGE, SMALL = (
     (Look(7, 0.14, 0.15), Look(6.5, 0.08, 0.14), Look(6, 0.06, 0.13), Look(5, 0.05, 0.12)),
 )
 CAPITAL = 0.73  # of a font's size: the height of its capitals
+MOST_MORE = 0.6  # inches: how much wider gaps become where the page is wider than the table
 LEAST, MOST = 0.7, 0.9  # inches: of a folded table, the first column at least and other columns of words at most
 
 
@@ -34,37 +35,75 @@ def table(
 ) -> Figure:
     """The rows under the header; `numeric` columns are flush right, and with `total` the last row is one.
 
-    Where the page is too narrow, text is smaller, and headings and words take several lines.
+    Where the page is too narrow, text is smaller, and headings and words take several lines; where that is not enough,
+    the columns go into blocks below each other, each with the first column.
     """
-    every, look = [header, *rows], LARGE
-    if sum(_widths(every, look)) + MARGIN > room(sum(_widths(every, look)) + MARGIN):
-        compact = [(_compact(every, numeric, small), small) for small in SMALL]
-        fits = lambda rows, small: sum(_widths(rows, small)) - small.gap <= room(0) - 2 * MARGIN
-        every, look = next((pair for pair in compact if fits(*pair)), compact[-1])
+    every, look = _legible([header, *rows], numeric)
+    blocks = [[0, *block] for block in _blocks(_widths(every, look), look.gap)] or [[0]]
+    look = _spread([[cells[i] for i in blocks[0]] for cells in every], look)
     widths = _widths(every, look)
     lines = [max(cell.count("\n") + 1 for cell in cells) for cells in every]
-    height, width = look.row * (sum(lines) + 0.6), sum(widths)
+    tall, width = look.row * (sum(lines) + 0.6), max(sum(widths[i] for i in block) for block in blocks)
+    height = tall * len(blocks)
     figure = page(width + MARGIN, height, title, arranged=False)
     ax = place(figure, MARGIN, 0.0, room(width + MARGIN) - MARGIN, height)
     ax.set(xlim=(0, room(width + MARGIN) - MARGIN), ylim=(height, 0))
     ax.set_axis_off()
-    top, bold = 0.3 * look.row, (0, len(rows)) if total else (0,)
-    for i, cells in enumerate(every):
-        _draw_row(ax, top, cells, widths, numeric, look, bold=i in bold)
-        top += look.row * lines[i]
-        if i in (0, len(rows) - 1 if total else 0):
-            ax.hlines(top, 0, width - look.gap, color="0.3", linewidth=points(0.8))
+    for k, block in enumerate(blocks):
+        top, own = tall * k + 0.3 * look.row, [widths[i] for i in block]
+        flush = [j for j, i in enumerate(block) if i in numeric]
+        for i, cells in enumerate(every):
+            is_bold = i in ((0, len(rows)) if total else (0,))
+            _draw_row(ax, top, [cells[j] for j in block], own, flush, look, bold=is_bold)
+            top += look.row * lines[i]
+            if i in (0, len(rows) - 1 if total else 0):
+                ax.hlines(top, 0, sum(own) - look.gap, color="0.3", linewidth=points(0.8))
     return figure
+
+
+def _legible(every: Sequence[Row], numeric: Sequence[int]) -> tuple[Sequence[Row], Look]:
+    """The header and the rows, and the look in which they fit the page; if there is none, the first small one."""
+    natural = sum(_widths(every, LARGE)) + MARGIN
+    if natural <= room(natural):
+        return every, LARGE
+    compact = [(_compact(every, numeric, small), small) for small in SMALL]
+    fits = lambda rows, small: sum(_widths(rows, small)) - small.gap <= room(0) - 2 * MARGIN
+    return next((pair for pair in compact if fits(*pair)), compact[0])
+
+
+def _blocks(widths: Sequence[float], gap: float) -> list[list[int]]:
+    """The columns after the first in as many blocks as they need, each of which fits the page with the first one."""
+    free, blocks = room(sum(widths) + MARGIN) - 2 * MARGIN + gap, []
+    for i in range(1, len(widths)):
+        if blocks and widths[0] + sum(widths[j] for j in blocks[-1]) + widths[i] <= free + 1e-6:
+            blocks[-1].append(i)
+        else:
+            blocks.append([i])
+    return blocks
 
 
 def _compact(rows: Sequence[Row], numeric: Sequence[int], look: Look) -> list[list[str]]:
     """The rows with headings in lines of one word, and with words folded so that the columns fit the page."""
     fold = lambda text, width: "\n".join(folded(text, width, look.size))
-    found = [[heading.replace(" ", "\n") for heading in rows[0]], *map(list, rows[1:])]
+    found = [list(cells) for cells in rows]
     for cells in found[1:]:
         cells[1:] = [cell if i in numeric else fold(cell, MOST) for i, cell in enumerate(cells[1:], 1)]
+    own = _widths(found[1:], look) if rows[1:] else [0.0] * len(rows[0])
+    found[0] = [_headed(heading, width - look.gap, look) for heading, width in zip(rows[0], own, strict=True)]
     free = room(0) - 2 * MARGIN - sum(_widths([cells[1:] for cells in found], look)) - look.gap
     return [[fold(cells[0], max(LEAST, free)), *cells[1:]] for cells in found]
+
+
+def _headed(heading: str, width: float, look: Look) -> str:
+    """The heading in lines that are no wider than its column, where its words are not."""
+    font, lines = current_style().font, [""]
+    for word in heading.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and width_of(longer, look.size, font, "bold") > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def _widths(rows: Sequence[Row], look: Look) -> list[float]:
@@ -72,6 +111,14 @@ def _widths(rows: Sequence[Row], look: Look) -> list[float]:
     font = current_style().font
     width = lambda cell: max(width_of(line, look.size, font, "bold") for line in cell.split("\n"))
     return [max(map(width, column)) + look.gap for column in zip(*rows, strict=True)]
+
+
+def _spread(rows: Sequence[Row], look: Look) -> Look:
+    """The look with wider gaps, so that the table is about as wide as the page that was asked for."""
+    free = room(0) - 2 * MARGIN - sum(_widths(rows, look)) + look.gap
+    if current_style().width is None or free <= 0:
+        return look
+    return look._replace(gap=look.gap + min(MOST_MORE, free / max(1, len(rows[0]) - 1)))
 
 
 def _draw_row(

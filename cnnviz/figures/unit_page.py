@@ -16,15 +16,18 @@ from cnnviz.figures.style import (
     BLUE,
     MARGIN,
     VERMILLION,
+    current_style,
     default_style,
     fitted,
     is_narrow,
+    is_slide,
     page,
     place,
     points,
     room,
     tidy,
 )
+from cnnviz.figures.text import width_of
 
 NATURAL, PANEL, ROW, HEAD = 8.6, 1.75, 0.155, 0.3  # inches: the page, a panel's height, a bar, a panel's title
 FOOT, GAP, TILE = 0.34, 0.3, 0.72  # inches: below a panel, between panels, the width of a tile
@@ -83,7 +86,7 @@ class UnitPage:
 def unit_page(shown: UnitPage, *, title: str = "") -> Figure:
     """The panels of the page and its strips; on a narrow page two panels are next to each other."""
     width = room(NATURAL)
-    across = 2 if is_narrow() else 3
+    across = min(2 if is_narrow() else 3, max(1, len(shown.panels)))
     rows = [shown.panels[i : i + across] for i in range(0, len(shown.panels), across)]
     heights = [HEAD + max(map(_height, row)) + FOOT for row in rows]
     plans = [_planned(strip, width) for strip in shown.strips]
@@ -112,7 +115,8 @@ def _draw_row(figure: Figure, row: Sequence[Panel], across: int, top: float, hei
         if isinstance(panel, Map):
             _draw_map(figure, panel, left, bottom, width, own)
         elif isinstance(panel, Bars):
-            names = 0.42 * width
+            longest = max(width_of(name, 7.5, current_style().font) for name in panel.names)
+            names = min(max(0.42 * width, longest + 0.15), 0.52 * width)
             ax = place(figure, left + names, bottom, width - names - 0.1, own)
             _draw_bars(ax, panel, names - 0.08)
             _title(ax, panel.title, width, -names)
@@ -123,7 +127,8 @@ def _draw_row(figure: Figure, row: Sequence[Panel], across: int, top: float, hei
 
 
 def _title(ax: Axes, text: str, width: float, shift: float) -> None:
-    size = 6.5 if is_narrow() else 8.5
+    sizes, font = (6.5,) if is_narrow() else (8.5, 7.5, 6.5), current_style().font
+    size = next((size for size in sizes if width_of(text, size, font, "bold") <= width), sizes[-1])
     offset = (points(72 * shift), points(5))
     text = fitted(text, 0.86 * width, size)  # which measures letters that are not bold
     ax.annotate(text, (0, 1), offset, "axes fraction", "offset points", fontsize=points(size), fontweight="bold")
@@ -133,7 +138,8 @@ def _draw_histogram(ax: Axes, panel: Histogram) -> None:
     values = finite(panel.values).astype(np.float64)
     counts, edges = np.histogram(values, 30)
     ax.stairs(counts, edges, fill=True, facecolor=BLUE, alpha=0.6)
-    if counts.max() > 20 * max(1, np.sort(counts)[-2]):  # zeros of a ReLU hide all others
+    if counts.max() > min(20 * max(1, np.sort(counts)[-2]), 100 * np.median(counts[counts > 0])):
+        # zeros of a ReLU would hide all others
         ax.set_yscale("symlog", linthresh=1)
         ticks = [0, *(10**i for i in range(0, 9, 2) if 10**i <= counts.max())]
         ax.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -155,6 +161,7 @@ def _draw_bars(ax: Axes, panel: Bars, width: float) -> None:
     ax.set_ylim(len(values) - 0.4, -0.6)
     if not values.any():  # the axis would end at a number near zero, as if there were bars
         ax.set_xlim(-1, 1)
+        ax.text(0.55, 0.5, "all zero", transform=ax.transAxes, fontsize=points(7), va="center")
     ax.axvline(0, color="0.3", linewidth=points(0.8))
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.locator_params(axis="x", nbins=2 if is_narrow() else 3)
@@ -196,7 +203,7 @@ def _frame(ax: Axes) -> None:
 
 def _planned(strip: Strip, width: float) -> tuple[int, float, float]:
     """How many tiles are next to each other, their pitch, and the height of the strip in inches."""
-    columns = min(9, max(1, int((width - 2 * MARGIN) / (TILE + 0.1))))
+    columns = min(99 if is_slide() else 9, max(1, int((width - 2 * MARGIN) / (TILE + 0.1))))
     columns = math.ceil(len(strip.tiles) / math.ceil(len(strip.tiles) / columns))
     pitch = min(1.4, (width - 2 * MARGIN) / columns)
     rows = math.ceil(len(strip.tiles) / columns)

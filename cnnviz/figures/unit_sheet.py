@@ -13,8 +13,20 @@ from matplotlib.patches import Rectangle
 from cnnviz.figures.finite import masked
 from cnnviz.figures.image import draw_image
 from cnnviz.figures.scales import Scale
-from cnnviz.figures.style import MARGIN, VERMILLION, default_style, fitted, is_narrow, page, place, points, room
+from cnnviz.figures.style import (
+    MARGIN,
+    VERMILLION,
+    default_style,
+    fitted,
+    is_narrow,
+    is_slide,
+    page,
+    place,
+    points,
+    room,
+)
 
+LEAST = 1.7  # inches: a card on a slide
 NATURAL, ACROSS, GAP, LINE, BETWEEN = 8.6, 4, 0.14, 0.125, 0.04  # inches: the page, between cards, a line, tiles
 
 
@@ -36,7 +48,8 @@ class Card:
 def unit_sheet(cards: Sequence[Card], tiles: int, scale: Scale | None = None, *, title: str = "") -> Figure:
     """The cards row by row, each with room for this many tiles; weights are on one `scale`."""
     width = room(NATURAL) - 2 * MARGIN
-    across = min(len(cards), 2 if is_narrow() else ACROSS)
+    across = 2 if is_narrow() else int((width + GAP) / (LEAST + GAP)) if is_slide() else ACROSS
+    across = min(len(cards), across)
     own = min((width - (across - 1) * GAP) / across, (NATURAL - 2 * MARGIN) / 2)
     side = (own - (tiles - 1) * BETWEEN) / tiles if tiles else 0.0
     lines = 1 + max(len(card.lines) for card in cards)

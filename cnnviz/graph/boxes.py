@@ -17,7 +17,7 @@ from cnnviz.graph.windows import Window
 class Boxes:
     """Boxes of one size in one value: along `axes[s]`, box i has the indices from `starts[i, s]` on, `sizes[s]` many.
 
-    A box may reach beyond the value.
+    A box may reach beyond the value, unless it is `within` it.
     """
 
     axes: tuple[int, ...]
@@ -33,18 +33,24 @@ class Boxes:
         sizes = dict(zip(self.axes, self.sizes, strict=True))
         return tuple(sizes.get(axis, n) for axis, n in enumerate(shape))
 
+    def within(self, shape: Sequence[int]) -> "Boxes":
+        """Boxes that have all the places of these in an array of this shape, and none beyond it."""
+        sides = [shape[axis] for axis in self.axes]
+        sizes = tuple(map(min, self.sizes, sides))
+        return Boxes(self.axes, np.clip(self.starts, 0, np.array(sides) - np.array(sizes)), sizes)
+
     def covers(self, other: "Boxes") -> bool:
         """Whether these are the same boxes."""
         return self.axes == other.axes and self.sizes == other.sizes and np.array_equal(self.starts, other.starts)
 
 
 def reached(graph: Graph, image: Value, boxes: Boxes) -> dict[Value, Boxes]:
-    """For each value that boxes of the image reach only in part, and that keeps all its sides, where that is."""
+    """For each value that boxes of the image reach only in part, and that keeps all its sides, boxes within it."""
     found = {}
     for value, windows in side_windows(graph, image, boxes.axes).items():
         kept = [window for window in windows if isinstance(window, Window)]
         if len(kept) == len(boxes.axes) and len({window.axis for window in kept}) == len(kept):
-            found[value] = _through(kept, boxes)
+            found[value] = _through(kept, boxes).within(value.shape)
     return found
 
 

@@ -32,6 +32,11 @@ ELEMENTS = {"max": "maximum", "min": "minimum", "select_n": "where", "integer_po
 ARITHMETIC = frozenset("abs exp log log1p sqrt rsqrt square pow reciprocal maximum minimum clip sign where".split())
 
 
+def called(primitive: str) -> str:
+    """What a person calls JAX's primitive: max_pool for reduce_window_max; itself if it has no other name."""
+    return (ELEMENTS | MEETINGS | WEIGHTED | REDUCED).get(primitive) or primitive
+
+
 class Operation(NamedTuple):
     """A named operation: its kind ("relu", "max_pool", "add", ...), its value, and the labels around it.
 

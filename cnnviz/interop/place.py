@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 from cnnviz.errors import InputError, no_seed, no_step
 
@@ -42,14 +43,16 @@ class Facts:
     @classmethod
     def of(cls, path: Path) -> "Facts | None":
         """The facts of the run at a path; None if there is none, or if it is damaged, which opening it explains."""
+        checkpoints = path / "checkpoints"
+        if (config := config_in(path)) is None or checkpoints.is_symlink():
+            return None
         try:
-            config = json.loads((path / "config.json").read_bytes())
             first, count = config["recipe"].get("seed", 0), config.get("seeds", 1)
             classes = [str(name) for name in config["data"]["classes"]]
-            found = (folder.name.removeprefix("step_") for folder in (path / "checkpoints").glob("step_*"))
+            found = (folder.name.removeprefix("step_") for folder in checkpoints.glob("step_*"))
             steps = sorted(int(name) for name in found if name.isdecimal())
             return cls(path, range(first, first + count), steps, classes) if steps else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def check(self, step: int | None, seed: int | None) -> None:
@@ -58,6 +61,15 @@ class Facts:
             raise no_seed(f"The run {self.path}", seed, self.seeds)
         if step is not None and step not in self.steps:
             raise no_step(f"The run {self.path}", step, self.steps)
+
+
+def config_in(path: Path) -> Any:
+    """What a run's config.json holds, not checked; None if it is not there, not JSON, or a link or a pipe."""
+    file = path / "config.json"
+    try:
+        return None if file.is_symlink() or not file.is_file() else json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def check_place(where: str | PathLike[str]) -> None:

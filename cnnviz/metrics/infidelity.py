@@ -35,6 +35,7 @@ class Infidelity(Perturbing):
 
     better = "lower"
     random = True
+    shared = True
 
     def __post_init__(self):
         check_positive(samples=self.samples, side=self.side)

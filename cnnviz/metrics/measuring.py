@@ -4,9 +4,11 @@ Metrics of a map go through the runner of attribution methods (`attribution.run`
 all images pass the network in compiled batches, and another key, other maps or other variables do not recompile.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Shaped
 
@@ -15,7 +17,7 @@ from cnnviz.attribution.explained import Question, ask
 from cnnviz.attribution.inputs import check_finite, check_key
 from cnnviz.attribution.run import run
 from cnnviz.attribution.targets import Targets
-from cnnviz.batching import Report
+from cnnviz.batching import Report, part
 from cnnviz.errors import InputError, InputTypeError, check_known
 from cnnviz.metrics.explainer import Explainer
 from cnnviz.metrics.members import OfMembers
@@ -58,57 +60,84 @@ def measure(
 ) -> Any:
     """The metric's number for each image, `[n]`; with `details`, a `Measured`.
 
-    `metric` is a name in `METRICS` or a metric's class, with its `options`, or a metric. `maps` `[n h w]` are what
-    `attribute` gave for the same images and targets; maps with the images' channels are taken value by value. Metrics
-    that ask for more maps need the `method` too, a name or a method, and compute `maps` by it if there are none. The
-    same key gives the same draws for any `batch_size`.
+    `metric` is a name in `METRICS` or a class, with its `options`, or a metric. `maps` `[n h w]` are what `attribute`
+    gave for the same images and targets, or have the images' channels and are taken value by value. Of several maps, a
+    mapping, the result is a mapping too, and images that are perturbed alike for all of them pass the network once.
+    Metrics that ask for more maps need the `method` too, and compute `maps` by it if there are none. The same key gives
+    the same draws for any `batch_size`.
 
-    A metric is not defined for every map: a constant map has no order. Such maps raise InputError, which says which
-    ones, or with `undefined="nan"` have the number NaN.
+    A map that a metric is not defined for (a constant one) raises InputError, or has NaN with `undefined="nan"`.
     """
-    asked = _checked(build(metric, **options), key, undefined)
+    asked = _checked(build(metric, **options), key, undefined, maps)
     images, key = check_single(images), jax.random.key(0) if key is None else key
     question = ask(model, variables, images, targets, labels, call, output)
     if isinstance(asked, OfMethod):
-        classes = question.numbers if isinstance(question.numbers, np.ndarray | jax.Array) else targets
-        given = {"labels": labels, "data": data, "call": call, "output": output}
-        explainer = _explainer(asked, method, model, question.variables, images, classes, key, batch_size, given)
+        others = dict(labels=labels, data=data, call=call, output=output)
+        explainer = _explainer(asked, method, model, question, images, targets, key, batch_size, others)
         return measured_by(asked, explainer, maps, key, details=details, undefined=undefined, report=report)
-    (values, parts), gone = _of_map(asked, question, images, maps, key, batch_size, data, undefined, report)
-    return _answer(values, parts, gone, details)
+    answers = _answers(asked, question, images.shape, maps, key, batch_size, data, report, details, undefined)
+    return answers if isinstance(maps, Mapping) else answers[""]
 
 
-def _checked(asked: Metric, key: Key | None, undefined: str) -> Metric:
-    check_key(asked, key)
-    check_known("way to treat undefined maps", undefined, ("refused", "nan"))
-    if isinstance(asked, OfMembers):
-        raise InputError(f"{type(asked).__name__} compares several networks: call it with their maps and predictions.")
-    return asked
-
-
-def _of_map(
-    asked: Metric,
+def _answers(
+    asked: OfMap,
     question: Question,
-    images: Any,
+    image_shape: tuple[int, ...],
     maps: Any,
     key: Key,
     batch_size: int | None,
     data: PyTree,
-    undefined: str,
     report: Report | None,
-) -> tuple[tuple[Any, Any], np.ndarray]:
-    """The numbers and parts that the runner gives, and which maps the metric is not defined for."""
-    if not isinstance(asked, OfMap):
-        raise InputTypeError(f"A metric is OfMap, OfMethod or OfMembers; {type(asked).__name__} is none of these.")
-    if maps is None:
-        raise InputError(f"{type(asked).__name__} needs maps; give those that attribute computed for these images.")
-    maps = as_maps(maps, images.shape)
-    gone = undefined_maps(asked, maps, undefined)
+    details: bool,
+    undefined: str,
+) -> dict[str, Any]:
+    """What `measure` gives for each of several maps by name, or for the only ones by ""."""
+    several = maps if isinstance(maps, Mapping) else {"": maps}
+    several = {name: as_maps(each, image_shape) for name, each in several.items()}
+    gone = {name: undefined_maps(asked, each, undefined) for name, each in several.items()}
+    found = _of_maps(asked, question, several, key, batch_size, data, report)
+    return {name: _answer(*found[name], gone[name], details) for name in several}
+
+
+def _checked(asked: Metric, key: Key | None, undefined: str, maps: Any) -> Any:
+    check_key(asked, key)
+    check_known("way to treat undefined maps", undefined, ("refused", "nan"))
+    name = type(asked).__name__
+    if isinstance(asked, OfMembers):
+        raise InputError(f"{name} compares several networks: call it with their maps and predictions.")
+    if not isinstance(asked, OfMap | OfMethod):
+        raise InputTypeError(f"A metric is OfMap, OfMethod or OfMembers; {name} is none of these.")
+    if isinstance(asked, OfMap) and maps is None:
+        raise InputError(f"{name} needs maps; give those that attribute computed for these images.")
+    if isinstance(asked, OfMethod) and isinstance(maps, Mapping):
+        raise InputTypeError(f"{name} asks one method for more maps, so it takes one array of maps.")
+    return asked
+
+
+def _of_maps(
+    asked: OfMap,
+    question: Question,
+    maps: Mapping[str, Any],
+    key: Key,
+    batch_size: int | None,
+    data: PyTree,
+    report: Report | None,
+) -> dict[str, tuple[Any, Any]]:
+    """By name, the numbers and parts that the runner gives; what maps share is computed once."""
     explained, rows, data = question.of_inputs(None, data, lambda *each: each)
     outcome = Outcome(explained, asked.outcome, question.traced.ending)
-    judge = adapted(asked, maps, tuple(rows.image.shape[1:]))
     shared = {"key": key, "batch_size": batch_size, "data": data, "row_bytes": question.traced.row_bytes}
-    return run(judge, outcome, question.variables, rows, report=report, **shared), gone
+    groups: dict[Any, list[str]] = {}
+    for name, each in maps.items():
+        groups.setdefault(each.shape if asked.shared else name, []).append(name)
+    found: dict[str, tuple[Any, Any]] = {}
+    for place, names in enumerate(groups.values()):
+        judge = adapted(asked, [maps[name] for name in names], tuple(rows.image.shape[1:]))
+        told = part(report, place, len(groups))
+        values, parts = run(judge, outcome, question.variables, rows, report=told, **shared)
+        at = lambda i, parts=parts: parts if isinstance(parts, tuple) else parts[:, i]
+        found |= {name: (values[:, i], at(i)) for i, name in enumerate(names)}
+    return found
 
 
 def measured_by(
@@ -175,17 +204,21 @@ def undefined_maps(metric: Metric, maps: Any, undefined: str) -> np.ndarray:
     return gone
 
 
-def adapted(metric: OfMap, maps: Any, image_shape: tuple[int, ...]) -> Any:
-    """The metric and its maps as a method that the runner takes."""
+def adapted(metric: OfMap, maps: Sequence[Any], image_shape: tuple[int, ...]) -> Any:
+    """The metric and some maps of each image as a method that the runner takes."""
     fitted = metric.fitted_to((), image_shape)
     kind = Perturbation if isinstance(metric, Perturbing) else Formula
-    return kind(metric=fitted, map=maps if isinstance(maps, jax.Array) else np.asarray(maps, np.float32))
+    resident = any(isinstance(each, jax.Array) for each in maps)
+    return kind(metric=fitted, map=jnp.stack(maps, 1) if resident else np.stack(maps, 1).astype(np.float32))
 
 
-def _explainer(asked: OfMethod, method: Any, model: Any, *rest: Any) -> Explainer:
+def _explainer(
+    asked: OfMethod, method: Any, model: Any, question: Question, images: Any, targets: Targets, *rest: Any
+) -> Explainer:
     if method is None:
         raise InputError(f"{type(asked).__name__} asks for more maps, so it needs the method that made them.")
-    return Explainer(build_method(method), model, *rest)
+    classes = question.numbers if isinstance(question.numbers, np.ndarray | jax.Array) else targets
+    return Explainer(build_method(method), model, question.variables, images, classes, *rest)
 
 
 def _answer(values: Any, parts: Any, gone: np.ndarray, details: bool) -> Any:

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from cnnviz.attribution.shapes import method
 from cnnviz.batching import Report, part
 from cnnviz.errors import check_known
 from cnnviz.metrics.explainer import Explainer
 from cnnviz.metrics.remade import OfMethod
-from cnnviz.metrics.similarity import check_similarity, similarity
+from cnnviz.metrics.similarity import check_similarity, similarities
 from cnnviz.metrics.weights_drawn import layers_with_weights, randomized
 from cnnviz.types import Key
 
@@ -44,8 +42,7 @@ class MPRT(OfMethod):
         check_similarity(self.similarity)
 
     def details(self, explainer: Explainer, maps: Any, key: Key, report: Report | None = None) -> tuple[Any, Any]:
-        found = [similarity(self.similarity, maps, other) for _, other in self.strip(explainer, key, report)]
-        every = jnp.stack(found, -1)
+        every = similarities(self.similarity, maps, [other for _, other in self.strip(explainer, key, report)])
         return (every[:, -1] if self.value == "last" else every.mean(-1)), every
 
     def strip(self, explainer: Explainer, key: Key, report: Report | None = None) -> list[tuple[str, Any]]:

@@ -30,6 +30,7 @@ class NonSensitivity(Perturbing):
     of: str = "logit"
 
     better = "lower"
+    shared = True
 
     def __post_init__(self):
         check_of(self.of)

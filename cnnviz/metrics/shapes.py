@@ -45,7 +45,12 @@ class Metric(Method):
 
 @method
 class OfMap(Metric):
-    """A metric of a map: `metric(score, image, map, key)` is its number for one image."""
+    """A metric of a map: `metric(score, image, map, key)` is its number for one image.
+
+    One that perturbs images alike whatever the map is says so by `shared`: several maps take no more forward passes.
+    """
+
+    shared: ClassVar[bool] = False
 
     def __call__(self, score: Score, image: Image, map: Map, key: Key) -> Scalar:
         raise NotImplementedError
@@ -86,18 +91,22 @@ class Perturbing(OfMap):
 
 @method
 class Formula(Direct):
-    """A metric of a map as the runner takes it: one map per image."""
+    """A metric of m maps `[m ...]` of an image as the runner takes it; its raw value is the number of each, `[m]`."""
 
     metric: Any = arrays()
     map: Any = per_row()
 
     def __call__(self, score: Score, image: Image) -> Any:
-        return self.metric(score, image, self.map, jax.random.key(0)), ()
+        return jax.vmap(lambda map: self.metric(score, image, map, jax.random.key(0)))(self.map), ()
 
 
 @method
 class Perturbation(Summed):
-    """A `Perturbing` metric as the runner takes it, whose raw value is the number and, of a curve, the curve."""
+    """A `Perturbing` metric of m maps `[m ...]` of an image as the runner takes it.
+
+    Its raw value is the number of each map `[m]` and, of a curve, the curves `[m steps]`. What does not depend on the
+    map, such as the score of an image that is perturbed alike for all of them, `vmap` leaves as one.
+    """
 
     metric: Any = arrays()
     map: Any = per_row()
@@ -109,14 +118,15 @@ class Perturbation(Summed):
         return self.metric.count
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
-        return self.metric.draw(self.map, key, i, image)
+        return key, i
 
     def contribute(self, score: Score, image: Image, sample: PyTree) -> PyTree:
-        return self.metric.contribute(score, image, sample)
+        one = lambda map: self.metric.contribute(score, image, self.metric.draw(map, *sample, image))
+        return jax.vmap(one)(self.map)
 
     def finish(self, score: Score, image: Image, total: PyTree, key: Key) -> Any:
-        number = self.metric.finish(score, image, self.map, total, key)
-        return number, total if self.metric.curved else ()
+        one = lambda map, found: self.metric.finish(score, image, map, found, key)
+        return jax.vmap(one, (0, 1))(self.map, total), total.T if self.metric.curved else ()
 
 
 def check_of(of: str) -> str:

@@ -1,5 +1,6 @@
 """How alike two maps are: SIMILARITIES, each of two arrays of one shape."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from cnnviz.attribution.alike import pearson, spearman, spearman_abs, ssim
 from cnnviz.batching import map_rows
 from cnnviz.errors import check_known
 from cnnviz.fast.jit import compiled
+from cnnviz.fast.lanes import lanes
 from cnnviz.types import Array, Float, PyTree
 
 SIMILARITIES = {"spearman": spearman, "spearman_abs": spearman_abs, "pearson": pearson, "ssim": ssim}
@@ -23,9 +25,15 @@ def check_similarity(name: str) -> None:
 
 def similarity(name: str, a: Shaped[Any, "n ..."], b: Shaped[Any, "n ..."]) -> Float[Array, " n"]:
     """The similarity of each pair of maps, computed in chunks."""
-    return map_rows(partial(_similar, name), (jnp.asarray(a), jnp.asarray(b)), 256)
+    return similarities(name, a, [b])[:, 0]
+
+
+def similarities(name: str, a: Shaped[Any, "n ..."], others: Sequence[Any]) -> Float[Array, "n k"]:
+    """The similarity of each map with k other maps; what the measure needs of the first alone is computed once."""
+    rows = jnp.asarray(a), jnp.stack([*map(jnp.asarray, others)], 1)
+    return map_rows(partial(_similar, name), rows, 64, send=lanes())
 
 
 @partial(compiled, static_argnums=0)
-def _similar(name: str, pairs: PyTree) -> Array:
-    return jax.vmap(SIMILARITIES[name])(*pairs)
+def _similar(name: str, rows: PyTree) -> Array:
+    return jax.vmap(jax.vmap(SIMILARITIES[name], (None, 0)))(*rows)

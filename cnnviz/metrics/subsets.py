@@ -29,6 +29,7 @@ class Subsets(Perturbing):
     better = "higher"
     needs = "varying"
     random = True
+    shared = True
 
     def __post_init__(self):
         check_positive(samples=self.samples)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from cnnviz import probe
 from cnnviz.errors import InputError
-from cnnviz.types import Key, PyTree, Variables
+from cnnviz.probe.trace import Static
+from cnnviz.types import Array, Key, PyTree, Variables
 
 Path = tuple[str, ...]
 
@@ -59,5 +60,10 @@ def _drawn(model: Any, variables: Variables, image_shape: Sequence[int], key: Ke
         return jax.tree.unflatten(form, [shuffle(i, jnp.asarray(leaf)) for i, leaf in enumerate(leaves)])
     if isinstance(model, probe.Adapter) and not model.is_drawable:
         raise InputError("The weights of this module cannot be drawn again; take draw='shuffle'.")
-    found = jax.jit(partial(probe.initial_variables, model))(key, jnp.zeros((1, *image_shape)))
-    return found["params"]
+    return _initial(Static(model), key, jnp.zeros((1, *image_shape)))["params"]
+
+
+@partial(jax.jit, static_argnums=0)
+def _initial(model: Static, key: Key, images: Array) -> PyTree:
+    """The model's variables before training, which the next metric of this model need not compile again."""
+    return probe.initial_variables(model.value, key, images)

@@ -8,7 +8,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from cnnviz import probe
@@ -16,6 +15,7 @@ from cnnviz.errors import InputError, unknown
 from cnnviz.models import MODELS
 from cnnviz.models.own import blamed
 from cnnviz.probe.capture import EVALUATION
+from cnnviz.probe.inputs import named_leaves, one_image
 from cnnviz.registry import resolve
 
 CLASSES = (
@@ -56,17 +56,17 @@ def build(
     return model
 
 
-def check_outputs(model: Any, name: str, classes: int, image_shape: Sequence[int]) -> None:
-    """Raises InputError unless the model takes images of this shape and gives one logit per class."""
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    with blamed(f"{name}, called with images of shape {tuple(image_shape)},"), _too_small():
+def check_outputs(model: Any, name: str, classes: int, image_shape: Any) -> None:
+    """Raises InputError unless the model takes images of this shape, or these inputs, and gives one logit per class."""
+    images = one_image(image_shape)
+    shapes = {place: tuple(row.shape[1:]) for place, row in named_leaves(images).items()}
+    of_shape = ", ".join(f"{place} {shape}".strip() for place, shape in shapes.items())
+    with blamed(f"{name}, called with images of shape {of_shape},"), _too_small():
         variables = jax.eval_shape(partial(probe.initial_variables, model), jax.random.key(0), images)
         shape = probe.output_shape(model, variables, image_shape)
         layers = probe.layers(model, variables, image_shape)
     if empty := next((layer for layer in layers if 0 in layer.shape), None):
-        raise InputError(
-            f"{name} is for larger images: {empty.name} leaves {empty.shape} of the shape {tuple(image_shape)}."
-        )
+        raise InputError(f"{name} is for larger images: {empty.name} leaves {empty.shape} of the shape {of_shape}.")
     if shape != (classes,):
         raise InputError(
             f"{name} gives an output of shape {shape} per image; the data's {classes} classes need ({classes},). If "

@@ -1,6 +1,6 @@
 """Weights from a file put in the places that a model has for them, with every difference named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -22,13 +22,15 @@ SHOWN = 5  # differences in an error
 def fit(
     tree: Tree,
     model: Any,
-    image_shape: Sequence[int],
+    image_shape: Any,
     *,
     source: str,
     name: str,
     table: Mapping[str, str] | None = None,
 ) -> Variables:
-    """The model's variables with the values of a tree, in the model's types; images have the shape (h, w, c).
+    """The model's variables with the values of a tree, in the model's types.
+
+    `image_shape` is (h, w, c), or a dict of the shapes of several inputs.
 
     The tree may be variables, their parameters alone, a TrainState or the State of an NNX module, also inside of other
     dicts; or a StateDict of PyTorch's, of which `table` may say which array is which (`interop.torch.convert`). Raises

@@ -1,6 +1,6 @@
 """State dicts of PyTorch's in any model that can be probed, and what published ones say about their networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from cnnviz.interop.torch.layouts import classes_in
 from cnnviz.interop.torch.read import StateDict
 from cnnviz.models.imagenet import EXPECTED
 from cnnviz.probe.capture import record
+from cnnviz.probe.inputs import one_image
 from cnnviz.probe.reader import NOTHING
 from cnnviz.types import Variables
 
@@ -31,16 +32,16 @@ def count_classes(weights: Mapping[str, Any], model: Any) -> int | None:
     return classes_in(weights, model)
 
 
-def pytorch_table(weights: StateDict, model: Any, image_shape: Sequence[int]) -> dict[str, str]:
+def pytorch_table(weights: StateDict, model: Any, image_shape: Any) -> dict[str, str]:
     """Which array of a state dict becomes which variable of the model, if no table says so: names to paths."""
-    return table_of(weights, model, initial_shapes(model, image_shape), image_shape, _call(model))
+    return table_of(weights, model, initial_shapes(model, image_shape), one_image(image_shape), _call(model))
 
 
 def fit_pytorch(
     weights: StateDict,
     model: Any,
     shapes: Any,
-    image_shape: Sequence[int],
+    image_shape: Any,
     fault: str,
     table: Mapping[str, str] | None,
 ) -> Variables:
@@ -49,16 +50,15 @@ def fit_pytorch(
     Raises InputError, which begins with `fault`, if they do not fit.
     """
     try:
-        arrays = convert(weights, model, shapes, image_shape, table, _call(model))
+        arrays = convert(weights, model, shapes, one_image(image_shape), table, _call(model))
     except InputError as error:
         raise InputError(f"{fault}: {error}") from error
     return jax.tree.map(jnp.asarray, arrays)
 
 
-def initial_shapes(model: Any, image_shape: Sequence[int]) -> Any:
-    """The shapes of the model's variables before training, for images of the shape (h, w, c)."""
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    return jax.eval_shape(partial(probe.initial_variables, model), jax.random.key(0), images)
+def initial_shapes(model: Any, image_shape: Any) -> Any:
+    """The shapes of the model's variables before training, for images of the shape (h, w, c) or several inputs."""
+    return jax.eval_shape(partial(probe.initial_variables, model), jax.random.key(0), one_image(image_shape))
 
 
 def _call(model: Any) -> Any:

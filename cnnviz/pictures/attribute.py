@@ -78,8 +78,17 @@ class Attributions(OfImage, OfLayer, Kind):
             raise InputError("--regions and --augment are for networks of one input; leave them out.")
         asked = samples(self, net, data) if self.inputs is None else inputs_in(self.inputs, self.chosen, net)
         parts = [part(report, i, len(names), name or "") for i, name in enumerate(names)]
-        found = [self.of_input(name, asked, net, data, own) for name, own in zip(names, parts, strict=True)]
-        return with_parameters_said([picture for pictures in found for picture in pictures], net)
+        found, reasons = [], []
+        for name, own in zip(names, parts, strict=True):
+            try:
+                found += self.of_input(name, asked, net, data, own)
+            except Skipped as reason:
+                reasons.append(str(reason))
+        if not found:
+            raise Skipped(" ".join(dict.fromkeys(reasons)))
+        for reason in reasons:
+            data.note(f"left out: {reason}")
+        return with_parameters_said(found, net)
 
     def of_input(
         self, name: str | None, asked: Sequence[Sample], net: Net, data: Data, report: Report | None

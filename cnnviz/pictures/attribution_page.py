@@ -16,6 +16,7 @@ from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.finite import finite
 from cnnviz.figures.scales import scale_of, scales_of
 from cnnviz.networks import Net
+from cnnviz.pictures.attribution_slides import by_cells
 from cnnviz.pictures.picture import SIDES, Picture, Sample, shown_channel
 from cnnviz.pictures.slices import middle
 
@@ -81,7 +82,8 @@ class Matrix:
         draw = partial(attributions, pixels, self.rows, drawn, overlay=asked.overlay, title=title)
         axes = dict.fromkeys(explained, ("member", "image", *self.sides))
         caption = caption_of(columns, explained, self.left_out, asked) + sliced + shown_channel(images[0])
-        return Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
+        picture = Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
+        return by_cells(picture, pixels, self.rows, drawn, overlay=asked.overlay)
 
     def subject(self, explained: Mapping[str, Explained]) -> dict[str, Any]:
         """What the picture is of."""
@@ -118,8 +120,10 @@ class Matrix:
 
     @property
     def places(self) -> dict[str, Any]:
-        """The images as a picture's subject names them: by their numbers, or by their files."""
+        """The images as a picture's subject names them: by their numbers, by their files, or as rows of one file."""
         places = [one.subject for one in self.chosen]
+        if self.input:
+            return {"file": places[0]["file"], "index": [place["index"] for place in places]}
         index, files = ([place[key] for place in places if key in place] for key in ("index", "file"))
         numbered = {**places[0], "index": index} if index and not files else {"index": index} if index else {}
         return numbered | ({"file": files} if files else {})

@@ -71,7 +71,8 @@ class Embed(Kind):
 
 def last_bend(net: Net) -> str:
     """The last layer that is a non-linearity, else the last but one. Raises Skipped if there is one layer only."""
-    bent = [layer.name for layer in net.layers if layer.bends and layer.shape] or [l.name for l in net.layers[:-1]]
+    layers = [layer for layer in net.layers if not layer.hands_on]
+    bent = [layer.name for layer in layers if layer.bends and layer.shape] or [layer.name for layer in layers[:-1]]
     if not bent:
         raise Skipped(f"{net.name} has one layer only, its output; name it by --layer.")
     return bent[-1]

@@ -20,10 +20,12 @@ from cnnviz.pictures.evidence import Asked
 from cnnviz.pictures.evidence_page import evidence_pictures
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
 from cnnviz.pictures.predictions import class_names, confusion_picture, predict
+from cnnviz.pictures.table_slides import by_rows
 from cnnviz.pictures.tables import dashed
 
 TOP, MOST_ROWS, LONGEST = 5, 50, 40
 HEADER = ("class", "images", "accuracy", "95% interval", "precision", "F1")
+NUMERIC = 1, 2, 3, 4, 5  # columns
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,9 @@ class Evaluation:
         if len(drawn) < len(rows):
             caption += f" Drawn are the {MOST_ROWS} classes of {len(rows) - 1:,} with the least accuracy."
         words = [tuple(dashed(row[name]) for name in HEADER) for row in drawn]
-        draw = partial(table, HEADER, words, numeric=(1, 2, 3, 4, 5), title=title)
-        return Picture("evaluation", title, caption.strip(), self.records(), draw, self.subject, table=drawn)
+        draw = partial(table, HEADER, words, numeric=NUMERIC, title=title)
+        picture = Picture("evaluation", title, caption.strip(), self.records(), draw, self.subject, table=drawn)
+        return by_rows(picture, HEADER, words, numeric=NUMERIC)
 
     def matrix(self) -> Picture:
         """The confusion matrix; its numbers have the measures too."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from pkgutil import resolve_name
 from typing import Any
@@ -11,18 +11,18 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from cnnviz.attribution.shapes import Method
+from cnnviz.attribution.shapes import Method, image_sets
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
 from cnnviz.metrics.controls import CONTROLS
 from cnnviz.metrics.evidence import Evidence
 from cnnviz.metrics.explainer import Control, Explainer
-from cnnviz.metrics.measuring import build, measure, measured_by
+from cnnviz.metrics.measuring import Measured, as_maps, build, measure, measured_by
 from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.metrics import METRICS
 from cnnviz.metrics.remade import OfMethod
-from cnnviz.metrics.shapes import Metric
+from cnnviz.metrics.shapes import Metric, OfMap
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import USUAL, Attributions, probabilities, training_images
 from cnnviz.pictures.attribution_page import options_of
@@ -33,6 +33,7 @@ from cnnviz.pictures.predictions import class_names
 from cnnviz.registry import spelled
 
 USUAL_METRICS, FIRST = "insertion,deletion,road,mprt", "0:100"
+AT_ONCE = 8  # methods whose maps are in memory together
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,11 @@ class Subject:
         """Training images, for the infill "data"."""
         return training_images(self.net, Data(lambda: self.dataset))
 
+    @cached_property
+    def drawn_from_digest(self) -> str:
+        """The SHA-256 of those training images."""
+        return digest(np.asarray(self.drawn_from))
+
     def kept(self) -> Kept:
         """Where the numbers are kept: in the run's folder, if it is a run."""
         variables = [digest(*map(np.asarray, jax.tree.leaves(member))) for member in self.net.members]
@@ -130,14 +136,16 @@ def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
     methods |= {name: name for name in CONTROLS}
     metrics = {label: build(name, **own) for label, name, own in spelled(_texts(asked.metrics))}
     values, curves, agreed, left_out, kept = {}, {}, {}, {}, subject.kept()
-    for place, (name, method) in enumerate(methods.items()):
-        try:
-            told = part(report, place, len(methods), name)
-            values[name] = _row(subject, kept, name, method, metrics, (curves, agreed), told)
-        except InputError as error:
-            if asked.methods not in (None, "all"):
-                raise
-            left_out[name] = str(error)
+    for first in range(0, len(methods), AT_ONCE):
+        together = Together(subject, kept, dict([*methods.items()][first : first + AT_ONCE]))
+        for place, name in enumerate(together.methods, first):
+            try:
+                told = part(report, place, len(methods), name)
+                values[name] = _row(together, name, metrics, (curves, agreed), told)
+            except InputError as error:
+                if asked.methods not in (None, "all"):
+                    raise
+                left_out[name] = str(error)
     single = [label for label, metric in metrics.items() if not isinstance(metric, OfMembers)]
     better = [metrics[label].better for label in single]
     numbers = np.stack([values[name] for name in values])
@@ -150,31 +158,27 @@ def _texts(metrics: str | None) -> str:
 
 
 def _row(
-    subject: Subject,
-    kept: Kept,
+    together: "Together",
     name: str,
-    method: Any,
     metrics: Mapping[str, Metric],
     found: tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, float]]],
     report: Report | None,
 ) -> np.ndarray:
     """One method's numbers `[metrics members n]`; its curves and numbers of members are put into `found`."""
-    (curves, agreed), net, rows = found, subject.net, []
-    maps = [_Once(subject.explainer(method, member).maps) for member in range(len(net.members))]
+    (curves, agreed), subject, rows = found, together.subject, []
     for place, (label, metric) in enumerate(metrics.items()):
         told = part(report, place, len(metrics), label)
         if isinstance(metric, OfMembers):
-            agreed.setdefault(label, {})[name] = _of_members(metric, subject, maps)
+            agreed.setdefault(label, {})[name] = _of_members(metric, subject, together.maps[name])
             continue
         every = []
-        for member in range(len(net.members)):
-            what = described(name, method, label, metric, member)
-            compute = partial(_numbers, subject, metric, method, member, maps[member], told)
-            every.append(kept.get(what, compute))
+        for member in range(len(subject.net.members)):
+            what = described(subject, name, together.methods[name], label, metric, member)
+            every.append(together.kept.get(what, partial(together.numbers, name, label, metric, member, told)))
         rows.append(np.stack([each["values"] for each in every]))
         if getattr(metric, "curved", False):
             curves.setdefault(label, {})[name] = np.concatenate([each["parts"] for each in every])
-    return np.stack(rows) if rows else np.zeros((0, len(net.members), len(subject.images)))
+    return np.stack(rows) if rows else np.zeros((0, len(subject.net.members), len(subject.images)))
 
 
 class _Once:
@@ -189,17 +193,46 @@ class _Once:
         return self.found
 
 
-def _numbers(
-    subject: Subject, metric: Metric, method: Any, member: int, maps: _Once, report: Report | None
-) -> dict[str, np.ndarray]:
-    options = {"key": subject.key, "details": True, "undefined": "nan", "report": report}
-    if isinstance(metric, OfMethod):
-        key = options.pop("key")
-        found = measured_by(metric, subject.explainer(method, member), maps(), key, **options)
-    else:
-        given = subject.net.model, subject.net.members[member], subject.images, subject.targets, maps()
-        found = measure(metric, *given, data=subject.drawn_from, **options)
-    return {"values": found.values} | ({} if found.parts is None else {"parts": found.parts})
+class Together:
+    """The numbers of some methods, whose maps are computed once.
+
+    Metrics that perturb images alike whatever the map is (`OfMap.shared`) measure all of them in one go.
+    """
+
+    def __init__(self, subject: Subject, kept: Kept, methods: Mapping[str, Any]):
+        self.subject, self.kept, self.methods = subject, kept, methods
+        members = range(len(subject.net.members))
+        self.maps = {name: [_Once(subject.explainer(of, i).maps) for i in members] for name, of in methods.items()}
+        self.ahead: dict[tuple[str, int], dict[str, Measured]] = {}
+
+    def numbers(self, name: str, label: str, metric: Metric, member: int, report: Report | None) -> dict[str, Any]:
+        """The numbers of a method by a metric and their parts, if it has such, for one member."""
+        options = {"key": self.subject.key, "details": True, "undefined": "nan", "report": report}
+        if isinstance(metric, OfMethod):
+            explainer, key = self.subject.explainer(self.methods[name], member), options.pop("key")
+            found = measured_by(metric, explainer, self.maps[name][member](), key, **options)
+        else:
+            ahead = self.ahead.setdefault((label, member), {})
+            if name not in ahead:
+                net, images = self.subject.net, self.subject.images
+                given = net.model, net.members[member], images, self.subject.targets
+                maps = self._maps(name, label, metric, member)
+                ahead |= measure(metric, *given, maps, data=self.subject.drawn_from, **options)
+            found = ahead.pop(name)
+        return {"values": found.values} | ({} if found.parts is None else {"parts": found.parts})
+
+    def _maps(self, name: str, label: str, metric: Metric, member: int) -> dict[str, Any]:
+        """The maps of a method and, if it takes no longer, of those others that are still to be measured."""
+        found = {name: self.maps[name][member]()}
+        for other, method in self.methods.items() if isinstance(metric, OfMap) and metric.shared else ():
+            path = self.kept.path(described(self.subject, other, method, label, metric, member))
+            if other == name or (path is not None and path.is_file()):
+                continue
+            try:
+                found[other] = as_maps(self.maps[other][member](), self.subject.images.shape)
+            except InputError:  # is raised when it is that method's turn
+                continue
+        return found
 
 
 def _of_members(metric: OfMembers, subject: Subject, maps: Sequence[_Once]) -> float:
@@ -212,10 +245,20 @@ def _of_members(metric: OfMembers, subject: Subject, maps: Sequence[_Once]) -> f
     return metric(np.stack([each() for each in maps]), np.stack(said), subject.labels)
 
 
-def described(name: str, method: Any, label: str, metric: Metric, member: int) -> dict[str, Any]:
+def described(subject: Subject, name: str, method: Any, label: str, metric: Metric, member: int) -> dict[str, Any]:
     """What the numbers of one method by one metric are kept under (`Kept.path`)."""
     options = {} if isinstance(method, str) else _described(method)
-    return {"method": name, "options": options, "metric": label, "choices": _described(metric), "member": member}
+    found = {"method": name, "options": options, "metric": label, "choices": _described(metric), "member": member}
+    return found | ({"data": subject.drawn_from_digest} if uses_data(method) or uses_data(metric) else {})
+
+
+def uses_data(one: Any) -> bool:
+    """Whether a method or metric draws from training images: by the infill "data", or as a set that was given to it."""
+    if not isinstance(one, Method):
+        return False
+    values = [getattr(one, field.name) for field in fields(one)]
+    named = any(isinstance(value, str) and value == "data" for value in values)
+    return named or any(np.ndim(getattr(one, name)) > 0 for name in image_sets(one)) or any(map(uses_data, values))
 
 
 def _described(one: Method) -> str:

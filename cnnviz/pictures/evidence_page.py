@@ -21,6 +21,7 @@ from cnnviz.pictures.attribution_page import left_out_words
 from cnnviz.pictures.evidence import Asked, Found, Subject, gathered, order, subject_of
 from cnnviz.pictures.picture import Data, Picture
 from cnnviz.pictures.random_weights import strip_picture
+from cnnviz.pictures.table_slides import by_rows
 from cnnviz.pictures.tables import WRITERS, as_csv
 
 EDGES, MARK, MOST_DRAWN = "sobel", "†", 12
@@ -52,11 +53,14 @@ def table_picture(subject: Subject, found: Found) -> Picture:
     rows, caption = table_rows(found), table_caption(found)
     header = list(rows[0])
     words = [[str(row[name]) for name in header] for row in rows]
-    draw = partial(table, header, words, numeric=tuple(range(1, len(header))), title=title, total=False)
+    numeric = tuple(range(1, len(header)))
+    draw = partial(table, header, words, numeric=numeric, title=title, total=False)
     texts = {f"table.{ending}": write(rows, f"{title} {caption}") for ending, write in WRITERS.items()}
     texts["tests.csv"] = as_csv(evidence.tests(), ["metric"])
     numbers = records(found)
-    return Picture("evidence", title, caption, numbers, draw, subject_of(subject, found), table=rows, texts=texts)
+    about = subject_of(subject, found)
+    picture = Picture("evidence", title, caption, numbers, draw, about, table=rows, texts=texts)
+    return by_rows(picture, header, words, numeric=numeric, total=False)
 
 
 def table_rows(found: Found) -> list[dict[str, object]]:

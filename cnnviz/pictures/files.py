@@ -40,11 +40,15 @@ def write(
 
     Numbers are .npz, .csv or .json, and the picture's `texts` are written with them; with `tables` its table is written
     as CSV, Markdown and LaTeX. A film is written next to its strip. File names say what the picture shows; `variant` is
-    added to them, and `about` to the picture's metadata. Raises InputError if the format is unknown or the folder
+    added to them, and `about` to the picture's metadata. For a slide, the slides of a divided picture are written
+    instead. Raises InputError if the format is unknown or the folder
     cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    if picture.slides and page.drawn.height is not None:
+        own: Any = {"tables": tables, "page": page, "variant": variant, "about": about}
+        return [path for slide in picture.slides for path in write(slide, folder, format, data, **own)]
     name = _file_name(
         picture.name + shown(picture.name, picture.subject) + variant + page.suffix, picture.subject.get("layer", "")
     )
@@ -94,11 +98,13 @@ def shown(name: str, subject: Mapping[str, Any]) -> str:
 
 
 def _of_image(image: Mapping[str, Any]) -> str:
-    """Images of a data set by their split and numbers, others by the names of their files."""
+    """Images of a data set by their split and numbers, rows of a file by its name and theirs, others by their files."""
     index = image.get("index", [])
     numbers = str(index) if isinstance(index, int) else _spans(index)
-    files = [image["file"]] if isinstance(image.get("file"), str) else image.get("file", [])
-    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + [Path(file).stem for file in files])
+    if isinstance(image.get("file"), str):
+        return f"{Path(image['file']).stem}{numbers}"
+    files = dict.fromkeys(Path(file).stem for file in image.get("file", []))  # rows of one file have its name once
+    return "+".join([f"{image.get('split', '')}{numbers}"] * bool(numbers) + [*files])
 
 
 def _spans(indices: Sequence[int]) -> str:

@@ -14,12 +14,14 @@ from cnnviz.figures.table import table
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Picture, size, split_of
+from cnnviz.pictures.table_slides import by_rows
 from cnnviz.probe import Layer
 from cnnviz.probe.costs import Cost, costs
 from cnnviz.units import LayerStatistics, statistics
 
 WORDS = "layer", "output shape", "parameters", "dead units", "zeros", "mean", "deviation", "FLOPs", "bytes", "µs"
 HEADER: tuple[str, ...] = WORDS
+NUMERIC = range(2, len(HEADER))  # columns
 MOST_ROWS, LONGEST = 60, 40  # of the drawn table
 MEASURED, PASSES = 64, 3  # images that times are measured with, and about how many passes statistics take
 Statistics = Mapping[str, LayerStatistics]
@@ -87,13 +89,14 @@ def measured(
     words = drawn([found_of(row, net.layers, known, spent).cells for row in rows])
     words.append(_total(total, spent))
     title = f"{net.title}: what the units of each layer do, and what the layer costs"
-    draw = partial(table, HEADER, words, numeric=range(2, len(HEADER)), title=title)
+    draw = partial(table, HEADER, words, numeric=NUMERIC, title=title)
     printed: list[dict[str, object]] = [dict(zip(HEADER, row, strict=True)) for row in words]
     by_name = {row.name: found_of(row, net.layers, known, spent).record for row in net.layers}
     numbers = [{**record, **by_name.get(record["layer"], {})} for record in records]
     caption = said(dataset.title, split, len(images), min(MEASURED, len(images)))
     subject = {"network": net.name, "dataset": dataset.name, "split": split}
-    return Picture("layers_statistics", title, caption, numbers, draw, subject, table=printed)
+    picture = Picture("layers_statistics", title, caption, numbers, draw, subject, table=printed)
+    return by_rows(picture, HEADER, words, numeric=NUMERIC)
 
 
 def drawn(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

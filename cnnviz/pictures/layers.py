@@ -12,10 +12,12 @@ from cnnviz.networks import Net
 from cnnviz.pictures.layer_statistics import measured
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import NAMES, Data, Kind, Picture, inputs_in_words, size
+from cnnviz.pictures.table_slides import by_rows
 from cnnviz.probe import Layer
 from cnnviz.probe.table import folded
 
 HEADER: tuple[str, ...] = ("layer", "kind", "output shape", "parameters", "receptive field", "number")
+NUMERIC = 3, 4, 5  # columns
 MOST_ROWS, LONGEST = 60, 60  # of the drawn table; all layers, with their full names, are in the numbers
 FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 
@@ -61,10 +63,11 @@ class Layers(OfLayer, Kind):
         if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):
             caption += f" Names of more than {LONGEST} characters are shortened in the middle."
         shown = rows(layers, total, [layer.name for layer in net.layers])
-        draw = partial(table, HEADER, shown, numeric=(3, 4, 5), title=title)
+        draw = partial(table, HEADER, shown, numeric=NUMERIC, title=title)
         printed = [dict(zip(HEADER, row, strict=True)) for row in shown]
         subject = {"network": net.name}
-        return [Picture("layers", title, caption, records(every, total), draw, subject, table=printed)]
+        picture = Picture("layers", title, caption, records(every, total), draw, subject, table=printed)
+        return [by_rows(picture, HEADER, shown, numeric=NUMERIC)]
 
 
 def legible(layers: Sequence[Layer]) -> Sequence[Layer]:

@@ -1,8 +1,8 @@
 """Pictures, kinds of picture, and the data set whose images they show."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +47,37 @@ class Picture:
     `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
     `table` has what a terminal prints beside it, one record per row. `texts` are files written with the numbers, such
     as a table in LaTeX, by the ends of their names.
-    `film` is an `animated.Film` whose strip this is.
+    `film` is an `animated.Film` whose strip this is. `slides` are the pictures that it is divided into for a page of
+    limited height, where it would be illegible.
     """
 
     name: str
     title: str
     caption: str
     numbers: Numbers
-    draw: Callable[[], Figure]
+    draw: Callable[..., Figure]
     subject: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     table: Sequence[Mapping[str, object]] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     film: Any = None
+    slides: Sequence["Picture"] = ()
 
     def __repr__(self) -> str:
         return f"Picture({self.name!r}: {self.title!r})"
+
+    def divided(self, slides: Sequence["Picture"]) -> "Picture":
+        """The picture with these slides, which are numbered in their names and titles; itself if there is only one.
+
+        Their functions that draw take a title.
+        """
+        count = len(slides)
+        titles = [f"{slide.title}, page {i} of {count}" for i, slide in enumerate(slides, 1)]
+        numbered = [
+            replace(slide, name=f"{slide.name}_{i}", title=title, draw=partial(slide.draw, title=title))
+            for i, (slide, title) in enumerate(zip(slides, titles, strict=True), 1)
+        ]
+        return replace(self, slides=numbered) if count > 1 else self
 
     def save(self, path: str | Path, page: Page = SCREEN, about: Mapping[str, Any] | None = None) -> Path:
         """Writes the picture for this page atomically, with `about` in its metadata.

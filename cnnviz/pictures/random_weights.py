@@ -9,6 +9,7 @@ from cnnviz.batching import Report, part
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.scales import scales_of
 from cnnviz.metrics.similarity import similarity
+from cnnviz.pictures.attribution_slides import by_cells
 from cnnviz.pictures.evidence import Found, Subject, order, subject_of
 from cnnviz.pictures.picture import Picture
 
@@ -37,7 +38,8 @@ def strip_picture(subject: Subject, found: Found, label: str, report: Report | N
         caption += f" Of the methods the best {len(names) - len(controls)} are drawn, without {', '.join(missing)}."
     numbers = {heading.replace("/", "."): column.maps for heading, column in columns.items()}
     draw = partial(attributions, pixels, names, columns, title=title)
-    return Picture("evidence_random_weights", title, caption, numbers, draw, subject_of(subject, found))
+    picture = Picture("evidence_random_weights", title, caption, numbers, draw, subject_of(subject, found))
+    return by_cells(picture, pixels, names, columns)
 
 
 def _row(subject: Subject, metric: Any, method: Any, report: Report | None) -> dict[str, tuple[np.ndarray, str]]:

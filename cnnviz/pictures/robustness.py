@@ -206,7 +206,7 @@ class Attacked:
             "class that the network predicts for each, its probability, and maps of the logit of the true class. "
             "Each map is on its own scale, whose end is printed under it." + shown_channel(pixels[0])
         )
-        draw = partial(attributions, pixels, rows, columns_of(found), title=title)
+        draw = partial(attributions, pixels, rows, columns_of(found), together=2, title=title)
         numbers = {"images": pixels, **maps, "probabilities": p, "labels": np.repeat(few.labels, 2)}
         return Picture("robustness_images", title, caption, numbers, draw, few.subject | {"method": [*maps, "pgd"]})
 

@@ -94,7 +94,7 @@ class Numbers:
 
 def last_with_maps(net: Net) -> str:
     """The last layer that is a non-linearity over maps, else the last with maps. Raises Skipped if there is none."""
-    maps = [layer for layer in net.layers if len(layer.shape) == len(net.image_shape)]
+    maps = [layer for layer in net.layers if len(layer.shape) == len(net.image_shape) and not layer.hands_on]
     bent = [layer.name for layer in maps if layer.bends] or [layer.name for layer in maps]
     if not bent:
         raise Skipped(f"{net.name} has no layer with maps; name another one by --layer.")

@@ -1,7 +1,7 @@
 """The page of one unit: what `units` and `kernels` say of it, as panels and strips."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ from cnnviz.units.profile import Profile
 from cnnviz.units.seen import RELEVANCE, patches_in
 
 NEAREST, EDGES, SAMPLED, FEW = 6, 8, 256, 1000  # units, edges, images of activations, and those of connections
+STRIPS = 2  # of edges on a slide
+EDGES_SAID = "Under a kernel: the other unit, and weight times mean activation, what the edge adds on average."
 FEW_EDGES = 4  # to or from each layer, in the terminal
 
 
@@ -81,7 +83,9 @@ def _partners(numbers: Numbers, report: Report | None) -> units.Pairs:
 
 def _picture(found: Found, shown: Sample) -> Picture:
     net, unit, layer = found.numbers.net, found.unit, found.layer
-    panels, strips = list(_panels(found, shown)), list(_strips(found))
+    responses = UnitPage([*_responses(found, shown)], [*_seen(found)])
+    worth = UnitPage([*_worth(found)], [*_linked(found)])
+    page = UnitPage([*responses.panels, *worth.panels], [*responses.strips, *worth.strips])
     title = f"{net.title}: unit {unit} of {layer}"
     numbers = {
         "highest": found.profile.highest[:, unit],
@@ -95,11 +99,14 @@ def _picture(found: Found, shown: Sample) -> Picture:
         "apart": found.patches.apart(unit),
     }
     numbers |= dict(_edges(found.connections))
-    draw = partial(unit_page, UnitPage(panels, strips), title=title)
+    draw = partial(unit_page, page, title=title)
+    said = [_said_of_responses(found), _said_of_worth(found), EDGES_SAID * bool(worth.strips)]
+    caption = " ".join(filter(None, said))
     subject = {"network": net.name, "layer": layer, "unit": unit, "image": shown.subject}
     name = f"unit_{layer}_{unit}" + ("_relevance" if found.patches.by == RELEVANCE else "")
     table = found.connections.table(FEW_EDGES)
-    return Picture(name, title, _caption(found), numbers, draw, subject, table=table)
+    picture = Picture(name, title, caption, numbers, draw, subject, table=table)
+    return picture.divided(_slides(found, picture, responses, worth))
 
 
 def _edges(connections: units.Connections) -> Iterator[tuple[str, np.ndarray]]:
@@ -116,21 +123,26 @@ def _short(shown: Sample) -> str:
     return shown.title if shown.original is not None else f"image {shown.subject['index']}"
 
 
-def _panels(found: Found, shown: Sample) -> Iterator[Panel]:
-    unit, numbers, ablated = found.unit, found.numbers, found.ablation
-    names = numbers.names
+def _responses(found: Found, shown: Sample) -> Iterator[Panel]:
+    """What it responds to: its map, its activations, and their mean for each class."""
+    unit, numbers = found.unit, found.numbers
     if found.profile.sides and len(found.profile.sides) == 2 and shown.pixels.ndim == 3:
         net = numbers.net
         value = probe.activations(net.model, net.variables, net.prepare(shown.pixels[None]), found.layer)[found.layer]
         own = np.asarray(value[0, ..., unit], np.float32)
         yield Map(f"its map over {_short(shown)}", shown.pixels, own, scale_of(own))
+    yield Histogram(f"activations on {min(SAMPLED, len(numbers.images))} images", found.values)
+    means = found.profile.class_means(unit, numbers.labels, len(numbers.names))
+    yield Bars("mean activation by class", numbers.names, means)
+
+
+def _worth(found: Found) -> Iterator[Panel]:
+    """Its weights, what goes wrong without it, and which units respond alike."""
+    unit = found.unit
     if found.connections.feeding:
         edges = found.connections.feeding[0]
         yield Histogram(f"its weights of {edges.target}", edges.kernels)
-    yield Histogram(f"activations on {min(SAMPLED, len(numbers.images))} images", found.values)
-    yield Bars("mean activation by class", names, found.profile.class_means(unit, numbers.labels, len(names)))
-    lost = 100 * ablated.class_accuracy_lost[unit]
-    yield Bars("% accuracy lost without it", names, lost)
+    yield Bars("% accuracy lost without it", found.numbers.names, 100 * found.ablation.class_accuracy_lost[unit])
     r = found.profile.correlations(unit)
     order = [i for i in np.argsort(-np.nan_to_num(np.abs(r)), kind="stable") if i != unit and np.isfinite(r[i])]
     if order:
@@ -138,27 +150,40 @@ def _panels(found: Found, shown: Sample) -> Iterator[Panel]:
         yield Bars("most correlated units", [f"unit {i}" for i in near], r[near])
 
 
-def _strips(found: Found) -> Iterator[Strip]:
+def _seen(found: Found) -> Iterator[Strip]:
+    """What it saw in the images with its largest values or relevance, unless it is dead."""
     unit, patches, numbers = found.unit, found.patches, found.numbers
-    if not found.is_dead and numbers.images.ndim == 4:
-        of_class = [numbers.names[numbers.labels[i]] for i in patches.images[:, 0]]
-        pairs = zip(patches.values[:, 0], of_class, patches.images[:, 0], strict=True)
-        labels = [f"{in_digits(float(value))}\n{name}\nimage {i}" for value, name, i in pairs]
-        where = "mattered most" if patches.by == RELEVANCE else "was most active"
-        apart, most = in_color(patches.apart(unit))
-        tiles = [*patches.of(unit), as_pixels(patches.mean(unit)), apart]
-        labels += ["their mean,\nweighted", f"minus the mean\nimage: ±{in_digits(most)}"]
-        yield Strip(f"what it saw where it {where}, of {len(numbers.images):,} images", tiles, labels)
-    for edges, fed in [(one, False) for one in found.connections.feeding] + [
-        (one, True) for one in found.connections.fed
-    ]:
+    if found.is_dead or numbers.images.ndim != 4:
+        return
+    of_class = [numbers.names[numbers.labels[i]] for i in patches.images[:, 0]]
+    pairs = zip(patches.values[:, 0], of_class, patches.images[:, 0], strict=True)
+    labels = [f"{in_digits(float(value))}\n{name}\nimage {i}" for value, name, i in pairs]
+    where = "mattered most" if patches.by == RELEVANCE else "was most active"
+    apart, most = in_color(patches.apart(unit))
+    tiles = [*patches.of(unit), as_pixels(patches.mean(unit)), apart]
+    labels += ["their mean,\nweighted", f"minus the mean\nimage: ±{in_digits(most)}"]
+    yield Strip(f"what it saw where it {where}, of {len(numbers.images):,} images", tiles, labels)
+
+
+def _linked(found: Found) -> Iterator[Strip]:
+    """The kernels from and to the units that it is connected with, those that add the most first."""
+    feeding, fed = found.connections.feeding, found.connections.fed
+    for edges, feeds in [(one, False) for one in feeding] + [(one, True) for one in fed]:
         order = edges.by_flow[:EDGES]
         kernels = [np.atleast_2d(_flat(np.asarray(edges.kernels[i]))) for i in order]
         scale = symmetric(scale_of(*kernels).high)
-        other = edges.target if fed else edges.source
-        title = f"units of {other} that it feeds" if fed else f"units of {other} that feed it"
-        labels = [f"{'→' if fed else '←'} {edges.units[i]}\n{in_digits(float(edges.flows[i]))}" for i in order]
+        other = edges.target if feeds else edges.source
+        title = f"units of {other} that it feeds" if feeds else f"units of {other} that feed it"
+        labels = [f"{'→' if feeds else '←'} {edges.units[i]}\n{in_digits(float(edges.flows[i]))}" for i in order]
         yield Strip(title, kernels, labels, scale)
+
+
+def _slides(found: Found, picture: Picture, responses: UnitPage, worth: UnitPage) -> list[Picture]:
+    """What it responds to, what goes wrong without it, and what it is connected with, each by itself."""
+    links = [UnitPage((), worth.strips[i : i + STRIPS]) for i in range(0, len(worth.strips), STRIPS)]
+    shown = [(responses, _said_of_responses(found)), (UnitPage(worth.panels), _said_of_worth(found))]
+    shown += [(page, EDGES_SAID) for page in links]
+    return [replace(picture, draw=partial(unit_page, page), caption=said) for page, said in shown]
 
 
 def _flat(kernel: np.ndarray) -> np.ndarray:
@@ -174,27 +199,28 @@ def _loss(gained: float) -> str:
     return f"the loss {change} by {in_digits(abs(gained))}" if np.isfinite(gained) else "the loss is not finite"
 
 
-def _caption(found: Found) -> str:
-    unit, ablated = found.unit, found.ablation
-    words = []
+def _said_of_responses(found: Found) -> str:
+    numbers = found.numbers
     if found.is_dead:
-        words.append(
-            f"This unit is dead: it is zero or less on all {len(found.numbers.images):,} {found.numbers.split} images."
-        )
+        return f"This unit is dead: it is zero or less on all {len(numbers.images):,} {numbers.split} images."
+    has_patches = numbers.images.ndim == 4
+    return f"{seen_in_words(found.patches)} With it: the value, the class and the image." if has_patches else ""
+
+
+def _said_of_worth(found: Found) -> str:
+    unit, ablated, numbers = found.unit, found.ablation, found.numbers
     rank = int(np.flatnonzero(ablated.ranked == unit)[0]) + 1
-    words.append(
+    words = (
         f"Without it (set to zero) accuracy goes from {ablated.accuracy:.4f} to "
         f"{ablated.accuracy - ablated.accuracy_lost[unit]:.4f} and {_loss(float(ablated.loss_gained[unit]))}, rank "
-        f"{rank} of {len(ablated.units)}, over {len(found.numbers.images):,} {found.numbers.split} images."
+        f"{rank} of {len(ablated.units)}, over {len(numbers.images):,} {numbers.split} images."
     )
-    words.append(f"{seen_in_words(found.patches)} With it: the value, the class and the image.")
-    words.append("Under a kernel: the other unit, and weight times mean activation, what the edge adds on average.")
-    if found.partners is not None:
-        best = [i for i in found.partners.ranked if unit in found.partners.units[i]][:3]
-        named = ", ".join(
-            f"{int(found.partners.units[i].sum()) - unit} ({in_digits(float(found.partners.excess[i]))})" for i in best
-        )
-        words.append(
-            f"Units that stand in for it, by the loss gained without both beyond that gained without each: {named}."
-        )
-    return " ".join(words)
+    if found.partners is None:
+        return words
+    best = [i for i in found.partners.ranked if unit in found.partners.units[i]][:3]
+    named = ", ".join(
+        f"{int(found.partners.units[i].sum()) - unit} ({in_digits(float(found.partners.excess[i]))})" for i in best
+    )
+    return (
+        f"{words} Units that stand in for it, by the loss gained without both beyond that gained without each: {named}."
+    )

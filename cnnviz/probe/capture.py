@@ -75,6 +75,15 @@ def record(model: Any, variables: Variables, images: PyTree, call: Mapping[str, 
     return _record_linen(model, variables, images, call)
 
 
+class LacksArgument(InputError):
+    """The model's call needs `argument`, which was not given."""
+
+    def __init__(self, argument: str):
+        self.argument = argument
+        given = f"call={{{argument!r}: ...}}"
+        super().__init__(f"The model's call needs an argument {argument!r} that was not given; give it as {given}.")
+
+
 def check_model(model: Any) -> None:
     """Raises InputTypeError if the model is neither a Linen module nor an Adapter."""
     if not isinstance(model, nn.Module | Adapter):
@@ -106,9 +115,7 @@ def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tupl
     given = {*names[: len(by_place)], *by_name}
     for name in needed:
         if name not in given:
-            raise InputError(
-                f"The model's call needs an argument {name!r} that was not given; give it as call={{{name!r}: ...}}."
-            )
+            raise LacksArgument(name)
     return tuple(by_place), {name: value for name, value in filled.items() if name not in by_name} | by_name
 
 

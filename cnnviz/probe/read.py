@@ -10,7 +10,7 @@ from cnnviz.probe.inputs import Inputs, Prepare, call_for, one_image
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.reader import NOTHING, Call, Reader, Request
 from cnnviz.probe.trace import trace
-from cnnviz.types import LOGITS, Activations, Array, Arrays, LayerNames, Logits, PyTree, Variables, VariablesLike
+from cnnviz.types import LOGITS, Activations, Array, LayerNames, Logits, PyTree, Variables, VariablesLike
 
 
 def activations(
@@ -37,7 +37,7 @@ def activations(
     request, variables, inputs = reader.request(images)
     size = reader.batch_size(images, batch_size)
     values = map_rows(partial(_read, request, beside(inputs, variables)), inputs, size, report=report)
-    return Arrays(zip(request.names, values, strict=True))
+    return dict(zip(request.names, values, strict=True))
 
 
 def logits(

@@ -48,6 +48,11 @@ class Layer:
         """How many modules it is inside of."""
         return self.name.count("/")
 
+    @property
+    def hands_on(self) -> bool:
+        """Whether its value is that of an earlier layer which is not inside of it, as of dropout in evaluation."""
+        return bool(self.repeats) and not self.repeats.startswith(f"{self.name}/")
+
 
 class Layers(list[Layer]):
     """Layers as a list that a notebook shows as a table, indented by depth."""

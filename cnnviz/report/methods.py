@@ -125,7 +125,7 @@ def _kept(net: Net, data: Data) -> Evidence | None:
     asked: dict[str, Any] = {EDGES: EDGES, **Attributions(methods=",".join(METHODS)).built(net, data)}
 
     def values(name: str, label: str, metric: Any) -> np.ndarray | None:
-        paths = [kept.path(described(name, asked[name], label, metric, member)) for member in members]
+        paths = [kept.path(described(subject, name, asked[name], label, metric, member)) for member in members]
         found = [None if path is None else read(path) for path in paths]
         return None if any(each is None for each in found) else np.stack([each["values"] for each in found if each])
 

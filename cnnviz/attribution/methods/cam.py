@@ -6,6 +6,7 @@ from cnnviz.attribution.methods.cams import Channels, over_places
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError
 from cnnviz.graph.linearity import Part, is_affine, unlike
+from cnnviz.graph.operations import called
 from cnnviz.graph.primitives import IDENTITIES, MOVES
 from cnnviz.types import Array, Image, Score
 
@@ -47,5 +48,5 @@ def check_head(layer: str, parts: list[Part]) -> None:
         place = next(part.node.place for part in parts if part.node.name == wrong[0])
         raise InputError(
             f"cam needs a network that goes from {layer!r} through the mean over places to one dense layer; here "
-            f"{wrong[0]} (in {place}) comes between. grad_cam takes any network."
+            f"{called(wrong[0])} (in {place}) comes between. grad_cam takes any network."
         )

@@ -12,6 +12,7 @@ from cnnviz.attribution.methods.grad_cam_pp_nested import NestedGradCAMPP
 from cnnviz.attribution.shapes import Raw, at_layers, method
 from cnnviz.errors import InputError, check_known
 from cnnviz.graph.linearity import is_piecewise_linear, unlike
+from cnnviz.graph.operations import called
 from cnnviz.types import Array, Image, Score
 
 
@@ -70,4 +71,4 @@ class GradCAMPP(CAM):
                 'zero; ask for of="exp" or of="softmax".'
             )
         if bends := unlike(after(score, image, activations), is_piecewise_linear):
-            raise InputError(f"Eq. 10 needs the score of a class; this target is nonlinear in it, by {bends[0]}.")
+            raise InputError(f"Eq. 10 needs the score of a class; this target is nonlinear in it, by {called(bends[0])}.")

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place
-from cnnviz.attribution.segments import check_mask
+from cnnviz.attribution.segments import Bounds, bounds_of, check_mask
 from cnnviz.attribution.shapes import Sampled, method, per_image, segmented, value
+from cnnviz.fast.boxes import with_box
+from cnnviz.fast.rewrite import faster
 from cnnviz.types import Array, Bool, Float, Image, Key, Scalar, Score
 
 Kept = Bool[Array, " k"]  # for each segment, whether it is kept
@@ -62,3 +65,22 @@ class Masked(Sampled):
     def spread(self, numbers: Float[Array, " k"]) -> Image:
         """One number per segment as an image in which each value has its segment's."""
         return numbers[self.mask]
+
+
+@method
+class OneChanged(Masked):
+    """A method that looks at images of which one segment differs; computed only where that reaches."""
+
+    bounds: Bounds | None = None
+
+    rewritten = False  # `with_box` does it
+
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+        fitted = super().fitted_to(places, image_shape)
+        return replace(fitted, bounds=bounds_of(fitted.mask, image_shape)) if fitted.mask is not None else fitted
+
+    def with_changed(self, score: Score, image: Image, changed: Image, segment: Array) -> Scalar:
+        """The score of `changed`, which differs from `image` only in this segment."""
+        if self.bounds is None:
+            return value(faster(score), changed)
+        return with_box(partial(value, score), image, changed, self.bounds.boxes, segment)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.windows import Windows, windows_over
 from cnnviz.attribution.shapes import Raw, Sampled, method, per_image, value
+from cnnviz.batching import WINDOW_ROWS
 from cnnviz.fast.boxes import with_box
 from cnnviz.types import Array, Image, Key, PyTree, Score
 
@@ -33,6 +34,7 @@ class Occlusion(Sampled):
     over: Windows | None = None
 
     keep = True
+    at_once = WINDOW_ROWS
     channels = "mean"
     rewritten = False  # `with_box` does it
 

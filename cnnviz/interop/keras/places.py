@@ -137,7 +137,8 @@ def _check_known(names: Sequence[str], places: Mapping[str, list[str]], faults: 
     known = set(names)
     more = [name for name, paths in places.items() if paths and name not in known]
     if more:
-        faults.append(f"the file has weights of layers that its description does not have: {', '.join(more)}.")
+        listed = ", ".join(more[:FIRST]) + (f" and {len(more) - FIRST} more" if len(more) > FIRST else "")
+        faults.append(f"the file has weights of layers that its description does not have: {listed}.")
     every = Counter("/".join(filter(None, path.split("/"))) for paths in places.values() for path in paths)
     if twice := [path for path, number in every.items() if number > 1]:
         raise InputError(f"the file lists {twice[0]} twice; each weight has a place of its own.")

@@ -1,7 +1,7 @@
 """A state dict of PyTorch's as the variables of a Flax model."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def convert(
     state: State,
     model: Any,
     variables: Variables,
-    image_shape: Sequence[int],
+    image_shape: Any,
     table: Table | None = None,
     call: Call | None = None,
 ) -> Variables:
@@ -36,7 +36,7 @@ def convert(
     `call(variables, images)` calls the model in evaluation mode; by default it is `model.apply`. Raises InputError
     unless every array of the state dict has a place and every variable has an array; it says how many fit.
     """
-    shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, tuple(image_shape))
+    shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, image_shape)
     names, state = _names(state, model, shapes, uses, table), _without_counts(state)
     arrays, faults = [], []
     for number, (path, like) in enumerate(shapes.items()):
@@ -53,14 +53,14 @@ def convert(
 
 
 def table_of(
-    state: State, model: Any, variables: Variables, image_shape: Sequence[int], call: Call | None = None
+    state: State, model: Any, variables: Variables, image_shape: Any, call: Call | None = None
 ) -> dict[str, str]:
     """Which array of the state dict is which variable: its name in PyTorch to its path, for checking or editing.
 
     By the names that torchvision, timm and others use, if the model is one of cnnviz's; by equal names; or by order:
     modules whose arrays have equal kinds and shapes, in the order of the state dict and of their use in the model.
     """
-    shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, tuple(image_shape))
+    shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, image_shape)
     return {name: path for path, name in _names(state, model, shapes, uses, None).items()}
 
 

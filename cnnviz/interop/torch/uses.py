@@ -31,13 +31,18 @@ class Uses:
     upsampling: set[int] = field(default_factory=set)
 
 
-def uses_of(function: Callable[[Any, Any], Any], variables: Any, image_shape: tuple[int, ...]) -> Uses:
-    """How `function(variables, images)` uses the variables, of which only shapes are needed; nothing is computed."""
+def uses_of(function: Callable[[Any, Any], Any], variables: Any, image_shape: Any) -> Uses:
+    """How `function(variables, images)` uses the variables, of which only shapes are needed; nothing is computed.
+
+    `image_shape` is (h, w, c), or one row of what the function takes as `jax.ShapeDtypeStruct`s.
+    """
     leaves, structure = jax.tree.flatten(variables)
-    called = lambda *arrays: function(jax.tree.unflatten(structure, arrays[:-1]), arrays[-1])
-    graph, _ = Graph.of(called, *leaves, jax.ShapeDtypeStruct((1, *image_shape), np.float32))
-    origins = {value: {i} for i, value in enumerate(graph.inputs[:-1])}  # of what does not depend on the image
-    depends, flat, uses, reversed_ = {graph.inputs[-1]}, Flat(), Uses(), set()
+    is_shape = isinstance(image_shape, list | tuple)
+    images = jax.ShapeDtypeStruct((1, *image_shape), np.float32) if is_shape else image_shape
+    graph, _ = Graph.of(lambda leaves, images: function(jax.tree.unflatten(structure, leaves), images), leaves, images)
+    weights, inputs = graph.inputs[: len(leaves)], graph.inputs[len(leaves) :]
+    origins = {value: {i} for i, value in enumerate(weights)}  # of what does not depend on the image
+    depends, flat, uses, reversed_ = {*inputs}, Flat(), Uses(), set()
     for number, node in enumerate(graph.nodes):
         met = set().union(*(origins.get(value, ()) for value in node.inputs))
         if not depends.intersection(node.inputs):

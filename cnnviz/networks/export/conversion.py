@@ -15,6 +15,7 @@ from jaxtyping import Float
 from cnnviz.errors import InputError
 from cnnviz.graph import Graph, Value
 from cnnviz.graph.graph import Node
+from cnnviz.graph.operations import called
 from cnnviz.graph.primitives import IDENTITIES
 from cnnviz.graph.spelled import function_name
 from cnnviz.probe.naming import place_of
@@ -124,14 +125,14 @@ class Reading:
         """The error for something that Keras has no layer for."""
         place = place_of(node.labels).path
         where = f" in {place}" if place else ""
-        lacking = f"it computes {what or node.name}{where}, for which there is no layer"
+        lacking = f"it computes {what or called(node.name)}{where}, for which there is no layer"
         return InputError(f"{self.whole.what} cannot be exported to Keras: {lacking}; stablehlo has everything.")
 
     def tensor(self, node: Node, place: int = 0) -> Tensor:
         """The tensor of an input, in its full shape; raises InputError for a constant."""
         value = node.inputs[place]
         if value not in self.tensors:
-            raise self.cannot(node, f"{node.name} of a constant")
+            raise self.cannot(node, f"{called(node.name)} of a constant")
         found = self.tensors[value]
         if tuple(found.shape[1:]) != tuple(value.shape[1:]):  # left to broadcasting so far
             found = found + self.keras.ops.zeros((1, *value.shape[1:]))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.graph.graph import Node
+from cnnviz.graph.operations import called
 from cnnviz.networks.export.conversion import Affine, Reading
 from cnnviz.networks.export.scaling import normalized
 
@@ -92,7 +93,7 @@ def reduced(reading: Reading, node: Node, mean: bool = False) -> None:
     """A sum, maximum or minimum over axes; over all sides of maps, global pooling."""
     shape, axes = node.inputs[0].shape, tuple(node.params["axes"])
     if 0 in axes:
-        raise reading.cannot(node, f"{node.name} over images")
+        raise reading.cannot(node, f"{called(node.name)} over images")
     x, name = reading.tensor(node), node.name.removeprefix("reduce_")
     if axes == tuple(range(1, len(shape) - 1)) and 3 <= len(shape) <= 5 and name != "min":
         kind = "Average" if mean else "Max"

@@ -43,7 +43,7 @@ class Disagreements(OfImages, Kind):
             return None
         records = _records(found, one, other, which, margin)
         first = records[:MOST]
-        names = [shortened(each.name, 12) for each in (a, b)]
+        names = [shortened(each.name, 20) for each in (a, b)]
         texts = [_text(record, names, self.split) for record in first]
         images = split_of(dataset, self.split).images[found.images[which[:MOST]]]
         title = f"{dataset.title}: {len(first)} of {len(which):,} images that {a.name} has right and {b.name} wrong"

@@ -11,6 +11,7 @@ from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
 from cnnviz.pictures.picture import Data, Kind, Picture, size
+from cnnviz.pictures.table_slides import by_rows
 
 LONGEST = 40  # characters of a value
 LEFT_OUT = ("format", "keep", "track", "data.dir", "data.title", "data.classes", "recipe.seed", "seeds")
@@ -35,7 +36,8 @@ class Settings(Kind):
         records = [dict(zip(header, row, strict=True)) for row in rows]
         words = [tuple(shortened(cell, LONGEST) for cell in row) for row in rows]
         draw = partial(table, header, words, title=title, total=False)
-        return [Picture("settings", title, caption, records, draw, {"networks": list(found)}, table=records)]
+        picture = Picture("settings", title, caption, records, draw, {"networks": list(found)}, table=records)
+        return [by_rows(picture, header, words, total=False)]
 
 
 def _said(every: int, known: int, differing: int) -> str:

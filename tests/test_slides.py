@@ -1,0 +1,110 @@
+"""Slides: pages of 16:9 that pictures fill, or that they are divided into."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from cnnviz.figures.attributions import Column, attributions
+from cnnviz.figures.filmstrip import filmstrip
+from cnnviz.figures.image import broken, gallery
+from cnnviz.figures.layer_pairs import layer_pairs
+from cnnviz.figures.scales import Scale, scales_of
+from cnnviz.figures.style import drawn_in, folded
+from cnnviz.figures.table import table
+from cnnviz.figures.texts import cut_off
+from cnnviz.pictures import files
+from cnnviz.pictures.attribution_slides import by_cells
+from cnnviz.pictures.page import SLIDE, Page
+from cnnviz.pictures.picture import Picture
+from cnnviz.pictures.table_slides import by_rows
+
+HEADER = ("layer", "parameters")
+
+
+def one_picture(draw, numbers=None):
+    return Picture("x", "T", "A caption of one line.", numbers or {"x": np.zeros(1)}, draw)
+
+
+def on_slide(draw):
+    figure = one_picture(draw).figure(Page("slide"))
+    assert figure.get_size_inches()[1] <= SLIDE
+    ends = [ax.get_position() for ax in figure.axes]
+    return figure, max(end.x1 for end in ends) - min(end.x0 for end in ends)
+
+
+def maps_of(count, names, together=1):
+    images, maps = np.zeros((count, 28, 28, 1), np.uint8), np.ones((count, 28, 28))
+    columns = {name: Column(maps, scales_of(maps), ["gap +0.0061"] * count) for name in names}
+    return partial(attributions, images, [f"boot {i}\nis boot" for i in range(count)], columns, together=together)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_maps_of_any_number_of_images_fill_a_slide(count):
+    figure, filled = on_slide(partial(maps_of(count, "abc"), title="T"))
+    assert filled > 0.65
+    assert "gap +0.0061" in {text.get_text() for ax in figure.axes for text in ax.texts}  # and not gap +0…61
+
+
+def test_rows_that_belong_together_stay_in_one_group():
+    figure, _ = on_slide(partial(maps_of(8, "abc", together=2), title="T"))
+    left = {text.get_text()[:6]: text.get_position()[0] for text in figure.texts}
+    assert all(left[f"boot {i}"] == left[f"boot {i + 1}"] for i in range(0, 8, 2))
+
+
+def test_a_method_is_named_with_its_options():
+    assert folded("smooth_grad:samples=20,noise=0.1", 0.75, 7) == ["smooth_grad:", "samples=20,", "noise=0.1"]
+
+
+def test_a_long_table_is_divided_on_a_slide_and_whole_elsewhere(tmp_path):
+    rows = [(f"layer{i}", "320") for i in range(33)] + [("total", "1,000")]
+    draw = partial(table, HEADER, rows, numeric=(1,), title="T")
+    picture = by_rows(one_picture(draw), HEADER, rows, numeric=(1,))
+    names = [path.name for path in files.write(picture, tmp_path, page=Page("slide"))]
+    assert names == ["x_1_slide.png", "x_2_slide.png", "x_3_slide.png"]
+    assert [path.name for path in files.write(picture, tmp_path)] == ["x.png"]
+    shown = [[text.get_text() for text in slide.figure(Page("slide")).axes[0].texts] for slide in picture.slides]
+    assert [text for texts in shown for text in texts if text not in (*HEADER, "320")] == [row[0] for row in rows] + [
+        "1,000"
+    ]
+    assert all(slide.figure(Page("slide")).get_size_inches()[1] <= SLIDE for slide in picture.slides)
+    assert picture.slides[1].title == "T, page 2 of 3"
+
+
+def test_many_maps_are_divided_on_a_slide():
+    draw = maps_of(10, list("abcdefghij"))
+    picture = by_cells(one_picture(draw), *draw.args)
+    assert len(picture.slides) == 4  # two of columns by two of rows
+    assert picture.slides[0].figure(Page("slide")).get_size_inches()[1] <= SLIDE
+    few = maps_of(8, "abc")
+    assert by_cells(one_picture(few), *few.args).slides == ()
+
+
+def test_columns_of_a_wide_table_are_in_blocks_and_none_is_cut_off():
+    rows = [[f"method_{i}", *["0.879 (0.862 to 0.895)"] * 6] for i in range(3)]
+    with drawn_in(Page("column", "paper").drawn):
+        figure = table(["method", *[f"metric {k}" for k in range(6)]], rows, numeric=range(1, 7), total=False)
+    assert cut_off(figure) == []
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words.count("method_0") > 1
+    assert words.count("0.879 (0.862 to 0.895)") == 18
+
+
+def test_heat_maps_strips_and_few_images_fill_a_slide():
+    values = np.zeros((64, 6))
+    units = partial(layer_pairs, values, list(map(str, range(64))), list("abcdef"), {}, Scale(0.0, 1.0), title="T")
+    assert on_slide(units)[1] > 0.7
+    frames = {f"{i}": np.zeros((32, 3, 6)) for i in range(6)}
+    figure, filled = on_slide(partial(filmstrip, frames, Scale(0.0, 1.0), columns=8, title="T"))
+    assert filled > 0.7
+    assert len({round(ax.get_position().y0, 3) for ax in figure.axes[:6]}) > 1  # rows
+    assert on_slide(partial(gallery, np.zeros((3, 32, 32, 3), np.uint8), ["a", "b", "c"], title="T"))[1] > 0.6
+
+
+def test_a_label_is_broken_at_the_last_space_that_leaves_room_for_both_lines():
+    assert broken("8% best at step 0", 0.8, 7) == "8% best at step\n0"
+    assert "…" not in broken("8% best at step 0", 0.7, 7)
+
+
+def test_rows_of_one_file_have_its_name_once():
+    assert files.shown("attribute", {"image": {"index": [0, 1], "file": ["both.npz", "both.npz"]}}) == "_0-1+both"
