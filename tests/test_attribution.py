@@ -305,7 +305,7 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(method="neuron_gradient", layers="all"), "needs one layer; there were 5"),
         (dict(method="grad_cam_pp", variant="eq11"), "'eq11' is not a variant of grad_cam_pp"),
         (dict(method="grad_cam_pp", variant="eq10", of="logit"), "are zero; ask for of="),
-        (dict(method="grad_cam_pp", variant="eq10", targets=jnp.prod), "is nonlinear in it, by reduce_prod"),
+        (dict(method="grad_cam_pp", variant="eq10", targets=jnp.prod), "is nonlinear in it, by prod"),
         (dict(layers="all", upsampling=None), r"Maps of different shapes, \(8, 8\), .* cannot be fused"),
         (dict(batch_size=0), "batch_size was 0"),
         (dict(method="integrated_gradients", batch_size=0), "batch_size was 0"),

@@ -35,3 +35,10 @@ def test_attribute_tells_the_error_under_each_map():
     assert not gradient.notes
     assert "An error is the standard error of a typical value" in picture.caption
     assert numbers["rise:samples=10.standard_error"].shape == (1, 2, 28, 28)
+
+
+def test_the_caption_tells_where_few_samples_make_segments_coarse():
+    asked = "kernel_shap:samples=10;kernel_shap:samples=200;kernel_shap:samples=10,mask=grid:2"
+    (picture,) = Attributions(images="0:2", methods=asked)([make_run(DenseNetwork())], DATA)
+    assert "kernel_shap:samples=10: Its segments are as coarse as 10 samples require" in picture.caption
+    assert picture.caption.count("as coarse as") == 1

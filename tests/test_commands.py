@@ -188,7 +188,7 @@ def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, mor
     [
         (["{run}", "--layer", "relu9"], "'relu9' is not a layer; did you mean 'relu"),
         (["{run}", "--image", "150"], "they go from 0 to 49"),
-        (["{run}x"], "does not exist; give a run's directory or a file (.h5, .hdf5, .keras)."),
+        (["{run}x"], "toyx does not exist; did you mean "),
         (["kernls"], "did you mean 'kernels'"),
         (["kernls", "{run}"], "'kernls' is not a kind of picture; did you mean 'kernels'?"),
         (["--formt", "svg"], "'--formt' is not an option; did you mean --format?"),

@@ -1,6 +1,7 @@
 """The table of methods and metrics: ranks, intervals, tests and what is kept, from numbers made by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy.stats import false_discovery_control, spearmanr, wilcoxon
 from test_pictures import DATA, make_run
 
 from cnnviz.attribution import build as method_of
+from cnnviz.errors import InputError
 from cnnviz.metrics import build
 from cnnviz.metrics.evidence import Evidence, curve_bands, holm, interval, paired
 from cnnviz.models.dense import DenseNetwork
@@ -185,3 +187,20 @@ def test_a_table_measures_methods_together_as_each_alone(monkeypatch):
     for name in names:
         for cell, mean in means(name).items():
             assert mean == pytest.approx(together[cell], abs=1e-5)
+
+
+def test_metrics_of_several_networks_are_refused_for_one_and_left_out_of_all(monkeypatch):
+    net = make_run(DenseNetwork())
+    with pytest.raises(InputError, match="MeGe compares networks that were trained alike; .* is one network"):
+        Evaluate(metrics="mege", images="0:4")([net], DATA)
+    monkeypatch.setattr(numbers, "METRICS", {name: numbers.METRICS[name] for name in ("sparseness", "mege", "reco")})
+    table = Evaluate(methods="gradient", metrics="all", images="0:4")([net], DATA)[0]
+    rows: Any = table.numbers
+    assert {row["metric"] for row in rows} == {"sparseness"}
+    assert "Left out: mege. MeGe" in table.caption
+    assert "Left out: reco. ReCo" in table.caption
+
+
+def test_a_metric_that_measures_no_method_says_why():
+    with pytest.raises(InputError, match="A subset has fewer pixels than the map, which has 784; size was 900"):
+        Evaluate(metrics="faithfulness_correlation:size=900", images="0:4")([make_run(DenseNetwork())], DATA)

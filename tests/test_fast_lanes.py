@@ -33,7 +33,7 @@ def test_every_second_call_is_sent_from_another_thread():
 
 
 @pytest.mark.parametrize(
-    "settings", [lambda: jax.enable_x64(True), lambda: jax.default_matmul_precision("float32"), jax.disable_jit]
+    "settings", [lambda: jax.enable_x64(True), lambda: jax.default_matmul_precision("bfloat16"), jax.disable_jit]
 )
 def test_what_holds_in_this_thread_alone_keeps_calls_here(settings):
     with settings():

@@ -227,3 +227,23 @@ def test_what_cannot_be_filmed_is_refused_in_one_line(folder, monkeypatch, capsy
     error = capsys.readouterr().err
     assert text in error
     assert "Traceback" not in error
+
+
+@pytest.fixture(scope="module")
+def dense(folder):
+    """A run of a network without convolutions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        own = ["--dataset", "toy.npz", "--model", "dense", "--epochs", "1", "--batch-size", "30", "--name", "dense"]
+        assert train.main([*own, "--snapshots", "2"]) == 0
+    return networks.open(folder / "runs/dense")
+
+
+def test_a_film_takes_the_next_method_if_the_usual_one_does_not_apply(dense, data):
+    (film,) = Film(of="attributions", film="none")([dense], data)
+    assert film.subject["method"] == ["integrated_gradients"]
+    assert "Left out: grad_cam. " in film.caption
+    with pytest.raises(InputError, match="No layer of this model has a spatial extent"):
+        Film(of="attributions", film="none", method="grad_cam")([dense], data)
+    with pytest.raises(InputError, match="maps of one method; the method was 'gradient,lrp'"):
+        Film(of="attributions", film="none", method="gradient,lrp")([dense], data)

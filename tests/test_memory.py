@@ -170,7 +170,9 @@ def test_other_errors_are_not_taken_for_memory():
 @pytest.mark.parametrize(("space", "said"), [(1_000_000_000, "1 GB"), (300_000_000, "300 MB")])
 def test_too_little_address_space_is_said_before_a_library_dies_of_it(command, space, said):
     """JAX needs most; with 300 MB the libraries of Pillow cannot be loaded either."""
-    code = f"import runpy, sys; sys.argv = ['{command}']; runpy.run_path('{command}', run_name='__main__')"
+    network = ROOT / "tests" / "goldens" / "keras" / "keras2_chapter.h5"
+    given = [command, *([str(network)] if command == "visualize.py" else [])]
+    code = f"import runpy, sys; sys.argv = {given}; runpy.run_path('{command}', run_name='__main__')"
     found = in_limits(code, RLIMIT_AS=space)
     assert found.returncode == 2
     assert found.stderr.count("\n") == 1

@@ -93,3 +93,17 @@ def test_bad_corruptions():
         corrupted("noise", IMAGES, 6)
     with pytest.raises(InputError, match="corruption"):
         corrupted("fog", IMAGES, 1)
+
+
+def test_default_methods_that_do_not_apply_are_left_out_and_said(net):
+    few = {name: value for name, value in FEW.items() if name != "methods"}
+    dataset = DATA.of(net)
+    said = predict(net, dataset.test.images).argmax(-1).astype(dataset.test.labels.dtype)
+    data = replace(DATA, find=lambda: replace(dataset, test=replace(dataset.test, labels=said)))
+    *_, beside = Robustness(**few)([net], data)
+    drawn: Any = beside.numbers
+    assert {"integrated_gradients", "smooth_grad:samples=20"} <= drawn.keys()
+    assert "grad_cam" not in drawn
+    assert "Left out: grad_cam. " in beside.caption
+    with pytest.raises(InputError, match="No layer of this model has a spatial extent"):
+        Robustness(**few, methods="grad_cam,gradient")([net], data)

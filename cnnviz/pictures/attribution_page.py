@@ -225,6 +225,8 @@ def caption_of(
         )
     if any(found.layers for found in explained.values()):
         words.append("Maps of a layer are upsampled bilinearly.")
+    remarks = {name: getattr(found.method, "remark", "") for name, found in explained.items()}
+    words += [f"{name}: {remark}" for name, remark in remarks.items() if remark]
     return " ".join([*words, *left_out_words(left_out)])
 
 

@@ -129,13 +129,14 @@ class Found:
 def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
     """The numbers of all methods, the controls among them, by all metrics.
 
-    Methods that do not apply to the model are left out of `all`; one that was asked for by name raises InputError.
+    Methods that do not apply to the model are left out of the default methods and of `all`, and metrics of several
+    networks are left out of `all` for one. Raises InputError for others, and if no method is left.
     """
     asked, net = subject.asked, subject.net
     methods: dict[str, Any] = dict(Attributions(methods=asked.methods or USUAL).built(net, data))
     methods |= {name: name for name in CONTROLS}
-    metrics = {label: build(name, **own) for label, name, own in spelled(_texts(asked.metrics))}
-    values, curves, agreed, left_out, kept = {}, {}, {}, {}, subject.kept()
+    metrics, left_out = _metrics(asked, net)
+    values, curves, agreed, kept = {}, {}, {}, subject.kept()
     for first in range(0, len(methods), AT_ONCE):
         together = Together(subject, kept, dict([*methods.items()][first : first + AT_ONCE]))
         for place, name in enumerate(together.methods, first):
@@ -146,6 +147,8 @@ def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
                 if asked.methods not in (None, "all"):
                     raise
                 left_out[name] = str(error)
+    if not values.keys() - CONTROLS.keys():
+        raise InputError(" ".join(dict.fromkeys(left_out.values())))
     single = [label for label, metric in metrics.items() if not isinstance(metric, OfMembers)]
     better = [metrics[label].better for label in single]
     numbers = np.stack([values[name] for name in values])
@@ -153,8 +156,19 @@ def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
     return Found(evidence, methods, metrics, curves, agreed, left_out)
 
 
-def _texts(metrics: str | None) -> str:
-    return ",".join(METRICS) if metrics == "all" else metrics or USUAL_METRICS
+def _metrics(asked: Asked, net: Net) -> tuple[dict[str, Metric], dict[str, str]]:
+    """The metrics by label, and the reason for each that is left out."""
+    texts = ",".join(METRICS) if asked.metrics == "all" else asked.metrics or USUAL_METRICS
+    every = {label: build(name, **own) for label, name, own in spelled(texts)}
+    lacking = {
+        label: f"{type(metric).__name__} compares networks that were trained alike; {net.name} is one network, and a "
+        "run of several is made by train.py --seeds 3."
+        for label, metric in every.items()
+        if isinstance(metric, OfMembers) and len(net.members) < 2
+    }
+    if lacking and asked.metrics != "all":
+        raise InputError(next(iter(lacking.values())))
+    return {label: metric for label, metric in every.items() if label not in lacking}, lacking
 
 
 def _row(
@@ -236,11 +250,6 @@ class Together:
 
 
 def _of_members(metric: OfMembers, subject: Subject, maps: Sequence[_Once]) -> float:
-    if len(maps) < 2:
-        raise InputError(
-            f"{type(metric).__name__} compares networks that were trained alike; {subject.net.name} is one network, "
-            "and a run of several is made by train.py --seeds 3."
-        )
     said = [probabilities(subject.net.only(i), subject.images).argmax(-1) for i in range(len(maps))]
     return metric(np.stack([each() for each in maps]), np.stack(said), subject.labels)
 

@@ -26,8 +26,8 @@ class Film(OfImage, OfLayer, Kind):
     """How many steps the strip has, evenly spaced; the film has all."""
     steps: str | None = None
     """The steps that are shown, such as 0,400; by default all that the run keeps."""
-    method: str = "grad_cam"
-    """The method of attributions."""
+    method: str | None = None
+    """The method of attributions; by default grad_cam or, if it does not apply, integrated_gradients."""
     target: str = "predicted"
     """What attributions explain: predicted (by the last step), label, or a class by name or number."""
     measure: str = "debiased_cka"

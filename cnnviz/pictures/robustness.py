@@ -13,6 +13,7 @@ from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
+from cnnviz.errors import InputError
 from cnnviz.figures.attributions import attributions
 from cnnviz.figures.bands import Band, bands
 from cnnviz.metrics.attacks.norms import NORMS
@@ -21,12 +22,13 @@ from cnnviz.metrics.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from cnnviz.networks import Net
 from cnnviz.networks.measures import interval
 from cnnviz.pictures.attribute import Attributions
-from cnnviz.pictures.attribution_page import Explained, columns_of
+from cnnviz.pictures.attribution_page import Explained, columns_of, left_out_words
 from cnnviz.pictures.choices import levels_of, numbers_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, shown_channel, split_of
 from cnnviz.pictures.predictions import class_names, predict
 
+USUAL = "integrated_gradients,grad_cam,smooth_grad:samples=20"
 PASSES = 3 * (30 * 10 + 2 * 7 * 20)  # about what the attacks evaluate the network for one image
 LENGTHS = {"linf": "largest change of a value (range 1)", "l2": "length of the change (a value's range is 1)"}
 BESIDE = 4  # images that are drawn beside their adversarial ones
@@ -47,7 +49,7 @@ class Robustness(Kind):
     at most half of that times the root of the number of values."""
     steps: int = 20
     """Steps of projected gradient descent."""
-    methods: str = "integrated_gradients,grad_cam,smooth_grad:samples=20"
+    methods: str = USUAL
     """The methods whose maps are drawn of clean and adversarial images, as for attribute."""
     epsilon: float = 0.1
     """The largest change of a value in the adversarial images that are drawn."""
@@ -72,8 +74,8 @@ class Robustness(Kind):
         else:
             places = numbers_of(self.images or self.FIRST, len(split.images))
         given = Attacked(self, net, dataset, places, split.images[places], np.asarray(split.labels)[places])
-        drawn = [given.curves(part(report, 0, 3)), given.corruptions(part(report, 1, 3))]
-        return [*drawn, given.beside()] if given.clean.any() else drawn
+        beside = [given.beside()] if given.clean.any() else []  # the first, as its methods may not apply
+        return [given.curves(part(report, 0, 3)), given.corruptions(part(report, 1, 3)), *beside]
 
 
 @dataclass(frozen=True)
@@ -192,11 +194,8 @@ class Attacked:
         pixels = np.clip(np.round(255 * (inputs - low) / (high - low)), 0, 255).astype(np.uint8)
         pixels[::2] = few.pixels
         p = predict(self.net, pixels)
-        built = Attributions(methods=asked.methods).built(self.net, Data(lambda: self.dataset))
-        ask = partial(attribute, model=self.net.model, variables=self.net.variables, images=inputs)
-        shared = {"targets": np.repeat(few.labels, 2), "key": jax.random.key(asked.seed)}
-        maps = {label: np.asarray(ask(method, **shared)) for label, method in built.items()}
-        found = {label: Explained(built[label], each[None], {}, None) for label, each in maps.items()}
+        found, left_out = few.explained(inputs)
+        maps = {label: each.maps[0] for label, each in found.items()}
         rows = [
             f"{'clean' if i % 2 == 0 else 'attacked'}\n{names[one.argmax()]} {one.max():.2f}" for i, one in enumerate(p)
         ]
@@ -206,9 +205,28 @@ class Attacked:
             "class that the network predicts for each, its probability, and maps of the logit of the true class. "
             "Each map is on its own scale, whose end is printed under it." + shown_channel(pixels[0])
         )
+        caption = " ".join([caption, *left_out_words(left_out)])
         draw = partial(attributions, pixels, rows, columns_of(found), together=2, title=title)
         numbers = {"images": pixels, **maps, "probabilities": p, "labels": np.repeat(few.labels, 2)}
         return Picture("robustness_images", title, caption, numbers, draw, few.subject | {"method": [*maps, "pgd"]})
+
+    def explained(self, inputs: Any) -> tuple[dict[str, Explained], dict[str, str]]:
+        """The maps by each method of two inputs per image, and why a method is left out.
+
+        Raises InputError if a method that was asked for by name does not apply to the network.
+        """
+        built = Attributions(methods=self.asked.methods).built(self.net, Data(lambda: self.dataset))
+        ask = partial(attribute, model=self.net.model, variables=self.net.variables, images=inputs)
+        shared = {"targets": np.repeat(self.labels, 2), "key": jax.random.key(self.asked.seed)}
+        found, left_out = {}, {}
+        for label, method in built.items():
+            try:
+                found[label] = Explained(method, np.asarray(ask(method, **shared))[None], {}, None)
+            except InputError as error:
+                if self.asked.methods not in (USUAL, "all"):
+                    raise
+                left_out[label] = str(error)
+        return found, left_out
 
     def title(self, what: str) -> str:
         """A title."""

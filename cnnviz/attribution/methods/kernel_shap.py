@@ -41,6 +41,12 @@ class KernelSHAP(Regression):
         return np.broadcast_to(strips.reshape(shape), image_shape)
 
     @property
+    def remark(self) -> str:
+        """A sentence if the usual mask is coarser for want of samples, else an empty text."""
+        coarse = self.mask is None and self._most < CELLS**2
+        return f"Its segments are as coarse as {self.samples} samples require; more make them finer." if coarse else ""
+
+    @property
     def _most(self) -> int:
         """The number of segments for which there are samples enough."""
         return (self.samples // 2 if self.antithetic else self.samples) + 1

@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.batching import Report, part
+from cnnviz.errors import InputError
 from cnnviz.figures.filmstrip import filmstrip
 from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.networks import Net
 from cnnviz.pictures.activations import spatial_layers
 from cnnviz.pictures.attribute import Attributions, probabilities
+from cnnviz.pictures.attribution_page import left_out_words
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.filmed.reel import framed, reel
 from cnnviz.pictures.finite import missing
@@ -26,6 +28,7 @@ from cnnviz.pictures.steps import Steps
 from cnnviz.pictures.two_classes import per_class
 
 MOST_MAPS = 64
+USUAL = "grad_cam", "integrated_gradients"  # the first that applies
 
 
 def activations(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
@@ -63,17 +66,8 @@ def attributions(asked: Any, net: Net, steps: Steps, data: Data, report: Report 
     names = class_names(net, known(data), p.shape[-1])
     target = p.argmax(-1) if asked.target == "predicted" else target_of(asked.target, names)
     labels = None if shown.label is None else np.array([shown.label])
-    (label, method), *_ = (
-        Attributions(methods=asked.method, layer=asked.layer, seed=asked.seed).built(net, data).items()
-    )
-    every = []
-    for place, own in enumerate(steps.nets):
-        ask = partial(attribute, method, own.model, key=jax.random.key(asked.seed), details=True)
-        told = part(report, place, len(steps.nets), f"step {steps.names[place]}")
-        ask = partial(ask, report=told)
-        found = per_class(ask, own, own.variables, images=pixels, targets=target, labels=labels)
-        every.append(np.asarray(found.maps[0], np.float32))
-    raw = np.stack(every)
+    question = {"images": pixels, "targets": target, "labels": labels}
+    label, raw, left_out = _explained(asked, net, steps, data, question, report)
     largest = np.abs(raw).max(axis=(1, 2), keepdims=True)
     maps = raw / np.where(largest > 0, largest, 1)
     scale = Scale(-1.0 if (raw < 0).any() else 0.0, 1.0)
@@ -81,11 +75,40 @@ def attributions(asked: Any, net: Net, steps: Steps, data: Data, report: Report 
     title = f"{net.name} on {shown.title}: maps by {label} of {of} over training"
     ends = ", ".join(f"{name}: {value:.2g}" for name, value in zip(steps.names, largest.ravel(), strict=True))
     caption = f"Each map divided by its largest absolute value, which is at step {ends}.{missing('values', raw)}"
+    caption = " ".join([caption, *left_out_words(left_out)])
     draw = partial(_strip, steps, maps[:, None], scale, title, "share of the largest")
     numbers = {"steps": np.array(steps.steps), "maps": raw}
     subject = {"method": [label], "image": shown.subject, "target": asked.target.replace(",", "-vs")}
     axes = {"steps": ("step",), "maps": ("step", "row", "column")}
     return reel(asked, net, steps, "attributions", title, caption, numbers, draw, subject=subject, axes=axes)
+
+
+def _explained(
+    asked: Any, net: Net, steps: Steps, data: Data, question: Any, report: Report | None
+) -> tuple[str, np.ndarray, dict[str, str]]:
+    """The label of the method, its maps `[steps, h, w]`, and why a default method is left out."""
+    left_out: dict[str, str] = {}
+    for name in USUAL if asked.method is None else (asked.method,):
+        built = Attributions(methods=name, layer=asked.layer, seed=asked.seed).built(net, data)
+        if len(built) > 1:
+            raise InputError(f"A film is of the maps of one method; the method was {name!r}.")
+        (label, method), *_ = built.items()
+        try:
+            return label, _maps(method, steps, asked.seed, question, report), left_out
+        except InputError as error:
+            if asked.method is not None:
+                raise
+            left_out[label] = str(error)
+    raise Skipped(" ".join(dict.fromkeys(left_out.values())))
+
+
+def _maps(method: Any, steps: Steps, seed: int, question: Any, report: Report | None) -> np.ndarray:
+    every = []
+    for place, own in enumerate(steps.nets):
+        told = part(report, place, len(steps.nets), f"step {steps.names[place]}")
+        ask = partial(attribute, method, own.model, key=jax.random.key(seed), details=True, report=told)
+        every.append(np.asarray(per_class(ask, own, own.variables, **question).maps[0], np.float32))
+    return np.stack(every)
 
 
 def _strip(
