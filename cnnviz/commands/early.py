@@ -29,9 +29,9 @@ def check_early(options: Any, kind: str | None) -> None:
     _check_texts(options, kind)
     if options.weights is None:
         wheres = [options.run or str(latest(options.runs)), *places(getattr(options, "others", None))]
-        for where in wheres:
-            check_place(where)
-        _check_facts(options, wheres, kind)
+        first, *_ = [check_place(where) for where in wheres]
+        if first is not None:
+            _check_facts(options, wheres, first, kind)
     if options.font is not None:
         with named("font"):
             _ = options.drawn
@@ -88,11 +88,9 @@ def _check_classes(text: str | None) -> None:
         raise OptionError(f"classes must be how many there are, or their names, each once; it was {text!r}.")
 
 
-def _check_facts(options: Any, wheres: Sequence[str], kind: str | None) -> None:
-    """Raises InputError for a member, a step or a class that the run does not have."""
+def _check_facts(options: Any, wheres: Sequence[str], facts: Facts, kind: str | None) -> None:
+    """Raises InputError for a member, a step or a class that the first run does not have."""
     place = Where.read(wheres[0])
-    if (facts := Facts.of(place.path)) is None:
-        return
     if kind == "compare" and len(wheres) == 1 and (place.seed is not None or len(facts.seeds) == 1):
         raise only_one(place.path.name)
     if options.member is not None and options.member not in facts.seeds:

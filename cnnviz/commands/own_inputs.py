@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
+from cnnviz.interop.objects import each_once
 
 EXAMPLE = '{"left": [28, 28, 1], "right": [10]}'
 
@@ -20,7 +21,7 @@ def are_several(text: str | None) -> bool:
 def shapes_of(text: str) -> dict[str, tuple[int, ...]]:
     """The shape of each input in a JSON object such as EXAMPLE; raises InputError for anything else."""
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not found or not all(map(_is_shape, found.values())):

@@ -72,11 +72,12 @@ def config_in(path: Path) -> Any:
         return None
 
 
-def check_place(where: str | PathLike[str]) -> None:
-    """Raises InputError if `where` names a step or a seed that the run there does not have."""
+def check_place(where: str | PathLike[str]) -> Facts | None:
+    """`Facts.of` the path; raises InputError if `where` names a step or a seed that the run there does not have."""
     place = Where.read(where)
     if (facts := Facts.of(place.path)) is not None:
         facts.check(place.step, place.seed)
+    return facts
 
 
 def latest(folder: str | os.PathLike) -> Path:

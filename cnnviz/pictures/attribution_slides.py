@@ -1,7 +1,6 @@
 """Attribution maps on slides: divided into pages, since more maps than a slide has room for would be illegible."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cnnviz.figures.attributions import Column, attributions
-from cnnviz.pictures.picture import Picture
+from cnnviz.pictures.picture import Picture, equal_parts
 
 CELLS, COLUMNS = 32, 8  # the most of a slide: images and maps, and columns of maps
 
@@ -24,16 +23,9 @@ def by_cells(
 ) -> Picture:
     """The picture of these maps, which is divided on a slide; `look` are further arguments of `attributions`."""
     slides = []
-    for names in _parts(list(columns), COLUMNS):
-        for places in _parts(range(len(rows)), max(1, CELLS // (len(names) + 1))):
+    for names in equal_parts(list(columns), COLUMNS):
+        for places in equal_parts(range(len(rows)), max(1, CELLS // (len(names) + 1))):
             part = slice(places[0], places[-1] + 1)
             own = {name: columns[name].of(part) for name in names}
             slides.append(replace(picture, draw=partial(attributions, pixels[part], rows[part], own, **look)))
     return picture.divided(slides)
-
-
-def _parts(every: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    """The items in parts of at most so many, as equal as can be."""
-    size = math.ceil(len(every) / math.ceil(len(every) / most))
-    for i in range(0, len(every), size):
-        yield every[i : i + size]

@@ -41,8 +41,7 @@ def write(
     Numbers are .npz, .csv or .json, and the picture's `texts` are written with them; with `tables` its table is written
     as CSV, Markdown and LaTeX. A film is written next to its strip. File names say what the picture shows; `variant` is
     added to them, and `about` to the picture's metadata. For a slide, the slides of a divided picture are written
-    instead. Raises InputError if the format is unknown or the folder
-    cannot be created.
+    instead. Raises InputError if the format is unknown or the folder cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)

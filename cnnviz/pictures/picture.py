@@ -1,5 +1,6 @@
 """Pictures, kinds of picture, and the data set whose images they show."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -185,6 +186,12 @@ class Sample:
     original: UInt8[np.ndarray, "y x 3"] | None = None
     conversions: tuple[str, ...] = ()
     inputs: Mapping[str, Shaped[np.ndarray, "..."]] = field(default_factory=dict)
+
+
+def equal_parts(every: Sequence[Any], most: int) -> list[Sequence[Any]]:
+    """The items in parts of at most so many, as equal as can be: what a picture's slides have."""
+    size = math.ceil(len(every) / math.ceil(len(every) / most))
+    return [every[i : i + size] for i in range(0, len(every), size)]
 
 
 def split_of(dataset: Dataset, split: str) -> Split:

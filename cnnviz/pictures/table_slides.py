@@ -1,13 +1,12 @@
 """Tables on slides: divided into pages, since one of many rows would be illegible."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from cnnviz.figures.table import Row, table
-from cnnviz.pictures.picture import Picture
+from cnnviz.pictures.picture import Picture, equal_parts
 
 MOST = 14  # rows of a slide
 
@@ -17,7 +16,6 @@ def by_rows(picture: Picture, header: Row, rows: Sequence[Row], *, total: bool =
 
     `look` are further arguments of `figures.table.table`.
     """
-    size = math.ceil(len(rows) / max(1, math.ceil(len(rows) / MOST)))
-    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    parts = equal_parts(rows, MOST)
     draws = [partial(table, header, part, total=total and part is parts[-1], **look) for part in parts]
     return picture.divided([replace(picture, draw=draw) for draw in draws])
