@@ -269,6 +269,8 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(method="grad_cma"), "'grad_cma' is not a method; did you mean 'grad_cam'"),
         (dict(method=build("grad_cam"), layer="relu2"), "'layer' is not an option of GradCAM; did you mean 'layers'"),
         (dict(layer="relu2"), "'layer' is not an option of grad_cam; did you mean 'layers'"),
+        (dict(by_channel=True), "'by_channel' is not an option of grad_cam. Known: layers, relu"),
+        (dict(method="occlusion", samples=9), "'samples' is not an option of occlusion. Known: window, stride, infill"),
         (dict(method="smooth_grad", samples="x"), "option samples of smooth_grad must be a whole number; it was 'x'"),
         (dict(method="smooth_grad", noise="x"), "option noise of smooth_grad must be a number; it was 'x'"),
         (dict(layers="relu3"), "'relu3' is not a layer; did you mean 'relu' or 'relu2'"),

@@ -131,7 +131,7 @@ def test_sobol_of_a_linear_score_is_the_share_of_each_segment_s_square():
 def test_hsic_is_its_formula_and_tends_to_that_of_the_segments():
     n, method = 60, build("hsic", samples=60, mask=QUARTERS)
     found = explained("hsic", mask=QUARTERS, samples=n)[0]
-    fitted: Any = build(method, segments=4)
+    fitted: Any = replace(build(method), segments=4)
     key = jax.random.fold_in(KEY, 0)
     kept = np.asarray(jax.vmap(lambda i: fitted.draw(key, i, jnp.asarray(IMAGES[0])))(jnp.arange(n)))
     y = (by_segment(np.asarray(W) * IMAGES)[0][[0, 0, 3, 3], [0, 2, 0, 2]] * kept).sum(1)

@@ -9,7 +9,7 @@ explained as the same model in float32.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from cnnviz.attribution.at_layer import at_layer
@@ -19,7 +19,7 @@ from cnnviz.attribution.loops import loops_named
 from cnnviz.attribution.methods import METHODS
 from cnnviz.attribution.present import Presentation
 from cnnviz.attribution.run import run, run_direct
-from cnnviz.attribution.shapes import Direct, Method, in_channels
+from cnnviz.attribution.shapes import Direct, Method, in_channels, options_in
 from cnnviz.attribution.targets import Targets
 from cnnviz.batching import Report
 from cnnviz.errors import check_known
@@ -140,7 +140,7 @@ def build(method: str | type[Method] | Method, **options: Any) -> Method:
     """
     known: Any = _class_of(method)
     title = method if isinstance(method, str) else known.__name__
-    types = {field.name: field.type for field in fields(known)}
+    types = options_in(known)
     for name, value in options.items():
         check_known(f"option of {title}", name, types)
         check_number(title, name, value, getattr(types[name], "__name__", ""))

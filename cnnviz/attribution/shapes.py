@@ -52,12 +52,19 @@ def arrays(*, default: Any = None) -> Any:
     return field(default=default, metadata={"array": True})
 
 
+def filled_in(*, default: Any) -> Any:
+    """A plain field that is no option: `fitted_to` or the runner fills it in, or the method does not use it."""
+    return field(default=default, metadata={"filled_in": True})
+
+
 def per_row(*, default: Any = None) -> Any:
     """A field that holds one array per image `[n ...]` of any shape; a method sees its image's."""
     return field(default=default, metadata={"per_row": True, "array": True})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field, per_image, image_set, segmented, arrays, per_row))
+@dataclass_transform(
+    frozen_default=True, field_specifiers=(field, per_image, image_set, segmented, arrays, filled_in, per_row)
+)
 def method(cls: type) -> type:
     """Makes the class a frozen dataclass and a pytree, whose leaves are its fields of arrays.
 
@@ -196,6 +203,11 @@ def in_channels(method: Method) -> Method:
     """The method with one map per channel of a layer in place of their sum, if it is one that sums over them."""
     sums = any(field.name == "by_channel" for field in fields(method)) and not getattr(method, "whole", False)
     return replace(method, by_channel=True) if sums else method  # pyright: ignore[reportCallIssue]
+
+
+def options_in(method: Method | type[Method]) -> dict[str, Any]:
+    """The options of a method or its class, and the type of each."""
+    return {field.name: field.type for field in fields(method) if "filled_in" not in field.metadata}
 
 
 def image_sets(method: Method) -> list[str]:

@@ -47,8 +47,9 @@ class Choice:
         """Raises InputError if a name has an option that its class, by its source, does not have."""
         paths = paths_in(*self.place.split(":"))
         for _, name, given in spelled(value):
-            known = fields_of(paths[name]) if name in paths else {}
-            for option, text in given.items() if known else ():
+            every = fields_of(paths[name]) if name in paths else {}
+            known = {option: one for option, one in every.items() if not one.is_filled_in}
+            for option, text in given.items() if name in paths else ():
                 check_known(f"option of {name}", option, known)
                 check_number(name, option, text, ast.unparse(known[option].type))
 

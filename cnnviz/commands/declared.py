@@ -32,6 +32,11 @@ class Declared:
     module: str
 
     @property
+    def is_filled_in(self) -> bool:
+        """Whether the field is no option (`attribution.shapes.filled_in`)."""
+        return isinstance(self.default, ast.Call) and ast.unparse(self.default.func) == "filled_in"
+
+    @property
     def is_flag(self) -> bool:
         """Whether the option takes no value."""
         return ast.unparse(self.type) == "bool"

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place
-from cnnviz.attribution.shapes import method, per_image, value
+from cnnviz.attribution.shapes import filled_in, method, per_image, value
 from cnnviz.errors import InputError
 from cnnviz.metrics.curve import steps_for
 from cnnviz.metrics.shapes import Map, Perturbing, check_of, filled, over_channels, removed
@@ -25,7 +25,7 @@ class NonSensitivity(Perturbing):
     """
 
     threshold: float = 1e-5
-    pixels: int | None = None
+    pixels: int | None = filled_in(default=None)
     infill: Any = per_image(default="black")
     of: str = "logit"
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers, Place, choose
-from cnnviz.attribution.shapes import Direct, Raw, at_layers, method
+from cnnviz.attribution.shapes import Direct, Raw, at_layers, filled_in, method
 from cnnviz.attribution.tokens import as_channels
 from cnnviz.types import Array, Float, Image, Score
 
@@ -30,7 +30,7 @@ class CAM(Direct):
 
     layers: Layers = None
     relu: bool = True
-    by_channel: bool = False
+    by_channel: bool = filled_in(default=False)
 
     maps = True
     whole: ClassVar[bool] = False  # a map that is no sum of parts by channel

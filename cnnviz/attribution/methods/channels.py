@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Layers, Place, choose
 from cnnviz.attribution.methods.cams import Channels, over_places, parts, weighed
-from cnnviz.attribution.shapes import Raw, Sampled, method
+from cnnviz.attribution.shapes import Raw, Sampled, filled_in, method
 from cnnviz.attribution.tokens import as_channels
 from cnnviz.errors import InputError
 from cnnviz.types import Array, Image, Int, Key, PyTree, Score
@@ -26,10 +26,11 @@ class ByChannel(Sampled):
     contributed numbers into the weights of the channels that were tried.
     """
 
+    samples: int = filled_in(default=50)
     layers: Layers = None
-    widths: tuple[int, ...] = ()
+    widths: tuple[int, ...] = filled_in(default=())
     relu: bool = True
-    by_channel: bool = False
+    by_channel: bool = filled_in(default=False)
     max_channels: int | None = None
 
     keep = True

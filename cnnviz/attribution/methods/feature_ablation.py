@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from cnnviz.attribution.methods.masked import OneChanged
-from cnnviz.attribution.shapes import Raw, method, value
+from cnnviz.attribution.shapes import Raw, filled_in, method, value
 from cnnviz.batching import WINDOW_ROWS
 from cnnviz.types import Image, Key, PyTree, Score
 
@@ -16,6 +16,8 @@ class FeatureAblation(OneChanged):
     the infill is. Zeiler & Fergus 2014, Visualizing and understanding convolutional networks, section 4.2
     (arXiv:1311.2901), for segments of any shape as in Captum's FeatureAblation.
     """
+
+    samples: int = filled_in(default=50)
 
     keep = True
     at_once = WINDOW_ROWS

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.estimates import error_of_mean
 from cnnviz.attribution.methods.masked import Masked
-from cnnviz.attribution.shapes import Raw, as_images, image_set, method, value
+from cnnviz.attribution.shapes import Raw, as_images, filled_in, image_set, method, value
 from cnnviz.types import Array, Image, Key, PyTree, Score
 
 SHUFFLE = "shuffle"
@@ -29,7 +29,7 @@ class FeaturePermutation(Masked):
 
     samples: int = 10
     infill: Any = image_set(default=SHUFFLE)
-    own: bool = False
+    own: bool = filled_in(default=False)
 
     random = True
     keep = True

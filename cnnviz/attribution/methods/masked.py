@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.segments import Bounds, bounds_of, check_mask
-from cnnviz.attribution.shapes import Sampled, method, per_image, segmented, value
+from cnnviz.attribution.shapes import Sampled, filled_in, method, per_image, segmented, value
 from cnnviz.fast.boxes import with_box
 from cnnviz.fast.rewrite import faster
 from cnnviz.types import Array, Bool, Float, Image, Key, Scalar, Score
@@ -29,7 +29,7 @@ class Masked(Sampled):
 
     infill: Any = per_image(default=0.0)
     mask: Any = segmented(default=None)
-    segments: int = 0
+    segments: int = filled_in(default=0)
 
     channels = "mean"
     differentiates = False
@@ -71,7 +71,7 @@ class Masked(Sampled):
 class OneChanged(Masked):
     """A method that looks at images of which one segment differs; computed only where that reaches."""
 
-    bounds: Bounds | None = None
+    bounds: Bounds | None = filled_in(default=None)
 
     rewritten = False  # `with_box` does it
 

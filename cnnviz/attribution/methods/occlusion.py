@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.windows import Windows, windows_over
-from cnnviz.attribution.shapes import Raw, Sampled, method, per_image, value
+from cnnviz.attribution.shapes import Raw, Sampled, filled_in, method, per_image, value
 from cnnviz.batching import WINDOW_ROWS
 from cnnviz.fast.boxes import with_box
 from cnnviz.types import Array, Image, Key, PyTree, Score
@@ -31,7 +31,8 @@ class Occlusion(Sampled):
     window: int | tuple[int, ...] | None = None
     stride: int | tuple[int, ...] | None = None
     infill: Any = per_image(default=0.0)
-    over: Windows | None = None
+    over: Windows | None = filled_in(default=None)
+    samples: int = filled_in(default=50)
 
     keep = True
     at_once = WINDOW_ROWS
