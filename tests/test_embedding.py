@@ -15,9 +15,10 @@ from cnnviz.figures.embedding import Cloud, ends, most_frequent
 from cnnviz.figures.embedding import embedding as drawn
 from cnnviz.figures.style import Style, drawn_in
 from cnnviz.models.cnn import CNN
-from cnnviz.pictures.embed import Embed, last_bend
+from cnnviz.pictures.embed import Embed
 from cnnviz.pictures.page import SLIDE
 from cnnviz.pictures.picture import Data
+from cnnviz.pictures.unit_numbers import last_bend
 
 DATASET = make_dataset((12, 12, 1))
 DATA = Data(lambda: DATASET)

@@ -15,6 +15,7 @@ from cnnviz.figures.fonts import FONT
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
 from cnnviz.figures.unit_page import Bars, Histogram, UnitPage, unit_page
 from cnnviz.models.cnn import CNN
+from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
 from cnnviz.pictures import unit_sheet
 from cnnviz.pictures.page import Page
@@ -120,6 +121,22 @@ def test_a_layer_of_later_units_shows_mean_patches_and_a_dense_one_whole_images(
     (dense,) = Units(layer="relu3")([net], DATA)
     assert (numbers_of(dense)["top_windows"] == [[0, 12], [0, 12]]).all()
     assert dense.draw().axes[0].images
+
+
+def test_without_maps_the_last_non_linearity_is_drawn():
+    dense = make_run(DenseNetwork(width=6, depth=2), (12, 12, 1))
+    (sheet,) = Units()([dense], DATA)
+    (page,) = Units(unit=1)([dense], DATA)
+    assert [picture.name for picture in (sheet, page)] == ["units_relu2", "unit_relu2_1"]
+
+
+def test_a_page_says_how_many_images_its_connections_and_pairs_are_measured_on(net, monkeypatch):
+    (page,) = Units(layer="relu1", unit=1, pairs=True)([net], DATA)
+    assert f"mean activation over {len(DATASET.test.images)} images, what the edge adds" in page.caption
+    monkeypatch.setattr("cnnviz.pictures.unit_page.FEW", 8)
+    (page,) = Units(layer="relu1", unit=1, pairs=True)([net], DATA)
+    assert "mean activation over the first 8 images, what the edge adds" in page.caption
+    assert "beyond that gained without each, over the first 8 images: " in page.caption
 
 
 def test_what_was_computed_is_read_by_the_next_command(net, tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ class Ablation(Kind):
     """Accuracy as the units of a layer go, one after another: ablation RUN --layer relu2."""
 
     layer: str | None = None
-    """The layer whose units go, by name, kind or number; by default the last with maps."""
+    """The layer whose units go, by name, kind or number; by default the last with maps, if any has."""
     instead: str = "zero"
     """What a unit becomes: zero, or mean, its mean over the images."""
     draws: int = 5

@@ -12,8 +12,9 @@ from cnnviz.figures.embedding import MOST_CLASSES, Cloud, embedding, most_freque
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import numbers_of
 from cnnviz.pictures.effort import affordable
-from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, size, split_of
+from cnnviz.pictures.picture import Data, Kind, Picture, size, split_of
 from cnnviz.pictures.predictions import class_names
+from cnnviz.pictures.unit_numbers import last_bend
 
 USUAL = 3000  # images
 NAMES = {"pca": "component", "umap": "UMAP", "tsne": "t-SNE"}
@@ -67,15 +68,6 @@ class Embed(Kind):
         if self.images is None:
             return np.arange(min(USUAL, affordable(net, count)))
         return np.asarray(numbers_of(str(self.images), count))
-
-
-def last_bend(net: Net) -> str:
-    """The last layer that is a non-linearity, else the last but one. Raises Skipped if there is one layer only."""
-    layers = [layer for layer in net.layers if not layer.hands_on]
-    bent = [layer.name for layer in layers if layer.bends and layer.shape] or [layer.name for layer in layers[:-1]]
-    if not bent:
-        raise Skipped(f"{net.name} has one layer only, its output; name it by --layer.")
-    return bent[-1]
 
 
 def axes_of(found: units.Embedding) -> tuple[str, str]:

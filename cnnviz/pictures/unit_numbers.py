@@ -93,11 +93,21 @@ class Numbers:
 
 
 def last_with_maps(net: Net) -> str:
-    """The last layer that is a non-linearity over maps, else the last with maps. Raises Skipped if there is none."""
+    """The last layer that is a non-linearity over maps, else the last with maps, else the last non-linearity.
+
+    Raises Skipped for a network of one layer.
+    """
     maps = [layer for layer in net.layers if len(layer.shape) == len(net.image_shape) and not layer.hands_on]
     bent = [layer.name for layer in maps if layer.bends] or [layer.name for layer in maps]
+    return bent[-1] if bent else last_bend(net)
+
+
+def last_bend(net: Net) -> str:
+    """The last layer that is a non-linearity, else the last but one. Raises Skipped if there is one layer only."""
+    layers = [layer for layer in net.layers if not layer.hands_on]
+    bent = [layer.name for layer in layers if layer.bends and layer.shape] or [layer.name for layer in layers[:-1]]
     if not bent:
-        raise Skipped(f"{net.name} has no layer with maps; name another one by --layer.")
+        raise Skipped(f"{net.name} has one layer only, its output; name it by --layer.")
     return bent[-1]
 
 

@@ -22,7 +22,9 @@ from cnnviz.units.seen import RELEVANCE, patches_in
 
 NEAREST, EDGES, SAMPLED, FEW = 6, 8, 256, 1000  # units, edges, images of activations, and those of connections
 STRIPS = 2  # of edges on a slide
-EDGES_SAID = "Under a kernel: the other unit, and weight times mean activation, what the edge adds on average."
+EDGES_SAID = (
+    "Under a kernel: the other unit, and weight times mean activation over {images}, what the edge adds on average."
+)
 FEW_EDGES = 4  # to or from each layer, in the terminal
 
 
@@ -100,7 +102,7 @@ def _picture(found: Found, shown: Sample) -> Picture:
     }
     numbers |= dict(_edges(found.connections))
     draw = partial(unit_page, page, title=title)
-    said = [_said_of_responses(found), _said_of_worth(found), EDGES_SAID * bool(worth.strips)]
+    said = [_said_of_responses(found), _said_of_worth(found), _said_of_edges(found) * bool(worth.strips)]
     caption = " ".join(filter(None, said))
     subject = {"network": net.name, "layer": layer, "unit": unit, "image": shown.subject}
     name = f"unit_{layer}_{unit}" + ("_relevance" if found.patches.by == RELEVANCE else "")
@@ -182,7 +184,7 @@ def _slides(found: Found, picture: Picture, responses: UnitPage, worth: UnitPage
     """What it responds to, what goes wrong without it, and what it is connected with, each by itself."""
     links = [UnitPage((), worth.strips[i : i + STRIPS]) for i in range(0, len(worth.strips), STRIPS)]
     shown = [(responses, _said_of_responses(found)), (UnitPage(worth.panels), _said_of_worth(found))]
-    shown += [(page, EDGES_SAID) for page in links]
+    shown += [(page, _said_of_edges(found)) for page in links]
     return [replace(picture, draw=partial(unit_page, page), caption=said) for page, said in shown]
 
 
@@ -222,5 +224,16 @@ def _said_of_worth(found: Found) -> str:
         f"{int(found.partners.units[i].sum()) - unit} ({in_digits(float(found.partners.excess[i]))})" for i in best
     )
     return (
-        f"{words} Units that stand in for it, by the loss gained without both beyond that gained without each: {named}."
+        f"{words} Units that stand in for it, by the loss gained without both beyond that gained without each, over "
+        f"{_few(numbers)}: {named}."
     )
+
+
+def _said_of_edges(found: Found) -> str:
+    return EDGES_SAID.format(images=_few(found.numbers))
+
+
+def _few(numbers: Numbers) -> str:
+    """The images that connections and pairs are measured on, in words."""
+    count = min(FEW, len(numbers.images))
+    return f"the first {count:,} images" if count < len(numbers.images) else f"{count:,} images"

@@ -18,7 +18,7 @@ class Units(OfImage, Kind):
     """All units of a layer as a contact sheet, or by its number one of them on a page."""
 
     layer: str | None = None
-    """The layer whose units are meant, by name, kind or number; by default the last with maps."""
+    """The layer whose units are meant, by name, kind or number; by default the last with maps, if any has."""
     unit: int | None = None
     """Draw the page of this unit instead of the sheet of all."""
     sort: str = "unit"
