@@ -16,8 +16,8 @@ from cnnviz.models.dense import DenseNetwork
 from cnnviz.pictures import evidence as numbers
 from cnnviz.pictures import random_weights
 from cnnviz.pictures.evaluate import Evaluate
-from cnnviz.pictures.evidence import Asked, Subject, described
-from cnnviz.pictures.evidence_page import _undefined
+from cnnviz.pictures.evidence import Asked, Found, Subject, described
+from cnnviz.pictures.evidence_page import _undefined, table_caption
 from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data
 
@@ -148,6 +148,18 @@ def test_maps_that_metrics_cannot_measure_are_named_once():
         "Left out are 33 constant maps of cam, which road, insertion cannot measure."
     )
     assert _undefined("cam", ["road"], np.zeros(1)) == ""
+
+
+def test_a_caption_says_which_metrics_of_networks_are_1_or_0_for_the_controls():
+    labels, controls = ("deletion", "mprt", "input_invariance"), ("random", "sobel")
+    values = np.stack([RNG.random((3, 1, 9)), *(np.array([0.4, 1, 0])[:, None, None] + np.zeros((2, 3, 1, 9)))])
+    made = {label: build(label) for label in (*labels, "mege", "reco")}
+    agreed = {"mege": dict(good=0.6, random=1.0, sobel=1.0), "reco": dict(good=0.6, random=0.0, sobel=0.0)}
+    evidence = Evidence(("good", *controls), labels, values, ["lower"] * 3, controls)
+    same = "for any network and class, so mprt is 1, input_invariance is 0, mege is 1, reco is 0. †"
+    assert same in table_caption(Found(evidence, {}, made, of_members=agreed))
+    alone = replace(evidence, metrics=("deletion",), values=values[:, :1], better=["lower"])
+    assert "know nothing of the network. †" in table_caption(Found(alone, {}, made))
 
 
 def subject_of(train, path=None):

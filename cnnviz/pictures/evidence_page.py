@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from cnnviz.batching import Report, part
-from cnnviz.errors.wording import counted
+from cnnviz.errors.wording import counted, listed
 from cnnviz.figures.bands import bands
 from cnnviz.figures.pairs import pairs
 from cnnviz.figures.table import table
 from cnnviz.metrics.curve import Curve
 from cnnviz.metrics.evidence import curve_bands
+from cnnviz.metrics.input_invariance import InputInvariance
 from cnnviz.metrics.measuring import check_single
+from cnnviz.metrics.members import OfMembers
 from cnnviz.metrics.mprt import MPRT
+from cnnviz.metrics.random_logit import RandomLogit
 from cnnviz.metrics.road import ROAD
 from cnnviz.networks import Net
 from cnnviz.pictures.attribution_page import left_out_words
@@ -25,6 +28,7 @@ from cnnviz.pictures.table_slides import by_rows
 from cnnviz.pictures.tables import WRITERS, as_csv
 
 EDGES, MARK, MOST_DRAWN = "sobel", "†", 12
+COMPARING = MPRT, RandomLogit, InputInvariance, OfMembers  # metrics that ask for maps of several networks or scores
 
 
 def evidence_pictures(asked: Asked, net: Net, data: Data, report: Report | None) -> list[Picture]:
@@ -97,12 +101,26 @@ def table_caption(found: Found) -> str:
     """What the numbers, the marks and the controls are, and what is left out."""
     evidence = found.evidence
     words = ["Means over images with 95% bootstrap intervals; ↑ more is better, ↓ less is better."]
-    words.append("random is a map of noise and sobel an edge detector, which know nothing of the network.")
+    words.append(
+        f"random is a map of noise and sobel an edge detector, which know nothing of the network{_same(found)}."
+    )
     words.append(f"{MARK} not better than the edge detector (Wilcoxon's test over images, Holm's correction, 5%).")
     words += [
         _undefined(name, evidence.metrics, gone) for name, gone in zip(evidence.methods, _gone(found), strict=True)
     ]
     return " ".join(filter(None, [*words, *left_out_words(found.left_out)]))
+
+
+def _same(found: Found) -> str:
+    """Which metrics compare networks and are 1 or 0 for the controls, whose maps are the same for all networks."""
+    controls, evidence = found.evidence.controls, found.evidence
+    rows = [i for i, name in enumerate(evidence.methods) if name in controls]
+    numbers: dict[str, Any] = {label: evidence.values[rows, j] for j, label in enumerate(evidence.metrics)}
+    numbers |= {label: [own[name] for name in controls] for label, own in found.of_members.items()}
+    comparing = [label for label in numbers if isinstance(found.metrics[label], COMPARING)]
+    equal = lambda label, number: np.allclose(numbers[label], number, atol=1e-4)
+    named = [f"{label} is {number}" for label in comparing for number in (1, 0) if equal(label, number)]
+    return f": their maps are the same for any network and class, so {listed(named, len(named))}" if named else ""
 
 
 def _gone(found: Found) -> np.ndarray:
