@@ -30,7 +30,7 @@ NUMBERS: Mapping[str, tuple[type, str]] = {"int": (Integral, "a whole number"), 
 def check_number(title: str, option: str, value: Any, kind: str) -> None:
     """Raises InputTypeError, which names the entry and the option, if a value is no number of this type."""
     number, called = NUMBERS.get(kind, (object, ""))
-    if not isinstance(value, number):
+    if not isinstance(value, number) or (called and isinstance(value, bool)):
         raise InputTypeError(f"The option {option} of {title} must be {called}; it was {value!r}.")
 
 

@@ -45,9 +45,10 @@ def field(attribute: griffe.Attribute) -> str:
 
 
 def fields(path: str) -> list[Any]:
-    """The fields of a dataclass, with those of its bases: the annotated assignments."""
+    """The options of a dataclass, with those of its bases: the annotated assignments that are not `filled_in`."""
     members = package()[path.removeprefix("cnnviz.")].all_members.values()
-    return [each for each in members if each.annotation and "instance-attribute" in each.labels]
+    known = [each for each in members if each.annotation and "instance-attribute" in each.labels]
+    return [each for each in known if not str(each.value).startswith("filled_in(")]
 
 
 @cache

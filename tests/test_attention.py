@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cnnviz.attribution import METHODS, attribute, build, suite
+from cnnviz.attribution.shapes import options_in
 from cnnviz.attribution.tokens import as_map, token_grid
 from cnnviz.errors import InputError
 from cnnviz.registry import resolve
@@ -161,7 +162,7 @@ NEEDS_ATTENTION = {"attention_rollout", "attention_relevance"}
 
 def quick(name):
     """The method with few samples and steps, and its negative values."""
-    known = resolve(METHODS, name, "method").__dataclass_fields__
+    known = options_in(resolve(METHODS, name, "method"))
     return build(name, **{option: value for option, value in FEW.items() if option in known})
 
 

@@ -1,7 +1,6 @@
 """What every method of METHODS keeps: one finite map an image, from that image alone, however it is computed."""
 
 from collections.abc import Callable
-from dataclasses import fields
 
 import flax.linen as nn
 import jax
@@ -13,7 +12,7 @@ from cnnviz import probe
 from cnnviz.attribution import METHODS, Unit, attribute, build, suite
 from cnnviz.attribution import run as runner
 from cnnviz.attribution.layers import choose, places
-from cnnviz.attribution.shapes import Direct, method
+from cnnviz.attribution.shapes import Direct, method, options_in
 from cnnviz.batching import steps
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.fast.switch import REWRITES, Rewrite
@@ -48,7 +47,7 @@ class Tiny(nn.Module):
 
 def fit(name):
     """The options that make a method quick."""
-    known = {field.name for field in fields(resolve(METHODS, name, "method"))}
+    known = options_in(resolve(METHODS, name, "method"))
     return {option: value for option, value in FEW.items() if option in known}
 
 
@@ -272,6 +271,10 @@ def test_a_method_of_ones_own_needs_no_registration(tiny, images):
         (dict(by_channel=True), "'by_channel' is not an option of grad_cam. Known: layers, relu"),
         (dict(method="occlusion", samples=9), "'samples' is not an option of occlusion. Known: window, stride, infill"),
         (dict(method="smooth_grad", samples="x"), "option samples of smooth_grad must be a whole number; it was 'x'"),
+        (dict(method="smooth_grad", samples=True), "samples of smooth_grad must be a whole number; it was True"),
+        (dict(method="smooth_grad", base=3, key=KEY), r'base is a method, as build\("gradient"\) makes it; it was 3'),
+        (dict(method="expected_gradients", noise=-1.0, key=KEY), "so not negative; it was -1"),
+        (dict(method="integrated_gradients", samples=10**9), "at most 2,000 samples, midpoint any; samples was 1,000,"),
         (dict(method="smooth_grad", noise="x"), "option noise of smooth_grad must be a number; it was 'x'"),
         (dict(layers="relu3"), "'relu3' is not a layer; did you mean 'relu' or 'relu2'"),
         (dict(layers="logits"), r"no spatial extent \(its shape is \(3,\)\); layers that have one: conv1, relu, max_p"),

@@ -1,7 +1,5 @@
 """What a method compares an image with: a number, an image, one per image, an infill, or images of a data set."""
 
-from dataclasses import fields
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 from cnnviz.attribution import METHODS, attribute, build
 from cnnviz.attribution.infills import INFILLS
 from cnnviz.attribution.inputs import INFILL
-from cnnviz.attribution.shapes import image_sets
+from cnnviz.attribution.shapes import image_sets, options_in
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.models.cnn import CNN
 from cnnviz.registry import resolve
@@ -20,7 +18,7 @@ KEY = jax.random.key(9)
 IMAGES = np.asarray(jax.random.uniform(jax.random.key(1), (3, 8, 8, 1)))
 DATA = np.asarray(jax.random.uniform(jax.random.key(2), (4, 8, 8, 1)))
 FEW = {"samples": 2, "steps": 2}
-FIELDS = {name: {field.name for field in fields(resolve(METHODS, name, "method"))} for name in METHODS}
+FIELDS = {name: options_in(resolve(METHODS, name, "method")) for name in METHODS}
 COMPARING = [name for name in METHODS if "baseline" in FIELDS[name]]
 SETS = [name for name in COMPARING if image_sets(build(name))]
 ONES = [name for name in COMPARING if name not in SETS]

@@ -14,7 +14,6 @@ from cnnviz.batching.divided import division_of
 ROOT = Path(__file__).parent.parent
 NETWORK = """
 import sys
-from dataclasses import fields
 
 import flax.linen as nn
 import jax
@@ -24,6 +23,7 @@ from jax.sharding import NamedSharding, PartitionSpec as P
 
 from cnnviz import attribute, fold, logits, suite
 from cnnviz.attribution import METHODS
+from cnnviz.attribution.shapes import options_in
 from cnnviz.errors import InputError
 from cnnviz.metrics.measuring import measure
 from cnnviz.registry import resolve
@@ -85,7 +85,7 @@ else:
 EVERY = """
 across, pictures = divided((4,), ("data",), ("data",))
 for name in sys.argv[1:]:
-    known = {field.name for field in fields(resolve(METHODS, name, "method"))}
+    known = options_in(resolve(METHODS, name, "method"))
     options = {option: 3 for option in ("samples", "steps") if option in known}
     one = attribute(name, model, variables, images, targets, **given, **options)
     agree(one, attribute(name, model, across, pictures, targets, **given, **options), pictures.sharding)

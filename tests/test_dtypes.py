@@ -1,7 +1,5 @@
 """Every method explains models of every floating-point type: in float32 at least, and in float64 where the model is."""
 
-from dataclasses import fields
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -10,6 +8,7 @@ import pytest
 
 from cnnviz import probe
 from cnnviz.attribution import METHODS, attribute, build, suite
+from cnnviz.attribution.shapes import options_in
 from cnnviz.graph.precision import in_float32
 from cnnviz.registry import resolve
 
@@ -39,7 +38,7 @@ def draw(dtype=jnp.float32):
 
 def methods():
     names = [name for name in METHODS if not name.startswith("attention")]  # the network has none
-    known = {name: {field.name for field in fields(resolve(METHODS, name, "method"))} for name in names}
+    known = {name: options_in(resolve(METHODS, name, "method")) for name in names}
     return {name: build(name, **{k: v for k, v in FEW.items() if k in known[name]}) for name in names}
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from cnnviz.attribution import METHODS, attribute, build, suite
+from cnnviz.attribution.shapes import options_in
 from cnnviz.fast.jit import options
 from cnnviz.fast.linear_samples import over_samples
 from cnnviz.fast.rewrite import deduplicated, faster, with_fast_convolutions
@@ -60,7 +60,7 @@ def trained():
 def results():
     """By name, the map `[8 h w]` of each method, few samples or steps of it, and the leaves of a trained state."""
     before, after = trained()
-    known = lambda name: [field.name for field in fields(build(name))]
+    known = lambda name: options_in(build(name))
     methods = {name: build(name, **{k: v for k, v in FEW.items() if k in known(name)}) for name in APPLICABLE}
     images = PREPARE(drawn()[0][:8])
     variables = {"params": before.params, "batch_stats": before.batch_stats}

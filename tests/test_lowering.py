@@ -1,7 +1,7 @@
 """What runs on accelerators is lowered for them here, with the rewrites of their backends; nothing needs a CPU."""
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import flax.linen as nn
 import jax
@@ -11,6 +11,7 @@ import pytest
 from jax import export
 
 from cnnviz import METHODS, attribute, fold, logits
+from cnnviz.attribution.shapes import options_in
 from cnnviz.fast.switch import Rewrite, is_on
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
@@ -68,7 +69,7 @@ def lowered(function, *arguments):
 
 def check_method(name):
     model = Attending() if name.startswith("attention") else Averaged()
-    known = {field.name for field in fields(resolve(METHODS, name, "method"))}
+    known = options_in(resolve(METHODS, name, "method"))
     options = {option: 3 for option in ("samples", "steps") if option in known}
     asked = {"key": KEY, "data": IMAGES, **options}
     maps = lambda variables, images: attribute(name, model, variables, images, 1, **asked)

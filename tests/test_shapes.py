@@ -1,7 +1,5 @@
 """Images of any rank: for every method a picture of height 1 is a signal, and a volume of depth 1 a picture."""
 
-from dataclasses import fields
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -10,6 +8,7 @@ import pytest
 
 from cnnviz import kernels, probe
 from cnnviz.attribution import METHODS, attribute, build, suite
+from cnnviz.attribution.shapes import options_in
 from cnnviz.errors import InputError
 from cnnviz.registry import resolve
 
@@ -51,7 +50,7 @@ APPLICABLE = [name for name in METHODS if not name.startswith("attention")]  # t
 def methods(names):
     built = {}
     for name in names:
-        known = {field.name for field in fields(resolve(METHODS, name, "method"))}
+        known = options_in(resolve(METHODS, name, "method"))
         built[name] = build(name, **{option: value for option, value in FEW.items() if option in known})
     return built
 

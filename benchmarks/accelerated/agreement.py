@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from benchmarks.accelerated.case import Case, Row, Sizes, pixels
 from cnnviz import logits
 from cnnviz.atomic import atomic_write
 from cnnviz.attribution import METHODS, attribute
+from cnnviz.attribution.shapes import options_in
 from cnnviz.commands.console import multiply_in_float32
 from cnnviz.errors import InputError
 from cnnviz.models.cnn import CNN
@@ -50,7 +50,7 @@ def computed() -> dict[str, Compute]:
     found: dict[str, Compute] = {"logits": lambda: logits(model, variables, images)}
     found["parameters after 16 steps"] = partial(trained, model)
     for name in METHODS:
-        known = {field.name for field in fields(resolve(METHODS, name, "method"))}
+        known = options_in(resolve(METHODS, name, "method"))
         options = {option: value for option, value in FEW.items() if option in known}
         found[name] = partial(attribute, name, model, variables, images, 1, key=KEY, data=images, **options)
     return found

@@ -9,10 +9,13 @@ from jaxtyping import Float
 from cnnviz.errors import InputError, check_known
 
 Nodes = Float[np.ndarray, " n"]
+MOST = 2000
 
 
 def gauss_legendre(n: int) -> tuple[Nodes, Nodes]:
-    """Exact for polynomials of degree 2n - 1."""
+    """Exact for polynomials of degree 2n - 1; its nodes take n^2 numbers to find."""
+    if n > MOST:
+        raise InputError(f"Gauss-Legendre quadrature takes at most {MOST:,} samples, midpoint any; samples was {n:,}.")
     nodes, weights = np.polynomial.legendre.leggauss(n)
     return (1 + nodes) / 2, weights / 2
 

@@ -210,6 +210,12 @@ def options_in(method: Method | type[Method]) -> dict[str, Any]:
     return {field.name: field.type for field in fields(method) if "filled_in" not in field.metadata}
 
 
+def check_noise(noise: Any) -> None:
+    """Raises InputError for noise, a fraction of the image's range, that is negative or NaN."""
+    if isinstance(noise, float | int) and not noise >= 0:
+        raise InputError(f"noise is a fraction of the image's range, so not negative; it was {noise}.")
+
+
 def image_sets(method: Method) -> list[str]:
     """The names of the method's fields that hold images of a data set."""
     return [field.name for field in fields(method) if "image_set" in field.metadata]

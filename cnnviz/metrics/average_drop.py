@@ -17,6 +17,7 @@ class AverageDrop(Masked):
     """
 
     better = "lower"
+    of_shares = True
 
     def compared(self, before: Scalar, after: Scalar) -> Scalar:
         return jnp.where(before == 0, 0, jax.nn.relu(before - after) / jnp.where(before == 0, 1, before))

@@ -18,6 +18,7 @@ class AverageGain(Masked):
     """
 
     better = "higher"
+    of_shares = True
 
     def compared(self, before: Scalar, after: Scalar) -> Scalar:
         left = 1 - before

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.shapes import method, value
+from cnnviz.errors import InputError
 from cnnviz.metrics.order import check_ties, ranks
 from cnnviz.metrics.shapes import Map, Perturbing, check_of, check_positive, check_share
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
@@ -42,7 +43,11 @@ class Curve(Perturbing):
         return (self.steps or 0) + 1
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
-        most = max(image_shape[:-1] or image_shape)
+        most, values = max(image_shape[:-1] or image_shape), prod(image_shape)
+        if self.steps is not None and self.steps > values:
+            raise InputError(
+                f"There are at most as many steps as an image has values, {values}; steps was {self.steps}."
+            )
         return self if self.steps is not None else replace(self, steps=most)
 
     def draw(self, map: Map, key: Key, i: Array, image: Image) -> PyTree:

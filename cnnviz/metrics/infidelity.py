@@ -1,10 +1,12 @@
 """How well the map predicts what a perturbation of the image does to the score."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.windows import Windows
 from cnnviz.attribution.shapes import method, per_image, value
 from cnnviz.errors import InputError, check_known
@@ -43,6 +45,12 @@ class Infidelity(Perturbing):
         check_of(self.of)
         if not self.noise > 0:
             raise InputError(f"noise is a standard deviation, so positive; it was {self.noise}.")
+
+    def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
+        least = min(image_shape[:-1] or image_shape)
+        if self.perturbation == "square" and self.side > least:
+            raise InputError(f"A square is at most as large as the image {image_shape}; side was {self.side}.")
+        return self
 
     @property
     def count(self) -> int:

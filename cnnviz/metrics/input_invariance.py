@@ -1,11 +1,13 @@
 """Whether a map stays as it is if all images are shifted and the network undoes the shift."""
 
+from math import isfinite
 from typing import Any
 
 import jax.numpy as jnp
 
 from cnnviz.attribution.shapes import method
 from cnnviz.batching import Report
+from cnnviz.errors import InputError
 from cnnviz.metrics.explainer import Explainer
 from cnnviz.metrics.max_sensitivity import length
 from cnnviz.metrics.remade import OfMethod
@@ -26,6 +28,10 @@ class InputInvariance(OfMethod):
 
     better = "lower"
     needs = "nonzero"
+
+    def __post_init__(self):
+        if not isfinite(self.shift) or self.shift == 0:
+            raise InputError(f"shift is what is added to each value, so a number that is not 0; it was {self.shift}.")
 
     def details(self, explainer: Explainer, maps: Any, key: Key, report: Report | None = None) -> tuple[Any, Any]:
         model = Shifted(explainer.model, self.shift)

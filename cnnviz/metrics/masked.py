@@ -1,9 +1,14 @@
 """What average drop, increase and gain share: the answer to the image seen through the map."""
 
+from typing import ClassVar
+
 from cnnviz.attribution.present import scaled
 from cnnviz.attribution.shapes import method, value
+from cnnviz.errors import InputError
 from cnnviz.metrics.shapes import Map, OfMap, check_of, over_channels
 from cnnviz.types import Image, Key, Scalar, Score
+
+SHARES = "probability", "correct"  # numbers of a network that are from 0 to 1
 
 
 @method
@@ -17,9 +22,14 @@ class Masked(OfMap):
     of: str = "probability"
 
     needs = "varying"
+    of_shares: ClassVar[bool] = False  # whether it divides by what is lost or gained at most
 
     def __post_init__(self):
         check_of(self.of)
+        if self.of_shares and self.of not in SHARES:
+            raise InputError(
+                f"{type(self).__name__} is a share of a probability: of is {' or '.join(SHARES)}; it was {self.of}."
+            )
 
     def __call__(self, score: Score, image: Image, map: Map, key: Key) -> Scalar:
         mask = scaled(abs(map) if self.absolute else map)

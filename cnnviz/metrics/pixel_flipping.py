@@ -41,7 +41,8 @@ class PixelFlipping(Curve):
         check_known("area", self.area, AREAS)
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
-        return self if self.steps is not None else replace(self, steps=steps_for(image_shape, self.pixels))
+        own = replace(self, steps=steps_for(image_shape, self.pixels)) if self.steps is None else self
+        return Curve.fitted_to(own, places, image_shape)
 
     def amounts(self, features: int) -> np.ndarray:
         if self.steps != -(-features // self.pixels):

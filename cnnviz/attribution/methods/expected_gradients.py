@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from cnnviz.attribution.shapes import Raw, Sampled, as_images, gradient, image_set, method, value
+from cnnviz.attribution.shapes import Raw, Sampled, as_images, check_noise, gradient, image_set, method, value
 from cnnviz.types import Array, Image, Key, PyTree, Scalar, Score
 
 
@@ -22,6 +22,10 @@ class ExpectedGradients(Sampled):
     baseline: Any = image_set(default=0.0)
 
     random = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_noise(self.noise)
 
     def draw(self, key: Key, i: Array, image: Image) -> PyTree:
         which, where, noise = jax.random.split(jax.random.fold_in(key, i), 3)

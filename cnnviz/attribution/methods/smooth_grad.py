@@ -8,7 +8,7 @@ import jax
 
 from cnnviz.attribution.layers import Place
 from cnnviz.attribution.methods.gradient import Gradient
-from cnnviz.attribution.shapes import Raw, Sampled, Stepwise, arrays, evaluate, method
+from cnnviz.attribution.shapes import Method, Raw, Sampled, Stepwise, arrays, check_noise, evaluate, method
 from cnnviz.errors import InputError, InputTypeError
 from cnnviz.types import Array, Image, Key, PyTree, Score
 
@@ -29,10 +29,9 @@ class SmoothGrad(Sampled):
 
     def __post_init__(self):
         super().__post_init__()
-        if isinstance(self.noise, float | int) and not self.noise >= 0:
-            raise InputError(f"noise is a fraction of the image's range, so not negative; it was {self.noise}.")
-        if isinstance(self.base, str):
-            raise InputTypeError(f"base is a method, as build({self.base!r}) makes it; it was a name.")
+        check_noise(self.noise)
+        if not isinstance(self.base, Method):
+            raise InputTypeError(f'base is a method, as build("gradient") makes it; it was {self.base!r}.')
         if isinstance(self.base, Stepwise):
             raise InputError(f"{type(self.base).__name__} is a stepwise method, which cannot be smoothed.")
 
