@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pkgutil import resolve_name
@@ -73,6 +74,13 @@ class Results:
         for name, text in (("results.json", found), ("table.md", self.table())):
             with atomic_write(self.out / name) as path:
                 path.write_text(text + "\n", encoding="utf-8")
+
+    def end(self, status: str, references: subprocess.Popen | None) -> None:
+        """Writes all of it once more, and ends the process that computes references."""
+        self.status = status
+        self.write()
+        if references is not None:
+            references.kill()
 
     def table(self) -> str:
         """The machine, and a table of each section."""
@@ -196,11 +204,12 @@ def refusal(options: argparse.Namespace) -> str:
     return ""
 
 
-def stop(number: int, _: Any) -> None:
-    """Ends the run at a signal; another one does not keep it from writing what was measured."""
+def stop(results: Results, references: subprocess.Popen | None, number: int, _: Any) -> None:
+    """Ends the run at a signal. An exception would be lost where the signal comes within a callback of JAX."""
     for each in STOPS:
         signal.signal(each, signal.SIG_IGN)
-    sys.exit(128 + number)
+    results.end("stopped", references)
+    os._exit(128 + number)
 
 
 def main() -> int:
@@ -208,25 +217,16 @@ def main() -> int:
     if why := refusal(options):
         print(why, file=sys.stderr)
         return 2
-    for number in STOPS:
-        signal.signal(number, stop)
     use_compilation_cache()
     multiply_in_float32()
     results = Results(options.out, options.minutes, machine=machine())
+    results.write()
     sizes = replace(SMALL if jax.default_backend() == "cpu" else Sizes(), peers=options.peers, out=options.out)
-    references = None
-    try:
-        results.write()
-        references = agreement.start(sizes) if "agreement" in options.only else None
-        measure(results, sizes, options.only)
-        results.status = "done"
-    except SystemExit:
-        results.status = "stopped"
-        raise
-    finally:
-        results.write()
-        if references is not None:
-            references.kill()
+    references = agreement.start(sizes) if "agreement" in options.only else None
+    for number in STOPS:
+        signal.signal(number, partial(stop, results, references))
+    measure(results, sizes, options.only)
+    results.end("done", references)
     return 0
 
 

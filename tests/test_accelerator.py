@@ -86,6 +86,26 @@ def test_what_jax_cannot_start_is_said_and_nothing_starts_before_it_is_set_up(tm
     assert "Traceback" not in found.stderr
 
 
+def test_a_signal_within_a_callback_of_python_s_own_ends_the_run(tmp_path):
+    """An exception there is printed and forgotten, as in JAX's callback of the garbage collector."""
+    code = f"""
+import gc, os, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from functools import partial
+from pathlib import Path
+from benchmarks import accelerator
+
+results = accelerator.Results(Path({str(tmp_path)!r}), 1)
+signal.signal(signal.SIGTERM, partial(accelerator.stop, results, None))
+gc.callbacks.append(lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+gc.collect()
+print("goes on")
+"""
+    found = subprocess.run([sys.executable, "-c", code], env=ON_CPU, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (128 + signal.SIGTERM, "")
+    assert read(tmp_path)["status"] == "stopped"
+
+
 def test_the_process_on_the_cpu_ends_after_the_one_that_asked_for_it(monkeypatch, tmp_path):
     parents = iter([7, 7, 7, 1])
     monkeypatch.setattr(agreement.os, "getppid", lambda: next(parents))
