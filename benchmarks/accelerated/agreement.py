@@ -98,7 +98,7 @@ def start(sizes: Sizes) -> subprocess.Popen:
     """The process that computes the references, on half of the processors."""
     folder = references(sizes)
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", __name__, str(folder)]
+    command = [sys.executable, "-m", __name__, str(folder), str(os.getpid())]
     return subprocess.Popen(command, env={**os.environ, "JAX_PLATFORMS": "cpu"}, cwd=Path(__file__).parents[2])
 
 
@@ -106,9 +106,8 @@ def references(sizes: Sizes) -> Path:
     return sizes.out.resolve() / "on_cpu"
 
 
-def write_references(folder: Path) -> None:
-    """One file for each result, without numbers for what could not be computed, while the other process lives."""
-    asker = os.getppid()
+def write_references(folder: Path, asker: int) -> None:
+    """One file for each result, without numbers for what could not be computed, while process `asker` lives."""
     for name, compute in computed().items():
         if os.getppid() != asker:
             return
@@ -133,4 +132,4 @@ if __name__ == "__main__":
         mine = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, mine[len(mine) // 2 :])
     multiply_in_float32()
-    write_references(Path(sys.argv[1]))
+    write_references(Path(sys.argv[1]), int(sys.argv[2]))
