@@ -204,6 +204,11 @@ def refusal(options: argparse.Namespace) -> str:
     return ""
 
 
+def end_at_signals(results: Results, references: subprocess.Popen | None) -> None:
+    for number in STOPS:
+        signal.signal(number, partial(stop, results, references))
+
+
 def stop(results: Results, references: subprocess.Popen | None, number: int, _: Any) -> None:
     """Ends the run at a signal. An exception would be lost where the signal comes within a callback of JAX."""
     for each in STOPS:
@@ -220,11 +225,11 @@ def main() -> int:
     use_compilation_cache()
     multiply_in_float32()
     results = Results(options.out, options.minutes, machine=machine())
+    end_at_signals(results, None)
     results.write()
     sizes = replace(SMALL if jax.default_backend() == "cpu" else Sizes(), peers=options.peers, out=options.out)
     references = agreement.start(sizes) if "agreement" in options.only else None
-    for number in STOPS:
-        signal.signal(number, partial(stop, results, references))
+    end_at_signals(results, references)
     measure(results, sizes, options.only)
     results.end("done", references)
     return 0
