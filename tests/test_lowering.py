@@ -11,6 +11,7 @@ import pytest
 from jax import export
 
 from cnnviz import METHODS, attribute, fold, logits
+from cnnviz.commands.console import multiply_in_float32
 from cnnviz.fast.switch import Rewrite, is_on
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
@@ -157,6 +158,17 @@ def test_a_pass_over_data_is_lowered_for_all_platforms(backend):
     variables = model.init(KEY, IMAGES[:1])
     assert not strangers(total, variables, pixels)
     assert not strangers(lambda variables, images: logits(model, variables, images), variables, IMAGES)
+
+
+@pytest.mark.parametrize(("asked", "found"), [(None, "float32"), ("bfloat16", "bfloat16")])
+def test_the_command_line_multiplies_in_float32_unless_jax_is_told_otherwise(asked, found):
+    before = jax.config.jax_default_matmul_precision
+    try:
+        jax.config.update("jax_default_matmul_precision", asked)
+        multiply_in_float32()
+        assert jax.config.jax_default_matmul_precision == found
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
