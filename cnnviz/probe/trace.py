@@ -253,7 +253,7 @@ def _check_rows(graph: Graph, inputs: Sequence[Value]) -> None:
     """Raises InputError if a convolution or pooling runs over the first axis of the images, as over a side of one."""
     for value in inputs:
         for windows in side_windows(graph, value, (0,)).values():
-            if isinstance(windows[0], Window) and windows[0].low != windows[0].high:
+            if isinstance(windows[0], Window) and windows[0].reach > 0:
                 sides = ", ".join(map(str, value.shape[1:]))
                 raise InputError(
                     f"Images have the shape [n, ..., c], one row per image; the model takes the first axis of these, "
