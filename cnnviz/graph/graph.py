@@ -212,7 +212,8 @@ def _called(equation: JaxprEqn) -> ClosedJaxpr:
 
 def _transposed(equation: JaxprEqn) -> ClosedJaxpr:
     """A reshape that permutes axes first as a transpose and a reshape that does not, which shapes alone describe."""
-    operand, params = equation.invars[0].aval, equation.params
+    operand: Any = equation.invars[0].aval
+    params = equation.params
     apart = lambda x: jax.lax.reshape(jax.lax.transpose(x, params["dimensions"]), params["new_sizes"])
     return jax.make_jaxpr(apart)(jax.ShapeDtypeStruct(operand.shape, operand.dtype))
 
