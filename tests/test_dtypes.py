@@ -1,14 +1,18 @@
 """Every method explains models of every floating-point type: in float32 at least, and in float64 where the model is."""
 
+import warnings
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz import probe
+from cnnviz import probe, units
 from cnnviz.attribution import METHODS, attribute, build, suite
 from cnnviz.attribution.shapes import options_in
+from cnnviz.errors import InputError
 from cnnviz.graph.precision import in_float32
 from cnnviz.registry import resolve
 
@@ -128,6 +132,42 @@ def test_a_mix_of_types_is_explained(low, expected):
         maps = attribute(name, Tiny(), variables, images, 1)
         assert maps.dtype == jnp.float32
         np.testing.assert_allclose(maps, expected[name], atol=0.1 * float(jnp.abs(expected[name]).max()))
+
+
+def test_images_of_float64_are_explained_as_in_float32_without_a_warning(expected):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in ("gradient", "occlusion"):
+            found = attribute(name, Tiny(), draw(), np.asarray(IMAGES, np.float64), 1)
+            np.testing.assert_array_equal(found, attribute(name, Tiny(), draw(), IMAGES, 1))
+
+
+@pytest.mark.parametrize("high", ["parameters", "images"])
+def test_a_mix_of_float32_and_float64_is_explained(high, expected):
+    wide = np.asarray(IMAGES, np.float64)
+    attribute("gradient", Tiny(), draw(), wide, 1)  # which without 64 bits is another graph
+    with jax.enable_x64(True):
+        variables = draw(jnp.float64 if high == "parameters" else jnp.float32)
+        images = np.asarray(IMAGES) if high == "parameters" else wide
+        for name in ("gradient", "lrp", "deep_lift", "excitation_backprop"):
+            found = attribute(name, Tiny(), variables, images, 1)
+            np.testing.assert_allclose(found, expected[name], atol=1e-4 * float(jnp.abs(expected[name]).max()))
+
+
+def test_types_that_have_no_maps_are_one_sentence():
+    eighth = jax.tree.map(lambda x: x.astype(jnp.float8_e4m3fn), draw())
+    with pytest.raises(
+        InputError, match=r"The model mixes types of numbers .*float8_e4m3fn.*\); convert the variables"
+    ):
+        attribute("gradient", Tiny(), eighth, IMAGES, 1)
+    with pytest.raises(InputError, match="A score is a real number; this one is complex64"):
+        attribute("gradient", Tiny(), draw(), IMAGES, lambda logits: logits[0] * 1j)
+
+
+@pytest.mark.parametrize("ask", [units.statistics, partial(units.top_k, k=1), probe.activations])
+def test_lists_are_not_images(ask):
+    with pytest.raises(InputError, match="Images are an array; these are a list"):
+        ask(Tiny(), draw(), IMAGES.tolist())
 
 
 def test_relevance_is_conserved_where_the_model_rounds():

@@ -128,6 +128,20 @@ def test_bounds_of_segments_are_their_smallest_boxes():
     assert bounds_of(np.stack([mask, mask]), (5, 6, 2)) is None
 
 
+def test_weights_that_differ_between_places_are_those_of_the_place():
+    class Local(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(3)(nn.relu(nn.ConvLocal(4, (3, 3))(nn.Conv(2, (3, 3))(x))).reshape(len(x), -1))
+
+    images = jax.random.uniform(KEY, (2, 16, 16, 1))
+    variables = Local().init(KEY, images)
+    found = attribute("feature_ablation", Local(), variables, images, 1, mask="grid:8", channels="sum")
+    whole = probe.logits(Local(), variables, images)[:, 1]
+    corner = probe.logits(Local(), variables, images.at[:, :2, :2].set(0))[:, 1]
+    np.testing.assert_allclose(found[:, 0, 0], whole - corner, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [

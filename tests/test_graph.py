@@ -33,6 +33,14 @@ def test_evaluating_the_graph_is_calling_the_function():
     assert not {"jit", "pjit", "remat2", "checkpoint"} & {node.name for node in graph.nodes}
 
 
+def test_a_reshape_in_another_order_is_a_transpose_and_a_reshape():
+    x = jnp.arange(24.0).reshape(2, 3, 4)
+    reordered = lambda x: jnp.reshape(x, (6, 4), order="F") + jax.lax.reshape(x, (6, 4), (2, 1, 0))
+    graph, _ = Graph.of(reordered, x)
+    np.testing.assert_array_equal(graph.evaluate([x], graph.outputs)[0], reordered(x))
+    assert all(node.params["dimensions"] is None for node in graph.nodes if node.name == "reshape")
+
+
 def test_only_what_is_needed_is_computed():
     graph, _ = Graph.of(lambda x: (jnp.sin(x), jnp.cos(x)), jnp.zeros(3))
     assert [node.name for node in graph.needed([graph.outputs[1]])] == ["cos"]

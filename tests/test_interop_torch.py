@@ -6,11 +6,13 @@ from pathlib import Path
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from cnnviz.errors import InputError
+from cnnviz.interop.torch.arrays import fitted
 from cnnviz.interop.torch.convert import convert, read_table, table_of
 from cnnviz.interop.torch.read import read_state_dict
 
@@ -192,7 +194,17 @@ def test_what_does_not_fit_is_counted_and_named():
     assert "the first five of 7 that do not" in said
     assert said.count(";") == 5
     said = misfit(lambda state: state.update({"fc2.bias": np.zeros(3, int)}), TABLE)
-    assert "has numbers of the type int64; the model's are float32" in said
+    assert "has the type int64, not float32" in said
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, ml_dtypes.bfloat16])
+def test_arrays_become_those_of_a_model_whose_parameters_have_another_type(dtype):
+    for given in (np.float32, ml_dtypes.bfloat16):
+        found = fitted(np.full((3, 1), 0.75, given), (3,), np.dtype(dtype))
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found.astype(np.float32), np.full(3, 0.75))
+    with pytest.raises(InputError, match="has the type int8, not"):
+        fitted(np.zeros(3, np.int8), (3,), np.dtype(dtype))
 
 
 def test_a_table_with_a_path_that_the_model_does_not_have():

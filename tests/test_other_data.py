@@ -14,6 +14,7 @@ from scipy.io import savemat
 
 from cnnviz import data
 from cnnviz.data import medmnist
+from cnnviz.data.arrays import Span
 from cnnviz.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -416,3 +417,16 @@ def test_narrow_pictures_may_be_signals_and_what_reads_them_so_is_said(tmp_path)
     assert not any("signals" in note for note in data.load(path, image_shape=(20, 3)).notes)
     np.savez(path, x_train=np.zeros((12, 20, 9), np.uint8), y_train=labels)
     assert not any("signals" in note for note in data.load(path).notes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0, 1, "The values of x are float16 from 0 to 1, kept in 8 bits."),
+        (0, 2, 'shown 0 to 1 in their place (--prepare \'{"scale": 0.00784314, "mean": [0]}\' shows'),
+        (-1, 1, '(--prepare \'{"scale": 0.00784314, "mean": [1]}\' shows'),
+    ],
+)
+def test_what_is_said_of_floats_in_8_bits(low, high, said):
+    assert said in Span(low, high).note("x", np.dtype(np.float16))
+    assert ("--prepare" in said) == ("--prepare" in Span(low, high).note("x", np.dtype(np.float16)))

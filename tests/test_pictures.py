@@ -562,7 +562,9 @@ def test_several_members_are_drawn_by_mean_and_deviation(run):
 
 
 def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
-    (picture,) = attribute.Attributions(images="0")([dense], DATA)
+    said = []
+    (picture,) = attribute.Attributions(images="0")([dense], replace(DATA, note=said.append))
+    assert [line for line in said if line.startswith("left out: grad_cam. ")] == said != []
     assert "integrated_gradients" in picture.numbers
     assert "grad_cam" not in picture.numbers
     assert "Left out: grad_cam." in picture.caption

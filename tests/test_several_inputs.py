@@ -139,7 +139,10 @@ def test_a_method_that_one_input_cannot_have_is_left_out_there_and_float_picture
     given = {"picture": np.float32(arrays[1]["picture"] / 255), "facts": arrays[1]["facts"]}
     np.savez(tmp_path / "floats.npz", **given)
     kind = Attributions(image="0", methods="gradient,grad_cam", inputs=tmp_path / "floats.npz")
-    of_facts, of_picture = kind([net], Data())
+    said = []
+    of_facts, of_picture = kind([net], Data(note=said.append))
+    assert len(said) == 1
+    assert said[0].startswith("input 'facts', left out: grad_cam. No layer")
     assert "grad_cam" in arrays_of(of_picture)
     assert "grad_cam" not in arrays_of(of_facts)
     assert "Left out: grad_cam. No layer" in of_facts.caption

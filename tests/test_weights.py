@@ -171,12 +171,24 @@ def test_numbers_as_keys_and_values_in_wrappers_are_understood(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
-@pytest.mark.parametrize("name", ["w.msgpack", "w.safetensors", "checkpoint"])
+@pytest.mark.parametrize("name", ["w.npz", "w.msgpack", "w.safetensors", "checkpoint"])
 def test_other_floats_become_the_models(name, dtype, variables, tmp_path):
     kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
     other = jax.tree.map(lambda leaf: leaf.astype(kind), variables)
     WRITERS[name](tmp_path / name, other)
     assert_same(fitted(tmp_path / name), jax.tree.map(lambda leaf: leaf.astype(np.float32), other))
+
+
+def test_a_value_that_the_models_type_rounds_to_infinity_is_named(tmp_path):
+    class Half(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(2, param_dtype=jnp.float16, use_bias=False, name="dense")(x.mean((1, 2)))
+
+    kernel = np.array([[1, 2], [3, -1e5], [np.nan, np.inf]], np.float32)
+    save_msgpack(tmp_path / "w.msgpack", {"params": {"dense": {"kernel": kernel}}})
+    with pytest.raises(InputError, match=r"params/dense/kernel has values up to 1e\+05; float16 ends at 6.55e\+04"):
+        networks.fit(read_weights(tmp_path / "w.msgpack"), Half(), SHAPE, source="w", name="Half")
 
 
 def test_an_array_in_pieces_is_put_together(tmp_path, monkeypatch, variables):
@@ -210,12 +222,13 @@ def test_every_difference_is_counted_and_the_first_five_are_named(variables, tmp
 
 
 def test_whole_numbers_are_not_weights_and_arrays_too_many_are_named(variables, tmp_path):
-    tree = {**variables, "params": {**variables["params"], "Extra": {"kernel": np.zeros(3, np.float32)}}}
-    np.savez(tmp_path / "w.npz", **names(tree))
-    with pytest.raises(
-        InputError, match=r"8 of 8 arrays fit; those that do not: params/Extra/kernel is not in the mod"
-    ):
-        fitted(tmp_path / "w.npz")
+    for dtype in (np.float32, ml_dtypes.bfloat16):
+        tree = {**variables, "params": {**variables["params"], "Extra": {"kernel": np.zeros(3, dtype)}}}
+        np.savez(tmp_path / "w.npz", **names(tree))
+        with pytest.raises(
+            InputError, match=r"8 of 8 arrays fit; those that do not: params/Extra/kernel is not in the mod"
+        ):
+            fitted(tmp_path / "w.npz")
     np.savez(tmp_path / "i.npz", **{name: array.astype(np.int32) for name, array in names(variables).items()})
     with pytest.raises(InputError, match=r"0 of 8 arrays fit; .*Conv_0/bias has the type int32, not float32"):
         fitted(tmp_path / "i.npz")

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from cnnviz.attribution.inputs import Row, check_finite
 from cnnviz.attribution.layers import places_in
@@ -15,7 +14,7 @@ from cnnviz.attribution.targets import Targets, resolve_targets, score_for
 from cnnviz.errors import InputError, InputTypeError, check_known
 from cnnviz.graph.precision import computes_in_low, in_float32, raised
 from cnnviz.probe import Call, Unit, as_variables, find_one
-from cnnviz.probe.inputs import Inputs, call_for, image_count, inputs_of, is_float, named_leaves, with_rows
+from cnnviz.probe.inputs import Inputs, call_for, canonical, image_count, inputs_of, is_float, named_leaves, with_rows
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.trace import Static, Trace, trace
 from cnnviz.types import Activations, Image, PyTree, Scalar, Score, Variables, VariablesLike
@@ -85,7 +84,7 @@ class Question(NamedTuple):
             raise InputTypeError(
                 f"The input {name!r} holds integers ({image.dtype}), so a score has no gradient there."
             )
-        explained = Explained(self.subject, self.target, form, place, jnp.dtype(image.dtype), self.low)
+        explained = Explained(self.subject, self.target, form, place, canonical(image.dtype), self.low)
         return explained, Row(raised(image), self.numbers, held=tuple(leaves))
 
 

@@ -40,9 +40,9 @@ def shapes_in(path: Path, model: str) -> dict[str, Any]:
 
     from cnnviz.interop.weights import npz
     from cnnviz.models import MODELS
+    from cnnviz.probe.inputs import canonical
 
     arrays = npz.arrays(path)
-    dtype_of = jax.dtypes.canonicalize_dtype  # int64 is int32 unless JAX has 64 bits on
     make: Any = MODELS[model]
     taken = inspect.signature(make.__call__).parameters if isinstance(make, type) else ()
     named = [name for name in taken if name in arrays]
@@ -50,7 +50,7 @@ def shapes_in(path: Path, model: str) -> dict[str, Any]:
     if bare := next((name for name, array in found.items() if array.ndim == 0), None):
         raise InputError(f"Each input in {path} has one row per image; {bare!r} is one number.")
     return {
-        name: jax.ShapeDtypeStruct(array.shape[1:], dtype_of(array.dtype) if _is_index(array) else np.float32)
+        name: jax.ShapeDtypeStruct(array.shape[1:], canonical(array.dtype) if _is_index(array) else np.float32)
         for name, array in found.items()
     }
 

@@ -22,10 +22,13 @@ class Span(NamedTuple):
 
     def note(self, name: str, dtype: np.dtype) -> str:
         """A sentence about the values, with the preparation that gives them back."""
-        back = f'{{"scale": {(self.high - self.low) / 255:.6g}, "mean": [{-self.low:.6g}]}}'
+        kept = f"The values of {name} are {dtype} from {self.low:g} to {self.high:g}, kept in 8 bits"
+        if self == (0, 1):  # which the network is shown
+            return f"{kept}."
+        back = f'{{"scale": {(self.high - self.low) / 255:.6g}, "mean": [{0.0 - self.low:.6g}]}}'
         return (
-            f"The values of {name} are {dtype} from {self.low:g} to {self.high:g}, kept in 8 bits: the network is "
-            f"shown 0 to 1 in their place (--prepare '{back}' shows a network of yours the values themselves)."
+            f"{kept}: the network is shown 0 to 1 in their place (--prepare '{back}' shows a network of yours the "
+            "values themselves)."
         )
 
 

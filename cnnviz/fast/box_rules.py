@@ -103,7 +103,8 @@ def _transpose(box: InBox, node: Node, given: Sequence[Any], to: Boxes) -> Array
 def _product(box: InBox, node: Node, given: Sequence[Any], to: Boxes) -> Array | None:
     """A product with weights over the channels."""
     (place,) = [i for i, found in enumerate(given) if isinstance(found, Part)][:1]
-    if isinstance(given[1 - place], Part):
+    along = {*given[place].boxes.axes}.intersection(node.params["dimension_numbers"][1][place])
+    if isinstance(given[1 - place], Part) or along:  # weights that differ between places
         return None
     values = [box.moved(found, found.boxes.axes, to) if isinstance(found, Part) else found for found in given]
     return _bound(node, *values)

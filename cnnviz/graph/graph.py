@@ -3,7 +3,7 @@
 `jit` and `remat` are inlined, so a value sown inside them is an ordinary value of the graph. A `custom_jvp` or
 `custom_vjp` call stays one node, since inlining it would lose its derivative (ReLU's at zero, for example); `Node.body`
 is its inside. Loops and branches (`scan`, `while`, `cond`) stay one node too, but for a short `scan` if that is asked,
-and a `cond` or `switch` whose branch depends on no input.
+and a `cond` or `switch` whose branch depends on no input. A reshape in another order is a transpose and a reshape.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -210,6 +210,14 @@ def _called(equation: JaxprEqn) -> ClosedJaxpr:
     return inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
 
 
+def _transposed(equation: JaxprEqn) -> ClosedJaxpr:
+    """A reshape that permutes axes first as a transpose and a reshape that does not, which shapes alone describe."""
+    operand: Any = equation.invars[0].aval
+    params = equation.params
+    apart = lambda x: jax.lax.reshape(jax.lax.transpose(x, params["dimensions"]), params["new_sizes"])
+    return jax.make_jaxpr(apart)(jax.ShapeDtypeStruct(operand.shape, operand.dtype))
+
+
 def _like(aval: Any, *constant: Any) -> Value:
     return Value(aval.shape, aval.dtype, *constant)
 
@@ -254,6 +262,8 @@ class _Inlining:
         if name == "cond" and (index := Graph((), (), tuple(self.nodes)).held(inputs[0])) is not None:
             branches = equation.params["branches"]
             return self.inline(branches[np.clip(int(index), 0, len(branches) - 1)], inputs[1:], calls, scope)
+        if name == "reshape" and equation.params["dimensions"] is not None:
+            return self.inline(_transposed(equation), inputs, calls, scope)
         if self.is_inlined(equation):
             return self.region(equation, inputs, calls, scope)
         outputs = tuple(_like(v.aval) for v in equation.outvars)

@@ -2,7 +2,8 @@
 
 An operation may be one node, a call of a known function, or several nodes that spell a function out; a loop or branch
 that is not unrolled is one. What is inside it is not an operation: the mean within a normalization, the erf within
-GELU. Neither is a bias or a scale, which are parameters, nor anything else that is linear in one value.
+GELU. Neither is a bias or a scale, which are parameters, nor anything else that is linear in one value but pooling and
+a convolution with a constant kernel, which is a filter.
 """
 
 from collections.abc import Sequence
@@ -169,11 +170,11 @@ class _Reading:
         return kind, value, set(), False
 
     def layer(self, node: Node) -> Found | None:
-        """A convolution or matrix product with a parameter, and its bias."""
+        """A convolution or matrix product with a parameter, and its bias; a convolution with a constant is a filter."""
         if sum(value in self.flow.depends for value in node.inputs) > 1:
             return MEETINGS.get(node.name, "conv"), node.outputs[0], set(), False
         if not all(value in self.variable for value in node.inputs):
-            return None
+            return ("filter", node.outputs[0], set(), False) if WEIGHTED[node.name] == "conv" else None
         adds = lambda each: each.name == "add" and each.labels == node.labels and self.is_linear(each)
         return WEIGHTED[node.name], self.flow.onward(node.outputs[0], adds), set(), False
 

@@ -16,9 +16,16 @@ LAST = {"mul", "div", "select_n", "max", "pow", "sub", "add"}  # nodes that may 
 def function_name(node: Node) -> str:
     """The name of a custom call's function, or of the innermost call around a node; "" if it has none."""
     body = node.body
-    inside = [region.name for region in body.regions[:1]] if body is not None else []
-    name = str(node.params.get("name") or next(iter([*inside, *node.calls[::-1]]), "")).strip("_")
+    inside = [_defined_as(node), *(region.name for region in body.regions[:1])] if body is not None else []
+    name = str(node.params.get("name") or next(filter(None, [*inside, *node.calls[::-1]]), "")).strip("_")
     return name if name.isidentifier() else ""
+
+
+def _defined_as(node: Node) -> str:
+    """The name that the function of a custom call was defined by; "" if JAX does not say, or it has none to show."""
+    inner = getattr(node.params.get("call_jaxpr"), "jaxpr", None)
+    name = str(getattr(getattr(inner, "debug_info", None), "func_src_info", "")).partition(" ")[0].rpartition(".")[2]
+    return name if name.isidentifier() and not name.startswith("_") else ""
 
 
 def is_light(node: Node) -> bool:
@@ -31,6 +38,8 @@ def is_light(node: Node) -> bool:
 def spelled(flow: Flow, node: Node, inside: Collection[Node], root: Value) -> str | None:
     """The name of the function of `root` that ends in `node`, by way of the nodes `inside`; None if it has none."""
     names = {each.name for each in inside} | {function_name(each) for each in inside}
+    if node.name in ("add", "sub") and _joins_halves(flow, node, inside, root):
+        return "leaky_relu"
     if node.name == "add":
         return "logsumexp" if {"exp", "reduce_sum", "log"} <= names else None
     if all(is_pointwise(each, flow.depends) for each in (*inside, node)):
@@ -56,6 +65,15 @@ def before(flow: Flow, root: Value, passes: Callable[[Node], bool]) -> set[Node]
         return found
     inside = flow.between(start, node, passes) or set()
     return found | {node, *inside} if any(each.name in REDUCTIONS for each in inside) else found
+
+
+def _joins_halves(flow: Flow, node: Node, inside: Collection[Node], root: Value) -> bool:
+    """Whether a sum is of a positive and a negative half: max(x, 0) + a * min(x, 0), or relu(x) - a * relu(-x)."""
+    if root in node.inputs or not all(is_pointwise(each, flow.depends) for each in inside):
+        return False
+    bends = [each.name if each.body is None else function_name(each) for each in inside if not _is_scaling(flow, each)]
+    is_negative = "min" in bends or any(each.name == "neg" for each in inside)
+    return len(bends) == 2 and {*bends} <= {"max", "min", "relu"} and is_negative
 
 
 def _activation(flow: Flow, node: Node, inside: Collection[Node], names: set[str], root: Value) -> str | None:

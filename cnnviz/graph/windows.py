@@ -81,7 +81,7 @@ def _reduction(node: Node, operand: int, window: Window) -> Window | None:
 
 
 def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
-    axis = node.params["broadcast_dimensions"][window.axis]
+    axis = int(node.params["broadcast_dimensions"][window.axis])
     kept = node.inputs[operand].shape[window.axis] == node.outputs[0].shape[axis]
     return replace(window, axis=axis) if kept else None
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.interop.torch.read import StateDict
-from cnnviz.interop.weights.tree import Tree, flat
+from cnnviz.interop.weights.tree import Tree, flat, type_fault
 from cnnviz.networks.pytorch import fit_pytorch, initial_shapes
 from cnnviz.types import Variables
 
@@ -93,20 +92,12 @@ def _faults(found: Mapping[Path, Any], wanted: Mapping[Path, Any]) -> list[str]:
 
 
 def _fault(array: Any, wanted: Any) -> str | None:
-    """What is wrong with the array for this place; None if its shape fits and its numbers are of the same kind."""
+    """What is wrong with the array for this place; None if its shape and its numbers fit."""
     if array is None:
         return "is missing"
     if array.shape != wanted.shape:
         return f"has the shape {tuple(array.shape)}, not {tuple(wanted.shape)}"
-    if _kind(array.dtype) != _kind(wanted.dtype):
-        return f"has the type {array.dtype}, not {wanted.dtype}"
-    return None
-
-
-def _kind(dtype: Any) -> Any:
-    return next(
-        (kind for kind in (jnp.floating, jnp.integer, jnp.complexfloating) if jnp.issubdtype(dtype, kind)), None
-    )
+    return type_fault(array, wanted.dtype)
 
 
 def _others(given: Mapping[Path, Any], found: Mapping[Path, Path]) -> list[str]:
@@ -116,4 +107,4 @@ def _others(given: Mapping[Path, Any], found: Mapping[Path, Path]) -> list[str]:
     bare = {place[: len(place) - len(path) + 1] for path, place in found.items() if place[-len(path) :] != path}
     folders = {(*home, name) for home in homes for name in COLLECTIONS} | bare
     near = [path for path in given if path not in used and any(path[: len(home)] == home for home in folders)]
-    return [f"{'/'.join(path)} is not in the model" for path in near if np.issubdtype(given[path].dtype, np.inexact)]
+    return [f"{'/'.join(path)} is not in the model" for path in near if jnp.issubdtype(given[path].dtype, jnp.inexact)]

@@ -79,6 +79,18 @@ def indices(choice: slice, count: int) -> Sequence[int]:
     return found
 
 
+def places(choice: slice | int, count: int, missing: str, *, least: int) -> Sequence[int]:
+    """The indices that a number, from `least` on, or a range means among `count`.
+
+    Raises InputError, which begins with `missing` for a number, if there is none.
+    """
+    if isinstance(choice, slice):
+        return indices(choice, count)
+    if not least <= choice < count:
+        raise InputError(f"{missing}; they go from 0 to {count - 1}.")
+    return [choice % count]
+
+
 def numbers_in(text: str, option: str) -> list[slice | int]:
     """The numbers and ranges that "0:500" or "3,5,9" means; raises OptionError, by the option's name, for any other."""
     found = [numbered(part.strip()) for part in text.split(",")]
@@ -94,9 +106,7 @@ def numbers_of(text: str, count: int) -> list[int]:
     """
     found: list[int] = []
     for choice in numbers_in(text, "images"):
-        if isinstance(choice, int) and not -count <= choice < count:
-            raise InputError(f"{choice} is not the number of an image; they go from 0 to {count - 1}.")
-        found += indices(choice if isinstance(choice, slice) else slice(choice, choice + 1 or None), count)
+        found += places(choice, count, f"{choice} is not the number of an image", least=-count)
     return list(dict.fromkeys(found))
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Shaped
 from cnnviz.errors import InputError, check_known
 from cnnviz.interop.weights import npz
 from cnnviz.networks import Net
-from cnnviz.pictures.choices import MOST_IMAGES, choices, indices
+from cnnviz.pictures.choices import MOST_IMAGES, Choice, choices, places
 from cnnviz.pictures.options import check_input
 from cnnviz.pictures.picture import SIDES, Sample, inputs_in_words, size
 from cnnviz.probe.inputs import named_leaves, one_image
@@ -96,14 +96,11 @@ def _checked(arrays: Arrays, net: Net, path: Path) -> Arrays:
     return {name: arrays[name] for name in wanted}
 
 
-def _rows(choice: Any, count: int, path: Path) -> list[int]:
+def _rows(choice: Choice, count: int, path: Path) -> Sequence[int]:
     """The rows that a choice means; raises InputError if one is not there."""
     if isinstance(choice, Path):
         raise InputError(f"--image is the number of a row in {path}, such as 3 or 0:8; it was {choice}.")
-    rows = [choice] if isinstance(choice, int) else [*indices(choice, count)]
-    if outside := [row for row in rows if not 0 <= row < count]:
-        raise InputError(f"{path} has no row {outside[0]}; they go from 0 to {count - 1}.")
-    return rows
+    return places(choice, count, f"{path} has no row {choice}", least=0)
 
 
 def _sample(arrays: Arrays, row: int, path: Path) -> Sample:

@@ -93,7 +93,7 @@ def _called_in_training(model: Any, variables: Variables, images: Images, key: K
         output, statistics = model.train(variables, images, key)
         return output, {"batch_stats": statistics}
     model = _with_training_fields(model)
-    by_place, by_name = training_arguments_of(model.__call__, images)
+    by_place, by_name = training_arguments_of(model.__call__, images, NOTHING)
     rngs = {"dropout": key, "params": jax.random.fold_in(key, 0)}  # Flax draws for any other name from "params"
     others = [name for name in variables if name != "params"]
     output, changed = nn.Module.apply(model, variables, *by_place, **by_name, rngs=rngs, mutable=others)

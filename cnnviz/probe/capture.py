@@ -119,9 +119,11 @@ def arguments_of(function: Any, images: PyTree, call: Mapping[str, Any]) -> tupl
     return tuple(by_place), {name: value for name, value in filled.items() if name not in by_name} | by_name
 
 
-def training_arguments_of(function: Any, images: PyTree) -> tuple[tuple[PyTree, ...], dict[str, Any]]:
+def training_arguments_of(
+    function: Any, images: PyTree, call: Mapping[str, Any]
+) -> tuple[tuple[PyTree, ...], dict[str, Any]]:
     """As `arguments_of`, with those of EVALUATION that the signature has the other way."""
-    by_place, by_name = arguments_of(function, images, {})
+    by_place, by_name = arguments_of(function, images, call)
     return by_place, {name: not value if name in EVALUATION else value for name, value in by_name.items()}
 
 

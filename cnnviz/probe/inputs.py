@@ -110,13 +110,18 @@ def is_float(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
+def canonical(dtype: Any) -> Any:
+    """The type that an array of this type has in JAX: float64 is float32 unless JAX has 64 bits on."""
+    return dtype if jnp.issubdtype(dtype, jax.dtypes.extended) else jax.dtypes.canonicalize_dtype(dtype)
+
+
 def _is_index(leaf: Any) -> bool:
     return leaf.dtype != jnp.uint8 and any(jnp.issubdtype(leaf.dtype, kind) for kind in (jnp.integer, jnp.bool_))
 
 
 def image_count(images: PyTree, call: Mapping[str, Any]) -> int:
     """The number of images. Raises InputError if an input or an argument of the call has another number of rows."""
-    counts = {name or "images": leaf.shape[0] for name, leaf in named_leaves(images).items()}
+    counts = {name or "images": leaf.shape[0] for name, leaf in named_leaves(check_arrays(images)).items()}
     counts |= {name: len(leaf) for name, rows in inputs_of((), call).rows.items() for leaf in jax.tree.leaves(rows)}
     first, *_ = counts.values()
     for name, count in counts.items():

@@ -1,5 +1,6 @@
 """An NNX module as a model and its variables, which every function of cnnviz reads as it reads a Linen module."""
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ class NNXModel(Adapter):
     def apply(self, variables: Variables, images: PyTree, **call: Any) -> PyTree:
         """The module's output for images `[n, ..., c]`, in evaluation mode."""
         module = self.module(variables)
-        return _captured(module, *arguments_of(module.__call__, images, call))[0]
+        return _captured(module, *_arguments_of(module, images, call))[0]
 
     def init(self, key: Key, images: PyTree) -> dict[str, PyTree]:
         """The parameters of a new module, and its statistics; what else the module holds stays as it is."""
@@ -69,13 +70,14 @@ class NNXModel(Adapter):
         streams = [part for _, part in nnx.iter_graph(module) if isinstance(part, nnx.RngStream)]
         for i, stream in enumerate(streams):
             stream.key.set_value(jax.random.fold_in(key, i))
-        output, _ = _captured(module, *training_arguments_of(module.__call__, images))
+        by_place, by_name = training_arguments_of(module.__call__, images, _random(module, key))
+        output, _ = _captured(module, by_place, by_name)
         return output, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
     def record(self, variables: Variables, images: PyTree, call: Mapping[str, Any]) -> Recording:
         """As `capture.record`. The classes of the copy's modules are replaced; those of the original are not."""
         module = self.module(variables)
-        by_place, by_name = arguments_of(module.__call__, images, call)
+        by_place, by_name = _arguments_of(module, images, call)
         calls: Counter[str] = Counter()
         for path, part in nnx.iter_modules(module):
             if isinstance(part, nnx.Module):
@@ -109,6 +111,17 @@ def _set_modes(module: Any, modes: Mapping[str, bool]) -> None:
         for name, value in modes.items():
             if isinstance(getattr(part, name, None), bool):
                 setattr(part, name, value)
+
+
+def _arguments_of(module: Any, images: PyTree, call: Mapping[str, Any]) -> Any:
+    """As `arguments_of`; without random streams for a call that has them as an argument, as evaluation needs none."""
+    return arguments_of(module.__call__, images, _random(module) | dict(call))
+
+
+def _random(module: Any, key: Key | None = None) -> dict[str, Any]:
+    """The argument `rngs` of the module's call, where it has one: streams from the key, or None."""
+    taken = "rngs" in inspect.signature(module.__call__).parameters
+    return {"rngs": None if key is None else nnx.Rngs(key)} if taken else {}
 
 
 def _captured(module: Any, by_place: tuple[PyTree, ...], by_name: Mapping[str, Any]) -> tuple[PyTree, Any]:

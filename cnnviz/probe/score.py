@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz.errors import InputError, InputTypeError, check_known
+from cnnviz.probe.inputs import is_float
 from cnnviz.probe.network import layers_of, network_of
 from cnnviz.probe.outputs import OutputName
 from cnnviz.probe.reader import NOTHING, Call
@@ -43,7 +44,7 @@ def score_of(
 
     def score(image: PyTree, offsets: Activations) -> tuple[Scalar, Activations]:
         logits, activations = network(image, offsets)
-        return _pick(logits, target), {LOGITS: logits, **activations}
+        return _real(_pick(logits, target)), {LOGITS: logits, **activations}
 
     return score
 
@@ -60,7 +61,7 @@ def _unit_score(layers: Callable[[PyTree, Activations], Activations], unit: Unit
         values = layers(image, offsets)
         check_known("layer", unit.layer, [name for name in values if name != LOGITS])
         check_unit(unit.layer, unit.index, values[unit.layer].shape)
-        return values[unit.layer][unit.index], values
+        return _real(values[unit.layer][unit.index]), values
 
     return unit_score
 
@@ -78,6 +79,13 @@ def _pick(logits: Array, target: Target) -> Array:
     if isinstance(target, int | np.integer) and not 0 <= target < logits.shape[-1]:
         raise InputError(f"A target is a class from 0 to {logits.shape[-1] - 1}; it was {target}.")
     return logits[target]
+
+
+def _real(score: Array) -> Array:
+    """The score as it is; raises InputTypeError if it is not a real number."""
+    if not is_float(score):
+        raise InputTypeError(f"A score is a real number; this one is {score.dtype}.")
+    return score
 
 
 def _one_number(found: Any) -> Array:

@@ -22,7 +22,7 @@ from cnnviz.graph.softmax import ending_of
 from cnnviz.graph.windows import Window
 from cnnviz.probe.addressing import Address, find, find_one
 from cnnviz.probe.capture import Recording, record
-from cnnviz.probe.inputs import constants, inputs_of, named_leaves, with_rows
+from cnnviz.probe.inputs import canonical, constants, inputs_of, named_leaves, with_rows
 from cnnviz.probe.naming import Found, Named, found_in, names, recorded_names
 from cnnviz.probe.outputs import OutputName, logits_among, named_outputs
 from cnnviz.probe.variables import as_variables
@@ -217,6 +217,12 @@ def _in_one_sentence(images: PyTree) -> Iterator[None]:
     """Turns what Flax raises for variables and images that do not fit into an InputError."""
     try:
         yield
+    except jax.dtypes.TypePromotionError as error:
+        reason = str(error).partition(". ")[0]
+        raise InputError(
+            f"The model mixes types of numbers that JAX does not convert by itself ({reason}); convert the variables "
+            "or images, as by x.astype('float32')."
+        ) from error
     except flax.errors.ScopeParamShapeError as error:
         shapes = ", ".join(f"[n, {', '.join(map(str, leaf.shape[1:]))}]" for leaf in jax.tree.leaves(images))
         said = str(error).partition(" (http")[0]
@@ -247,7 +253,7 @@ def _check_rows(graph: Graph, inputs: Sequence[Value]) -> None:
     """Raises InputError if a convolution or pooling runs over the first axis of the images, as over a side of one."""
     for value in inputs:
         for windows in side_windows(graph, value, (0,)).values():
-            if isinstance(windows[0], Window) and windows[0].low != windows[0].high:
+            if isinstance(windows[0], Window) and windows[0].reach > 0:
                 sides = ", ".join(map(str, value.shape[1:]))
                 raise InputError(
                     f"Images have the shape [n, ..., c], one row per image; the model takes the first axis of these, "
@@ -257,7 +263,7 @@ def _check_rows(graph: Graph, inputs: Sequence[Value]) -> None:
 
 def _kind(leaf: Any) -> tuple[tuple[int, ...], Any]:
     leaf = leaf if hasattr(leaf, "dtype") else jnp.asarray(leaf)
-    return tuple(leaf.shape), leaf.dtype
+    return tuple(leaf.shape), canonical(leaf.dtype)
 
 
 def _is_hashable(value: Any) -> bool:

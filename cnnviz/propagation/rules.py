@@ -55,10 +55,17 @@ def backward(reading: Reading, rules: Rules, cotangent: Array) -> Array:
             cotangents = tuple(held[v] if v in held else zeros(v) for v in step.outputs)
             for value, found in zip(step.inputs, _rule(rules, step)(step, cotangents), strict=True):
                 if found is not None:
+                    found = _typed(found, value)
                     held[value] = held[value] + found if value in held else found
     if reading.image not in held:
         warnings.warn("The score does not depend on the image: its map is zero everywhere.", stacklevel=2)
     return held.get(reading.image, zeros(reading.image))
+
+
+def _typed(found: Array, value: Value) -> Array:
+    """What reaches the value, in its type, which the parameters that a rule reads may exceed."""
+    real = all(jnp.issubdtype(each.dtype, jnp.floating) for each in (found, value))
+    return found.astype(value.dtype) if real and found.dtype != value.dtype else found
 
 
 def _rule(rules: Rules, step: Step) -> Rule:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cnnviz.errors import InputError
+from cnnviz.interop.weights.tree import type_fault
 
 # what Flax's layers call their arrays, and what PyTorch's do
 LEAVES = {
@@ -37,8 +38,8 @@ def fitted(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.nda
     """
     if without_ones(array.shape) != without_ones(shape):
         raise InputError(f"becomes {array.shape}; the model's is {shape}")
-    if np.issubdtype(array.dtype, np.floating) != np.issubdtype(dtype, np.floating):
-        raise InputError(f"has numbers of the type {array.dtype}; the model's are {dtype}")
+    if fault := type_fault(array, dtype):
+        raise InputError(fault)
     return np.array(array.reshape(shape), dtype)
 
 

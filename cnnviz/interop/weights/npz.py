@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
@@ -46,4 +47,9 @@ def _arrays(archive: zipfile.ZipFile):
             raise ValueError(f"it claims {total} bytes in {size_of(archive)}")
         if not is_array(archive, info):
             raise ValueError(f"{info.filename} is not an array")
-        yield info.filename.removesuffix(".npy"), array(archive, info)
+        yield info.filename.removesuffix(".npy"), _typed(array(archive, info))
+
+
+def _typed(found: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """The array; in bfloat16 if it has two raw bytes per value, as `np.savez` writes that type, unknown to NumPy."""
+    return found.view(jnp.bfloat16) if found.dtype == np.dtype("V2") else found

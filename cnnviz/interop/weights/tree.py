@@ -51,6 +51,26 @@ def named_leaves(tree: PyTree) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
+def type_fault(array: Shaped[np.ndarray, "..."], dtype: Any) -> str | None:
+    """What is wrong with an array for a place of this type, of which it is the subject; None if nothing is.
+
+    Numbers of another kind (integers for floats) are, and finite ones that the type rounds to infinity.
+    """
+    if _kind(array.dtype) != _kind(dtype):
+        return f"has the type {array.dtype}, not {dtype}"
+    if not jnp.issubdtype(dtype, jnp.floating) or jnp.finfo(array.dtype).max <= (largest := jnp.finfo(dtype).max):
+        return None
+    finite = array[np.isfinite(array)]
+    beyond = np.abs(finite).max(initial=0)
+    return f"has values up to {beyond:.3g}; {dtype} ends at {largest:.3g}" if beyond > largest else None
+
+
+def _kind(dtype: Any) -> Any:
+    return next(
+        (kind for kind in (jnp.floating, jnp.integer, jnp.complexfloating) if jnp.issubdtype(dtype, kind)), None
+    )
+
+
 def _leaves(tree: Tree) -> Iterator[tuple[tuple[str, ...], Any]]:
     open_ones: list[tuple[tuple[str, ...], Any]] = [((), tree)]
     while open_ones:  # not recursive, since a file decides how deep it is
