@@ -13,6 +13,7 @@ import pytest
 
 from cnnviz.attribution import attribute, build
 from cnnviz.attribution.inputs import Row
+from cnnviz.attribution.methods.estimates import error_of_skewed_mean
 from cnnviz.attribution.methods.windows import windows_over
 from cnnviz.attribution.present import Presentation
 from cnnviz.attribution.run import run
@@ -301,3 +302,10 @@ def test_a_sample_of_hsic_is_one_forward_pass():
     method = replace(build("hsic"), mask=jnp.arange(16).reshape(4, 4, 1), segments=16)
     method.contribute(lambda x, _: seen.append(x) or (x.sum(), {}), jnp.ones((4, 4, 1)), jnp.ones(16, bool))
     assert len(seen) == 1
+
+
+def test_the_error_of_a_mean_is_finite_where_samples_hardly_differ():
+    samples = np.random.default_rng(0).exponential(size=(9, 2)).astype(np.float32) * np.float32([[1, 1e-18]])
+    found = error_of_skewed_mean(jnp.asarray(samples))
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[1], found[0] * samples[:, 1].std() / samples[:, 0].std(), rtol=1e-3)

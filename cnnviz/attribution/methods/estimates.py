@@ -39,8 +39,8 @@ def error_of_skewed_mean(found: Float[Array, "n k"]) -> Float[Array, " k"]:
     interval that contains the true mean as often as two normal errors reaches z + (2 z^2 + 1) g / (6 sqrt(n)) far, with
     z = 2. Hall 1992, On the removal of skewness by transformation, section 2 (doi:10.1111/j.2517-6161.1992.tb01876.x).
     """
-    centered, deviation = found - found.mean(0, keepdims=True), found.std(0)
-    cubes = (centered**3).mean(0) / jnp.where(deviation > 0, deviation, 1) ** 3
+    centered, deviation = found - found.mean(0, keepdims=True), found.std(0, keepdims=True)
+    cubes = ((centered / jnp.where(deviation > 0, deviation, 1)) ** 3).mean(0)  # the cube of a small one is 0
     return error_of_mean(found) * (1 + 0.75 * jnp.maximum(cubes.mean(), 0) / jnp.sqrt(len(found)))
 
 
