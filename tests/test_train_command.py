@@ -383,7 +383,7 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
         (["--resume", "--init-from", "x"], "--resume and --init-from do not go together"),
         (["--list", "--verify", "x"], "--list and --verify do not go together"),
         (["--sweep", "seed=1", "--resume"], "--sweep and --resume do not go together"),
-        (["--sort", "when"], "--sort is the order of --list, which is not given"),
+        (["--sort", "when"], "--sort when has no effect without --list; add it, or leave this out."),
         (["--momentum", "0.5"], "--momentum is for --optimizer sgd; the optimizer is adam"),
         (["--optimizer", "sgd", "--epsilon", "1"], "--epsilon is for --optimizer adam"),
         (["--warmup", "2"], "warmup must be shorter than the training of 2 epochs; it was 2."),
