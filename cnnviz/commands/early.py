@@ -12,7 +12,7 @@ from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.ranges import check_range
 from cnnviz.interop.place import Facts, Where, check_place, latest
 from cnnviz.pictures import choices
-from cnnviz.pictures.options import ONE_UNIT, check_input
+from cnnviz.pictures.options import ONE_UNIT, check_input, check_spelled_once
 from cnnviz.training.recipe import check_seed
 
 FILES = ("weights", "names", "inputs")
@@ -75,8 +75,7 @@ def _check_texts(options: Any, kind: str | None) -> None:
 
 def _images(options: Any) -> Iterator[str]:
     given = [getattr(options, name, None) for name in ("image", "images")]
-    if None not in given and given[0] != given[1]:
-        raise InputError(f"--image {given[0]} and --images {given[1]} are one option; give one of them.")
+    check_spelled_once(*given)
     yield from (str(text) for text in given if text is not None)
 
 
