@@ -92,7 +92,7 @@ WRONG_OF_TRAINING = {
     "--timeout 3": "--timeout 3 has no effect without --distributed; add it, or leave this out.",
     "--init-from none": "--init-from none does not exist; give a run or a file of weights.",
     "--init-from RR": "--init-from RR does not exist; did you mean R?",
-    "--verify none": "none does not exist; give a run's directory or a file",
+    "--verify none": "none does not exist; give a run's directory.",
     "--export R": "--export needs a format: --to keras, onnx, safetensors, stablehlo, msgpack.",
     "--distributed x": '--distributed must be "auto", "off" or "host:port,n,id"; it was \'x\'.',
     "--distributed h:1,2,2": "n processes have the ids 0 to n - 1; 'h:1,2,2' has n = 2 and id = 2.",

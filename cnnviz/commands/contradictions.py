@@ -9,7 +9,8 @@ from cnnviz.commands.kinds import is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
 from cnnviz.errors import InputError, no_run, run_exists
 from cnnviz.interop import READERS
-from cnnviz.interop.place import check_place, latest
+from cnnviz.interop.foreign import check_network, check_not_foreign, check_weights
+from cnnviz.interop.place import Where, check_place, latest
 from cnnviz.training.recipe import Recipe
 
 MODES = ("list", "verify", "prepare_data", "export", "sweep", "resume")  # each is done in place of one new training
@@ -70,14 +71,13 @@ def _check_read(options: Any, mode: str) -> None:
 
 def _check_runs(options: Any) -> None:
     """Raises InputError for a run that is asked for and is not there, and for a new one in the place of another."""
-    for where in filter(None, (options.init_from, options.export)):
-        check_place(where)
-    if options.init_from is not None and not is_there(options.init_from):
-        raise missing(options.init_from, options.runs, "--init-from", "a run or a file of weights")
-    if options.export is not None and options.to is not None and not is_there(options.export):
-        raise missing(options.export, options.runs)
-    if options.verify is not None and not (options.verify / "config.json").is_file():
-        raise no_run(options.verify) if options.verify.exists() else missing(str(options.verify), options.runs)
+    _check_places(options)
+    if options.verify is not None:
+        if not options.verify.exists():
+            raise missing(str(options.verify), options.runs, right="a run's directory")
+        check_not_foreign(options.verify)
+        if not (options.verify / "config.json").is_file():
+            raise no_run(options.verify)
     if options.distributed != "off":  # the first process alone looks for runs, once the others are connected
         return
     if options.resume:
@@ -86,6 +86,22 @@ def _check_runs(options: Any) -> None:
             raise no_run(path)
     elif options.name and not any(getattr(options, mode) for mode in MODES) and (options.runs / options.name).exists():
         raise InputError(run_exists(options.runs / options.name))
+
+
+def _check_places(options: Any) -> None:
+    """Raises InputError if no weights are at the place that a training starts from, or no network at an export's."""
+    start, exported = options.init_from, options.export if options.to is not None else None
+    for where in filter(None, (start, exported)):
+        check_place(where)
+    if start is not None:
+        if not is_there(start):
+            raise missing(start, options.runs, "--init-from", "a run or a file of weights")
+        if not ((path := Where.read(start).path) / "config.json").is_file():
+            check_weights(path)
+    if exported is not None:
+        if not is_there(exported):
+            raise missing(exported, options.runs)
+        check_network(Where.read(exported).path)
 
 
 def check_recipe(options: Any, recipe: Recipe) -> None:
