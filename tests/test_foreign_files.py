@@ -112,19 +112,24 @@ def weights(here, data):
 def test_weights_are_drawn_with_their_class_and_a_data_set(weights, data, capsys):
     assert visualize.main([*weights, "--dataset", str(data)]) == 0
     said = capsys.readouterr().out
-    assert "untrained: a fresh draw from jax.random.key(0)" in said
+    assert (
+        said.count("note: w keeps no untrained weights; those next to it are a fresh draw of the same layers from ")
+        == 1
+    )
     names = {path.name for path in Path("figures/w").glob("*.png")}
     assert {"layers.png", "kernels_Conv_0.png", "histogram_Conv_0.png", "confusion_toy.png"} <= names
 
 
-def test_without_a_data_set_the_kinds_that_need_none_are_drawn(weights, alone, capsys):
+def test_without_a_data_set_the_kinds_that_need_none_are_drawn(weights, alone, capsys, unchecked):
     Path("net.py").write_text(LINEN)
     model = import_own("net.py:Net")(num_classes=2, width=8)
     drawn = jax.jit(lambda key, x: model.init(key, x, train=False))(jax.random.key(5), jnp.zeros((1, 9, 9, 1)))
     Path("w.msgpack").write_bytes(flax.serialization.to_bytes(drawn))
     assert visualize.main(["layers", *weights, "--image-shape", "9,9,1", "--classes", "a,b"]) == 0
+    assert "fresh draw" not in capsys.readouterr().out  # of which nothing is shown
     assert visualize.main(["kernels", *weights, "--image-shape", "9x9x1", "--classes", "2", "--out", "there"]) == 0
     assert Path("there/kernels_Conv_0.png").exists()
+    assert "fresh draw" in capsys.readouterr().out
 
 
 def test_a_built_in_network_takes_weights_too(here, data):
