@@ -93,6 +93,8 @@ def orientation(image: Image.Image) -> int:
 def _reason(error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
         return "a folder"
+    if isinstance(error, PermissionError) and error.strerror:
+        return error.strerror
     text = " ".join(str(error).split())
     return "of no known format" if text.startswith("cannot identify") else text[:120] or type(error).__name__
 
