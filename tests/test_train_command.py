@@ -319,10 +319,16 @@ def test_a_training_starts_from_a_keras_file_whose_layers_are_paired_in_their_or
     assert "7 of 8 arrays fit; those that do not: params/Dense_0/kernel has the shape (16, 5), not (36, 5)" in err
 
 
+RIGHT = ": start from weights of dense for images of 12x12x1, or leave --init-from out."
+
+
 @pytest.mark.parametrize(
     ("more", "faults"),
     [
-        (["--model-options", '{"width": 7}'], ["1 of 4 arrays fit", "dense1/kernel has the shape", "Those that fit: "]),
+        (
+            ["--model-options", '{"width": 7}'],
+            ["1 of 4 arrays fit", "dense1/kernel has the shape", "; those that fit: ", RIGHT],
+        ),
         (["--init-from", "/nowhere"], ["--init-from /nowhere does not exist; give a run"]),
         (["--init-from", "two"], ["--init-from two does not exist; did you mean ", "/two?"]),
     ],
@@ -388,7 +394,7 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
         (["--optimizer", "sgd", "--epsilon", "1"], "--epsilon is for --optimizer adam"),
         (["--warmup", "2"], "warmup must be shorter than the training of 2 epochs; it was 2."),
         (["--optimizer", "adamw"], "--optimizer adamw needs a weight decay, which is 0"),
-        (["--class-weights", "left=2"], "'left' is not a class"),
+        (["--class-weights", "left=2"], "--class-weights: 'left' is not a class"),
     ],
 )
 def test_options_that_contradict_each_other_are_named(data, folder, more, fault):
