@@ -102,6 +102,8 @@ def _check_places(options: Any) -> None:
         if not is_there(exported):
             raise missing(exported, options.runs)
         check_network(Where.read(exported).path)
+        if options.out is not None and options.out.is_file():
+            raise InputError(f"--out {options.out} is a file; give a folder.")
 
 
 def check_recipe(options: Any, recipe: Recipe) -> None:

@@ -15,11 +15,17 @@ from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 from cnnviz.registry import spelled
 
-FILMED = {  # the films that read an option of films
-    "layer": "kernels histograms activations attributions units",
-    "method": "attributions",
-    "target": "attributions",
-    "measure": "similarity",
+READ_FOR = {  # of a kind the option that says what is made, and the values of it for which others are read
+    "film": (
+        "of",
+        {
+            "layer": "kernels histograms activations attributions units",
+            "method": "attributions",
+            "target": "attributions",
+            "measure": "similarity",
+        },
+    ),
+    "embed": ("by", {"neighbors": "umap", "perplexity": "tsne"}),
 }
 PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
@@ -86,16 +92,17 @@ def _of_data(options: Any, kind: str | None) -> Iterator[str]:
 
 
 def _of_kind(options: Any, kind: str | None) -> Iterator[str]:
-    """Options of a kind that none of what is asked of it reads: a layer no method, and others no film."""
+    """Options of a kind that nothing of what is asked of it reads."""
     if kind == "attribute" and options.layer is not None and not _reads_layers(options.methods):
         yield f"{typed('layer', options.layer)} has no effect on --methods {options.methods}; leave it out."
-    if kind != "film":
+    if kind not in READ_FOR:
         return
-    asked, usual = {film.strip() for film in options.of.split(",")}, {f.name: f.default for f in fields(options)}
-    for name, films in FILMED.items():
-        if getattr(options, name) != usual[name] and not asked & {*films.split()}:
-            given = typed(name, getattr(options, name))
-            yield f"{given} has no effect on --of {options.of}; it is for {', '.join(films.split())}: leave it out."
+    (says, others), usual = READ_FOR[kind], {f.name: f.default for f in fields(options)}
+    asked = {made.strip() for made in getattr(options, says).split(",")}
+    for name, values in others.items():
+        if getattr(options, name) != usual[name] and not asked & {*values.split()}:
+            given, chosen = typed(name, getattr(options, name)), typed(says, getattr(options, says))
+            yield f"{given} has no effect on {chosen}; it is for {', '.join(values.split())}: leave it out."
 
 
 def _reads_layers(methods: str) -> bool:
