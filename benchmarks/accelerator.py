@@ -10,6 +10,7 @@ accelerator the run is refused, but with --allow-cpu, where small sizes show tha
 
 import argparse
 import json
+import math
 import os
 import platform
 import signal
@@ -18,14 +19,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # before JAX starts: PyTorch needs memory, too
 
 import jax
+import numpy as np
 
 from benchmarks.accelerated import SECTIONS, agreement
 from benchmarks.accelerated.case import SMALL, Case, Row, Sizes
@@ -33,7 +37,7 @@ from cnnviz.atomic import atomic_write
 from cnnviz.commands.console import multiply_in_float32, use_compilation_cache
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "captum", "grad-cam", "zennit")
-TOO_LITTLE = ("RESOURCE_EXHAUSTED", "out of memory", "Out of memory")
+TOO_LITTLE = ("resource exhausted", "out of memory", "alloc failed")  # JAX, CUDA and PyTorch, cuDNN
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Results:
         return 60 * self.minutes - (time.monotonic() - self.begun)
 
     def add(self, section: str, name: str, row: Row) -> None:
+        row = {key: value if is_json(value) else str(value) for key, value in row.items()}
         self.sections.setdefault(section, {})[name] = row
         self.log(f"{section}: {name}: {', '.join(f'{key} {shown(value)}' for key, value in row.items())}")
         self.write()
@@ -65,13 +70,22 @@ class Results:
 
     def write(self) -> None:
         whole = {"status": self.status, "minutes": self.minutes, "machine": self.machine, "sections": self.sections}
-        for name, text in (("results.json", json.dumps(whole, indent=1, default=float)), ("table.md", self.table())):
+        found = json.dumps(whole, indent=1, default=float, allow_nan=False)
+        for name, text in (("results.json", found), ("table.md", self.table())):
             with atomic_write(self.out / name) as path:
                 path.write_text(text + "\n", encoding="utf-8")
+
+    def end(self, status: str, references: subprocess.Popen | None) -> None:
+        """Writes all of it once more, and ends the process that computes references."""
+        self.status = status
+        self.write()
+        if references is not None:
+            references.kill()
 
     def table(self) -> str:
         """The machine, and a table of each section."""
         parts = [f"{', '.join(f'{key} {value}' for key, value in self.machine.items())}\n"]
+        parts.append(f"This run of at most {self.minutes:g} minutes is {self.status}.\n")
         for section, rows in self.sections.items():
             columns = list(dict.fromkeys(key for row in rows.values() for key in row))
             lines = [["", *columns], ["---"] * (len(columns) + 1)]
@@ -86,13 +100,18 @@ def shown(value: Any) -> str:
     return " ".join(text.split()).replace("|", "/")
 
 
+def is_json(value: Any) -> bool:
+    """Whether JSON has this value: it has neither NaN nor infinity."""
+    return not isinstance(value, float | np.floating) or bool(np.isfinite(value))
+
+
 def measure(results: Results, sizes: Sizes, names: list[str]) -> None:
-    """Takes the sections' cases, each while its share of the time lasts, and then those that were not reached."""
+    """Takes the sections' cases, each while its share of what is left lasts, and then those that were not reached."""
     waiting: list[tuple[str, Iterator[Case]]] = []
-    for section in names:
-        path, share = SECTIONS[section]
-        cases = resolve_name(path)(sizes)
-        if not take(results, section, cases, results.left - 60 * results.minutes * share):
+    shares = [SECTIONS[name][1] for name in names]
+    for place, section in enumerate(names):
+        cases = resolve_name(SECTIONS[section][0])(sizes)
+        if not take(results, section, cases, results.left * (1 - shares[place] / sum(shares[place:]))):
             waiting.append((section, cases))
     for section, cases in waiting:
         if not take(results, section, cases, 0):
@@ -119,10 +138,15 @@ def measured(case: Case) -> Row:
         return {"skipped": f"{error.name or error} is not installed"}
     except (jax.errors.JaxRuntimeError, RuntimeError, MemoryError, OSError) as error:  # PyTorch's and cuDNN's are these
         said = str(error).strip().splitlines() or [type(error).__name__]
-        few = isinstance(error, MemoryError) or any(word in str(error) for word in TOO_LITTLE)
+        few = isinstance(error, MemoryError) or any(words in spaced(error) for words in TOO_LITTLE)
         return {"skipped": "too little memory on the device"} if few else {"failed": said[0][:200]}
     except Exception as error:  # one fault must not cost the rest of a lent machine's time
         return {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+
+
+def spaced(error: Exception) -> str:
+    """What the error says in small letters, with spaces for underlines."""
+    return str(error).lower().replace("_", " ")
 
 
 def machine() -> Row:
@@ -159,33 +183,59 @@ def asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def refusal(options: argparse.Namespace) -> str:
+    """Why nothing can be measured, in one sentence; empty if it can. Makes the folder for the results."""
+    if not 0 < options.minutes < math.inf:
+        return f"--minutes is a positive number; it was {options.minutes:g}."
+    try:
+        devices = jax.local_devices()
+    except RuntimeError as error:  # JAX_PLATFORMS names what is not there
+        return f"JAX {jax.__version__} cannot start: {' '.join(str(error).split())}"
+    if jax.default_backend() == "cpu" and not options.allow_cpu:
+        found = f"JAX {jax.__version__} has {len(devices)} x {devices[0].device_kind} alone"
+        return f"No accelerator was found: {found}; install jax[cuda13], or give --allow-cpu."
+    if (options.out / "results.json").exists():
+        return f"{options.out} has the results of another run; give --out another folder."
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "log.txt").write_text("", encoding="utf-8")
+    except OSError as error:
+        return f"Results cannot be written to {options.out} ({error.strerror}); give --out another folder."
+    return ""
+
+
+def end_at_signals(results: Results, references: subprocess.Popen | None) -> None:
+    for number in STOPS:
+        signal.signal(number, partial(stop, results, references))
+
+
+def stop(results: Results, references: subprocess.Popen | None, number: int, _: Any) -> None:
+    """Ends the run at a signal. An exception would be lost where the signal comes within a callback of JAX."""
+    for each in STOPS:
+        signal.signal(each, signal.SIG_IGN)
+    results.end("stopped", references)
+    os._exit(128 + number)
+
+
 def main() -> int:
     options = asked()
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # before JAX starts: PyTorch needs memory, too
-    if jax.default_backend() == "cpu" and not options.allow_cpu:
-        found = f"JAX {jax.__version__} finds {len(jax.local_devices())} x {jax.local_devices()[0].device_kind} alone"
-        print(f"There is no accelerator: {found}; install jax[cuda13], or give --allow-cpu.", file=sys.stderr)
+    if why := refusal(options):
+        print(why, file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
     use_compilation_cache()
     multiply_in_float32()
     results = Results(options.out, options.minutes, machine=machine())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    end_at_signals(results, None)
+    results.write()
     sizes = replace(SMALL if jax.default_backend() == "cpu" else Sizes(), peers=options.peers, out=options.out)
     references = agreement.start(sizes) if "agreement" in options.only else None
-    try:
-        measure(results, sizes, options.only)
-        results.status = "done"
-    except SystemExit:
-        results.status = "stopped"
-        raise
-    finally:
-        results.write()
-        if references is not None:
-            references.kill()
+    end_at_signals(results, references)
+    measure(results, sizes, options.only)
+    results.end("done", references)
     return 0
 
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 if __name__ == "__main__":
     sys.exit(main())

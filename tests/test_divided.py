@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnviz import METHODS
 from cnnviz.batching.divided import division_of
 
 ROOT = Path(__file__).parent.parent
 NETWORK = """
-import sys
 from dataclasses import fields
 
 import flax.linen as nn
@@ -25,7 +23,10 @@ from jax.sharding import NamedSharding, PartitionSpec as P
 from cnnviz import attribute, fold, logits, suite
 from cnnviz.attribution import METHODS
 from cnnviz.errors import InputError
-from cnnviz.metrics.measuring import measure
+from cnnviz.metrics import METRICS
+from cnnviz.metrics.measuring import build, measure
+from cnnviz.metrics.members import OfMembers
+from cnnviz.metrics.shapes import OfMap
 from cnnviz.registry import resolve
 
 
@@ -37,8 +38,16 @@ class Net(nn.Module):
         return nn.Dense(3)(x.mean((1, 2)))
 
 
+class Attending(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(4, (2, 2), strides=2)(x).reshape(len(x), -1, 4)
+        x = x + nn.MultiHeadDotProductAttention(num_heads=2)(x, x)
+        return nn.Dense(3)(x.mean(1))
+
+
 assert jax.local_device_count() == 4
-model, images = Net(), np.random.default_rng(0).uniform(size=(12, 6, 6, 1)).astype(np.float32)
+model, images = Net(), np.random.default_rng(0).uniform(size=(12, 8, 8, 1)).astype(np.float32)
 variables, targets, key = model.init(jax.random.key(0), images[:1]), np.arange(12) % 3, jax.random.key(1)
 given = {"key": key, "batch_size": 2, "data": images}
 
@@ -82,20 +91,47 @@ except InputError as error:
 else:
     raise AssertionError("images that are divided by height were taken")
 """
-EVERY = """
+METHOD = """
 across, pictures = divided((4,), ("data",), ("data",))
-for name in sys.argv[1:]:
+for name in sorted(METHODS, key=lambda name: name.startswith("attention")):
     known = {field.name for field in fields(resolve(METHODS, name, "method"))}
     options = {option: 3 for option in ("samples", "steps") if option in known}
+    if name.startswith("attention"):
+        model = Attending()
+        variables = model.init(jax.random.key(0), images[:1])
+        across = jax.device_put(variables, NamedSharding(pictures.sharding.mesh, P()))
     one = attribute(name, model, variables, images, targets, **given, **options)
     agree(one, attribute(name, model, across, pictures, targets, **given, **options), pictures.sharding)
 """
+METRIC = """
+across, pictures = divided((4,), ("data",), ("data",))
+maps = {name: np.asarray(attribute(name, model, variables, images, targets)) for name in ("gradient", "grad_cam")}
+there = {name: jax.device_put(each, pictures.sharding) for name, each in maps.items()}
+few = {"samples": 3, "steps": 3}
+numbers = lambda found: found if isinstance(found, dict) else {"": found}
+for name in METRICS:
+    metric = build(name)
+    if isinstance(metric, OfMembers):
+        continue
+    options = {field.name: few[field.name] for field in fields(metric) if field.name in few}
+    if isinstance(metric, OfMap):
+        ask = (maps, there)
+    else:
+        ask, options["method"] = (maps["gradient"], there["gradient"]), "gradient"
+    asked = {"key": key, "undefined": "nan", **options}
+    one, several = (
+        numbers(measure(name, model, *of, targets, each, **asked))
+        for of, each in zip(((variables, images), (across, pictures)), ask, strict=True)
+    )
+    for which in one:
+        np.testing.assert_allclose(several[which], one[which], rtol=1e-3, atol=1e-4, err_msg=f"{name} of {which}")
+"""
 
 
-def on_four_devices(script, *arguments):
+def on_four_devices(script):
     flags = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
     flags.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)  # its roundings differ, and with them the most active unit
-    command = [sys.executable, "-c", NETWORK + script, *arguments]
+    command = [sys.executable, "-c", NETWORK + script]
     found = subprocess.run(command, env=flags, cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr[-3000:]
 
@@ -106,8 +142,9 @@ def test_divided_images_have_the_results_of_one_device_divided_as_they_are():
 
 
 @pytest.mark.slow
-def test_divided_images_have_maps_of_every_method():
-    on_four_devices(EVERY, *(name for name in METHODS if not name.startswith("attention")))
+@pytest.mark.parametrize("script", [METHOD, METRIC], ids=["method", "metric"])
+def test_divided_images_have_the_results_of_one_device_of_every(script):
+    on_four_devices(script)
 
 
 def test_arrays_on_one_device_are_not_divided():

@@ -31,9 +31,21 @@ class Tiny(nn.Module):
         return nn.Dense(3, name="logits", dtype=self.dtype)(x.mean((1, 2)))
 
 
-def draw(dtype=jnp.float32):
+class Attending(nn.Module):
+    """Attention between the places of a convolution, whose layers compute in `dtype`."""
+
+    dtype: object = None
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(4, (4, 4), strides=2, name="stem", dtype=self.dtype)(x).reshape(len(x), -1, 4)
+        x = x + nn.MultiHeadDotProductAttention(num_heads=2, name="attention", dtype=self.dtype)(x, x)
+        return nn.Dense(3, name="logits", dtype=self.dtype)(x.mean(1))
+
+
+def draw(dtype=jnp.float32, model=Tiny):
     rng = np.random.default_rng(0)
-    shapes = jax.eval_shape(Tiny().init, KEY, jnp.zeros((1, 8, 8, 3)))["params"]
+    shapes = jax.eval_shape(model().init, KEY, jnp.zeros((1, 8, 8, 3)))["params"]
     return {"params": jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0, 0.4, leaf.shape), dtype), shapes)}
 
 
@@ -85,6 +97,15 @@ def test_a_model_of_bfloat16_is_explained_as_in_float32_by_every_method(expected
         assert maps.dtype == jnp.float32, name
         scale = float(jnp.abs(expected[name]).max())
         np.testing.assert_allclose(maps, expected[name], atol=1e-3 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in methods()])
+def test_attention_of_low_precision_is_explained_as_in_float32(name, dtype):
+    variables = draw(model=Attending)
+    maps, wanted = (attribute(name, Attending(kind), variables, IMAGES, 1, key=KEY) for kind in (dtype, None))
+    assert maps.dtype == jnp.float32
+    np.testing.assert_allclose(maps, wanted, atol=1e-3 * float(jnp.abs(wanted).max()))
 
 
 @pytest.mark.slow

@@ -55,6 +55,15 @@ def test_there_are_no_lanes_for_large_calls_one_core_or_without_the_switch(monke
     assert fast.lanes() is None
 
 
+def test_there_are_no_lanes_on_an_accelerator_or_several_devices(monkeypatch):
+    assert fast.lanes() is not None
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+    assert fast.lanes() is None
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert fast.lanes() is None
+
+
 def test_calls_of_a_call_stay_in_its_thread():
     send = fast.lanes()
     assert send(fast.lanes) is not None

@@ -69,6 +69,13 @@ def test_every_public_name_has_a_docstring(path):
     assert ast.get_docstring(tree)
 
 
+def test_what_differs_by_backend_is_decided_in_a_few_places():
+    """Rewrites in one table, amounts in one function; and that several CPU devices deadlock, and have no own memory."""
+    asks = re.compile(r"default_backend|\.platform\b(?!\()")
+    files = {str(path.relative_to(ROOT / "cnnviz")) for path in FILES if asks.search(path.read_text())}
+    assert files == {"fast/switch.py", "batching/chunks.py", "training/mesh.py", "training/footprint.py"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_are_short(path):
     text = path.read_text()

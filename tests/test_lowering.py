@@ -11,6 +11,7 @@ import pytest
 from jax import export
 
 from cnnviz import METHODS, attribute, fold, logits
+from cnnviz.commands.console import multiply_in_float32
 from cnnviz.fast.switch import Rewrite, is_on
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
@@ -28,7 +29,21 @@ PLATFORMS = ("tpu", "cuda", "cpu")
 KEY = jax.random.key(0)
 IMAGES = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype(np.float32)
 QUICK = ("gradient", "grad_cam", "integrated_gradients", "lrp_epsilon", "guided_ig", "kernel_shap")
-NO_CPU = re.compile(r"custom_call @(?!Eigh|Qr|cu|\w*lapack|Sharding|annotate)\w+")
+CALL = re.compile(r"custom_call @(\w+)")
+OWN = {  # what a platform's custom calls begin with
+    "tpu": ("Eigh", "Qr", "ProductOfElementaryHouseholderReflectors", "Sharding", "annotate"),
+    "cuda": ("cu", "Sharding", "annotate"),
+    "cpu": ("lapack", "Sharding", "annotate"),
+}
+OF_CPUS = (
+    Rewrite.BOXES,
+    Rewrite.COMPILER_OPTIONS,
+    Rewrite.CONVOLUTIONS,
+    Rewrite.KERNEL_GRADIENT,
+    Rewrite.LANES,
+    Rewrite.MICROBATCHES,
+    Rewrite.REDUCTIONS,
+)
 
 
 class Averaged(nn.Module):
@@ -55,15 +70,40 @@ class Attending(nn.Module):
 def backend(request, monkeypatch):
     """This process traces as one would whose devices are of this kind."""
     monkeypatch.setattr(jax, "default_backend", lambda: request.param)
-    assert not is_on(Rewrite.CONVOLUTIONS, Rewrite.KERNEL_GRADIENT, Rewrite.MICROBATCHES)
+    assert not is_on(*OF_CPUS)
     return request.param
 
 
-def lowered(function, *arguments):
-    """The function's program for all platforms, as text."""
-    exported = export.export(jax.jit(function), platforms=PLATFORMS)(*arguments)
-    assert exported.platforms == PLATFORMS
-    return str(exported.mlir_module())
+def strangers(function, *arguments):
+    """The custom calls of the function's program that are another platform's; one for all platforms is lowered, too."""
+    compiled = jax.jit(function)
+    assert export.export(compiled, platforms=PLATFORMS)(*arguments).platforms == PLATFORMS
+    programs = {name: str(export.export(compiled, platforms=(name,))(*arguments).mlir_module()) for name in PLATFORMS}
+    return [call for name in PLATFORMS for call in CALL.findall(programs[name]) if not call.startswith(OWN[name])]
+
+
+LAPACK = jax.ffi.ffi_call("lapack_sgeev_ffi", jax.ShapeDtypeStruct((3, 3), jnp.float32))
+
+
+def test_a_call_of_a_cpu_s_library_is_found_unless_only_a_cpu_comes_to_it():
+    assert strangers(LAPACK, jnp.eye(3)) == ["lapack_sgeev_ffi"] * 2  # for TPU and CUDA
+    elsewhere = lambda x: jax.lax.platform_dependent(x, cpu=LAPACK, default=lambda x: x)
+    assert strangers(elsewhere, jnp.eye(3)) == []
+    assert strangers(lambda x: jnp.linalg.qr(x)[0], jnp.eye(3)) == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: jax.pure_callback(np.asarray, x, x),
+        lambda x: jax.scipy.linalg.schur(x)[0],
+        jax.ffi.ffi_call("of_this_machine", jax.ShapeDtypeStruct((3, 3), jnp.float32)),
+    ],
+    ids=["a callback", "what JAX has for CPUs alone", "a library of one's own"],
+)
+def test_what_other_platforms_do_not_have_is_not_lowered(function):
+    with pytest.raises((NotImplementedError, ValueError)):
+        strangers(function, jnp.eye(3))
 
 
 def check_method(name):
@@ -72,7 +112,7 @@ def check_method(name):
     options = {option: 3 for option in ("samples", "steps") if option in known}
     asked = {"key": KEY, "data": IMAGES, **options}
     maps = lambda variables, images: attribute(name, model, variables, images, 1, **asked)
-    assert not NO_CPU.findall(lowered(maps, model.init(KEY, IMAGES[:1]), IMAGES))
+    assert not strangers(maps, model.init(KEY, IMAGES[:1]), IMAGES)
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -99,13 +139,13 @@ def steps(model, recipe, shape=(8, 8, 1), count=2):
 def test_training_is_lowered_for_all_platforms(recipe, backend):
     asked = replace(RECIPES[recipe], batch_size=4, epochs=4)
     augmented = {"flip": True, "erase": 0.5, "crop": 0.5} if recipe == "best" else {}
-    assert not NO_CPU.findall(lowered(*steps(CNN(classes=3), replace(asked, **augmented))))
+    assert not strangers(*steps(CNN(classes=3), replace(asked, **augmented)))
 
 
 @pytest.mark.slow
 def test_training_of_a_residual_network_is_lowered_for_all_platforms(backend):
     recipe = Recipe(batch_size=4, precision="bfloat16")
-    assert not NO_CPU.findall(lowered(*steps(ResNet(classes=3), recipe, (16, 16, 3))))
+    assert not strangers(*steps(ResNet(classes=3), recipe, (16, 16, 3)))
 
 
 def test_a_pass_over_data_is_lowered_for_all_platforms(backend):
@@ -116,8 +156,19 @@ def test_a_pass_over_data_is_lowered_for_all_platforms(backend):
         model, variables, images, ["relu1"], zero, count, jnp.add, prepare=prepare, batch_size=2
     )
     variables = model.init(KEY, IMAGES[:1])
-    assert not NO_CPU.findall(lowered(total, variables, pixels))
-    assert not NO_CPU.findall(lowered(lambda variables, images: logits(model, variables, images), variables, IMAGES))
+    assert not strangers(total, variables, pixels)
+    assert not strangers(lambda variables, images: logits(model, variables, images), variables, IMAGES)
+
+
+@pytest.mark.parametrize(("asked", "found"), [(None, "float32"), ("bfloat16", "bfloat16")])
+def test_the_command_line_multiplies_in_float32_unless_jax_is_told_otherwise(asked, found):
+    before = jax.config.jax_default_matmul_precision
+    try:
+        jax.config.update("jax_default_matmul_precision", asked)
+        multiply_in_float32()
+        assert jax.config.jax_default_matmul_precision == found
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import flax.linen as nn
 import jax
@@ -100,6 +101,15 @@ def test_large_images_are_taken_one_by_one():
 def test_a_process_that_may_use_less_has_smaller_chunks(monkeypatch):
     monkeypatch.setattr("cnnviz.errors.memory.most", lambda: 2**20)
     assert batch_size_or_default(None, IMAGE_ROWS, 2**14) == 8
+
+
+def test_an_accelerator_s_chunks_go_by_its_own_memory(monkeypatch):
+    card = SimpleNamespace(memory_stats=lambda: {"bytes_limit": 2**30})
+    monkeypatch.setattr("cnnviz.errors.memory.most", lambda: 2**20)  # of the machine around it
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(jax, "local_devices", lambda: [card])
+    assert batch_size_or_default(None, IMAGE_ROWS, 2**20) == 128
+    assert batch_size_or_default(None, IMAGE_ROWS, 2**10) == IMAGE_ROWS[1]
 
 
 @pytest.mark.parametrize("method", ["gradient", "smooth_grad", "guided_ig"])

@@ -1,6 +1,6 @@
 """SECTIONS: what `benchmarks/accelerator.py` measures, in order of worth; each gives cases, one after another."""
 
-SECTIONS = {  # the share of the time that each may take at first; what is left over goes to what was not reached
+SECTIONS = {  # each one's part of what time is left to it and to those after it; the rest goes to what was not reached
     "training": ("benchmarks.accelerated.training:cases", 0.3),
     "epochs": ("benchmarks.accelerated.epochs:cases", 0.05),
     "seeds": ("benchmarks.accelerated.training:seeds", 0.07),

@@ -4,6 +4,7 @@ Another process computes on the CPU while the accelerator is timed: most of it i
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.accelerated.case import Case, Row, Sizes, pixels
+from benchmarks.accelerated.case import Case, Row, Sizes, network_for, pixels
 from cnnviz import logits
 from cnnviz.atomic import atomic_write
 from cnnviz.attribution import METHODS, attribute
@@ -43,17 +44,24 @@ def cases(sizes: Sizes) -> Iterator[Case]:
 def computed() -> dict[str, Compute]:
     """What is compared, by name; on every device of the same variables, images and key."""
     model, images = CNN(), np.random.default_rng(0).uniform(size=(8, 28, 28, 1)).astype(np.float32)
-    draw = np.random.default_rng(1)
-    shapes = jax.eval_shape(model.init, KEY, images)
-    scaled = lambda leaf: draw.normal(0, (leaf.size / leaf.shape[-1] or 1) ** -0.5, leaf.shape).astype(np.float32)
-    variables = jax.tree.map(scaled, shapes)
-    found: dict[str, Compute] = {"logits": lambda: logits(model, variables, images)}
+    found: dict[str, Compute] = {"logits": lambda: logits(model, drawn(model, images), images)}
     found["parameters after 16 steps"] = partial(trained, model)
-    for name in METHODS:
-        known = {field.name for field in fields(resolve(METHODS, name, "method"))}
-        options = {option: value for option, value in FEW.items() if option in known}
-        found[name] = partial(attribute, name, model, variables, images, 1, key=KEY, data=images, **options)
-    return found
+    return found | {name: partial(explained, name, images) for name in METHODS}
+
+
+def explained(name: str, images: np.ndarray) -> Any:
+    """A method's maps of class 1, of few samples or steps."""
+    known = {field.name for field in fields(resolve(METHODS, name, "method"))}
+    options: Any = {option: value for option, value in FEW.items() if option in known}
+    model, key = network_for(name), jax.random.key(0)
+    return attribute(name, model, drawn(model, images), images, 1, key=key, data=images, **options)
+
+
+def drawn(model: Any, images: np.ndarray) -> Any:
+    """Variables of the model that are the same wherever they are drawn."""
+    draw, shapes = np.random.default_rng(1), jax.eval_shape(model.init, jax.random.key(0), images)
+    scaled = lambda leaf: draw.normal(0, (leaf.size / leaf.shape[-1] or 1) ** -0.5, leaf.shape).astype(np.float32)
+    return jax.tree.map(scaled, shapes)
 
 
 def difference(compute: Compute, reference: Path) -> Row:
@@ -79,9 +87,10 @@ def trained(model: Any) -> Any:
     recipe = Recipe(batch_size=32, optimizer="sgd", learning_rate=0.01)
     images, labels = pixels(512, (28, 28, 1))
     step = jax.jit(make_step(model, recipe, Prepare(), steps=16, divided=True))
-    state = initial_state(model, recipe, (28, 28, 1), KEY)
+    key = jax.random.key(0)
+    state = initial_state(model, recipe, (28, 28, 1), key)
     for first in range(0, 512, 32):
-        state, _ = step(state, KEY, images[first : first + 32], labels[first : first + 32])
+        state, _ = step(state, key, images[first : first + 32], labels[first : first + 32])
     return state.params
 
 
@@ -89,7 +98,7 @@ def start(sizes: Sizes) -> subprocess.Popen:
     """The process that computes the references, on half of the processors."""
     folder = references(sizes)
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", __name__, str(folder)]
+    command = [sys.executable, "-m", __name__, str(folder), str(os.getpid())]
     return subprocess.Popen(command, env={**os.environ, "JAX_PLATFORMS": "cpu"}, cwd=Path(__file__).parents[2])
 
 
@@ -97,9 +106,11 @@ def references(sizes: Sizes) -> Path:
     return sizes.out.resolve() / "on_cpu"
 
 
-def write_references(folder: Path) -> None:
-    """One file for each result, without numbers for what could not be computed."""
+def write_references(folder: Path, asker: int) -> None:
+    """One file for each result, without numbers for what could not be computed, while process `asker` lives."""
     for name, compute in computed().items():
+        if os.getppid() != asker:
+            return
         try:
             found = _flat(compute())
         except Exception:  # the other process says why, as it computes the same
@@ -112,13 +123,13 @@ def _flat(tree: Any) -> np.ndarray:
     return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(tree)])
 
 
-KEY = jax.random.key(0)
 WAIT = 60
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the other process ends this one
     os.nice(10)
     if hasattr(os, "sched_setaffinity"):  # half of the processors are left to the process that measures
         mine = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, mine[len(mine) // 2 :])
     multiply_in_float32()
-    write_references(Path(sys.argv[1]))
+    write_references(Path(sys.argv[1]), int(sys.argv[2]))

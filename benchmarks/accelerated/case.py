@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import numpy as np
 
@@ -15,6 +16,30 @@ from cnnviz.models.resnet import ResNet
 
 Row = dict[str, Any]
 NETWORKS: dict[str, tuple[Any, tuple[int, int, int]]] = {"cnn": (CNN(), (28, 28, 1)), "resnet": (ResNet(), (32, 32, 3))}
+
+
+class Averaging(nn.Module):
+    """From a convolution through the mean over places to one dense layer, as CAM needs it."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(10)(nn.relu(nn.Conv(32, (3, 3))(x)).mean((1, 2)))
+
+
+class Attending(nn.Module):
+    """One layer of attention between patches."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(32, (4, 4), strides=4)(x).reshape(len(x), -1, 32)
+        return nn.Dense(10)((x + nn.MultiHeadDotProductAttention(num_heads=4)(x, x)).mean(1))
+
+
+def network_for(method: str) -> nn.Module:
+    """The network that this method's maps are of, of images 28x28x1: the default one unless it cannot explain that."""
+    if method.startswith("attention"):
+        return Attending()
+    return Averaging() if method == "cam" else NETWORKS["cnn"][0]
 
 
 class Case(NamedTuple):

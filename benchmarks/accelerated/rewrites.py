@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from benchmarks.accelerated.case import NETWORKS, Case, Row, Sizes, pixels, timed
-from benchmarks.accelerated.passes import predictions, rate
+from benchmarks.accelerated.passes import predictions, rate, statistics
 from cnnviz.attribution import attribute
 from cnnviz.fast.switch import REWRITES, Rewrite
 from cnnviz.networks import Prepare
@@ -26,7 +26,10 @@ WORK = {  # what each of them is for
     Rewrite.LINEAR_SAMPLES: ("smooth_grad", "integrated_gradients"),
     Rewrite.CHANNEL_SETS: ("ablation_cam", "score_cam"),
     Rewrite.BOXES: ("occlusion", "feature_ablation"),
+    Rewrite.LANES: ("gradient", "smooth_grad"),
+    Rewrite.REDUCTIONS: ("statistics of all units",),
 }
+CALLS = 8  # of what is sent from two threads
 CHUNKS = (256, 1024, 4096, 16384)
 MODEL, SHAPE = NETWORKS["cnn"]
 
@@ -52,7 +55,7 @@ def gain(rewrite: Rewrite, name: str, sizes: Sizes) -> Row:
     for on in (True, False):
         with switched(rewrite, on):
             jax.clear_caches()
-            found["on" if on else "off"] = timed(work(name, sizes), sizes)["seconds"]
+            found["on" if on else "off"] = timed(work(rewrite, name, sizes), sizes)["seconds"]
     now = "on" if rewrite in REWRITES[jax.default_backend()] else "off"
     return {
         "ms with it": 1e3 * found["on"],
@@ -74,10 +77,12 @@ def switched(rewrite: Rewrite, on: bool) -> Iterator[None]:
         REWRITES[backend] = usual
 
 
-def work(name: str, sizes: Sizes) -> Callable[[], Any]:
+def work(rewrite: Rewrite, name: str, sizes: Sizes) -> Callable[[], Any]:
     if name == "a training step":
         return training_step(sizes)
-    return explained(name, sizes.rows[0], None)
+    if name == "statistics of all units":
+        return partial(statistics, MODEL, variables(), pixels(sizes.data, SHAPE)[0])
+    return explained(name, sizes.rows[0], max(1, sizes.rows[0] // CALLS) if rewrite is Rewrite.LANES else None)
 
 
 def training_step(sizes: Sizes) -> Callable[[], Any]:

@@ -5,7 +5,15 @@ of each row (`map_samples`), and steps that each row goes through (`map_steps`).
 compiled call: on CPU a convolution inside `lax.scan` or `lax.map` is 20 to 70 times slower.
 """
 
-from cnnviz.batching.chunks import IMAGE_ROWS, SAMPLED_ROWS, WINDOW_ROWS, Report, batch_size_or_default, part
+from cnnviz.batching.chunks import (
+    IMAGE_ROWS,
+    SAMPLED_ROWS,
+    WINDOW_ROWS,
+    Report,
+    batch_size_or_default,
+    of_backend,
+    part,
+)
 from cnnviz.batching.divided import beside
 from cnnviz.batching.rows import fold_rows, map_rows
 from cnnviz.batching.samples import map_samples
@@ -25,6 +33,7 @@ __all__ = [
     "map_rows",
     "map_samples",
     "map_steps",
+    "of_backend",
     "part",
     "take_steps",
 ]

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +18,12 @@ from cnnviz.types import PyTree
 IMAGE_ROWS, SAMPLED_ROWS = (64, 1024), (128, 1024)
 WINDOW_ROWS = (256, 1024)  # pairs of an image and a window, of which only what the window reaches is computed
 # Bytes of what a chunk computes, on CPU and elsewhere: large rows make smaller chunks. A chunk has at least one row.
-MOST_BYTES, SHARE = (2**30, 2**33), 1 / 8  # and at most this share of the memory that the process may use
+MOST_BYTES, SHARE = (2**30, 2**33), 1 / 8  # and at most this share of the device's memory
 
 # Called as report(done, total) after each compiled call of `total`; what goes through several parts of some work also
 # says which one it is at, report(done, total, "smooth_grad").
 Report = Callable[..., None]
+Amount = TypeVar("Amount")
 AHEAD = 4  # calls that are not waited for if they are sent from several threads
 
 
@@ -83,17 +84,22 @@ def chunk_count(rows: PyTree, batch_size: int | None, multiple: int = 1) -> int:
     return parts_of(count, rows_per_chunk(count, batch_size, multiple))
 
 
+def of_backend(on_cpu: Amount, elsewhere: Amount) -> Amount:
+    """The amount for JAX's default backend."""
+    return on_cpu if jax.default_backend() == "cpu" else elsewhere
+
+
 def batch_size_or_default(batch_size: int | None, usual: tuple[int, int], row_bytes: int = 0) -> int:
     """`batch_size`, or if it is None the first of `usual` on CPU and the second elsewhere.
 
     If one row computes `row_bytes` of values, there are fewer rows where as many would exceed MOST_BYTES.
     """
     if batch_size is None:
-        place = 0 if jax.default_backend() == "cpu" else 1
+        rows = of_backend(*usual)
         if not row_bytes:
-            return usual[place]
-        most = int(min(MOST_BYTES[place], SHARE * memory.most()))
-        return max(1, min(usual[place], most // row_bytes))
+            return rows
+        most = int(min(of_backend(*MOST_BYTES), SHARE * memory.of_device(jax.local_devices()[0])))
+        return max(1, min(rows, most // row_bytes))
     if batch_size < 1:
         raise InputError(f"A batch has at least one row; batch_size was {batch_size}.")
     return batch_size

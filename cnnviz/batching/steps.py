@@ -15,6 +15,7 @@ from cnnviz.batching.chunks import (
     chunks,
     first_rows,
     joined,
+    of_backend,
 )
 from cnnviz.batching.divided import division_of
 from cnnviz.types import PyTree
@@ -52,7 +53,7 @@ def is_in_turn() -> bool:
 
     On CPU a convolution in `lax.scan` is 20 to 70 times slower; an accelerator would be idle between calls.
     """
-    return jax.default_backend() == "cpu"
+    return of_backend(True, False)
 
 
 def take_steps(step: Callable[[PyTree, Any], PyTree], state: PyTree, first: Any, count: int) -> PyTree:

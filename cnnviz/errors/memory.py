@@ -1,4 +1,4 @@
-"""The memory that this process may use, and how much of it is free."""
+"""The memory that this process and its devices may use, and how much of it is free."""
 
 import os
 import sys
@@ -24,6 +24,12 @@ def most() -> int:
 def free() -> int:
     """The bytes that this process can still take: the least that the machine, the container and its limit have left."""
     return max(0, min(_left(), default=sys.maxsize))
+
+
+def of_device(device: Any) -> int:
+    """The bytes of a JAX device's memory that JAX may take; for a CPU, what this process may use."""
+    stats = device.memory_stats() or {}
+    return stats.get("bytes_limit") or most()
 
 
 def address_space() -> tuple[int, int] | None:

@@ -32,8 +32,9 @@ def over_places(x: Float[Array, "n places c"], reductions: Mapping[str, Reductio
     """Each reduction of each image's channels over places, by its name."""
     places = x.shape[1]
     count = _slices(places)
-    if count < FEWEST or not reductions or not is_on(Rewrite.REDUCTIONS):
-        # a reduction that is merged with what reads it is not a library's, and several times slower on CPU
+    if not is_on(Rewrite.REDUCTIONS):
+        return {name: each.over(x) for name, each in reductions.items()}
+    if count < FEWEST or not reductions:  # merged with what reads it, a reduction is not a library's, and slower
         return jax.lax.optimization_barrier({name: each.over(x) for name, each in reductions.items()})
     size = places // count
     slices, rest = [x[:, i * size : (i + 1) * size] for i in range(count)], x[:, count * size :]

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 from jaxtyping import Shaped
 
 from cnnviz.attribution.alike import pearson, spearman, spearman_abs, ssim
-from cnnviz.batching import map_rows
+from cnnviz.batching import IMAGE_ROWS, batch_size_or_default, map_rows
 from cnnviz.errors import check_known
 from cnnviz.fast.jit import compiled
 from cnnviz.fast.lanes import lanes
 from cnnviz.types import Array, Float, PyTree
 
 SIMILARITIES = {"spearman": spearman, "spearman_abs": spearman_abs, "pearson": pearson, "ssim": ssim}
+VALUES = 10  # that a similarity computes for each value of a map, about: ranks, or products of windows
 
 
 def check_similarity(name: str) -> None:
@@ -31,7 +32,9 @@ def similarity(name: str, a: Shaped[Any, "n ..."], b: Shaped[Any, "n ..."]) -> F
 def similarities(name: str, a: Shaped[Any, "n ..."], others: Sequence[Any]) -> Float[Array, "n k"]:
     """The similarity of each map with k other maps; what the measure needs of the first alone is computed once."""
     rows = jnp.asarray(a), jnp.stack([*map(jnp.asarray, others)], 1)
-    return map_rows(partial(_similar, name), rows, 64, send=lanes())
+    bytes_each = VALUES * sum(leaf.nbytes for leaf in rows) // max(len(rows[0]), 1)
+    size = batch_size_or_default(None, IMAGE_ROWS, bytes_each)
+    return map_rows(partial(_similar, name), rows, size, send=lanes(size * bytes_each))
 
 
 @partial(compiled, static_argnums=0)

@@ -73,11 +73,5 @@ def feed_of(images: Any, labels: Any, mesh: Mesh, where: str = "auto") -> Feed:
     `where` is "device", "host", or "auto": on the devices if the images take at most `SHARE` of their memory.
     """
     if where == "auto":
-        where = "device" if images.nbytes <= SHARE * memory_of(mesh.local_devices[0]) else "host"
+        where = "device" if images.nbytes <= SHARE * memory.of_device(mesh.local_devices[0]) else "host"
     return (Resident if where == "device" else OnHost)(images, labels, mesh)
-
-
-def memory_of(device: Any) -> int:
-    """The memory of a JAX device in bytes; for a CPU, what this process may use."""
-    stats = device.memory_stats() or {}
-    return stats.get("bytes_limit") or memory.most()

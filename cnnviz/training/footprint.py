@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from cnnviz.errors import OutOfMemory, memory
 from cnnviz.graph.cost import layer_bytes
 from cnnviz.probe.trace import trace
-from cnnviz.training.feed import memory_of
 from cnnviz.training.state import State
 from cnnviz.types import PyTree
 
@@ -31,7 +30,7 @@ def check_memory(model: Any, state: State, image_shape: tuple[int, ...], batch_s
         PER_BYTE * layer_bytes(traced.graph, *traced.images.values()),
     )
     device = jax.local_devices()[0]
-    room = memory.free() if device.platform == "cpu" else memory_of(device)
+    room = memory.free() if device.platform == "cpu" else memory.of_device(device)
     compiling = COMPILING if device.platform == "cpu" and memory.address_space() else 0
     if (size := held + values + compiling) > room:
         asked, left, images = memory.in_words(size), memory.in_words(room), "x".join(map(str, image_shape))

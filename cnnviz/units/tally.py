@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from cnnviz.batching import IMAGE_ROWS, Report, batch_size_or_default, fold_rows, part
+from cnnviz.batching import IMAGE_ROWS, Report, batch_size_or_default, fold_rows, of_backend, part
 from cnnviz.fast.channel_sets import Sets
 from cnnviz.fast.jit import compiled
 from cnnviz.probe.inputs import Inputs
@@ -47,8 +47,7 @@ def tallied(
 
     Raises InputError if a loss is NaN, and names where NaN comes from.
     """
-    place = 0 if jax.default_backend() == "cpu" else 1
-    most = max(1, MOST_BYTES[place] // max(asked.bytes, 1))
+    most = max(1, of_backend(*MOST_BYTES) // max(asked.bytes, 1))
     size = min(len(sets), most)
     rows = asked.batch_size or max(1, min(batch_size_or_default(None, IMAGE_ROWS), most // size))
     parts = range(0, len(sets), size)
