@@ -160,7 +160,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         ),
         (["--track", "tensorbord"], "'tensorbord' is not a tracker; did you mean 'tensorboard'?"),
         (["--resume", "--name", "toy", "--track", "wandb"], "--track wandb (it has none)"),
-        (["--verify", "/nowhere"], "/nowhere is not a run"),
+        (["--verify", "/nowhere"], "/nowhere does not exist; give a run's directory."),
         (["--limit", "0"], "--limit must be at least 1"),
         (["--limit", "2"], "A validation share of 0.2 of 2 images leaves one side of the split empty"),
         (["--seed", "9" * 20], "--seed must be from -2^63 to 2^63 - 1"),
@@ -269,7 +269,10 @@ def test_debug_shows_where_an_error_comes_from(folder):
 
 def test_nan_in_training_stops_and_keeps_the_last_good_checkpoint(data, folder, capsys):
     assert train.main(arguments(data, folder, "wild", "--learning-rate", "1e30")) == 2
-    assert f"The last good checkpoint of {folder / 'wild'} is kept." in capsys.readouterr().err
+    said, kept = capsys.readouterr().err, f"; {folder / 'wild'} keeps its last good checkpoint, and "
+    assert said.endswith(
+        f"try a smaller learning rate than 1e+30{kept}{folder / 'wild' / 'not_finite.json'} lists the images.\n"
+    )
     assert int(runs.load_states(folder / "wild")[0][0].step) == 0
     batches = json.loads((folder / "wild" / "not_finite.json").read_text())
     assert [batch["step"] for batch in batches] == [2, 3]

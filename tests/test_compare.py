@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from cnnviz.models.dense import DenseNetwork
 from cnnviz.pictures import GROUPS, written
 from cnnviz.pictures.compare import Compare
 from cnnviz.pictures.compared import PARTS
+from cnnviz.pictures.compared.disagreements import Disagreements
 from cnnviz.pictures.compared.settings import _said
 from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import Data, Skipped
@@ -53,6 +55,17 @@ def data():
     labels = np.arange(200, dtype=np.int32) % 10
     images = RANDOM.integers(0, 256, (200, 28, 28, 1), dtype=np.uint8)
     return replace(dataset, test=type(dataset.test)(images, labels))
+
+
+def test_names_under_images_are_never_broken_or_cut(net, data):
+    long, others = [jittered(net, name, 1) for name in ("seeds (seed 0, one of 3)", "seeds (seed 1, one of 3)")], []
+    for nets in (long, [replace(each, name=name) for each, name in zip(long, ("best", "worst"), strict=True)]):
+        picture = Disagreements()(nets, Data(lambda: data))[0]
+        for width in ("column", "slide"):
+            texts = [text.get_text() for ax in picture.figure(Page(width=width)).axes for text in ax.texts]
+            others.append({re.sub(r"\d+", "#", line) for text in texts for line in text.splitlines()[1:3]})
+        assert ("Network a is seeds (seed 0, one of 3), and b is seeds (seed 1" in picture.caption) == (nets is long)
+    assert others == [{"#% a", "#% b"}] * 2 + [{"#% best", "#% worst"}] * 2
 
 
 @pytest.fixture(scope="module")

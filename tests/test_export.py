@@ -247,7 +247,7 @@ def test_what_cannot_be_exported_is_said(tmp_path, capsys):
         (["--export", "runs/nowhere", "--to", "onx"], "'onx' is not a format; did you mean 'onnx'?"),
         (["--export", "runs/nowhere"], "--export needs a format: --to keras, onnx, safetensors, stablehlo, msgpack."),
         (["--export", "runs/nowhere", "--to", "onnx"], "runs/nowhere does not exist"),
-        (["--to", "onnx"], "--to is for --export RUN"),
+        (["--to", "onnx"], "--to onnx has no effect without --export; add it, or leave this out."),
     ):
         assert train.main(options) == 2
         assert text in capsys.readouterr().err

@@ -239,6 +239,12 @@ def dense(folder):
     return networks.open(folder / "runs/dense")
 
 
+@pytest.mark.parametrize("of", ["kernels", "histograms", "activations", "units"])
+def test_a_film_is_of_one_layer(of, net, data):
+    with pytest.raises(InputError, match=r"One layer is needed here; 'conv1,conv2' means .*conv1, conv2\."):
+        Film(of=of, film="none", layer="conv1,conv2")([net], data)
+
+
 def test_a_film_takes_the_next_method_if_the_usual_one_does_not_apply(dense, data):
     (film,) = Film(of="attributions", film="none")([dense], data)
     assert film.subject["method"] == ["integrated_gradients"]

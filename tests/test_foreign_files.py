@@ -1,5 +1,6 @@
 """Files that are no run: what they are, and what to do with them, in one line (and weights drawn with their class)."""
 
+import re
 from pathlib import Path
 
 import flax.serialization
@@ -14,8 +15,9 @@ from test_pictures import KINDS, OPTIONS
 from test_weights import SHAPE, Deep, Net
 
 from cnnviz import networks, probe
-from cnnviz.commands import visualize
+from cnnviz.commands import train, visualize
 from cnnviz.errors import InputError
+from cnnviz.interop.weights import read_weights
 from cnnviz.models.own import import_own
 from cnnviz.networks import Prepare
 from cnnviz.pictures import PICTURES
@@ -24,6 +26,23 @@ from cnnviz.registry import resolve
 
 pytestmark = pytest.mark.usefixtures("our_models")
 WITHOUT = "holds weights without their network; name its class too: --weights {} --model path/to/net.py:Net"
+
+
+def made(name):
+    """An empty file, or a folder with what tells it apart, of that name; of a part of a run also the run's config."""
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if name.startswith("run/"):
+        Path("run/config.json").write_text("{}")
+    inner = {"saved_model/": "saved_model.pb", "orbax/": "_METADATA", "pictures/": "cat/1.png"}.get(name)
+    if inner:
+        (path / inner).parent.mkdir(parents=True)
+        (path / inner).touch()
+    elif name.endswith("/"):
+        path.mkdir()
+    else:
+        path.touch()
+    return path
 
 
 @pytest.mark.parametrize(
@@ -39,23 +58,46 @@ WITHOUT = "holds weights without their network; name its class too: --weights {}
         ("x.npz", WITHOUT.format("x.npz")),
         ("saved_model/", "saved_model is a TensorFlow SavedModel, which is not read; load it in Keras"),
         ("orbax/", WITHOUT.format("orbax")),
+        (
+            "pictures/",
+            "pictures is a folder of pictures and holds no network; give a run or a file, .h5 or .hdf5 or .keras (--",
+        ),
+        ("run/checkpoints/", "run/checkpoints is a part of the run run; give run."),
+        ("run/checkpoints/step_00000020/", "is a part of the run run; give run:step_20."),
+        ("run/checkpoints/step_00000020/model.safetensors", "is a part of the run run; give run:step_20."),
         ("empty/", "empty is not a run: it has no config.json"),
     ],
 )
 def test_a_file_of_another_program_says_what_it_is_and_what_to_do(name, message, alone, capsys):
-    path = Path(name)
-    if name.endswith("/"):
-        path.mkdir()
-        inner = {"saved_model/": "saved_model.pb", "orbax/": "_METADATA"}.get(name)
-        (path / inner).write_bytes(b"") if inner else None
-    else:
-        path.write_bytes(b"")
+    path = made(name)
     assert visualize.main([str(path)]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
     with pytest.raises(InputError):
         networks.open(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pictures/", "pictures is a folder of pictures and holds no weights; give a run or a file of weights (--"),
+        ("x.png", "x.png is a picture and holds no weights; give a run or a file of weights (--image"),
+        ("run/checkpoints/", "run/checkpoints is a part of the run run; give run."),
+        ("x.txt", "x.txt is not of a known kind of weights; known are "),
+        ("empty/", "empty is not a checkpoint of Orbax; it has no arrays: give one, or a file of weights."),
+    ],
+)
+def test_what_holds_no_weights_is_said_before_anything_is_loaded(name, message, alone, capsys, monkeypatch):
+    path = made(name)
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_weights(path)
+    if name != "empty/":  # which could hold arrays without Orbax's own files
+        monkeypatch.setattr(visualize, "visualize", lambda *_: pytest.fail("something was opened"))
+        monkeypatch.setattr(train, "_trained", lambda *_: pytest.fail("it was trained"))
+    for main, given in ((train.main, ["--init-from"]), (visualize.main, ["--model", "cnn", "--weights"])):
+        assert main([*given, str(path)]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -70,19 +112,24 @@ def weights(here, data):
 def test_weights_are_drawn_with_their_class_and_a_data_set(weights, data, capsys):
     assert visualize.main([*weights, "--dataset", str(data)]) == 0
     said = capsys.readouterr().out
-    assert "untrained: a fresh draw from jax.random.key(0)" in said
+    assert (
+        said.count("note: w keeps no untrained weights; those next to it are a fresh draw of the same layers from ")
+        == 1
+    )
     names = {path.name for path in Path("figures/w").glob("*.png")}
     assert {"layers.png", "kernels_Conv_0.png", "histogram_Conv_0.png", "confusion_toy.png"} <= names
 
 
-def test_without_a_data_set_the_kinds_that_need_none_are_drawn(weights, alone, capsys):
+def test_without_a_data_set_the_kinds_that_need_none_are_drawn(weights, alone, capsys, unchecked):
     Path("net.py").write_text(LINEN)
     model = import_own("net.py:Net")(num_classes=2, width=8)
     drawn = jax.jit(lambda key, x: model.init(key, x, train=False))(jax.random.key(5), jnp.zeros((1, 9, 9, 1)))
     Path("w.msgpack").write_bytes(flax.serialization.to_bytes(drawn))
     assert visualize.main(["layers", *weights, "--image-shape", "9,9,1", "--classes", "a,b"]) == 0
+    assert "fresh draw" not in capsys.readouterr().out  # of which nothing is shown
     assert visualize.main(["kernels", *weights, "--image-shape", "9x9x1", "--classes", "2", "--out", "there"]) == 0
     assert Path("there/kernels_Conv_0.png").exists()
+    assert "fresh draw" in capsys.readouterr().out
 
 
 def test_a_built_in_network_takes_weights_too(here, data):

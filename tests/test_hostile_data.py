@@ -18,8 +18,9 @@ import pytest
 from PIL import Image
 
 from cnnviz import data
-from cnnviz.data import folder, pictures
+from cnnviz.data import pictures
 from cnnviz.errors import InputError
+from cnnviz.interop.picture_files import SUFFIXES
 
 pytestmark = pytest.mark.usefixtures("alone")
 NATIVE = "tensorflow_datasets.core.features"
@@ -180,7 +181,7 @@ def test_a_second_image_in_an_example_starts_no_program(toy, ran):
     assert not ran.exists()
 
 
-@pytest.mark.parametrize("suffix", sorted(folder.SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
 def test_postscript_under_another_name_starts_no_program(tmp_path, ran, suffix):
     (tmp_path / "D" / "a").mkdir(parents=True)
     (tmp_path / "D" / "a" / f"000{suffix}").write_bytes(POSTSCRIPT)
@@ -189,7 +190,7 @@ def test_postscript_under_another_name_starts_no_program(tmp_path, ran, suffix):
     assert not ran.exists()
 
 
-@pytest.mark.parametrize("suffix", sorted(folder.SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
 def test_every_suffix_of_a_folder_is_of_a_format_that_is_read(tmp_path, suffix):
     path = tmp_path / f"image{suffix}"
     Image.new("L", (4, 3), 7).save(path)

@@ -61,7 +61,7 @@ def resealed(file, change):
         (lambda content: content.update(format=3), "has the format 3; this version of cnnviz reads 1 and 2."),
         (
             lambda content: content.update(format=3, historie=content.pop("history")),
-            "has the format 3; this version of cnnviz reads 1 and 2. In that of format 2 it has historie, which this "
+            "has the format 3; this version of cnnviz reads 1 and 2, and read as format 2 it has historie, which this "
             r"version of cnnviz does not know \(historie is perhaps history\) and lacks history\.",
         ),
         (lambda content: content.update(format=[2]), r"has the format \[2\]; this version of cnnviz reads 1 and 2."),

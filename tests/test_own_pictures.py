@@ -362,10 +362,25 @@ def test_a_signal_is_no_picture(tmp_path):
         ("RUN --image=a.png --debug b.png", "RUN --debug --image a.png\nb.png"),
         ("RUN --out c.png a.png", "RUN --out c.png --image a.png"),
         ("RUN --image", "RUN --image"),
+        ("RUN --image 0 --image 5", "RUN --image 0\n5"),
+        ("RUN --image 3 --images=3", "RUN --image 3"),
     ],
 )
 def test_pictures_are_told_from_other_arguments(typed, means):
     assert gathered(typed.split(), visualize.options_of("activations"), every=False) == means.split(" ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "both"),
+    [
+        ("RUN --image 0 --images 1", "--image 0 and --images 1"),
+        ("--images=1 RUN --image a.png", "--image a.png and --images 1"),
+        ("RUN --images 1 --debug --image 0 --image 2", "--image 0,2 and --images 1"),
+    ],
+)
+def test_two_spellings_of_one_option_have_one_value(typed, both):
+    with pytest.raises(InputError, match=rf"^{both} are one option; give one of them\.$"):
+        gathered(typed.split(), visualize.options_of("activations"), every=False)
 
 
 def test_of_predict_everything_after_the_run_is_a_picture():

@@ -32,6 +32,7 @@ from cnnviz.pictures import (
     layers,
     maps,
     predictions,
+    responses,
 )
 from cnnviz.pictures.attribution_page import left_out_words
 from cnnviz.pictures.picture import Data, Picture, Skipped
@@ -221,6 +222,25 @@ def test_a_layer_without_a_kernel_is_skipped_with_those_that_have_one(kind, run)
         Skipped, match=r"The layer relu1 has no kernel; layers with one are conv1, conv2, dense1, logits"
     ):
         kind(layer="relu1")([run], DATA)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "said"),
+    [
+        (kernels.Kernels(layer="0,2"), "kernels_conv1", "kernels: pool1 has no kernel and is left out."),
+        (kernels.Kernels(layer="conv1,dense1"), "kernels_conv1", "kernels: The kernel of dense1, "),
+        (
+            histograms.Histograms(layer="0,1,2"),
+            "histogram_conv1",
+            "histograms: relu1, pool1 have no kernel",
+        ),
+        (responses.Responses(layer="0,dense1"), "responses_conv1", "responses: dense1 has no kernel of a convolution"),
+    ],
+)
+def test_layers_that_are_asked_for_and_not_drawn_are_said(kind, asked, said, run):
+    notes = []
+    assert asked in names(kind([run], replace(DATA, note=notes.append)))
+    assert [note.startswith(said) for note in notes] == [True]
 
 
 def test_a_histogram_counts_every_weight_of_the_first_convolution(run):

@@ -292,7 +292,7 @@ def test_a_config_of_another_format_is_told_by_its_fields(run, in_format_1):
     del changed["model"]
     (run / "config.json").write_text(json.dumps(changed))
     line = (
-        "has the format 7; this version of cnnviz reads 1. In that of format 1 it has recipe.learning_rates and "
+        "has the format 7; this version of cnnviz reads 1, and read as format 1 it has recipe.learning_rates and "
         "data.tytle, which this version of cnnviz does not know (recipe.learning_rates is perhaps "
         "recipe.learning_rate) and lacks model and data.limit."
     )

@@ -17,7 +17,7 @@ from cnnviz.pictures import files
 from cnnviz.pictures.attribution_slides import by_cells
 from cnnviz.pictures.page import SLIDE, Page
 from cnnviz.pictures.picture import Picture
-from cnnviz.pictures.table_slides import by_rows
+from cnnviz.pictures.table_slides import tabular
 
 HEADER = ("layer", "parameters")
 
@@ -58,8 +58,8 @@ def test_a_method_is_named_with_its_options():
 
 def test_a_long_table_is_divided_on_a_slide_and_whole_elsewhere(tmp_path):
     rows = [(f"layer{i}", "320") for i in range(33)] + [("total", "1,000")]
-    draw = partial(table, HEADER, rows, numeric=(1,), title="T")
-    picture = by_rows(one_picture(draw), HEADER, rows, numeric=(1,))
+    picture = tabular("x", "T", "C.", [], {}, HEADER, rows, numeric=(1,), table=[{"layer": "a"}])
+    assert picture.table == [{"layer": "a"}]
     names = [path.name for path in files.write(picture, tmp_path, page=Page("slide"))]
     assert names == ["x_1_slide.png", "x_2_slide.png", "x_3_slide.png"]
     assert [path.name for path in files.write(picture, tmp_path)] == ["x.png"]

@@ -185,6 +185,7 @@ def test_no_name_of_ours_means_another_one_of_the_same_registry():
 def test_a_kind_may_stand_anywhere_among_the_positionals(arguments, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("RUN").mkdir()
+    Path("RUN/config.json").touch()
     asked = []
     monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append((options, names)) or 0)
     assert visualize.main(arguments) == 0

@@ -216,8 +216,8 @@ def test_every_difference_is_counted_and_the_first_five_are_named(variables, tmp
     assert str(error.value) == (
         "w.msgpack does not fit Net: 3 of 8 arrays fit; the first 5 that do not: params/BatchNorm_0/bias is missing; "
         "params/BatchNorm_0/scale is missing; params/Conv_0/kernel has the shape (3, 3, 1, 4), not (3, 3, 3, 4); "
-        "params/Dense_0/bias has the shape (5,), not (3,); params/Dense_0/kernel has the shape (4, 5), not (4, 3). "
-        "Those that fit: batch_stats/BatchNorm_0/mean, batch_stats/BatchNorm_0/var, params/Conv_0/bias."
+        "params/Dense_0/bias has the shape (5,), not (3,); params/Dense_0/kernel has the shape (4, 5), not (4, 3); "
+        "those that fit: batch_stats/BatchNorm_0/mean, batch_stats/BatchNorm_0/var, params/Conv_0/bias."
     )
 
 

@@ -6,6 +6,7 @@ from itertools import count as count_up
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.choices import named
 from cnnviz.commands.own_inputs import only_images
 from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.wording import counted
@@ -37,7 +38,8 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
     reading = data.Reading.of(options.resize, bool(options.skip_unreadable), options.image_shape)
     dataset = _loaded(options, reading)
     check_augmented(recipe, dataset.train.images.shape[1:])
-    class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
+    with named("class_weights"):
+        class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
     count = training_count(dataset, options.limit, recipe)
     check_batch(min(recipe.batch_size, count), mesh)
     total = recipe.epochs * steps_per_epoch(count, recipe)

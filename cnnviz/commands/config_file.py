@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.begin import PICTURE
+from cnnviz.commands.contradictions import MODES, ONLY_WITH
 from cnnviz.commands.declared import kind_of
 from cnnviz.commands.option_names import unknown_field
 from cnnviz.errors import InputError
 from cnnviz.training.recipe import Recipe
 
-NOT_IN_FILES = ("config", "resume", "list", "sort", "verify", "prepare_data", "name", "debug")
+NOT_IN_FILES = {*MODES, *ONLY_WITH, "config", "name", "debug"} - {"sweep", "timeout"}  # what to do is typed
 
 
 def with_config(options: Any) -> Any:

@@ -166,7 +166,19 @@ def _sentence(error: Exception) -> str:
         return error.typed
     if isinstance(error, InputError) or not isinstance(error, OSError) or error.strerror is None:
         return str(error)
+    if isinstance(error, PermissionError) and error.filename is not None:
+        place = _denied(Path(os.fsdecode(error.filename)))
+        return f"{place} cannot be read or written: {error.strerror}; give one that this user may use."
     return f"{error.filename or 'A file'} cannot be read or written: {error.strerror}."
+
+
+def _denied(path: Path) -> Path:
+    """What of a path is not permitted: the outermost folder that may not be entered, or that of a new file."""
+    effective = os.access in os.supports_effective_ids
+    for folder in reversed(path.parents):
+        if not os.access(folder, os.X_OK, effective_ids=effective):
+            return folder
+    return path if os.path.lexists(path) else path.parent
 
 
 def command_line(command: str) -> str:

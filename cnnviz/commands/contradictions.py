@@ -1,15 +1,26 @@
 """Options of `train.py` that contradict each other: the error names both."""
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.flags import typed
 from cnnviz.commands.kinds import is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
 from cnnviz.errors import InputError, no_run, run_exists
-from cnnviz.interop.place import check_place, latest
+from cnnviz.interop import READERS
+from cnnviz.interop.foreign import check_network, check_not_foreign, check_weights
+from cnnviz.interop.place import Where, check_place, latest
 from cnnviz.training.recipe import Recipe
 
 MODES = ("list", "verify", "prepare_data", "export", "sweep", "resume")  # each is done in place of one new training
+READ = {  # what a mode that trains nothing reads of the other options
+    "list": "runs sort",
+    "verify": "runs model dataset data_dir",
+    "prepare_data": "dataset data_dir",
+    "export": "to out model runs",
+}
+ONLY_WITH = {"sort": "list", "to": "export", "out": "export", "timeout": "distributed"}
 NOT_RESUMED = {
     "config": "a run goes on with its own config",
     "init_from": "a run goes on with its own weights",
@@ -25,13 +36,8 @@ def check_options(options: Any) -> None:
     for name, why in NOT_RESUMED.items():
         if options.resume and getattr(options, name) is not None:
             raise _apart("resume", name, why)
-    if options.init_from is not None and not is_there(options.init_from):
-        run = options.runs / options.init_from
-        right = f"did you mean {run}?" if run.is_dir() else "give a run or a file of weights."
-        raise InputError(f"--init-from {options.init_from} does not exist; {right}")
+    _check_read(options, given[0] if given else "")
     _check_runs(options)
-    if options.sort is not None and not options.list:
-        raise InputError("--sort is the order of --list, which is not given.")
     for spec in options.sweep:
         name = spec.partition("=")[0].strip().lstrip("-").replace("-", "_")
         if name == "seed" and options.seeds not in (None, 1):
@@ -42,14 +48,36 @@ def check_options(options: Any) -> None:
             raise _apart("sweep", name, f"it was {getattr(options, name)!r}, and --sweep {spec} sets it too")
 
 
+def _check_read(options: Any, mode: str) -> None:
+    """Raises InputError for an option that has no effect: `mode` does not read it, or what it belongs to is not given.
+
+    An option is given if it has not its default value; `mode` is empty for a new training.
+    """
+    usual = {field.name: field.default for field in fields(options)}
+    given = [name for name in usual if getattr(options, name) != usual[name]]
+    for name, other in ONLY_WITH.items():
+        if name in given and other not in given:
+            value = getattr(options, name)
+            raise InputError(f"{typed(name, value)} has no effect without {typed(other)}; add it, or leave this out.")
+    if mode not in READ:
+        return
+    read = {mode, "debug", *READ[mode].split()} - ({"model"} if Path(options.export or "").suffix in READERS else set())
+    if unread := [name for name in given if name not in read]:
+        named = ", ".join(typed(name, getattr(options, name)) for name in unread)
+        have, them = ("has", "it") if len(unread) == 1 else ("have", "them")
+        with_mode = typed(mode, getattr(options, mode))
+        raise InputError(f"{named} {have} no effect with {with_mode}, which trains nothing; leave {them} out.")
+
+
 def _check_runs(options: Any) -> None:
     """Raises InputError for a run that is asked for and is not there, and for a new one in the place of another."""
-    for where in filter(None, (options.init_from, options.export)):
-        check_place(where)
-    if options.export is not None and options.to is not None and not is_there(options.export):
-        raise missing(options.export, options.runs)
-    if options.verify is not None and not (options.verify / "config.json").is_file():
-        raise no_run(options.verify)
+    _check_places(options)
+    if options.verify is not None:
+        if not options.verify.exists():
+            raise missing(str(options.verify), options.runs, right="a run's directory")
+        check_not_foreign(options.verify)
+        if not (options.verify / "config.json").is_file():
+            raise no_run(options.verify)
     if options.distributed != "off":  # the first process alone looks for runs, once the others are connected
         return
     if options.resume:
@@ -58,6 +86,24 @@ def _check_runs(options: Any) -> None:
             raise no_run(path)
     elif options.name and not any(getattr(options, mode) for mode in MODES) and (options.runs / options.name).exists():
         raise InputError(run_exists(options.runs / options.name))
+
+
+def _check_places(options: Any) -> None:
+    """Raises InputError if no weights are at the place that a training starts from, or no network at an export's."""
+    start, exported = options.init_from, options.export if options.to is not None else None
+    for where in filter(None, (start, exported)):
+        check_place(where)
+    if start is not None:
+        if not is_there(start):
+            raise missing(start, options.runs, "--init-from", "a run or a file of weights")
+        if not ((path := Where.read(start).path) / "config.json").is_file():
+            check_weights(path)
+    if exported is not None:
+        if not is_there(exported):
+            raise missing(exported, options.runs)
+        check_network(Where.read(exported).path)
+        if options.out is not None and options.out.is_file():
+            raise InputError(f"--out {options.out} is a file; give a folder.")
 
 
 def check_recipe(options: Any, recipe: Recipe) -> None:
@@ -70,5 +116,4 @@ def check_recipe(options: Any, recipe: Recipe) -> None:
 
 
 def _apart(one: str, other: str, why: str) -> InputError:
-    first, second = (f"--{name.replace('_', '-')}" for name in (one, other))
-    return InputError(f"{first} and {second} do not go together: {why}.")
+    return InputError(f"{typed(one)} and {typed(other)} do not go together: {why}.")

@@ -10,9 +10,10 @@ from cnnviz.commands.own_model import options_of
 from cnnviz.commands.several import only_one, places
 from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.ranges import check_range
+from cnnviz.interop.foreign import check_network, check_weights
 from cnnviz.interop.place import Facts, Where, check_place, latest
 from cnnviz.pictures import choices
-from cnnviz.pictures.options import ONE_UNIT, check_input
+from cnnviz.pictures.options import ONE_UNIT, check_input, check_spelled_once
 from cnnviz.training.recipe import check_seed
 
 FILES = ("weights", "names", "inputs")
@@ -22,9 +23,12 @@ ONLY_NUMBERS = ("embed", "robustness", "evaluate")  # kinds whose images are tho
 def check_early(options: Any, kind: str | None) -> None:
     """Raises InputError for a wrong value that can be told without the network: the option is named as it is typed."""
     check_seed(options.seed)
-    for where in (options.run, *places(getattr(options, "others", None))):
-        if where is not None and not is_there(where):
+    typed = [where for where in (options.run, *places(getattr(options, "others", None))) if where is not None]
+    for where in typed:
+        if not is_there(where):
             raise missing(where, options.runs)
+    for where in typed:
+        check_network(Where.read(where).path)
     _check_files(options, kind)
     _check_texts(options, kind)
     if options.weights is None:
@@ -41,6 +45,8 @@ def _check_files(options: Any, kind: str | None) -> None:
     for name in FILES:
         if (path := getattr(options, name, None)) is not None and not path.exists():
             raise InputError(f"--{name} {path} does not exist; give a file.")
+    if options.weights is not None:
+        check_weights(options.weights)
     if (out := options.out) is not None and out.is_file() and kind != "report":
         raise InputError(f"--out {out} is a file; give a folder.")
 
@@ -75,8 +81,7 @@ def _check_texts(options: Any, kind: str | None) -> None:
 
 def _images(options: Any) -> Iterator[str]:
     given = [getattr(options, name, None) for name in ("image", "images")]
-    if None not in given and given[0] != given[1]:
-        raise InputError(f"--image {given[0]} and --images {given[1]} are one option; give one of them.")
+    check_spelled_once(*given)
     yield from (str(text) for text in given if text is not None)
 
 

@@ -59,8 +59,9 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
                 if records:
                     print(_line(records, recipe.epochs), flush=True)
         except (NotFinite, Diverged) as error:
-            lists = f" {_write_batches(path, error)} lists the images." if isinstance(error, NotFinite) else ""
-            raise InputError(f"{error}{lists} The last good checkpoint of {path} is kept.") from error
+            lists = f", and {_write_batches(path, error)} lists the images" if isinstance(error, NotFinite) else ""
+            what = str(error).removesuffix(".")
+            raise InputError(f"{what}; {path} keeps its last good checkpoint{lists}.") from error
     if signal := stop():
         _say_stopped(step, path, config)
         return 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM

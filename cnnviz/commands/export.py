@@ -42,12 +42,6 @@ def export(options: Any) -> int:
     return 0
 
 
-def check_alone(options: Any) -> None:
-    """Raises InputError if an option of `--export` is given without it."""
-    if given := [name for name in ("to", "out") if getattr(options, name) is not None]:
-        raise InputError(f"--{given[0]} is for --export RUN, which says what is written.")
-
-
 def _use_own_class(options: Any) -> None:
     """Makes the class of `--model` known, for a run of a class of the user's own."""
     from cnnviz import networks, runs

@@ -1,7 +1,10 @@
-"""Options that take no value, and `--no-flip` of those that may be unset, so that no overrides a recipe or a file."""
+"""Options as they are typed: those without a value, and `--no-flip` of those that may be unset, so that no overrides a
+recipe or a file.
+"""
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 from cnnviz.commands.declared import kind_of
 from cnnviz.errors import InputError
@@ -28,3 +31,16 @@ def negated(options: type, arguments: Sequence[str]) -> tuple[list[str], dict[st
         if (yes := no.replace("--no-", "--")) in arguments:
             raise InputError(f"{yes} and {no} do not go together: leave one of them out.")
     return [argument for argument in spelled if argument not in names], dict.fromkeys(given.values(), False)
+
+
+def typed(name: str, value: Any = True) -> str:
+    """An option as it is typed, with its value unless that is yes or no: `--epochs 3`, `--flip`, `--no-flip`."""
+    dashed = name.replace("_", "-")
+    return f"--{'' if value else 'no-'}{dashed}" if isinstance(value, bool) else f"--{dashed} {worded(value)}"
+
+
+def worded(value: Any) -> str:
+    """The value of an option in an error: sides as `--resize` takes them, and none where it is not set."""
+    if value is None:
+        return "none"
+    return "x".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

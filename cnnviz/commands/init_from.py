@@ -39,7 +39,11 @@ def weights_from(where: str, config: runs.Config) -> tuple[Callable[[Variables],
     count = _count(source, make(len(classes)), axes) or len(classes)
     how: dict[str, Any] = {"source": where, "name": f"the model {config['model']}"}
     renamed = None if source.net is None else paired(source.net, make(count), shape)
-    given = networks.fit(source.tree if renamed is None else renamed, make(count), shape, **how)
+    try:
+        given = networks.fit(source.tree if renamed is None else renamed, make(count), shape, **how)
+    except InputError as error:
+        right = f"start from weights of {config['model']} for images of {'x'.join(map(str, shape))}"
+        raise InputError(f"{str(error).removesuffix('.')}: {right}, or leave --init-from out.") from error
     differ = count != len(classes) or source.classes not in ((), classes)
     redrawn = {path: count for path in axes} if differ else {}
     paths = ["/".join(path[1:]) for path in redrawn]

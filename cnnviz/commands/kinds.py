@@ -16,6 +16,7 @@ from cnnviz.registry import resolve
 
 KIND = "kind of picture"
 RUN = "runs/garments-cnn-1"
+NETWORKS = f"a run's directory or a file ({', '.join(READERS)})"
 EXAMPLES = {"methods": "grad_cam,lrp", "image": "0:8", "layer": "conv1", "split": "test"}
 CALLS = {  # of kinds whose typical call is another one
     "predict": f"{RUN} photo.png",
@@ -120,13 +121,16 @@ def _neither(text: str, alone: bool) -> InputError:
     return missing(text, Path("runs"))
 
 
-def missing(text: str, runs: Path) -> InputError:
+def missing(text: str, runs: Path, option: str = "", right: str = NETWORKS) -> InputError:
     """The error for a text in the place of a network, where none is; it suggests the run of this name in the folder
-    of all runs, or one of a near name there or next to it.
+    of all runs, or one of a near name there or next to it, and else says what would be `right`.
+
+    `option` is what the text was the value of, if it was one's.
     """
+    what = f"{option} {text}".lstrip()
     if (run := runs / text).is_dir() or (run := _near(Path(text), runs)) is not None:
-        return InputError(f"{text} does not exist; did you mean {run}?")
-    return InputError(f"{text} does not exist; give a run's directory or a file ({', '.join(READERS)}).")
+        return InputError(f"{what} does not exist; did you mean {run}?")
+    return InputError(f"{what} does not exist; give {right}.")
 
 
 def _near(path: Path, runs: Path) -> Path | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnviz.commands import tables
 from cnnviz.errors import InputError, check_known
+from cnnviz.interop.place import check_listed
 
 COLUMNS = ("run", "model", "recipe", "data", "seeds", "accuracy", "epochs", "when")
 DOWN = ("accuracy", "epochs", "when", "seeds")  # largest first
@@ -19,7 +20,8 @@ def list_runs(folder: Path, sort: str | None) -> int:
     Raises InputError if the folder has no run or the column is unknown.
     """
     check_known("column", sort or "when", COLUMNS)
-    paths = sorted(path.parent for path in folder.glob("[!.]*/config.json"))
+    check_listed(folder)
+    paths = sorted(path for path in folder.glob("[!.]*") if _is_run(path))
     if not paths:
         raise InputError(f"{folder} has no run; train one with train.py, or name the folder by --runs.")
     rows = [row_of(path) for path in paths]
@@ -29,20 +31,31 @@ def list_runs(folder: Path, sort: str | None) -> int:
     return 0
 
 
+def _is_run(path: Path) -> bool:
+    """Whether a folder is a run, or may not be entered, so that its row says so."""
+    try:
+        return (path / "config.json").is_file()
+    except PermissionError:
+        return True
+
+
 def row_of(path: Path) -> dict[str, Any]:
     """What the table says of a run, with a note if it is damaged or being trained."""
     from cnnviz import runs
     from cnnviz.runs.lock import is_locked
 
-    row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"run": path.name, "when": _written(path)}
-    is_trained = is_locked(path)
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {"run": path.name}
+    try:
+        row["when"], is_trained = _written(path), is_locked(path)
+    except OSError as error:
+        return row | {"note": f"{path} cannot be read: {error.strerror}"}
     faults = [] if is_trained else _faults(path)
     try:
         config = runs.load_config(path)
         row |= {"model": config["model"].rpartition(":")[2], "recipe": config.recipe.described()}
         row |= {"data": config["data"]["title"], "seeds": _span(config.seeds)}
         row |= _results(path, runs.read_summary(path), runs.newest(path, config, is_resumed=False).history)
-    except InputError as error:
+    except (InputError, OSError) as error:
         faults = faults or [str(error)]
     notes = [f"damaged: {fault.removeprefix(f'{path}/')}" for fault in faults] or ["being trained"] * is_trained
     return row | ({"note": " ".join(notes)} if notes else {})
@@ -55,6 +68,8 @@ def _faults(path: Path) -> list[str]:
         return runs.damages(path)
     except InputError as error:
         return [str(error)]
+    except OSError as error:
+        return [f"{error.filename} cannot be read: {error.strerror}"]
 
 
 def _results(path: Path, summary: Mapping[str, Any] | None, history: list[dict[str, Any]]) -> dict[str, Any]:

@@ -51,9 +51,21 @@ def opened(options: Any, kinds: Iterable[Any], asked: Asked) -> Any:
     net = _of_run_or_file(options, kinds) if options.weights is None else _of_weights(options, asked)
     net = replace(net, model=_with_output(options, net.model))
     asked.image_shape = asked.image_shape or net.image_shape
-    if net.path is None:
-        print(f"untrained: a fresh draw from jax.random.key({options.seed})")
     return net
+
+
+def tell_drawn(nets: Iterable[Any], told: set[str]) -> None:
+    """Prints of each network whose untrained twin has been drawn that it was, once; `told` are names of earlier ones.
+
+    A file does not say what its training began with.
+    """
+    for net in nets:
+        if getattr(net.beginnings, "is_drawn", False) and net.name not in told:
+            told.add(net.name)
+            print(
+                f"note: {net.name} keeps no untrained weights; those next to it are a fresh draw of the same layers "
+                f"from jax.random.key({net.beginnings.seed}), by --seed"
+            )
 
 
 def _of_run_or_file(options: Any, kinds: Iterable[Any]) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from cnnviz.commands.flags import without_value
+from cnnviz.pictures.options import check_spelled_once
 
 NAMES = ("--image", "--images")
 
@@ -11,27 +12,32 @@ NAMES = ("--image", "--images")
 def gathered(arguments: Sequence[str], options: type, every: bool) -> list[str]:
     """The arguments with all that are pictures as one value of `--image`, one a line.
 
-    A shell makes many arguments of `--image photos/*.jpg`. With `every`, all arguments after the run are pictures,
-    whatever they are called. The arguments of options without images stay as they are.
+    A shell makes many arguments of `--image photos/*.jpg`, and several `--image` add up. With `every`, all arguments
+    after the run are pictures, whatever they are called. The arguments of options without images stay as they are.
+    Raises InputError if `--image` and `--images`, which are one option, are given with different values.
     """
     from cnnviz.pictures.choices import is_picture
 
     if not any(field.name == "image" for field in fields(options)):
         return list(arguments)
     flags, others, pictures, runs, option = _flags(options), [], [], 0, ""
+    spelled: dict[str, list[str]] = {name: [] for name in NAMES}
     for argument in arguments:
         name, _, value = argument.partition("=")
         if argument.startswith("--"):
             option = "" if value or name in flags else name
-            pictures += [value] if name in NAMES and value else []
+            if name in NAMES and value:
+                pictures, spelled[name] = [*pictures, value], [*spelled[name], value]
             others += [] if name in NAMES else [argument]
         elif option in NAMES or not option and (is_picture(argument) or (every and runs)):
+            spelled.get(option, []).append(argument)
             pictures, option = [*pictures, argument], ""
         else:
             runs += not option
             others, option = [*others, argument], ""
+    check_spelled_once(*(",".join(spelled[name]) or None for name in NAMES))
     lacking = [option] if option in NAMES else []
-    return [*others, *(["--image", "\n".join(pictures)] if pictures else []), *lacking]
+    return [*others, *(["--image", "\n".join(dict.fromkeys(pictures))] if pictures else []), *lacking]
 
 
 def _flags(options: type) -> list[str]:

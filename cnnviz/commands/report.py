@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from cnnviz.commands import console, faults, glyphs, several, terminal
 from cnnviz.commands.early import check_early
-from cnnviz.commands.opened import Asked, opened
+from cnnviz.commands.opened import Asked, opened, tell_drawn
 from cnnviz.commands.visualize import SMALLER, Common, kind_with, pictures_of
 from cnnviz.errors import InputError
 from cnnviz.pictures import ON_REQUEST, PICTURES
@@ -94,6 +94,7 @@ def _written(options: Any, typed: Sequence[str], report: Any) -> tuple[Path, int
     if any(net.image_shape != firsts[0].image_shape for net in firsts):
         raise InputError("The networks of a report take images of one shape; draw these one by one.")
     sections = _sections(options, nets, data, part(report, 0, 2, "pictures"))
+    tell_drawn(nets, set())
     report(1, 2, "statistics")
     images, payload, found = _data(nets, firsts, data)
     steps = [_steps(net, path) for net, path in zip(firsts, [net.path for net in nets], strict=True)]

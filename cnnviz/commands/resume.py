@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.begin import check_fits, training_count
+from cnnviz.commands.flags import typed, worded
 from cnnviz.commands.own_model import is_for, options_of, use_for
 from cnnviz.commands.recorded import address, reading_of, recorded_data
 from cnnviz.errors import InputError
@@ -137,21 +138,8 @@ def _others(options: Any, config: Any) -> list[str]:
     asked["resize"] = Reading.of(options.resize).given.get("resize")
     started["image_shape"], asked["image_shape"] = config.image_shape, shape_of(options.image_shape)
     differ = [name for name, value in sorted(asked.items()) if value not in (None, started[name])]
-    others = [f"{_typed(name, asked[name])} (it has {_worded(started[name])})" for name in differ]
+    others = [f"{typed(name, asked[name])} (it has {worded(started[name])})" for name in differ]
     name, named = config["data"]["name"], options.dataset.split(",") if options.dataset else []
     # a path may be where the data are now, which their fingerprint tells
     is_same = not named or any(address(each) == name or Path(each).exists() for each in (*named, options.dataset))
     return others if is_same else [*others, f"--dataset {options.dataset} (it has {name})"]
-
-
-def _typed(name: str, value: Any) -> str:
-    """An option and its value as they are typed."""
-    dashed = name.replace("_", "-")
-    return f"--{'' if value else 'no-'}{dashed}" if isinstance(value, bool) else f"--{dashed} {_worded(value)}"
-
-
-def _worded(value: Any) -> str:
-    """The value of an option in an error: sides as `--resize` takes them, and none where it is not set."""
-    if value is None:
-        return "none"
-    return "x".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -2,16 +2,31 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cnnviz.commands.declared import listed
+from cnnviz.commands.declared import fields_of, listed, paths_in
+from cnnviz.commands.flags import typed
 from cnnviz.commands.kinds import shows_data
 from cnnviz.commands.opened import FOR_WEIGHTS
 from cnnviz.commands.several import places
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
+from cnnviz.registry import spelled
 
+READ_FOR = {  # of a kind the option that says what is made, and the values of it for which others are read
+    "film": (
+        "of",
+        {
+            "layer": "kernels histograms activations attributions units",
+            "method": "attributions",
+            "target": "attributions",
+            "measure": "similarity",
+        },
+    ),
+    "embed": ("by", {"neighbors": "umap", "perplexity": "tsne"}),
+}
 PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
 
@@ -20,7 +35,7 @@ def check_together(options: Any, kind: str | None) -> None:
 
     `kind` is None for all kinds.
     """
-    for fault in (*_of_network(options), *_of_output(options), *_of_data(options, kind)):
+    for fault in (*_of_network(options), *_of_output(options), *_of_data(options, kind), *_of_kind(options, kind)):
         raise InputError(fault)
 
 
@@ -74,6 +89,27 @@ def _of_data(options: Any, kind: str | None) -> Iterator[str]:
     for name in ("dataset", "data_dir", "resize"):
         if (value := getattr(options, name)) is not None:
             yield f"{kind} shows no images, so --{name.replace('_', '-')} {value} has no effect; leave it out."
+
+
+def _of_kind(options: Any, kind: str | None) -> Iterator[str]:
+    """Options of a kind that nothing of what is asked of it reads."""
+    if kind == "attribute" and options.layer is not None and not _reads_layers(options.methods):
+        yield f"{typed('layer', options.layer)} has no effect on --methods {options.methods}; leave it out."
+    if kind not in READ_FOR:
+        return
+    (says, others), usual = READ_FOR[kind], {f.name: f.default for f in fields(options)}
+    asked = {made.strip() for made in getattr(options, says).split(",")}
+    for name, values in others.items():
+        if getattr(options, name) != usual[name] and not asked & {*values.split()}:
+            given, chosen = typed(name, getattr(options, name)), typed(says, getattr(options, says))
+            yield f"{given} has no effect on {chosen}; it is for {', '.join(values.split())}: leave it out."
+
+
+def _reads_layers(methods: str) -> bool:
+    """Whether one of these methods is of a layer's values, by its source."""
+    paths = paths_in("cnnviz.attribution.methods", "METHODS")
+    names = {entry.name for entry in spelled(methods)}
+    return not names <= paths.keys() or any("layers" in fields_of(paths[name]) for name in names)
 
 
 def _has_numbers_only(*chosen: str | int | None) -> bool:

@@ -12,7 +12,7 @@ from cnnviz.commands import console, terminal
 from cnnviz.commands.begin import check_name, new_run
 from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_options, check_recipe
-from cnnviz.commands.export import ExportOptions, check_alone, export
+from cnnviz.commands.export import ExportOptions, export
 from cnnviz.commands.own_model import check_model_options, options_of, use, use_for
 from cnnviz.commands.recipe_options import RecipeOptions
 from cnnviz.commands.resume import data_of, is_finished, longer, resumed
@@ -91,7 +91,6 @@ def train(options: Options) -> int:
     check_options(options)
     if options.export is not None:
         return export(options)
-    check_alone(options)
     if options.list:
         from cnnviz.commands.listing import list_runs
 

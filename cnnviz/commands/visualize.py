@@ -13,7 +13,7 @@ import tyro
 from cnnviz.atomic import clear_unfinished
 from cnnviz.commands import console, faults, glyphs, kinds, several, terminal
 from cnnviz.commands.early import check_early
-from cnnviz.commands.opened import Asked
+from cnnviz.commands.opened import Asked, tell_drawn
 from cnnviz.commands.own_pictures import gathered
 from cnnviz.commands.tables import show, tables
 from cnnviz.commands.together import check_together
@@ -154,8 +154,10 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     is_compared = hasattr(options, "others")
     origin = several.origin_of(options, [net, *others], data, typed)
     clear_unfinished(folder)
+    told: set[str] = set()
     for place, (name, kind) in enumerate(made.items()):
         pictures = pictures_of(name, kind, [net, *others], data, part(report, place, len(made), name), needed)
+        tell_drawn([net, *others], told)
         for rows in tables(pictures):
             show(rows)
         written = []

@@ -2,7 +2,7 @@
 
 Whatever reads a picture does so here, so that a network is shown a picture as it was shown it in training.
 Pillow recognizes a file by its first bytes, not by its name, and for some formats it starts programs (Ghostscript for
-PostScript). Only the formats listed here, which it decodes itself, are enabled.
+PostScript). Only FORMATS, which it decodes itself, are enabled.
 """
 
 import warnings
@@ -15,16 +15,8 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
-FORMATS = {
-    "PNG": (".png", ".apng"),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
-    "AVIF": (".avif",),
-}
+from cnnviz.interop.picture_files import FORMATS
+
 ORIENTATION = 0x0112  # the EXIF tag
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -101,6 +93,8 @@ def orientation(image: Image.Image) -> int:
 def _reason(error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
         return "a folder"
+    if isinstance(error, PermissionError) and error.strerror:
+        return error.strerror
     text = " ".join(str(error).split())
     return "of no known format" if text.startswith("cannot identify") else text[:120] or type(error).__name__
 

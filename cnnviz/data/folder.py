@@ -9,13 +9,11 @@ import numpy as np
 
 from cnnviz.data import cache, pictures
 from cnnviz.data.dataset import Dataset, Split, assemble, check_several, split
-from cnnviz.data.listing import SUFFIXES, Listing, innermost, is_picture, listing, subfolders
+from cnnviz.data.listing import Listing, innermost, is_picture, listing, subfolders
 from cnnviz.data.pictures import AS_STORED, Reading
 from cnnviz.data.splits import PART_OF, parts_of
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted, listed
-
-__all__ = ["SUFFIXES", "read"]
 
 
 def read(path: Path, reading: Reading = AS_STORED) -> Dataset:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnviz.data.conversions import FORMATS
 from cnnviz.data.prepared import INFO
+from cnnviz.interop.picture_files import SUFFIXES
 
-SUFFIXES = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
 JUNK = {"thumbs.db", "desktop.ini", "icon\r"}
 PASSED = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
 STARTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # of pictures, for files without an ending

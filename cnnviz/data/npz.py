@@ -13,7 +13,7 @@ from cnnviz.data.dataset import Dataset, assemble, split
 from cnnviz.data.pictures import Reading
 from cnnviz.data.splits import PART_OF, parts_of
 from cnnviz.errors import InputError
-from cnnviz.interop.archives import DAMAGE, array, check_member, is_array, size_of, why_damaged
+from cnnviz.interop.archives import DAMAGE, array, check_member, check_npz, is_array, size_of, why_damaged
 
 IMAGES = ("x", "image", "images", "img", "imgs", "data", "pixels", "inputs")
 LABELS = ("y", "label", "labels", "target", "targets")
@@ -115,8 +115,7 @@ def _stored(path: Path) -> list[str]:
 
 def _arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The data set's arrays in a file; raises InputError if it is damaged, or if loading it would run code."""
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is not a readable .npz file (it is not a zip archive).")
+    check_npz(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive)

@@ -14,11 +14,11 @@ import numpy as np
 
 from cnnviz.data import cache, pictures
 from cnnviz.data.dataset import Dataset, Split, assemble, check_several, split
-from cnnviz.data.listing import SUFFIXES
 from cnnviz.data.pictures import Reading
 from cnnviz.data.splits import PART_OF, parts_of
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted, listed
+from cnnviz.interop.picture_files import SUFFIXES
 
 FILES = ("file", "filename", "file_name", "filepath", "path", "image", "image_path", "image_id", "img", "id", "name")
 LABELS = ("label", "labels", "class", "class_name", "target", "category", "y", "breed", "species", "diagnosis")

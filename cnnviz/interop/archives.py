@@ -5,6 +5,7 @@ import os
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
@@ -20,6 +21,13 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 DAMAGE = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError)
 DAMAGE += (TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error)
+
+
+def check_npz(path: Path) -> None:
+    """Raises InputError unless a file is a zip archive, and OSError if it may not be read."""
+    with path.open("rb") as file:  # of a path that may not be read zipfile says that it is not an archive
+        if not zipfile.is_zipfile(file):
+            raise InputError(f"{path} is not a readable .npz file (it is not a zip archive).")
 
 
 def check_member(

@@ -1,9 +1,13 @@
-"""Files of other programs that hold no network for us, told apart by their names, each with what to do about it."""
+"""What holds no network for us, told apart by its name: files of other programs, pictures, parts of a run; each with
+what to do about it.
+"""
 
+import os
 from pathlib import Path
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, no_run
 from cnnviz.interop import READERS, WEIGHTS
+from cnnviz.interop.picture_files import holds_pictures
 
 WITH_MODEL = (
     "holds weights without their network; name its class too: --weights {path} --model path/to/net.py:Net "
@@ -25,9 +29,35 @@ KINDS = {
 }
 SAVED_MODEL = "is a TensorFlow SavedModel, which is not read; load it in Keras and save it as .keras"
 
+PICTURES = "(--image shows pictures, --dataset takes them as data)"
+FOLDERS_IN_RUN = 3  # checkpoints/step_00000000/ is two folders deep
+
+
+def check_network(path: Path) -> None:
+    """Raises InputError for a path that is neither a run's directory nor named like a network's file."""
+    if path.suffix in READERS:
+        return
+    check_not_foreign(path)
+    if not os.path.lexists(path / "config.json"):
+        raise no_run(path)
+
+
+def check_weights(path: Path) -> None:
+    """Raises InputError for a path that is not named like weights, with what it is instead, as far as that is seen."""
+    if is_weights(path):
+        return
+    check_not_foreign(path, is_alone=False)
+    if not path.is_dir():
+        raise InputError(f"{path} is not of a known kind of weights; known are {', '.join(WEIGHTS)}.")
+
+
+def is_weights(path: Path) -> bool:
+    """Whether a path is named like weights that are read: a file by its suffix, a folder of Orbax by what is in it."""
+    return is_orbax(path) if path.is_dir() else path.suffix.lower() in WEIGHTS
+
 
 def check_not_foreign(path: Path, *, is_alone: bool = True) -> None:
-    """Raises InputError, which says what to do, if a path looks like another program's network.
+    """Raises InputError, which says what to do, if a path looks like another program's network, or like no network.
 
     If it `is_alone`, given without the model that it belongs to, so do weights.
     """
@@ -41,9 +71,22 @@ def _said(path: Path, is_alone: bool) -> str | None:
     if any((path / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
         return SAVED_MODEL
     suffix = path.suffix.lower()
+    if run := _run_around(path):
+        steps = [part for part in path.parts if part.startswith("step_") and part[5:].isdecimal()]
+        return f"is a part of the run {run}; give {run}{f':step_{int(steps[0][5:])}' if steps else ''}"
+    if holds_pictures(path):
+        what = "a folder of pictures and holds" if path.is_dir() else "a picture and holds"
+        right = f"no network; give a run or a file, {' or '.join(READERS)}"
+        return f"is {what} {right if is_alone else 'no weights; give a run or a file of weights'} {PICTURES}"
     if is_orbax(path) or (suffix in WEIGHTS and suffix not in READERS and not path.is_dir()):
         return WITH_MODEL.format(path=path) if is_alone else None
     return KINDS.get(suffix)
+
+
+def _run_around(path: Path) -> Path | None:
+    """The run that a path is in; None if it is in none."""
+    around = list(path.parents)[:FOLDERS_IN_RUN]
+    return next((one for one in around if (one / "config.json").is_file() and (one / "checkpoints").is_dir()), None)
 
 
 def is_orbax(folder: Path) -> bool:

@@ -80,8 +80,15 @@ def check_place(where: str | PathLike[str]) -> Facts | None:
     return facts
 
 
+def check_listed(folder: Path) -> None:
+    """Raises OSError if what is in a folder may not be listed, which `glob` passes over as if it were empty."""
+    if folder.is_dir():
+        os.scandir(folder).close()
+
+
 def latest(folder: str | os.PathLike) -> Path:
     """The run in `folder` that was written to last; raises InputError if the folder has no run."""
+    check_listed(Path(folder))
     runs = [metrics.parent for metrics in Path(folder).glob("[!.]*/metrics.jsonl")]
     if not runs:
         raise InputError(f"{folder} has no run; train one with train.py, or name one.")

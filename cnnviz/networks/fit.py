@@ -52,7 +52,7 @@ def fit(
         shown = f"the first {SHOWN} that do not" if len(faults) > SHOWN else "those that do not"
         raise InputError(
             f"{source} does not fit {name}: {len(fitting)} of {len(wanted)} arrays fit; {shown}: "
-            f"{'; '.join(faults[:SHOWN])}.{f' Those that fit: {named}.' if named else ''}"
+            f"{'; '.join(faults[:SHOWN])}{f'; those that fit: {named}' if named else ''}."
         )
     values = [jnp.asarray(given[found[path]].astype(leaf.dtype)) for path, leaf in wanted.items()]
     return jax.tree.unflatten(structure, values)

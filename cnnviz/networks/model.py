@@ -79,6 +79,11 @@ class Drawn(Sequence[Variables]):
         few = len(jax.tree.leaves(compiled.eval_shape(*inputs))) <= MOST_COMPILED  # traced once for both
         return [(compiled if few else draw)(*inputs)]
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether they have been used."""
+        return "only" in vars(self)
+
     def __getitem__(self, place: Any) -> Any:
         return self.only[place]
 

@@ -6,10 +6,10 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from cnnviz.data.folder import SUFFIXES
 from cnnviz.data.home import expanded
 from cnnviz.errors import InputError, OptionError, no_step, unknown
 from cnnviz.errors.ranges import check_range
+from cnnviz.interop.picture_files import SUFFIXES
 
 MOST_IMAGES = 64
 NUMBER, RANGE = re.compile(r"-?\d+"), re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")

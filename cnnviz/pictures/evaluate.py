@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from cnnviz.batching import Report
 from cnnviz.data import Dataset, Split
 from cnnviz.errors import InputError
 from cnnviz.figures.style import shortened
-from cnnviz.figures.table import table
 from cnnviz.networks import Net
 from cnnviz.networks.measures import ByClass, interval, mean, top_right
 from cnnviz.pictures.effort import affordable
@@ -20,7 +19,7 @@ from cnnviz.pictures.evidence import Asked
 from cnnviz.pictures.evidence_page import evidence_pictures
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, split_of
 from cnnviz.pictures.predictions import class_names, confusion_picture, predict
-from cnnviz.pictures.table_slides import by_rows
+from cnnviz.pictures.table_slides import tabular
 from cnnviz.pictures.tables import dashed
 
 TOP, MOST_ROWS, LONGEST = 5, 50, 40
@@ -67,7 +66,7 @@ class Evaluate(Kind):
         p = predict(net, part.images[: affordable(net, len(part.images))], report)
         labels, matched = _labels(net, dataset, part)
         found = Evaluation(net, dataset, self.split, Split(part.images, labels), p, matched)
-        return [found.table_picture(), found.matrix()]
+        return [found.tabular(), found.matrix()]
 
 
 def _labels(net: Net, dataset: Dataset, part: Split) -> tuple[Int[np.ndarray, " n"], str]:
@@ -122,7 +121,7 @@ class Evaluation:
             found[f"top_{TOP}_accuracy"] = top_right(self.p, self.labels, TOP) / count
         return found | {"macro_f1": self.by_class.macro_f1}
 
-    def table_picture(self) -> Picture:
+    def tabular(self) -> Picture:
         """The classes as a table with a last row for all; its numbers have one record per image."""
         rows = self.rows()
         drawn = [*rows[:-1][:MOST_ROWS], rows[-1]]
@@ -132,9 +131,8 @@ class Evaluation:
         if len(drawn) < len(rows):
             caption += f" Drawn are the {MOST_ROWS} classes of {len(rows) - 1:,} with the least accuracy."
         words = [tuple(dashed(row[name]) for name in HEADER) for row in drawn]
-        draw = partial(table, HEADER, words, numeric=NUMERIC, title=title)
-        picture = Picture("evaluation", title, caption.strip(), self.records(), draw, self.subject, table=drawn)
-        return by_rows(picture, HEADER, words, numeric=NUMERIC)
+        about = "evaluation", title, caption.strip(), self.records(), self.subject
+        return tabular(*about, HEADER, words, numeric=NUMERIC, table=drawn)
 
     def matrix(self) -> Picture:
         """The confusion matrix; its numbers have the measures too."""

@@ -10,7 +10,6 @@ from cnnviz.batching import Report, part
 from cnnviz.errors.wording import counted, listed
 from cnnviz.figures.bands import bands
 from cnnviz.figures.pairs import pairs
-from cnnviz.figures.table import table
 from cnnviz.metrics.curve import Curve
 from cnnviz.metrics.evidence import curve_bands
 from cnnviz.metrics.input_invariance import InputInvariance
@@ -24,7 +23,7 @@ from cnnviz.pictures.attribution_page import left_out_words
 from cnnviz.pictures.evidence import Asked, Found, Subject, gathered, order, subject_of
 from cnnviz.pictures.picture import Data, Picture
 from cnnviz.pictures.random_weights import strip_picture
-from cnnviz.pictures.table_slides import by_rows
+from cnnviz.pictures.table_slides import tabular
 from cnnviz.pictures.tables import WRITERS, as_csv
 
 EDGES, MARK, MOST_DRAWN = "sobel", "†", 12
@@ -58,13 +57,11 @@ def table_picture(subject: Subject, found: Found) -> Picture:
     header = list(rows[0])
     words = [[str(row[name]) for name in header] for row in rows]
     numeric = tuple(range(1, len(header)))
-    draw = partial(table, header, words, numeric=numeric, title=title, total=False)
     texts = {f"table.{ending}": write(rows, f"{title} {caption}") for ending, write in WRITERS.items()}
     texts["tests.csv"] = as_csv(evidence.tests(), ["metric"])
     numbers = records(found)
-    about = subject_of(subject, found)
-    picture = Picture("evidence", title, caption, numbers, draw, about, table=rows, texts=texts)
-    return by_rows(picture, header, words, numeric=numeric, total=False)
+    about = "evidence", title, caption, numbers, subject_of(subject, found)
+    return tabular(*about, header, words, numeric=numeric, total=False, table=rows, texts=texts)
 
 
 def table_rows(found: Found) -> list[dict[str, object]]:

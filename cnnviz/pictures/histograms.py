@@ -10,7 +10,7 @@ from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing_weights
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture
-from cnnviz.pictures.weights import pair, rows, summary, weighted_layers
+from cnnviz.pictures.weights import pair, rows, summary, tell_left_out, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class Histograms(OfLayer, OneByOne):
 
     def of(self, net: Net, data: Data) -> list[Picture]:
         """One picture per layer; raises Skipped if no layer has weights."""
-        return [histogram_picture(net, layer) for layer in weighted_layers(net, self.layer)]
+        layers = weighted_layers(net, self.layer)
+        tell_left_out(net, self.layer, layers, "kernel", data.note, "histograms")
+        return [histogram_picture(net, layer) for layer in layers]
 
 
 def histogram_picture(net: Net, layer: str) -> Picture:

@@ -20,7 +20,7 @@ from cnnviz.pictures.finite import missing_weights, statistics
 from cnnviz.pictures.kernel_maps import Plan, arrange, as_filters, strongest
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Skipped
-from cnnviz.pictures.weights import Pair, convolutions, pair, rows, summary, weighted_layers
+from cnnviz.pictures.weights import Pair, convolutions, pair, rows, summary, tell_left_out, weighted_layers
 
 FIRST_LIMIT = 0.5  # the same in every run, so that pictures of two runs can be compared
 MOST_LAYERS = 60
@@ -34,14 +34,16 @@ class Kernels(OfLayer, OneByOne):
     def of(self, net: Net, data: Data) -> list[Picture]:
         """Statistics and kernels, as far as the layer has them; raises Skipped if it has neither."""
         layers = weighted_layers(net, self.layer)
+        tell_left_out(net, self.layer, layers, "kernel", data.note, "kernels")
         names = convolutions(net) if self.layer is None else layers
         found = [statistics_picture(net, names)] if names else []
         for layer in layers:
             try:
                 found.append(kernels_picture(net, layer))
-            except Skipped:
+            except Skipped as reason:
                 if not found:
                     raise
+                data.note(f"kernels: {reason}")
         return found
 
 

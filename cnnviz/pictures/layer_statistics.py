@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,10 @@ import numpy as np
 from cnnviz.batching import Report, part
 from cnnviz.figures.scales import in_digits
 from cnnviz.figures.style import shortened
-from cnnviz.figures.table import table
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Picture, size, split_of
-from cnnviz.pictures.table_slides import by_rows
+from cnnviz.pictures.table_slides import tabular
 from cnnviz.probe import Layer
 from cnnviz.probe.costs import Cost, costs
 from cnnviz.units import LayerStatistics, statistics
@@ -89,14 +87,13 @@ def measured(
     words = drawn([found_of(row, net.layers, known, spent).cells for row in rows])
     words.append(_total(total, spent))
     title = f"{net.title}: what the units of each layer do, and what the layer costs"
-    draw = partial(table, HEADER, words, numeric=NUMERIC, title=title)
     printed: list[dict[str, object]] = [dict(zip(HEADER, row, strict=True)) for row in words]
     by_name = {row.name: found_of(row, net.layers, known, spent).record for row in net.layers}
     numbers = [{**record, **by_name.get(record["layer"], {})} for record in records]
     caption = said(dataset.title, split, len(images), min(MEASURED, len(images)))
     subject = {"network": net.name, "dataset": dataset.name, "split": split}
-    picture = Picture("layers_statistics", title, caption, numbers, draw, subject, table=printed)
-    return by_rows(picture, HEADER, words, numeric=NUMERIC)
+    about = "layers_statistics", title, caption, numbers, subject
+    return tabular(*about, HEADER, words, numeric=NUMERIC, table=printed)
 
 
 def drawn(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from cnnviz.batching import Report
 from cnnviz.figures.style import shortened
-from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
 from cnnviz.pictures.layer_statistics import measured
 from cnnviz.pictures.options import OfLayer
 from cnnviz.pictures.picture import NAMES, Data, Kind, Picture, inputs_in_words, size
-from cnnviz.pictures.table_slides import by_rows
+from cnnviz.pictures.table_slides import tabular
 from cnnviz.probe import Layer
 from cnnviz.probe.table import folded
 
@@ -63,11 +61,9 @@ class Layers(OfLayer, Kind):
         if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):
             caption += f" Names of more than {LONGEST} characters are shortened in the middle."
         shown = rows(layers, total, [layer.name for layer in net.layers])
-        draw = partial(table, HEADER, shown, numeric=NUMERIC, title=title)
         printed = [dict(zip(HEADER, row, strict=True)) for row in shown]
-        subject = {"network": net.name}
-        picture = Picture("layers", title, caption, records(every, total), draw, subject, table=printed)
-        return [by_rows(picture, HEADER, shown, numeric=NUMERIC)]
+        about = "layers", title, caption, records(every, total), {"network": net.name}
+        return [tabular(*about, HEADER, shown, numeric=NUMERIC, table=printed)]
 
 
 def legible(layers: Sequence[Layer]) -> Sequence[Layer]:

@@ -14,6 +14,12 @@ def check_input(inputs: object, name: str | None) -> None:
         raise InputError(f"--input {name} is one of several inputs, which are given by --inputs FILE.npz.")
 
 
+def check_spelled_once(image: str | int | None, images: str | int | None) -> None:
+    """Raises InputError for different values under the two spellings of the option of images."""
+    if None not in (image, images) and image != images:
+        raise InputError(f"--image {image} and --images {images} are one option; give one of them.")
+
+
 @dataclass(frozen=True)
 class OfLayer:
     """The option of pictures of a layer."""
@@ -30,9 +36,9 @@ class OfImage:
 
     image: str | int | None = None
     """Images of the split by number (3; 0:8; 3,5,9), or pictures of your own: a file, a folder, a pattern
-    ("photos/*.jpg")."""
+    ("photos/*.jpg"). Several --image add up."""
     images: str | int | None = None
-    """The same as --image."""
+    """The same as --image; only one of the two spellings may be used."""
     split: str = "test"
     """The split that numbers are from: train or test."""
     invert: bool = False
@@ -41,7 +47,6 @@ class OfImage:
     @property
     def chosen(self) -> str:
         """What was asked for, as text; raises InputError for two different answers."""
-        if self.image is not None and self.images is not None and self.image != self.images:
-            raise InputError(f"--image {self.image} and --images {self.images} are one option; give one of them.")
+        check_spelled_once(self.image, self.images)
         asked = self.image if self.image is not None else self.images
         return self.FIRST if asked is None else str(asked)

@@ -35,7 +35,7 @@ class Page:
 
         width = self.checked()
         if self.font is not None and self.font not in installed():
-            raise unknown("font", self.font, installed())
+            raise unknown("font", self.font, sorted(installed()))
         is_small = width is not None and width <= WIDTHS["text"] + 1
         scale = PROJECTED * width / WIDTHS["slide"] if width and not is_small else PRINTED if is_small else 1.0
         height = SLIDE if self.width == "slide" else None

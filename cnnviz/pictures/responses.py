@@ -17,7 +17,7 @@ from cnnviz.pictures.choices import numbers_in
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, size
 from cnnviz.pictures.samples import each, samples
-from cnnviz.pictures.weights import convolutions, weighted_layers
+from cnnviz.pictures.weights import convolutions, tell_left_out, weighted_layers
 from cnnviz.probe.convolved import convolved
 
 DEFAULT, MOST = 6, 16  # channels
@@ -41,6 +41,7 @@ class Responses(OfImage, OfLayer, OneByOne):
             other = ", ".join(convolutions(net))
             have = f"those of {net.name} ({other}) are over other inputs" if other else f"{net.name} has none"
             raise Skipped(f"Responses are those of convolutions over pictures; {have}.")
+        tell_left_out(net, self.layer, names, "kernel of a convolution over pictures", data.note, "responses")
         return each(samples(self, net, data), lambda shown: [self.picture(net, shown, name) for name in names])
 
     def picture(self, net: Net, shown: Sample, layer: str) -> Picture:

@@ -21,6 +21,7 @@ import safetensors.numpy
 from cnnviz import atomic
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError
+from cnnviz.interop.place import check_listed
 from cnnviz.interop.weights.safetensors import serialized
 from cnnviz.interop.weights.tree import named_leaves
 from cnnviz.runs import inside, json_files
@@ -43,6 +44,7 @@ FORMATS = {
 
 def steps(run: Path) -> list[int]:
     """The steps of a run's checkpoints, ascending; raises InputError if a checkpoint or their folder is a link."""
+    check_listed(_folder(run))
     folders = list(_folder(run).glob(f"step_{'[0-9]' * 8}"))
     for folder in folders:
         inside.check(folder)

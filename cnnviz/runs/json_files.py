@@ -50,9 +50,9 @@ def read(file: Path, formats: Mapping[int, Check]) -> dict[str, Any]:
         if not (type(version) is int and version in formats):
             known = " and ".join(map(str, formats))
             said = apart(content, formats[max(formats)])
-            fields = f" In that of format {max(formats)} it {said}." if said else ""
-            what = f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}."
-            raise UnknownFormat(what + fields)
+            fields = f", and read as format {max(formats)} it {said}" if said else ""
+            what = f"{file} has the format {shortened(version)}; this version of cnnviz reads {known}"
+            raise UnknownFormat(f"{what}{fields}.")
         if any(True for _ in unknown_names(content, formats[version])):
             said = apart(content, formats[version])
             raise UnknownFormat(f"{file} {said}; another version wrote it, or a name is wrong.")

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cnnviz.errors import InputError
-from cnnviz.interop.archives import DAMAGE, array, check_member, is_array, size_of, why_damaged
+from cnnviz.interop.archives import DAMAGE, array, check_member, check_npz, is_array, size_of, why_damaged
 from cnnviz.interop.weights.tree import Tree, nested
 
 MOST = 2**16  # arrays
@@ -25,8 +25,7 @@ def read(path: Path) -> Tree:
 
 def arrays(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The arrays in a file by name; raises InputError if it is damaged, or if loading it would run code."""
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is not a readable .npz file (it is not a zip archive).")
+    check_npz(path)
     try:
         with zipfile.ZipFile(path) as archive:
             return dict(_arrays(archive))

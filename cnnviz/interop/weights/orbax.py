@@ -61,7 +61,7 @@ def _root(path: Path) -> Path:
             )
         named = [str(steps[0])]
     if not named:
-        raise InputError(f"{path} is not a checkpoint of Orbax; it has no arrays.")
+        raise InputError(f"{path} is not a checkpoint of Orbax; it has no arrays: give one, or a file of weights.")
     return _root(path / named[0])
 
 

@@ -11,7 +11,6 @@ from cnnviz.comparison.compare import Compared
 from cnnviz.comparison.disagreements import only_right
 from cnnviz.data import Dataset
 from cnnviz.figures.image import gallery
-from cnnviz.figures.style import shortened
 from cnnviz.networks import Net
 from cnnviz.pictures.compared.options import OfImages
 from cnnviz.pictures.compared.shared import answered
@@ -19,6 +18,7 @@ from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, shown_channel,
 from cnnviz.pictures.slices import middle
 
 MOST, MOST_OTHERS = 18, 3
+SHORT = 10  # characters of a name that has room next to a probability
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,14 @@ class Disagreements(OfImages, Kind):
             return None
         records = _records(found, one, other, which, margin)
         first = records[:MOST]
-        names = [shortened(each.name, 20) for each in (a, b)]
+        names, which_is_which = _names(a.name, b.name, (_letter(one), _letter(other)))
         texts = [_text(record, names, self.split) for record in first]
         images = split_of(dataset, self.split).images[found.images[which[:MOST]]]
         title = f"{dataset.title}: {len(first)} of {len(which):,} images that {a.name} has right and {b.name} wrong"
         caption = (
             "The widest margin first, which is the true class's probability by the one less that by the other. Under "
             "each image: its class, the true class's probability by both networks, and what it was taken for."
+            f"{which_is_which}"
         )
         if len(a.p) > 1 or len(b.p) > 1:
             caption += " Of several seeds the probabilities are means."
@@ -59,6 +60,13 @@ class Disagreements(OfImages, Kind):
         subject = {"networks": [a.name, b.name], "dataset": dataset.name}
         name = f"{_letter(one)}_right_{_letter(other)}_wrong"
         return Picture(name, title, caption + sliced, records, draw, subject)
+
+
+def _names(one: str, other: str, letters: tuple[str, str]) -> tuple[tuple[str, str], str]:
+    """What both networks are called under an image, letters if a name is long, and a sentence that says so."""
+    if max(len(one), len(other)) <= SHORT and " " not in one + other:
+        return (one, other), ""
+    return letters, f" Network {letters[0]} is {one}, and {letters[1]} is {other}."
 
 
 def _letter(place: int) -> str:

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from cnnviz.batching import Report
 from cnnviz.figures.style import shortened
-from cnnviz.figures.table import table
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
 from cnnviz.pictures.picture import Data, Kind, Picture, size
-from cnnviz.pictures.table_slides import by_rows
+from cnnviz.pictures.table_slides import tabular
 
 LONGEST = 40  # characters of a value
 LEFT_OUT = ("format", "keep", "track", "data.dir", "data.title", "data.classes", "recipe.seed", "seeds")
@@ -35,9 +33,8 @@ class Settings(Kind):
         caption += f" How {_list(bare)} {'was' if len(bare) == 1 else 'were'} trained is not recorded." if bare else ""
         records = [dict(zip(header, row, strict=True)) for row in rows]
         words = [tuple(shortened(cell, LONGEST) for cell in row) for row in rows]
-        draw = partial(table, header, words, title=title, total=False)
-        picture = Picture("settings", title, caption, records, draw, {"networks": list(found)}, table=records)
-        return [by_rows(picture, header, words, total=False)]
+        about = "settings", title, caption, records, {"networks": list(found)}
+        return [tabular(*about, header, words, total=False, table=records)]
 
 
 def _said(every: int, known: int, differing: int) -> str:

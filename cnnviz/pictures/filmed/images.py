@@ -34,7 +34,7 @@ USUAL = "grad_cam", "integrated_gradients"  # the first that applies
 def activations(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
     """One image's feature maps at a layer, by default the last after a non-linearity, on the scale of all steps."""
     shown = samples(asked, net, data)[0]
-    layer = spatial_layers(net)[-1] if asked.layer is None else net.find(asked.layer)[0]
+    layer = spatial_layers(net)[-1] if asked.layer is None else net.layer(asked.layer)
     if len(layer.shape) != 3:
         raise Skipped(f"The layer {layer.name} has values {layer.shape}; a film is of feature maps (h, w, c).")
     images, every = net.prepare(shown.pixels[None]), []

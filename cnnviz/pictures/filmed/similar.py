@@ -38,7 +38,7 @@ def similarity(asked: Any, net: Net, steps: Steps, data: Data, report: Report | 
 
 def units(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
     """Each unit's correlation with itself at the last step, by default of the last layer of maps."""
-    layer = spatial_layers(net)[-1] if asked.layer is None else net.find(asked.layer)[0]
+    layer = spatial_layers(net)[-1] if asked.layer is None else net.layer(asked.layer)
     images, on = _images(asked, net, steps, data)
     values = units_over_steps(steps.nets, layer.name, images, report=report)
     title = f"{net.name}: each unit of {layer.name} and itself at step {steps.names[-1]}"

@@ -17,12 +17,12 @@ from cnnviz.pictures.kernel_maps import arrange, as_filters, strongest
 from cnnviz.pictures.kernels import AXES
 from cnnviz.pictures.picture import Data, Picture, Skipped
 from cnnviz.pictures.steps import Steps
-from cnnviz.pictures.weights import weighted_layers
+from cnnviz.pictures.weights import weighted_layer
 
 
 def kernels(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
     """The kernels of a layer at each step, on the scale of all steps; raises Skipped where they are no maps."""
-    layer = weighted_layers(net, asked.layer)[0]
+    layer = weighted_layer(net, asked.layer)
     weights = _weights(steps, layer)
     filters = [as_filters(each, layer, net.image_shape) for each in weights]
     kept = strongest(filters[-1])
@@ -46,7 +46,7 @@ def kernels(asked: Any, net: Net, steps: Steps, data: Data, report: Report | Non
 
 def histograms(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
     """The histogram of a layer's weights at each step, in the same bins."""
-    layer = weighted_layers(net, asked.layer)[0]
+    layer = weighted_layer(net, asked.layer)
     weights = _weights(steps, layer)
     edges = shared_edges({name: each for name, each in zip(steps.names, weights, strict=True)})
     found = [Histogram(*np.histogram(each[np.isfinite(each)], edges)) for each in weights]
