@@ -50,6 +50,7 @@ WRONG = {
     "embed R --images a.png": "--images must be numbers such as 3, 0:8 or 3,5,9; it was 'a.png'.",
     "embed R --perplexity 0": "--perplexity must be at least 1 and below the number of images; it was 0.",
     "embed R --by pca --perplexity 5": "--perplexity 5.0 has no effect on --by pca; it is for tsne: leave it out.",
+    "compare R R --parts churn --measure rsa": "--measure rsa has no effect on --parts churn; it is for similarity: ",
     "embed R --neighbors 1": "--neighbors must be at least 2; it was 1.",
     "units R --unit -1": "--unit must be at least 0; it was -1.",
     "units R --pairs": "--pairs is about one unit; name it by --unit",
