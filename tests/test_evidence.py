@@ -20,6 +20,7 @@ from cnnviz.pictures.evidence import Asked, Found, Subject, described
 from cnnviz.pictures.evidence_page import _undefined, table_caption
 from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data
+from cnnviz.probe.one_output import OneOutput
 
 RNG = np.random.default_rng(0)
 METHODS, METRICS = ("good", "bad", "none", "edges"), ("insertion", "deletion")
@@ -235,3 +236,10 @@ def test_a_metric_of_members_that_the_images_do_not_allow_is_left_out_of_all(mon
 def test_a_method_that_does_not_apply_is_named():
     with pytest.raises(InputError, match=r"^grad_cam: No layer of this model has a spatial extent"):
         Evaluate(methods="gradient,grad_cam", metrics="sparseness", images="0:4")([make_run(DenseNetwork())], DATA)
+
+
+def test_numbers_are_kept_for_the_output_that_is_explained(tmp_path):
+    one = subject_of(DATA.of(make_run(DenseNetwork())).train.images, tmp_path)
+    first, other = (replace(one, net=replace(one.net, model=OneOutput(one.net.model, name))) for name in "ab")
+    paths = {subject.kept().path({"metric": "x"}) for subject in (one, first, other)}
+    assert len(paths) == 3

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +24,7 @@ from cnnviz.pictures.picture import Data, Skipped
 from cnnviz.pictures.unit_numbers import Numbers
 from cnnviz.pictures.unit_page import _loss
 from cnnviz.pictures.units import Units
+from cnnviz.probe.one_output import OneOutput
 
 DATASET = make_dataset((12, 12, 1))
 DATA = Data(lambda: DATASET)
@@ -248,3 +250,20 @@ def test_a_residual_network():
     sheet, *_ = Units()([net], data)
     assert sheet.draw().axes[0].images
     assert Numbers.of(Units(), net, data).shown == 9
+
+
+class TwoHeads(nn.Module):
+    """A network of two outputs, of ten classes each."""
+
+    @nn.compact
+    def __call__(self, images):
+        maps = nn.relu(nn.Conv(4, (3, 3), name="conv")(images)).mean((1, 2))
+        return {"logits": nn.Dense(10, name="first")(maps), "other": nn.Dense(10, name="second")(maps)}
+
+
+def test_each_output_has_numbers_of_its_own(tmp_path):
+    run, found = replace(make_run(TwoHeads(), (12, 12, 1)), path=tmp_path), []
+    for output in ("logits", "other"):
+        one = replace(run, model=OneOutput(run.model, output))
+        found.append(Numbers.of(Units(layer="relu"), one, DATA).ablation(None))
+    assert np.nanmax(np.abs(found[0].loss_without - found[1].loss_without)) > 0

@@ -88,8 +88,13 @@ class Net:
         The data set is left out if it is not known or has the same name.
         """
         about = [self.dataset] if self.dataset not in ("", self.name) else []
-        about += [f"output {self.model.output}"] if isinstance(self.model, OneOutput) else []
+        about += [f"output {self.output}"] if self.output else []
         return f"{self.name} ({', '.join(about)})" if about else self.name
+
+    @property
+    def output(self) -> str:
+        """The one of several outputs that was chosen; empty if none was."""
+        return self.model.output if isinstance(self.model, OneOutput) else ""
 
     @property
     def takes(self) -> Any:

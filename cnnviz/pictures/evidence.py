@@ -110,6 +110,7 @@ class Subject:
         """Where the numbers are kept: in the run's folder, if it is a run."""
         variables = [digest(*map(np.asarray, jax.tree.leaves(member))) for member in self.net.members]
         about = {"cnnviz": resolve_name("cnnviz:__version__"), "variables": variables, "seed": self.asked.seed}
+        about |= {"output": self.net.output} if self.net.output else {}
         about |= {"images": digest(np.asarray(self.images)), "targets": digest(self.targets)}
         return Kept(None if self.net.path is None else self.net.path / "evidence", about)
 

@@ -124,6 +124,7 @@ def _described(reader: Reader, net: Net, images: np.ndarray) -> dict[str, Any]:
     graph = traced_layer(reader, images).graph
     computed = hashlib.sha256("\n".join(_lines(graph)).encode()).hexdigest()
     about = {"cnnviz": resolve_name("cnnviz:__version__"), "layer": reader.layers, "prepare": repr(net.prepare)}
+    about |= {"output": net.output} if net.output else {}
     return about | {"variables": digest(net.variables), "graph": computed}
 
 
