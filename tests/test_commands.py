@@ -160,7 +160,6 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         ),
         (["--track", "tensorbord"], "'tensorbord' is not a tracker; did you mean 'tensorboard'?"),
         (["--resume", "--name", "toy", "--track", "wandb"], "--track wandb (it has none)"),
-        (["--verify", "/nowhere"], "/nowhere does not exist; give a run's directory."),
         (["--limit", "0"], "--limit must be at least 1"),
         (["--limit", "2"], "A validation share of 0.2 of 2 images leaves one side of the split empty"),
         (["--seed", "9" * 20], "--seed must be from -2^63 to 2^63 - 1"),

@@ -216,3 +216,22 @@ def test_metrics_of_several_networks_are_refused_for_one_and_left_out_of_all(mon
 def test_a_metric_that_measures_no_method_says_why():
     with pytest.raises(InputError, match="A subset has fewer pixels than the map, which has 784; size was 900"):
         Evaluate(metrics="faithfulness_correlation:size=900", images="0:4")([make_run(DenseNetwork())], DATA)
+
+
+def test_a_metric_of_members_that_the_images_do_not_allow_is_left_out_of_all(monkeypatch):
+    net, said = make_run(DenseNetwork()), []
+    two = replace(net, members=[net.variables] * 2, beginnings=[net.variables] * 2, seeds=(0, 1))
+    monkeypatch.setattr(numbers, "METRICS", {"sparseness": "", "reco": ""})
+    asked = Evaluate(methods="gradient", metrics="all", images="0:4")
+    first, *_ = asked([two], replace(DATA, note=said.append))
+    reason = "reco. ReCo needs images that two members have right, and images that only one of them has."
+    assert f"Left out: {reason}" in first.caption
+    assert said == [f"left out: {reason}"]
+    assert {row["metric"] for row in first.numbers} == {"sparseness"}
+    with pytest.raises(InputError, match="ReCo needs images"):
+        replace(asked, metrics="sparseness,reco")([two], DATA)
+
+
+def test_a_method_that_does_not_apply_is_named():
+    with pytest.raises(InputError, match=r"^grad_cam: No layer of this model has a spatial extent"):
+        Evaluate(methods="gradient,grad_cam", metrics="sparseness", images="0:4")([make_run(DenseNetwork())], DATA)

@@ -161,7 +161,7 @@ def test_a_checkpoint_of_a_later_version_is_not_passed_over(run):
     file = run / "checkpoints" / "step_00000030" / "manifest.json"
     file.write_text(json.dumps({"format": 3}))
     for read in (runs.load_run, runs.load_states):
-        with pytest.raises(InputError, match=r"has the format 3; this version of cnnviz reads 1 and 2\."):
+        with pytest.raises(InputError, match=r"has the format 3; this version of cnnviz reads 1 and 2, "):
             read(run)
 
 

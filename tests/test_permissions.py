@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.atomic import atomic_write
-from cnnviz.commands import console, train, visualize
+from cnnviz.commands import console, faults, report, train, visualize
 from cnnviz.commands.listing import list_runs
 from cnnviz.interop.weights import read_weights
 from cnnviz.runs import checkpoints
@@ -82,6 +82,22 @@ def test_what_may_not_be_used_is_named_in_one_sentence(main, name, arguments, he
     assert main(arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.partition(": ")[2] in (f"{name.rstrip('/')} {SUFFIX}", f"{here / name} {SUFFIX}", f"{name} {DENIED}")
+
+
+@pytest.mark.parametrize(
+    ("main", "typed"),
+    [
+        (visualize.main, "kernels model.h5 --out out"),
+        (visualize.main, "kernels model.h5 --out out/new/one"),
+        (report.main, "model.h5 --out out/report.html"),
+    ],
+)
+def test_a_folder_that_may_not_be_written_to_is_refused_early(main, typed, here, monkeypatch, capsys):
+    made("out/", 0o500)
+    made("model.h5", 0o600)
+    monkeypatch.setattr(faults, "check_machine", lambda: pytest.fail("it went on"))
+    assert main(typed.split()) == 2
+    assert capsys.readouterr().err.partition(": ")[2] in (f"out {SUFFIX}\n", f"{here / 'out'} {SUFFIX}\n")
 
 
 def test_a_new_file_s_folder_is_named_and_not_a_temporary_file(here, capsys):

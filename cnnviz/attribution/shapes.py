@@ -93,7 +93,8 @@ class Method:
     `channels` is how a pixel's channels are reduced to one value (see `present.CHANNELS`), `random` whether a key is
     needed, `rewritten` whether the score may come in the form that is fast on CPU: a method that reads the score's
     graph needs it as the model wrote it, and `differentiates` whether it takes derivatives of the score, whose values
-    need as much memory again. `maps` says that what it gives for a layer has no channels any more.
+    need as much memory again. `maps` says that what it gives for a layer has no channels any more, and `whole` that it
+    gives one map which is no sum of parts by channel.
     """
 
     channels: ClassVar[str] = "sum"
@@ -101,6 +102,7 @@ class Method:
     rewritten: ClassVar[bool] = True
     differentiates: ClassVar[bool] = True
     maps: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         """The method with the options that depend on the model filled in: layers, and sizes that follow the image's."""
@@ -201,8 +203,17 @@ class Stepwise(Method):
 
 def in_channels(method: Method) -> Method:
     """The method with one map per channel of a layer in place of their sum, if it is one that sums over them."""
-    sums = any(field.name == "by_channel" for field in fields(method)) and not getattr(method, "whole", False)
+    sums = _sums_channels(method) and keeps_channels(method)
     return replace(method, by_channel=True) if sums else method  # pyright: ignore[reportCallIssue]
+
+
+def keeps_channels(method: Method) -> bool:
+    """Whether the method has one map per channel, of the image or of a layer, that `channels="keep"` leaves apart."""
+    return not method.whole and (not method.maps or _sums_channels(method))
+
+
+def _sums_channels(method: Method) -> bool:
+    return any(field.name == "by_channel" for field in fields(method))
 
 
 def options_in(method: Method | type[Method]) -> dict[str, Any]:

@@ -4,12 +4,13 @@ import ast
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 from cnnviz.commands.declared import fields_of, listed, paths_in
+from cnnviz.commands.method_options import options_of_any
 from cnnviz.errors import InputError, OptionError, check_known, unknown
 from cnnviz.registry import check_number, spelled
 
@@ -18,7 +19,7 @@ from cnnviz.registry import check_number, spelled
 class Choice:
     """What the names are, where they are listed, and whether an option takes several, with commas between them.
 
-    With `spelled` each name may have options after a colon (`registry.spelled`).
+    With `spelled` each name may have options after a colon (`registry.spelled`): its own, and those in `shared`.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class Choice:
     several: bool = False
     also: tuple[str, ...] = ()
     spelled: bool = False
+    shared: tuple[str, ...] = ()
 
     @property
     def names(self) -> Collection[str]:
@@ -49,9 +51,11 @@ class Choice:
         for _, name, given in spelled(value):
             every = fields_of(paths[name]) if name in paths else {}
             known = {option: one for option, one in every.items() if not one.is_filled_in}
+            shared = options_of_any(name, known, given, self.shared) if name in paths and self.shared else ()
             for option, text in given.items() if name in paths else ():
-                check_known(f"option of {name}", option, known)
-                check_number(name, option, text, ast.unparse(known[option].type))
+                if option not in shared:
+                    check_known(f"option of {name}", option, [*known, *shared])
+                    check_number(name, option, text, ast.unparse(known[option].type))
 
     def asked(self, value: str) -> list[str]:
         """The names in an option's value."""
@@ -60,6 +64,9 @@ class Choice:
         return [part.strip() for part in value.split(",")] if self.several else [value]
 
 
+_METHODS = Choice(
+    "method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True, shared=("at",)
+)
 CHOICES = {
     "recipe": Choice("recipe", "cnnviz.training.recipe:RECIPES"),
     "optimizer": Choice("optimizer", "cnnviz.training.recipe:OPTIMIZERS"),
@@ -67,7 +74,7 @@ CHOICES = {
     "precision": Choice("precision", "cnnviz.training.recipe:PRECISIONS"),
     "images_on": Choice("place for the images", "cnnviz.training.recipe:IMAGES_ON"),
     "track": Choice("tracker", "cnnviz.training.tracking:TRACKERS", several=True),
-    "methods": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
+    "methods": _METHODS,
     "metrics": Choice("metric", "cnnviz.metrics.metrics:METRICS", several=True, also=("all",), spelled=True),
     "format": Choice("format", "cnnviz.figures.files:DATES"),
     "split": Choice("split", "cnnviz.pictures.picture:SPLITS"),
@@ -84,16 +91,19 @@ OF_KINDS = {  # of one kind of picture
     },
     "embed": {"by": Choice("embedding", "cnnviz.units.codes:EMBEDDINGS")},
     "ablation": {"instead": Choice("replacement", "cnnviz.units.layer:REPLACEMENTS")},
-    "attribute": {"scale": Choice("scale", "cnnviz.pictures.attribute:SCALES")},
+    "attribute": {
+        "methods": replace(_METHODS, shared=("at", "channels")),
+        "scale": Choice("scale", "cnnviz.pictures.attribute:SCALES"),
+    },
     "activations": {"scale": Choice("scale", "cnnviz.pictures.activations:SCALES")},
     "film": {
         "of": Choice("film", "cnnviz.pictures.filmed:FILMS", several=True),
         "film": Choice("format of films", "cnnviz.pictures.animated:FORMATS"),
-        "method": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
+        "method": _METHODS,
         "measure": Choice("measure over steps", "cnnviz.comparison.development:STREAMED"),
     },
     "compare": {
-        "method": Choice("method", "cnnviz.attribution.methods:METHODS", several=True, also=("all",), spelled=True),
+        "method": _METHODS,
         "measure": Choice("measure of similarity", "cnnviz.comparison.measures:MEASURES"),
         "match_by": Choice("way to match units", "cnnviz.comparison.alignment:WAYS"),
     },

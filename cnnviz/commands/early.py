@@ -1,6 +1,9 @@
 """What is wrong of a picture's options and can be told before JAX is imported: texts, files, and what a run has."""
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.choices import named
@@ -49,6 +52,15 @@ def _check_files(options: Any, kind: str | None) -> None:
         check_weights(options.weights)
     if (out := options.out) is not None and out.is_file() and kind != "report":
         raise InputError(f"--out {out} is a file; give a folder.")
+    if out is not None:
+        _check_writable(out)
+
+
+def _check_writable(out: Path) -> None:
+    """Raises PermissionError for the file or folder, or the nearest folder above it, that may not be written to."""
+    place = next(folder for folder in (out, *out.absolute().parents) if os.path.lexists(folder))
+    if not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
 
 def _check_texts(options: Any, kind: str | None) -> None:

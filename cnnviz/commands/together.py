@@ -15,17 +15,15 @@ from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 from cnnviz.registry import spelled
 
-READ_FOR = {  # of a kind the option that says what is made, and the values of it for which others are read
-    "film": (
-        "of",
-        {
-            "layer": "kernels histograms activations attributions units",
-            "method": "attributions",
-            "target": "attributions",
-            "measure": "similarity",
-        },
-    ),
-    "embed": ("by", {"neighbors": "umap", "perplexity": "tsne"}),
+SAYS = {"film": "of", "embed": "by", "compare": "parts"}  # of a kind the option that says what is made
+READ_FOR = {  # of other options the values of that one for which they are read; parts of a comparison declare theirs
+    "film": {
+        "layer": "kernels histograms activations attributions units",
+        "method": "attributions",
+        "target": "attributions",
+        "measure": "similarity",
+    },
+    "embed": {"neighbors": "umap", "perplexity": "tsne"},
 }
 PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
@@ -95,14 +93,24 @@ def _of_kind(options: Any, kind: str | None) -> Iterator[str]:
     """Options of a kind that nothing of what is asked of it reads."""
     if kind == "attribute" and options.layer is not None and not _reads_layers(options.methods):
         yield f"{typed('layer', options.layer)} has no effect on --methods {options.methods}; leave it out."
-    if kind not in READ_FOR:
+    says = SAYS.get(kind or "")
+    if says is None or getattr(options, says) is None:
         return
-    (says, others), usual = READ_FOR[kind], {f.name: f.default for f in fields(options)}
+    usual = {f.name: f.default for f in fields(options)}
     asked = {made.strip() for made in getattr(options, says).split(",")}
-    for name, values in others.items():
-        if getattr(options, name) != usual[name] and not asked & {*values.split()}:
+    for name, values in _readers(str(kind)).items():
+        if getattr(options, name) != usual[name] and not asked & {*values}:
             given, chosen = typed(name, getattr(options, name)), typed(says, getattr(options, says))
-            yield f"{given} has no effect on {chosen}; it is for {', '.join(values.split())}: leave it out."
+            yield f"{given} has no effect on {chosen}; it is for {', '.join(values)}: leave it out."
+
+
+def _readers(kind: str) -> dict[str, list[str]]:
+    """Which of what a kind makes reads each option that not all of it reads."""
+    if kind in READ_FOR:
+        return {name: values.split() for name, values in READ_FOR[kind].items()}
+    read = {part: fields_of(path) for part, path in paths_in("cnnviz.pictures.compared", "PARTS").items()}
+    names = dict.fromkeys(name for options in read.values() for name in options)
+    return {name: [part for part in read if name in read[part]] for name in names}
 
 
 def _reads_layers(methods: str) -> bool:

@@ -80,9 +80,12 @@ def in_digits(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def scales_of(maps: Float[np.ndarray, "n *sides"]) -> list[Scale]:
-    """A scale for each map by its own values; all are centered on zero if any map has a negative value."""
-    is_signed = scale_of(maps).low < 0
+def scales_of(maps: Float[np.ndarray, "n *sides"], among: Float[np.ndarray, "n ..."] | None = None) -> list[Scale]:
+    """A scale for each map by its own values; all are centered on zero if any map has a negative value.
+
+    `among` are all the maps that are drawn next to each other, by default these.
+    """
+    is_signed = scale_of(maps if among is None else among).low < 0
     return [symmetric(scale.high) if is_signed else scale for scale in map(scale_of, maps)]
 
 

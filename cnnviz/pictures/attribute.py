@@ -19,14 +19,15 @@ from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
 from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, left_out_words, row_titles, target_words
 from cnnviz.pictures.averaged import COPIES, by_regions, over_copies
-from cnnviz.pictures.choices import target_of
+from cnnviz.pictures.choices import ONE_MAP, target_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.finite import with_parameters_said
+from cnnviz.pictures.kept_channels import AskedMethod, kept
 from cnnviz.pictures.options import OfImage, OfLayer
 from cnnviz.pictures.picture import Data, Kind, Picture, Sample, Skipped
 from cnnviz.pictures.predictions import class_names
 from cnnviz.pictures.samples import known, samples
-from cnnviz.pictures.several_inputs import alone, explained_inputs, inputs_in, shown_to
+from cnnviz.pictures.several_inputs import alone, explained_inputs, input_shape, inputs_in, shown_to
 from cnnviz.pictures.two_classes import per_class
 from cnnviz.probe.inputs import named_leaves
 from cnnviz.registry import spelled
@@ -43,7 +44,8 @@ class Attributions(OfImage, OfLayer, Kind):
     FIRST: ClassVar[str] = "0:8"
 
     methods: str = USUAL
-    """Methods with commas between them, or all. Options go after a colon: "smooth_grad:samples=20,noise=0.1;lrp"."""
+    """Methods with commas between them, or all. Options go after a colon: "smooth_grad:samples=20,noise=0.1;lrp";
+    of any method also at=LAYER and channels=keep."""
     target: str = "predicted"
     """What is explained: predicted, label, a class by name or number, or two with a comma (why this and not that)."""
     scale: str = "own"
@@ -94,7 +96,8 @@ class Attributions(OfImage, OfLayer, Kind):
         self, name: str | None, asked: Sequence[Sample], net: Net, data: Data, report: Report | None
     ) -> list[Picture]:
         """The grids of one of several inputs, or of the only one."""
-        built = self.built(net, data, name)
+        asked_methods = self.asked_methods(net, data, name)
+        built = {label: one.method for label, one in asked_methods.items()}
         most = affordable(net, len(asked), passes(built) * len(net.members) * (COPIES if self.augment else 1))
         chosen = asked[:most] if self.chosen == self.FIRST else asked
         images, labels = shown_to(net, chosen), self.labels(chosen)
@@ -104,7 +107,7 @@ class Attributions(OfImage, OfLayer, Kind):
         targets = p.argmax(-1) if self.target == "predicted" else target_of(self.target, names)
         question = {"images": images, "targets": targets, "labels": labels}
         given = {"input": name} if name else {"data": self.drawn_from(built, net, data)}
-        explained, left_out = self.explained(net, built, question, given, report)
+        explained, left_out = self.explained(net, asked_methods, question, given, report)
         if not explained:
             raise Skipped((f"Input {name!r}: " if name else "") + " ".join(dict.fromkeys(left_out.values())))
         for words in left_out_words(left_out):
@@ -129,7 +132,7 @@ class Attributions(OfImage, OfLayer, Kind):
     def explained(
         self,
         net: Net,
-        built: Mapping[str, Method],
+        built: Mapping[str, AskedMethod],
         asked: Mapping[str, Any],
         given: Mapping[str, Any],
         report: Report | None = None,
@@ -141,9 +144,13 @@ class Attributions(OfImage, OfLayer, Kind):
         """
         may_lack = self.methods in (USUAL, "all") or (self.inputs is not None and self.input is None)
         found, left_out = {}, {}
-        for place, (title, method) in enumerate(built.items()):
+        side = input_shape(net, given.get("input"))[:-1]
+        for place, (title, one) in enumerate(built.items()):
+            own = part(report, place, len(built), title)
             try:
-                found[title] = self.of_members(method, net, given, part(report, place, len(built), title), **asked)
+                found[title] = self.of_members(one.method, net, {**given, **one.given}, own, **asked)
+                if one.channels == "keep":
+                    found[title] = kept(title, found[title], net, side)
             except InputError as error:
                 if not may_lack:
                     raise
@@ -162,17 +169,26 @@ class Attributions(OfImage, OfLayer, Kind):
 
     def drawn_from(self, built: Mapping[str, Method], net: Net, data: Data) -> Any:
         """Training images if a method's infill is "data", else None."""
-        values = [getattr(method, field.name) for method in built.values() for field in fields(method)]
+        every = [one for method in built.values() for one in (method, getattr(method, "base", None)) if one is not None]
+        values = [getattr(method, field.name) for method in every for field in fields(method)]
         needed = any(isinstance(value, str) and value == "data" for value in values)
         return training_images(net, data) if needed else None
 
-    def built(self, net: Net, data: Data, name: str | None = None) -> dict[str, Method]:
+    def built(self, net: Net, data: Data) -> dict[str, Method]:
+        """The methods of `asked_methods`, each of which has one map; raises InputError if maps by channel are asked."""
+        every = self.asked_methods(net, data)
+        if wrong := [label for label, one in every.items() if one.channels is not None]:
+            raise InputError(f"{wrong[0]}: {ONE_MAP}")
+        return {label: one.method for label, one in every.items()}
+
+    def asked_methods(self, net: Net, data: Data, name: str | None = None) -> dict[str, AskedMethod]:
         """The methods with the layer of the options, if they take one, and with training images as their baseline.
 
         The baseline of one of several inputs are the rows of its file.
         """
         found = {}
         for label, asked, own in spelled(",".join(METHODS) if self.methods == "all" else self.methods):
+            at, channels = own.pop("at", None), own.pop("channels", None)
             method = build(asked, **own)
             known = {field.name for field in fields(method)} - own.keys()
             options: dict[str, Any] = {}
@@ -180,7 +196,7 @@ class Attributions(OfImage, OfLayer, Kind):
                 options["layers"] = self.layer
             for baseline in set(image_sets(method)) - own.keys():
                 options[baseline] = self.baseline(net, data, name)
-            found[label] = build(method, **options)
+            found[label] = AskedMethod.of(label, build(method, **options), net, at, channels, name)
         return found
 
     def baseline(self, net: Net, data: Data, name: str | None) -> Any:
@@ -215,7 +231,12 @@ def stacked(method: Method, every: Sequence[Attribution]) -> Explained:
 
 
 def in_parts(explained: Mapping[str, Explained]) -> list[dict[str, Explained]]:
-    """The methods in groups of at most eight, in order."""
-    names = list(explained)
-    size = MOST_COLUMNS
-    return [{name: explained[name] for name in names[i : i + size]} for i in range(0, len(names), size)]
+    """The methods in groups of at most eight columns, each in the first that has room for all its channels."""
+    parts: list[dict[str, Explained]] = []
+    count = lambda part: sum(len(list(found.columns(name))) for name, found in part.items())
+    for name, found in explained.items():
+        fit = next((part for part in parts if count(part) + count({name: found}) <= MOST_COLUMNS), None)
+        if fit is None:
+            parts.append(fit := {})
+        fit[name] = found
+    return parts

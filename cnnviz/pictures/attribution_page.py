@@ -1,7 +1,8 @@
 """The page of attribution maps: its title, its columns, its caption and what it is of."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pkgutil import resolve_name
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.attribution.at_layer import AtLayer
 from cnnviz.attribution.shapes import Method
 from cnnviz.data import Dataset
 from cnnviz.errors.wording import counted
@@ -37,6 +39,26 @@ class Explained:
     gap: np.ndarray | None
     error: np.ndarray | None = None
     to_halve: np.ndarray | None = None
+
+    def columns(self, name: str) -> Iterator[tuple[str, np.ndarray]]:
+        """The heading of each of its columns, and the column's maps `[m n h w]`."""
+        yield name, self.maps
+
+    def numbers(self, name: str) -> dict[str, np.ndarray]:
+        """All its arrays, by the names under which they are written."""
+        told = {"gap": self.gap, "standard_error": self.error}
+        layers = {f"{name}.{layer}": values for layer, values in self.layers.items()}
+        return {name: self.maps} | layers | {f"{name}.{what}": v for what, v in told.items() if v is not None}
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes of the maps after their sides."""
+        return ()
+
+    @property
+    def remark(self) -> str:
+        """What the caption says of these maps; empty if nothing."""
+        return getattr(self.method, "remark", "")
 
     @property
     def notes(self) -> list[str]:
@@ -72,15 +94,13 @@ class Matrix:
         columns = columns_of(explained, asked.scale == "shared")
         numbers = {"manifest": np.array(json.dumps(self.manifest(explained))), "images": images}
         for name, found in explained.items():
-            numbers |= {name: found.maps} | {f"{name}.{layer}": values for layer, values in found.layers.items()}
-            told = {"gap": found.gap, "standard_error": found.error}
-            numbers |= {f"{name}.{what}": values for what, values in told.items() if values is not None}
+            numbers |= found.numbers(name)
         pixels, drawn, sliced = images, columns, ""
         if len(self.sides) == 3:
             pixels, sliced = middle(images, 1)
             drawn = {name: column._replace(maps=middle(column.maps, 1).values) for name, column in columns.items()}
         draw = partial(attributions, pixels, self.rows, drawn, overlay=asked.overlay, title=title)
-        axes = dict.fromkeys(explained, ("member", "image", *self.sides))
+        axes = {name: ("member", "image", *self.sides, *found.axes) for name, found in explained.items()}
         caption = caption_of(columns, explained, self.left_out, asked) + sliced + shown_channel(images[0])
         picture = Picture("attribute", title, caption, numbers, draw, self.subject(explained), axes)
         return by_cells(picture, pixels, self.rows, drawn, overlay=asked.overlay)
@@ -152,6 +172,8 @@ class Matrix:
 def options_of(method: Method) -> dict[str, Any]:
     """The method's options for JSON; arrays and methods are replaced by the names of their types."""
     plain = lambda value: value if isinstance(value, str | int | float | tuple | None) else type(value).__name__
+    if isinstance(method, AtLayer):
+        return options_of(method.base) | {"at": method.layer}
     return {field.name: plain(getattr(method, field.name)) for field in fields(method)}
 
 
@@ -171,17 +193,27 @@ def target_words(target: Any, names: Sequence[str]) -> str:
 
 
 def columns_of(explained: Mapping[str, Explained], shared: bool = False) -> dict[str, Column]:
-    """One column per method, headed by its name and layers; of several members also their standard deviation."""
+    """One column per method, or per channel of one, headed by its name, its layers and its channel.
+
+    Of several members there is also a column of their standard deviations.
+    """
     columns = {}
-    scales = lambda maps: [scale_of(maps)] if shared else scales_of(maps)
+    scales = lambda maps, among: [scale_of(among)] if shared else scales_of(maps, among)
     for name, found in explained.items():
-        heading = name + (f"\nat {', '.join(found.layers)}" if found.layers else "")
-        mean = found.maps.mean(0)
-        columns[heading] = Column(mean, scales(mean), found.notes)
-        if len(found.maps) > 1:
-            deviation = found.maps.std(0, ddof=1)
-            columns[f"{name}\nsd of {len(found.maps)} seeds"] = Column(deviation, scales(deviation))
+        among = found.maps.mean(0)  # all channels, if there is a column for each
+        for own, maps in found.columns(name):
+            mean = maps.mean(0)
+            columns[own + at_layers(name, found)] = Column(mean, scales(mean, among), found.notes)
+            if len(maps) > 1:
+                deviation = maps.std(0, ddof=1)
+                columns[f"{own}\nsd of {len(maps)} seeds"] = Column(deviation, scales(deviation, deviation))
     return columns
+
+
+def at_layers(name: str, found: Explained) -> str:
+    """The layers of a column's heading, in a line of their own; empty if the name has them already."""
+    layers = ", ".join(found.layers)
+    return f"\nat {layers}" if layers and f"at={layers}" not in re.split("[:,]", name) else ""
 
 
 def gap_of(gap: float) -> str:
@@ -205,7 +237,8 @@ def caption_of(
     beyond = sum(column.outside for column in columns.values())
     total = sum(column.maps.size for column in columns.values())
     own = "each map on its own scale, whose end is printed under it"
-    scale = own if asked.scale == "own" else "each column on its own scale"
+    alike = ", all channels of a method on one" if any(found.axes for found in explained.values()) else ""
+    scale = own if asked.scale == "own" else f"each column on its own scale{alike}"
     words = ["Each image with its predicted class and that class's probability, its true class and its number."]
     words.append(f"Raw values, {scale}; {beyond:,} of {total:,} are clipped.")
     if asked.overlay:
@@ -216,7 +249,7 @@ def caption_of(
         words.append("Every pixel has the mean of the map over its region of the image, as in XRAI.")
     if left := total - sum(finite(column.maps).size for column in columns.values()):
         words.append(f"{left:,} of {total:,} values are NaN or infinite.")
-    if any(found.gap is not None for found in explained.values()):
+    if any(found.gap is not None and not found.axes for found in explained.values()):
         words.append("A gap is the sum of the values minus the sum that completeness requires.")
     if any(found.gap is None and found.error is not None for found in explained.values()):
         words.append(
@@ -225,7 +258,7 @@ def caption_of(
         )
     if any(found.layers for found in explained.values()):
         words.append("Maps of a layer are upsampled bilinearly.")
-    remarks = {name: getattr(found.method, "remark", "") for name, found in explained.items()}
+    remarks = {name: found.remark for name, found in explained.items()}
     words += [f"{name}: {remark}" for name, remark in remarks.items() if remark]
     return " ".join([*words, *left_out_words(left_out)])
 

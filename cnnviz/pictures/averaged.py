@@ -22,5 +22,7 @@ def by_regions(found: Explained, pixels: np.ndarray) -> Explained:
     A map's sum stays the same, and so does its gap; its standard error does not. Raises InputError without
     scikit-image, or if the images are not pictures.
     """
-    maps = np.stack([regions(of_member, pixels) for of_member in found.maps])
+    every = np.moveaxis(found.maps, -1, 0) if found.axes else found.maps[None]  # channels are apart
+    maps = np.stack([np.stack([regions(of_member, pixels) for of_member in maps]) for maps in every], -1)
+    maps = maps if found.axes else maps[..., 0]
     return replace(found, maps=maps, error=None, to_halve=None)

@@ -15,6 +15,7 @@ MOST_IMAGES = 64
 NUMBER, RANGE = re.compile(r"-?\d+"), re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
 PATTERN = re.compile(r"[*?\[]")
 Choice = slice | int | Path
+ONE_MAP = "channels is an option of methods in attribute, which draws a map per channel; here a method has one map."
 
 
 def choices(text: str) -> list[Choice]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pkgutil import resolve_name
 from typing import Any
 
@@ -25,7 +25,7 @@ from cnnviz.metrics.remade import OfMethod
 from cnnviz.metrics.shapes import Metric, OfMap
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import USUAL, Attributions, probabilities, training_images
-from cnnviz.pictures.attribution_page import options_of
+from cnnviz.pictures.attribution_page import left_out_words, options_of
 from cnnviz.pictures.choices import numbers_of, target_of
 from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data, split_of
@@ -142,13 +142,15 @@ def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
         for place, name in enumerate(together.methods, first):
             try:
                 told = part(report, place, len(methods), name)
-                values[name] = _row(together, name, metrics, (curves, agreed), told)
+                values[name] = _row(together, name, metrics, (curves, agreed, left_out), told)
             except InputError as error:
                 if asked.methods not in (None, "all"):
-                    raise
+                    raise InputError(f"{name}: {error}") if type(error) is InputError else error from None
                 left_out[name] = str(error)
     if not values.keys() - CONTROLS.keys():
         raise InputError(" ".join(dict.fromkeys(left_out.values())))
+    for words in left_out_words(left_out):
+        data.note(f"l{words[1:]}")
     single = [label for label, metric in metrics.items() if not isinstance(metric, OfMembers)]
     better = [metrics[label].better for label in single]
     numbers = np.stack([values[name] for name in values])
@@ -175,15 +177,24 @@ def _row(
     together: "Together",
     name: str,
     metrics: Mapping[str, Metric],
-    found: tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, float]]],
+    found: tuple[dict[str, dict[str, np.ndarray]], dict[str, dict[str, float]], dict[str, str]],
     report: Report | None,
 ) -> np.ndarray:
-    """One method's numbers `[metrics members n]`; its curves and numbers of members are put into `found`."""
-    (curves, agreed), subject, rows = found, together.subject, []
+    """One method's numbers `[metrics members n]`.
+
+    Its curves and numbers of members are put into `found`, with the metrics of members that these images do not allow.
+    """
+    (curves, agreed, left_out), subject, rows = found, together.subject, []
     for place, (label, metric) in enumerate(metrics.items()):
         told = part(report, place, len(metrics), label)
         if isinstance(metric, OfMembers):
-            agreed.setdefault(label, {})[name] = _of_members(metric, subject, together.maps[name])
+            try:
+                number = _of_members(metric, subject, [each() for each in together.maps[name]])
+                agreed.setdefault(label, {})[name] = number
+            except InputError as error:
+                if subject.asked.metrics != "all":
+                    raise
+                left_out[label] = str(error)
             continue
         every = []
         for member in range(len(subject.net.members)):
@@ -195,16 +206,9 @@ def _row(
     return np.stack(rows) if rows else np.zeros((0, len(subject.net.members), len(subject.images)))
 
 
-class _Once:
+def _once(compute: Callable[[], Any]) -> Callable[[], np.ndarray]:
     """The maps of a method, computed when they are first needed."""
-
-    def __init__(self, compute: Callable[[], Any]):
-        self.compute, self.found = compute, None
-
-    def __call__(self) -> Any:
-        if self.found is None:
-            self.found = np.asarray(self.compute())
-        return self.found
+    return cache(lambda: np.asarray(compute()))
 
 
 class Together:
@@ -216,7 +220,7 @@ class Together:
     def __init__(self, subject: Subject, kept: Kept, methods: Mapping[str, Any]):
         self.subject, self.kept, self.methods = subject, kept, methods
         members = range(len(subject.net.members))
-        self.maps = {name: [_Once(subject.explainer(of, i).maps) for i in members] for name, of in methods.items()}
+        self.maps = {name: [_once(subject.explainer(of, i).maps) for i in members] for name, of in methods.items()}
         self.ahead: dict[tuple[str, int], dict[str, Measured]] = {}
 
     def numbers(self, name: str, label: str, metric: Metric, member: int, report: Report | None) -> dict[str, Any]:
@@ -249,9 +253,9 @@ class Together:
         return found
 
 
-def _of_members(metric: OfMembers, subject: Subject, maps: Sequence[_Once]) -> float:
+def _of_members(metric: OfMembers, subject: Subject, maps: Sequence[np.ndarray]) -> float:
     said = [probabilities(subject.net.only(i), subject.images).argmax(-1) for i in range(len(maps))]
-    return metric(np.stack([each() for each in maps]), np.stack(said), subject.labels)
+    return metric(np.stack(maps), np.stack(said), subject.labels)
 
 
 def described(subject: Subject, name: str, method: Any, label: str, metric: Metric, member: int) -> dict[str, Any]:

@@ -46,6 +46,11 @@ def shown_to(net: Net, shown: Sequence[Sample]) -> PyTree:
     return jax.tree.unflatten(form, [_given(net, values, row.dtype) for values, row in zip(given, wanted, strict=True)])
 
 
+def input_shape(net: Net, name: str | None) -> tuple[int, ...]:
+    """The shape of one row of this input, or of one image if the network takes one input."""
+    return named_leaves(one_image(net.takes))[name or ""].shape[1:]
+
+
 def explained_inputs(net: Net, path: Path | None, asked: str | None) -> Sequence[str | None]:
     """The names of the inputs to explain, one or each; None if the network takes one.
 

@@ -5,7 +5,7 @@ In formulas i and j are places, and c or k a channel; a signal has one axis of p
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,6 @@ class CAM(Direct):
     by_channel: bool = filled_in(default=False)
 
     maps = True
-    whole: ClassVar[bool] = False  # a map that is no sum of parts by channel
 
     def fitted_to(self, places: Sequence[Place], image_shape: tuple[int, ...]) -> Any:
         return replace(self, layers=choose(self.layers, places))

@@ -27,6 +27,8 @@ class RefineCAM(Direct):
     layers: Layers = "all"
     base: Any = arrays(default=GradCAM())
 
+    whole = True
+
     def __post_init__(self):
         if not isinstance(self.base, Direct):
             raise InputTypeError(f'base is a CAM, as build("grad_cam") makes it; it was {self.base!r}.')
