@@ -13,6 +13,7 @@ from cnnviz.graph import Graph, Value
 from cnnviz.graph.flow import Flow
 from cnnviz.graph.linearity import Part, between, is_piecewise_linear, parts_between, unlike
 from cnnviz.graph.operations import LOOPS
+from cnnviz.graph.receptive_field import side_axes
 from cnnviz.probe.addressing import find
 from cnnviz.probe.inputs import call_for, one_image
 from cnnviz.probe.outputs import OutputName
@@ -38,6 +39,7 @@ class Place(NamedTuple):
     aliases: tuple[str, ...]
     image: tuple[int, ...]  # the shape of one image, the input that is explained
     end: Value  # what is explained: the logits, or the layer of a unit
+    placed: bool  # whether its axes may be the sides of the image, and are no windows or heads
 
     @property
     def bends(self) -> tuple[str, ...]:
@@ -47,12 +49,12 @@ class Place(NamedTuple):
 
     @property
     def spatial(self) -> bool:
-        return len(self.shape) == len(self.image) and math.prod(self.shape[:-1]) > 1
+        return self.placed and len(self.shape) == len(self.image) and math.prod(self.shape[:-1]) > 1
 
     @property
     def tokens(self) -> bool:
         """Whether it holds one row per token of a picture, which `tokens.as_map` lays out as a map."""
-        return (len(self.shape), len(self.image)) == (2, 3) and self.shape[0] > 1
+        return self.placed and (len(self.shape), len(self.image)) == (2, 3) and self.shape[0] > 1
 
 
 def places(
@@ -82,13 +84,21 @@ def places_in(traced: Trace, image: tuple[int, ...], explained: int, unit: str |
     end, graph = traced.logits if unit is None else traced.value(unit), traced.graph
     flow, found = Flow(graph, [list(traced.images.values())[explained]]), []
     leading = flow.depends & {end, *(value for node in graph.needed([end]) for value in node.inputs)}
-    narrow = _narrow(flow, end)
+    narrow, apart = _narrow(flow, end), _without_sides(traced, flow.sources[0])
     for address in traced.addresses:
         layer = traced.layers[address.name]
         shape = tuple(n for axis, n in enumerate(layer.value.shape) if axis != traced.axes[address.name])
         made = layer.bends, "conv" in layer.kind.lower(), layer.value in leading, layer.value in narrow
-        found.append(Place(address.name, shape, *made, traced, *address[1:], image, end))
+        placed = address.name not in apart
+        found.append(Place(address.name, shape, *made, traced, *address[1:], image, end, placed))
     return found
+
+
+def _without_sides(traced: Trace, image: Value) -> set[str]:
+    """The layers in which images share an axis, and whose axes are not the sides of this image and channels."""
+    folded = [name for name, layer in traced.layers.items() if layer.value in traced.folded]
+    sides = side_axes(traced.graph, image, range(1, len(image.shape) - 1)) if folded else {}
+    return {name for name in folded if sides.get(traced.value(name)) != tuple(traced.sides(name))[:-1]}
 
 
 def _narrow(flow: Flow, end: Value) -> set[Value]:

@@ -155,6 +155,12 @@ class Graph:
         """The node that makes `value`; None for an input or a constant."""
         return self.nodes[self.made_by[value]] if value in self.made_by else None
 
+    def seen_again(self, node: Node) -> Value | None:
+        """The value that a reshape gives back in the shape that it had before another one; None for any other node."""
+        if node.name != "reshape" or (before := self.maker(node.inputs[0])) is None or before.name != "reshape":
+            return None
+        return before.inputs[0] if before.inputs[0].shape == node.outputs[0].shape else None
+
     def depending(self, counts: Callable[[Value], bool] = lambda value: True) -> set[Value]:
         """The inputs, and the values that depend on them through values that count."""
         depends = set(self.inputs)
@@ -191,14 +197,17 @@ class Graph:
         """The wanted values for these inputs: one array per value, of its shape.
 
         To each value in `offsets`, its offset is added before it is used further. Only the nodes that the wanted values
-        need are computed, each by `apply(node, *arrays)`.
+        need are computed, each by `apply(node, *arrays)`, which may replace what it gives; without it and an offset
+        between, a value that is reshaped and reshaped back is itself.
         """
         offsets = offsets or {}
         shifted = lambda value, array: array + offsets[value] if value in offsets else array
         known = {value: shifted(value, array) for value, array in zip(self.inputs, arrays, strict=True)}
         read = lambda value: known[value] if value.constant is None else value.constant
         for node in self.needed(wanted):
-            outputs = apply(node, *map(read, node.inputs))
+            plain = apply is Node.apply and offsets.keys().isdisjoint(node.inputs)
+            same = self.seen_again(node) if plain else None
+            outputs = apply(node, *map(read, node.inputs)) if same is None else [read(same)]
             known.update({value: shifted(value, array) for value, array in zip(node.outputs, outputs, strict=True)})
         return [read(value) for value in wanted]
 

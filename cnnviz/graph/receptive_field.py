@@ -65,6 +65,8 @@ def _outputs(graph: Graph, node: Node, windows: dict[Value, Windows]) -> dict[Va
         return {
             value: inner[inside] for value, inside in zip(node.outputs, body.outputs, strict=True) if inside in inner
         }
+    if (same := graph.seen_again(node)) is not None:
+        return {node.outputs[0]: windows[same]}
     rule = RULES.get(node.name, lambda node, operand, window: None)
     rule = _elementwise if node.name in ELEMENTWISE | IDENTITIES else rule
     through = lambda i, w: rule(node, i, w) or (through_constants(graph, node, i, w) if node.name in READ_BY else None)

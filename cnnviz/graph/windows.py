@@ -57,6 +57,8 @@ Rule = Callable[[Node, int, Window], Window | Scattered | None]
 def _convolution(node: Node, operand: int, window: Window) -> Window | None:
     image, _, output = node.params["dimension_numbers"]
     _, kernel, _ = node.params["dimension_numbers"]
+    if operand == 0 and window.axis == image[0] and node.params["batch_group_count"] == 1:
+        return replace(window, axis=output[0])
     if operand != 0 or window.axis not in image[2:]:
         return None
     i = image.index(window.axis) - 2
@@ -104,7 +106,14 @@ def _reshape(node: Node, operand: int, window: Window) -> Window | Scattered:
         inside = (a for a in range(len(after)) if prod(after[:a]) <= lead and lead * length <= prod(after[: a + 1]))
         return Scattered(window.reach, next(inside, None), node.outputs[0])
     block = Fraction(length, after[axis])
+    if window == _repeated(window.axis, window.stride) and (window.stride * block).numerator == 1:
+        return _repeated(axis, window.stride * block)
     return window.through(axis, block, last=block - 1)
+
+
+def _repeated(axis: int, step: Fraction) -> Window:
+    """The window of a side whose pixels have `1 / step` indices each."""
+    return Window(axis).through(axis, step, first=step - 1, unread=1 - step)
 
 
 def _squeeze(node: Node, operand: int, window: Window) -> Window | None:

@@ -25,6 +25,7 @@ from cnnviz.probe.capture import Recording, record
 from cnnviz.probe.inputs import canonical, constants, inputs_of, named_leaves, with_rows
 from cnnviz.probe.naming import Found, Named, found_in, names, recorded_names
 from cnnviz.probe.outputs import OutputName, logits_among, named_outputs
+from cnnviz.probe.rows import image_axis, with_rows_apart
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import LOGITS, Array, LayerNames, PyTree, Variables, VariablesLike
 
@@ -39,7 +40,8 @@ class Trace:
 
     `aliases` are other names of layers, by which they may be asked for. `images` are its inputs and `outputs` what it
     returns, each by its place in the tree; those of `outputs` that have one row per image, along their first axis, are
-    `in_rows`. `output` is which of them was asked for.
+    `in_rows`. `output` is which of them was asked for. `folded` are those values of layers that are views of others, in
+    which images share an axis with something else (`graph.folded`).
     """
 
     graph: Graph
@@ -50,6 +52,7 @@ class Trace:
     outputs: Mapping[str, Value]
     in_rows: frozenset[str]
     output: OutputName = None
+    folded: frozenset[Value] = frozenset()
 
     @cached_property
     def values(self) -> Mapping[str, Value]:
@@ -194,9 +197,7 @@ def _trace(
     _check_rows(graph, graph.inputs[len(leaves) :])
     if LOGITS in found:
         raise InputError(f"The name {LOGITS!r} is reserved for the logits; this model has a layer of that name.")
-    shapes = {key: (each.value.shape, larger[key].value.shape) for key, each in found.items() if key in larger}
-    axes = {found[key].value: axis for key, both in shapes.items() if (axis := _image_axis(*both)) is not None}
-    found = {key: each for key, each in found.items() if each.value in axes}
+    graph, found, axes, folded = with_rows_apart(graph, found, larger, lambda: read(with_rows(rows, 2)), len(rows))
     layers, aliases = names(graph, found, [*recorded_names(graph), *recordings[0].order])
     returned = dict(zip(named_outputs(recordings[0].output), outputs, strict=True))
     sizes = zip(returned, outputs, grown, strict=True)
@@ -207,8 +208,9 @@ def _trace(
         {name: axes[each.value] for name, each in layers.items()},
         dict(zip(named_leaves(images), graph.inputs[len(leaves) :], strict=False)),
         returned,
-        frozenset(name for name, value, more in sizes if _image_axis(value.shape, more.shape) == 0),
+        frozenset(name for name, value, more in sizes if image_axis(value.shape, more.shape) == 0),
         output,
+        folded,
     )
 
 
@@ -272,9 +274,3 @@ def _is_hashable(value: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _image_axis(shape: tuple[int, ...], with_one_image_more: tuple[int, ...]) -> int | None:
-    """The axis that grows with the number of images; None for a value without one row per image."""
-    grown = [axis for axis, (n, m) in enumerate(zip(shape, with_one_image_more, strict=False)) if m == n + 1]
-    return grown[0] if len(grown) == 1 and len(shape) == len(with_one_image_more) else None
