@@ -90,6 +90,14 @@ def test_columns_of_a_wide_table_are_in_blocks_and_none_is_cut_off():
     assert words.count("0.879 (0.862 to 0.895)") == 18
 
 
+def test_gaps_of_a_table_in_blocks_leave_room_for_the_widest_of_them():
+    header = ["method", "insertion ↑", "deletion ↓", "faithfulness_correlation ↑", "max_sensitivity ↓"]
+    rows = [[f"method_{i}", *["0.87 (0.86 to 0.89)"] * 4] for i in range(3)]
+    with drawn_in(Page("column", "paper").drawn):
+        figure = table(header, rows, numeric=range(1, 5), total=False)
+    assert cut_off(figure) == []
+
+
 def test_heat_maps_strips_and_few_images_fill_a_slide():
     values = np.zeros((64, 6))
     units = partial(layer_pairs, values, list(map(str, range(64))), list("abcdef"), {}, Scale(0.0, 1.0), title="T")
