@@ -40,7 +40,8 @@ def table(
     """
     every, look = _legible([header, *rows], numeric)
     blocks = [[0, *block] for block in _blocks(_widths(every, look), look.gap)] or [[0]]
-    look = min((_spread([[cells[i] for i in block] for cells in every], look) for block in blocks), key=lambda it: it.gap)
+    parts = [[[cells[i] for i in block] for cells in every] for block in blocks]
+    look = min((_spread(part, look) for part in parts), key=lambda each: each.gap)
     widths = _widths(every, look)
     lines = [max(cell.count("\n") + 1 for cell in cells) for cells in every]
     tall, width = look.row * (sum(lines) + 0.6), max(sum(widths[i] for i in block) for block in blocks)
