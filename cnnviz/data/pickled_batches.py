@@ -53,25 +53,29 @@ def batch(content: bytes, key: str, where: str) -> tuple[UInt8[np.ndarray, "..."
     return pixels.value, np.asarray(numbers, np.int64 if isinstance(numbers, list) else None)
 
 
+def _refused(what: str) -> InputError:
+    return InputError(f"its pickle {what}; use the binary archive.")
+
+
 def _dtype(arguments: tuple[Any, ...]) -> _Dtype:
     match arguments:
         case (str(code), *_) if code in DTYPES:
             return _Dtype(code)
-    raise InputError("its pickle makes an array of something other than integers; use the binary archive.")
+    raise _refused("makes an array of something other than integers")
 
 
 def _empty(arguments: tuple[Any, ...]) -> _Array:
     match arguments:
         case (Global(name), *_) if name == ARRAY:
             return _Array()
-    raise InputError("its pickle makes something other than a plain array; use the binary archive.")
+    raise _refused("makes something other than a plain array")
 
 
 def _from_buffer(arguments: tuple[Any, ...]) -> _Array:
     match arguments:
         case (bytes() | bytearray() as data, _Dtype() as dtype, tuple(shape), str(order)):
             return _Array(_filled(shape, dtype, order == "F", bytes(data)))
-    raise InputError("its pickle makes something other than a plain array; use the binary archive.")
+    raise _refused("makes something other than a plain array")
 
 
 def _encoded(arguments: tuple[Any, ...]) -> bytes:
@@ -79,13 +83,13 @@ def _encoded(arguments: tuple[Any, ...]) -> bytes:
     match arguments:
         case (str(text), "latin1") if all(ord(letter) < 256 for letter in text):
             return text.encode("latin-1")
-    raise InputError("its pickle encodes a text in another way than that of bytes; use the binary archive.")
+    raise _refused("encodes a text in another way than that of bytes")
 
 
 def _filled(shape: tuple[Any, ...], dtype: _Dtype, is_fortran: bool, data: bytes) -> Shaped[np.ndarray, "..."]:
     numbers = np.dtype(dtype.order + dtype.code)
     if not all(type(side) is int and side >= 0 for side in shape) or math.prod(shape) * numbers.itemsize != len(data):
-        raise InputError("its pickle makes an array whose shape is not that of its bytes; use the binary archive.")
+        raise _refused("makes an array whose shape is not that of its bytes")
     return np.frombuffer(data, numbers).reshape(shape, order="F" if is_fortran else "C")
 
 
@@ -122,4 +126,4 @@ class _Batches(Machine):
                 raw = data.encode("latin-1") if isinstance(data, str) else data  # Python 2 has one type for both
                 array.value = _filled(shape, dtype, bool(flag), raw)
             case _:
-                raise InputError("its pickle sets attributes of something other than an array; use the binary archive.")
+                raise _refused("sets attributes of something other than an array")
