@@ -17,7 +17,7 @@ from cnnviz.batching import Report, part
 from cnnviz.errors import InputError, check_known
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
-from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, left_out_words, row_titles, target_words
+from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, left_out_notes, row_titles, target_words
 from cnnviz.pictures.averaged import COPIES, by_regions, over_copies
 from cnnviz.pictures.choices import ONE_MAP, target_of
 from cnnviz.pictures.effort import affordable
@@ -110,8 +110,8 @@ class Attributions(OfImage, OfLayer, Kind):
         explained, left_out = self.explained(net, asked_methods, question, given, report)
         if not explained:
             raise Skipped((f"Input {name!r}: " if name else "") + " ".join(dict.fromkeys(left_out.values())))
-        for words in left_out_words(left_out):
-            data.note(f"input {name!r}, l{words[1:]}" if name else f"l{words[1:]}")
+        for note in left_out_notes(left_out):
+            data.note(f"input {name!r}, {note}" if name else note)
         if self.regions:
             pixels = np.stack([one.pixels for one in chosen])
             explained = {title: by_regions(found, pixels) for title, found in explained.items()}

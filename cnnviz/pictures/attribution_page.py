@@ -270,6 +270,11 @@ def left_out_words(left_out: Mapping[str, str]) -> list[str]:
     return [f"Left out: {', '.join(names)}. {reason}" for reason, names in named.items()]
 
 
+def left_out_notes(left_out: Mapping[str, str]) -> list[str]:
+    """The same for a line on the terminal, after what it is of."""
+    return [f"l{words[1:]}" for words in left_out_words(left_out)]
+
+
 def row_titles(p: np.ndarray, chosen: Sequence[Sample], names: Sequence[str]) -> list[str]:
     """Each image's predicted class with its probability, its true class, and its index or its file's name."""
     said = [f"{names[row.argmax()]}, {row.max():.1%}" if np.isfinite(row).all() else "outputs are NaN" for row in p]

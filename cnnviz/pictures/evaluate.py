@@ -66,7 +66,7 @@ class Evaluate(Kind):
         p = predict(net, part.images[: affordable(net, len(part.images))], report)
         labels, matched = _labels(net, dataset, part)
         found = Evaluation(net, dataset, self.split, Split(part.images, labels), p, matched)
-        return [found.tabular(), found.matrix()]
+        return [found.table_picture(), found.matrix()]
 
 
 def _labels(net: Net, dataset: Dataset, part: Split) -> tuple[Int[np.ndarray, " n"], str]:
@@ -121,7 +121,7 @@ class Evaluation:
             found[f"top_{TOP}_accuracy"] = top_right(self.p, self.labels, TOP) / count
         return found | {"macro_f1": self.by_class.macro_f1}
 
-    def tabular(self) -> Picture:
+    def table_picture(self) -> Picture:
         """The classes as a table with a last row for all; its numbers have one record per image."""
         rows = self.rows()
         drawn = [*rows[:-1][:MOST_ROWS], rows[-1]]

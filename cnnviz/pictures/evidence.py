@@ -25,7 +25,7 @@ from cnnviz.metrics.remade import OfMethod
 from cnnviz.metrics.shapes import Metric, OfMap
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import USUAL, Attributions, probabilities, training_images
-from cnnviz.pictures.attribution_page import left_out_words, options_of
+from cnnviz.pictures.attribution_page import left_out_notes, options_of
 from cnnviz.pictures.choices import numbers_of, target_of
 from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data, split_of
@@ -150,8 +150,8 @@ def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
                 left_out[name] = str(error)
     if not values.keys() - CONTROLS.keys():
         raise InputError(" ".join(dict.fromkeys(left_out.values())))
-    for words in left_out_words(left_out):
-        data.note(f"l{words[1:]}")
+    for note in left_out_notes(left_out):
+        data.note(note)
     single = [label for label, metric in metrics.items() if not isinstance(metric, OfMembers)]
     better = [metrics[label].better for label in single]
     numbers = np.stack([values[name] for name in values])
