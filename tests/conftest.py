@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from cnnviz import probe
 from cnnviz.models import MODELS
 
 jax.config.update("jax_numpy_rank_promotion", "raise")  # axes are named by hand, so that none is broadcast in silence
@@ -210,3 +211,13 @@ def opened(browser):
     yield start
     for context in contexts:
         context.close()
+
+
+def names_of_layers(model, variables, batches, images):
+    """The names of a model's layers for each of the batches, and for these images in bfloat16 inside of jit."""
+    found = []
+    for batch in batches:
+        jax.eval_shape(lambda v, x: found.append(list(probe.activations(model, v, x))), variables, batch)
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), variables)
+    jax.jit(lambda x: found.append(list(probe.activations(model, half, x)))).lower(images.astype(jnp.bfloat16))
+    return found
