@@ -1,9 +1,10 @@
 """How primitives map windows: which indices of an input the value at one index of the output reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
+from typing import SupportsIndex
 
 from cnnviz.graph.graph import Node, Value
 from cnnviz.graph.primitives import CUMULATIVE, REDUCTIONS, WINDOWS
@@ -78,8 +79,13 @@ def _pooling(node: Node, operand: int, window: Window) -> Window | None:
 
 
 def _reduction(node: Node, operand: int, window: Window) -> Window | None:
-    axes = node.params["axes"]
-    return None if window.axis in axes else replace(window, axis=window.axis - sum(a < window.axis for a in axes))
+    return _without(window, node.params["axes"])
+
+
+def _without(window: Window, gone: Collection[SupportsIndex]) -> Window | None:
+    """The window when these axes, among which `jax.vmap` leaves integers of NumPy, are gone."""
+    before = sum(1 for axis in gone if int(axis) < window.axis)
+    return None if window.axis in gone else replace(window, axis=window.axis - before)
 
 
 def _broadcast(node: Node, operand: int, window: Window) -> Window | None:
@@ -117,8 +123,7 @@ def _repeated(axis: int, step: Fraction) -> Window:
 
 
 def _squeeze(node: Node, operand: int, window: Window) -> Window | None:
-    gone = node.params["dimensions"]
-    return None if window.axis in gone else replace(window, axis=window.axis - sum(a < window.axis for a in gone))
+    return _without(window, node.params["dimensions"])
 
 
 def _transpose(node: Node, operand: int, window: Window) -> Window:
@@ -175,7 +180,7 @@ def _gather(node: Node, operand: int, window: Window) -> Window | None:
     if not whole or window.axis in (*gone, *numbers.start_index_map):
         return None
     kept = [axis for axis in range(len(shape)) if axis not in gone]
-    return replace(window, axis=numbers.offset_dims[kept.index(window.axis)])
+    return replace(window, axis=int(numbers.offset_dims[kept.index(window.axis)]))
 
 
 RULES: dict[str, Rule] = {
