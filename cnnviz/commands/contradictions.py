@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.flags import typed
-from cnnviz.commands.kinds import is_there, missing
+from cnnviz.commands.places import check_folder, is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
 from cnnviz.errors import InputError, no_run, run_exists
 from cnnviz.interop import READERS
@@ -102,8 +102,7 @@ def _check_places(options: Any) -> None:
         if not is_there(exported):
             raise missing(exported, options.runs)
         check_network(Where.read(exported).path)
-        if options.out is not None and options.out.is_file():
-            raise InputError(f"--out {options.out} is a file; give a folder.")
+        check_folder("out", options.out)
 
 
 def check_recipe(options: Any, recipe: Recipe) -> None:

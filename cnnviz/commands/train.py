@@ -14,6 +14,7 @@ from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_options, check_recipe
 from cnnviz.commands.export import ExportOptions, export
 from cnnviz.commands.own_model import check_model_options, options_of, use, use_for
+from cnnviz.commands.places import placed
 from cnnviz.commands.recipe_options import RecipeOptions
 from cnnviz.commands.resume import data_of, is_finished, longer, resumed
 from cnnviz.commands.sweep import sweep
@@ -88,6 +89,7 @@ def train(options: Options) -> int:
 
     Raises InputError, before anything is loaded or written, if an option cannot be used.
     """
+    options = _with_places(options)
     check_options(options)
     if options.export is not None:
         return export(options)
@@ -104,11 +106,18 @@ def train(options: Options) -> int:
         from cnnviz.commands.verify import verify
 
         return verify(options.verify, options)
-    started = with_config(options)
+    started = _with_places(with_config(options))
     if options.sweep:
         return sweep(started, _check, _trained)
     _check(started, typed=options)
     return _trained(started)[0]
+
+
+def _with_places(options: Options) -> Options:
+    """The options with the place of each network that was named by a run's name in `--runs`."""
+    named = {name: str(where) for name in ("init_from", "export", "verify") if (where := getattr(options, name))}
+    found: dict[str, Any] = {name: placed(where, options.runs) for name, where in named.items()}
+    return replace(options, **found | ({"verify": Path(found["verify"])} if "verify" in found else {}))
 
 
 def _check(options: Options, typed: Options | None = None) -> None:
