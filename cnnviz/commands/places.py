@@ -44,7 +44,12 @@ def _near(path: Path, runs: Path) -> Path | None:
 def is_network(where: str) -> bool:
     """Whether a run, or a file that holds a network, is at `where`."""
     path = Path(where)
-    return (path / "config.json").is_file() or (path.suffix in READERS and path.is_file())
+    return is_run(path) or (path.suffix in READERS and path.is_file())
+
+
+def is_run(path: Path) -> bool:
+    """Whether a run is at the path."""
+    return (path / "config.json").is_file()
 
 
 def is_there(where: str) -> bool:
