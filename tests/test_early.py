@@ -62,6 +62,8 @@ WRONG = {
     "attribute R --inputs none.npz": "--inputs none.npz does not exist; give a file.",
     "attribute R --resize x": "--resize must be a side or HEIGHTxWIDTH, each of 1 to 4096 pixels; it was 'x'.",
     "attribute R --image none.png": "none.png does not exist; give a picture, a folder of pictures or a pattern.",
+    "attribute R --image F/a/1.png": "F/a/1.png is not a picture that can be read (of no known format); save it as PNG",
+    "predict R F/a": "F/a/1.png is not a picture that can be read (of no known format); save it as PNG or JPEG, or",
     "attribute R --methods rise:n=3": "--methods: 'n' is not an option of rise",
     "attribute R --methods rise:samples=x": "--methods: The option samples of rise must be a whole number; it was 'x'.",
     "attribute R --methods occlusion:over=3": "--methods: 'over' is not an option of occlusion. Known: window,",

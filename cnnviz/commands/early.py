@@ -1,6 +1,7 @@
 """What is wrong of a picture's options and can be told before JAX is imported: texts, files, and what a run has."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.choices import named
@@ -17,6 +18,7 @@ from cnnviz.pictures.options import ONE_UNIT, check_input, check_spelled_once
 from cnnviz.training.recipe import check_seed
 
 FILES = ("weights", "names", "inputs")
+LOOKED_INTO = 100  # pictures, of those in a folder, whose first bytes are read early
 ONLY_NUMBERS = ("embed", "robustness", "evaluate")  # kinds whose images are those of the data set
 
 
@@ -56,6 +58,7 @@ def _check_files(options: Any, kind: str | None) -> None:
 def _check_texts(options: Any, kind: str | None) -> None:
     """Raises InputError for a text of an option that stands for something else, if it cannot."""
     from cnnviz.data import Reading
+    from cnnviz.data.photograph import check_format as check_picture
     from cnnviz.pictures.animated import check_format
 
     several = are_several(options.image_shape) and shapes_of(options.image_shape)
@@ -77,7 +80,9 @@ def _check_texts(options: Any, kind: str | None) -> None:
     if kind == "compare":
         check_range("among", options.among)
     for text in _images(options):
-        choices.numbers_in(text, "images") if kind in ONLY_NUMBERS else choices.choices(text)
+        chosen = choices.numbers_in(text, "images") if kind in ONLY_NUMBERS else choices.choices(text)
+        for picture in [one for one in chosen if isinstance(one, Path)][:LOOKED_INTO]:
+            check_picture(picture)
     _check_classes(options.classes)
 
 

@@ -30,6 +30,7 @@ TURNS = {
 GRAY = ("1", "L", "LA", "La")
 MULTIPAGE = ("GIF", "WEBP", "PNG", "TIFF", "AVIF")  # a JPEG of several parts has previews, not frames
 BAND = 2**20  # pixels that are scaled at a time: in float64, all of a picture could take several gigabytes
+UNKNOWN = "of no known format"
 GROUNDS = {0: "black", 255: "white"}
 
 
@@ -82,6 +83,16 @@ def opened(file: Path | BytesIO, any_range: bool = False) -> Opened:
         raise Undecodable(_reason(error)) from error
 
 
+def check_begins(file: Path) -> None:
+    """Raises Undecodable for a file that does not begin like a picture; its pixels are not read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.open(file, formats=list(FORMATS)).close()
+    except Exception as error:  # parsers raise whatever a damaged file leads them to
+        raise Undecodable(_reason(error)) from error
+
+
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 where there is none or it cannot be read."""
     try:
@@ -96,7 +107,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, PermissionError) and error.strerror:
         return error.strerror
     text = " ".join(str(error).split())
-    return "of no known format" if text.startswith("cannot identify") else text[:120] or type(error).__name__
+    return UNKNOWN if text.startswith("cannot identify") else text[:120] or type(error).__name__
 
 
 def _converted(image: Image.Image, any_range: bool) -> Opened:

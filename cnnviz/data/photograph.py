@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps
 
-from cnnviz.data.conversions import Undecodable, opened
+from cnnviz.data.conversions import UNKNOWN, Undecodable, check_begins, opened
 from cnnviz.errors import InputError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -46,7 +46,7 @@ def read(path: Path, shape: tuple[int, int, int], background: int, why: str, neg
             f"{path} does not exist; give a picture, a folder or a pattern such as 'photos/*.jpg'."
         ) from error
     except Undecodable as error:
-        raise InputError(f"{path} is not a picture that can be read ({error}); leave it out or replace it.") from error
+        raise _unreadable(path, error) from error
     plain = found.on(background, why)
     kept = found if channels == 4 else plain
     done = [str(remark) for remark in kept.remarks]
@@ -58,6 +58,19 @@ def read(path: Path, shape: tuple[int, int, int], background: int, why: str, neg
     preview = plain.image.convert("RGB")
     preview.thumbnail((PREVIEW, PREVIEW))
     return Photograph(pixels, np.asarray(preview), tuple(done))
+
+
+def check_format(path: Path) -> None:
+    """Raises the InputError of `read` for a file that does not begin like a picture; its pixels are not read."""
+    try:
+        check_begins(path)
+    except Undecodable as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, why: Undecodable) -> InputError:
+    right = "save it as PNG or JPEG, or leave it out" if str(why) == UNKNOWN else "leave it out or replace it"
+    return InputError(f"{path} is not a picture that can be read ({why}); {right}.")
 
 
 def _in_colors(image: Image.Image, channels: int, done: list[str]) -> Image.Image:
