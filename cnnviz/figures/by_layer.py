@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.looks import look_of
 from cnnviz.figures.style import GRAY, default_style, fitted, folded, is_narrow, page, points, room, tidy
+from cnnviz.figures.ticks import round_locator
 
 Values = Mapping[str, Float[np.ndarray, " values"]]  # the values of each layer that has any
 Series = Mapping[str, Values]
@@ -102,7 +102,7 @@ def _finish(ax: Axes, layers: Sequence[str], measure: str, is_first: bool, ends:
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=points(size - 0.5))
-    ax.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
+    ax.xaxis.set_major_locator(round_locator(3, min_n_ticks=2))
     ax.margins(x=0.08)
     if ends is not None:
         ax.set_xlim(*ends)
