@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.looks import look_of
-from cnnviz.figures.style import GRAY, default_style, fitted, folded, is_narrow, page, points, room, tidy
+from cnnviz.figures.names import distinct
+from cnnviz.figures.style import GRAY, default_style, folded, is_narrow, page, points, room, tidy
 from cnnviz.figures.ticks import round_locator
 
 Values = Mapping[str, Float[np.ndarray, " values"]]  # the values of each layer that has any
@@ -114,5 +115,5 @@ def _explain(ax: Axes, looks: Mapping[str, Any], columns: int, width: float) -> 
     ax.set_axis_off()
     size = 7.5 if is_narrow() else 8.5
     marks = [ax.plot([], [], linestyle="none", markersize=points(4), **look)[0] for look in looks.values()]
-    names = [fitted(name, width, size) for name in looks]
+    names = distinct(list(looks), width, size)
     ax.legend(marks, names, loc="center", ncols=columns, frameon=False, fontsize=points(size), borderaxespad=0)

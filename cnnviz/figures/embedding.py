@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.image import draw_image
 from cnnviz.figures.looks import look_of
+from cnnviz.figures.names import distinct
 from cnnviz.figures.style import (
     GRAY,
     default_style,
-    fitted,
     free_height,
     is_narrow,
     is_slide,
@@ -131,7 +131,7 @@ def _legend(ax: Axes, of: Axes, columns: int, width: float) -> None:
     ax.set_axis_off()
     handles, texts = of.get_legend_handles_labels()
     size = 7 if is_narrow() else 8
-    texts = [fitted(text, width / columns - 0.35, size) for text in texts]
+    texts = distinct(texts, width / columns - 0.35, size)
     look: dict[str, Any] = {"markerscale": 1.8, "handletextpad": 0.2, "labelspacing": 0.35, "borderaxespad": 0}
     legend = ax.legend(handles, texts, loc="upper left", ncols=columns, frameon=False, fontsize=points(size), **look)
     for handle in legend.legend_handles:
