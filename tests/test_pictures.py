@@ -376,7 +376,7 @@ def test_of_many_classes_those_with_the_most_mistakes_are_in_the_matrix(run):
     said = DATASET.test.labels.copy()
     said[:6] = 4000, 4000, 700, 701, 702, 703
     picture = predictions.confusion_picture(run, DATASET, np.eye(5000)[said])
-    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes, by number and name.")
+    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes, in order.")
     assert {"700", "701", "702", "703", "4000"} <= set(picture.numbers["classes"])
     assert picture.numbers["classes"] == sorted(picture.numbers["classes"], key=int)
     assert np.shape(picture.numbers["counts"]) == (50, 50)
