@@ -24,7 +24,7 @@ STATISTICS_K = 9  # images that a unit's largest values are shown in
 class Report(Common):
     """One HTML file with every picture, in which the network runs: draw on it, and all layers and maps follow."""
 
-    USAGE: ClassVar[str] = "[RUN] [OTHER] [options]"
+    USAGE: ClassVar[str] = "[RUN] [OTHER ...] [options]"
     EXAMPLE: ClassVar[str] = "runs/garments-cnn-1 --out report.html"
     HEADINGS: ClassVar[Mapping[str, str]] = {
         "The network": "run others runs member seed model model_options weights names image_shape classes prepare",
@@ -33,7 +33,7 @@ class Report(Common):
     }
 
     others: str | None = None
-    """Another network, to be shown next to the first: its run or file."""
+    """Other networks, to be shown next to the first: their runs or files."""
     out: Path | None = None
     """The HTML file; by default report.html in the run's folder, or NAME.html for a file. A file there is
     replaced."""
