@@ -10,6 +10,9 @@ from conftest import names_of_layers
 from cnnviz import probe, units
 from cnnviz.attribution import Unit, attribute, layers
 from cnnviz.graph import Graph
+from cnnviz.networks import open as open_network
+from cnnviz.pictures.activations import Activations
+from cnnviz.pictures.picture import Sample
 from cnnviz.propagation.steps import read
 
 KEY = jax.random.key(0)
@@ -280,6 +283,17 @@ def test_a_window_s_tokens_are_no_sides_of_a_picture(networks):
     found = {each.name: each.spatial for each in places("frames", (5, 8, 8, 2))}
     assert [found[name] for name in ("relu", "max_pool", "mean")] == [True, True, False]
     assert not any(each.spatial or each.tokens for each in places("crops", (8, 8, 3)))
+
+
+def test_a_picture_of_windows_does_not_call_them_feature_maps(networks):
+    model, variables, _ = networks["swin"]
+    net = open_network(model, variables, image_shape=(8, 8, 3))
+    shown = Sample(np.zeros((8, 8, 3), np.uint8), None, "an image", {})
+    *_, inside = Activations(layer="plain/qkv").pictures(net, shown)
+    *_, outside = Activations(layer="plain/gelu").pictures(net, shown)
+    assert "12 channels in windows, frames or rows of 9x9" in inside.title
+    assert "8 feature maps of 8x8" in outside.title
+    assert (inside.axes["plain/qkv"], outside.axes["plain/gelu"]) == ((), ("height", "width", "channel"))
 
 
 def test_receptive_fields_inside_are_those_of_one_frame_or_row(networks):

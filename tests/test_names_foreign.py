@@ -252,5 +252,9 @@ def test_numbers_that_the_code_makes_of_jax_s_own_are_known_and_those_of_images_
     assert [layer.name for layer in probe.layers(model, variables, (8, 8, 3))][:2] == ["Conv_0", "relu"]
     np.testing.assert_allclose(probe.logits(model, variables, X), model.apply(variables, X), atol=1e-5)
     assert attribute("lrp", model, variables, X, 1).any()
+    drawn = jax.jit(lambda key: probe.initial_variables(model, key, X))(jax.random.key(0))
+    assert jax.tree.map(jnp.shape, drawn) == jax.tree.map(jnp.shape, variables)
+    logits, _ = jax.jit(lambda v: probe.training_logits(model, v, X, jax.random.key(1)))(variables)
+    assert np.abs(logits - model.apply(variables, X)).max() < 1
     with pytest.raises(InputError, match="depend on the images or variables, so it cannot be compiled; write it with"):
         probe.layers(OfNumbers(True), variables, (8, 8, 3))

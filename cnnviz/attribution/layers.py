@@ -94,6 +94,15 @@ def places_in(traced: Trace, image: tuple[int, ...], explained: int, unit: str |
     return found
 
 
+def without_sides(model: Any, variables: Variables, image_shape: Any) -> set[str]:
+    """The layers whose axes are no sides of the image, or of the first of several: windows, frames or rows of images.
+
+    `image_shape` is that of one image, or as in `probe.layers`.
+    """
+    traced = trace(model, variables, one_image(image_shape), {})
+    return _without_sides(traced, next(iter(traced.images.values())))
+
+
 def _without_sides(traced: Trace, image: Value) -> set[str]:
     """The layers in which images share an axis, and whose axes are not the sides of this image and channels."""
     folded = [name for name, layer in traced.layers.items() if layer.value in traced.folded]

@@ -60,7 +60,8 @@ def blamed(what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         lines = [frame for frame in extract_tb(error.__traceback__) if _is_the_users(frame.filename)]
         place = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
-        why = " ".join(str(error).split())[:300].rstrip(".")
+        said = str(error).partition("\nThe error occurred while tracing")[0]  # what JAX says of its own tracing
+        why = " ".join(said.split())[:300].rstrip(".")
         raise InputError(f"{what} raises {type(error).__name__}{place}: {why}.") from error
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz import kernels, probe
+from cnnviz.attribution.layers import without_sides
 from cnnviz.batching import evenly_spaced
 from cnnviz.errors import check_known
 from cnnviz.figures.bars import code
@@ -29,6 +30,7 @@ from cnnviz.probe import Layer
 MOST_LAYERS, MOST_MAPS, MOST_UNITS = 4, 256, 2048
 MOST_SIDES = 3  # of a volume
 SCALES = ("layer", "map")
+APART = "channels in windows, frames or rows"  # of images that share an axis with these
 Maps = Float[np.ndarray, "n *sides"]
 
 
@@ -61,7 +63,9 @@ class Activations(OfImage, OfLayer, OneByOne):
         sides = len(net.image_shape) - 1
         one = partial(values_picture, subject=subject, sides=sides, own=self.scale == "map")
         given = inputs_pictures(net, shown) if shown.inputs else [image_picture(shown)]
-        return [*given, *(one(where, n, np.asarray(found[0]), more) for n, found in values.items())]
+        others = without_sides(net.model, net.variables, net.takes)
+        drawn = [one(where, n, np.asarray(found[0]), more, apart=n in others) for n, found in values.items()]
+        return [*given, *drawn]
 
 
 def inputs_pictures(net: Net, shown: Sample) -> list[Picture]:
@@ -104,15 +108,16 @@ def spatial_layers(net: Net) -> list[Layer]:
     or else all layers.
     """
     convolutions = kernels.kernels(net.variables).keys()
-    layers = [layer for layer in net.layers if not layer.repeats]
-    maps = [layer for layer in layers if len(layer.shape) == len(net.image_shape) > 1]
+    others = without_sides(net.model, net.variables, net.takes)
+    found = [layer for layer in net.layers if not layer.repeats]
+    maps = [each for each in found if len(each.shape) == len(net.image_shape) > 1 and each.name not in others]
     choices = [
         [layer for layer in maps if layer.bends],
         [layer for layer in maps if layer.name.split("@")[0] in convolutions],
         maps,
-        [layer for layer in layers if layer.bends],
+        [layer for layer in found if layer.bends],
     ]
-    return next((choice for choice in choices if choice), layers)
+    return next((choice for choice in choices if choice), found)
 
 
 def spread(layers: Sequence[Layer], most: int) -> list[Layer]:
@@ -128,19 +133,22 @@ def values_picture(
     subject: Mapping[str, Any],
     sides: int = 2,
     own: bool = False,
+    apart: bool = False,
 ) -> Picture:
     """One layer's values for one image of so many `sides`: `[h w c]` as a grid of maps, `[h w]` as one map.
 
+    If the values are `apart`, the axes before the channels are no sides of the image, as windows and their tokens are.
     `[t c]` of a signal are curves, `[d h w c]` of a volume maps of its middle slice, `[units]` bars; so are maps of one
     pixel. Raises Skipped if the values have another shape.
     """
     numbers, subject = {name: values}, {**subject, "layer": name}
     with_channels = values.ndim == sides + 1
-    axes = {name: axis_names(values.ndim, sides)}
+    axes = {name: () if apart else axis_names(values.ndim, sides)}
     stem = f"activations_{name}"
     if values.ndim > 1 and values.ndim in (sides, sides + 1) and max(values.shape[:sides]) > 1:
         maps = np.moveaxis(values, -1, 0) if with_channels else values[None]
-        return replace(maps_picture(stem, where, name, maps, left_out, numbers, own), subject=subject, axes=axes)
+        picture = maps_picture(stem, where, name, maps, left_out, numbers, own, APART if apart else "feature maps")
+        return replace(picture, subject=subject, axes=axes)
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
     title = f"{where}: {name}, a code of {values.size} values"
@@ -159,6 +167,7 @@ def maps_picture(
     left_out: str,
     numbers: dict[str, np.ndarray],
     own: bool = False,
+    kind: str = "feature maps",
 ) -> Picture:
     """A grid of the maps, at most 256 of them, all on one scale, or each on its `own`.
 
@@ -175,7 +184,7 @@ def maps_picture(
         shown = shown / ends[:MOST_MAPS].reshape(-1, *[1] * (shown.ndim - 1)).astype(shown.dtype)
         scale, label = Scale(low, 1.0), "activation / end of the map's scale"
     count = f"{len(maps)}" if len(maps) <= MOST_MAPS else f"the first {MOST_MAPS} of {len(maps)}"
-    title = f"{where}: {name}, {count} feature maps of {size(maps.shape[1:])}"
+    title = f"{where}: {name}, {count} {kind} of {size(maps.shape[1:])}"
     silent = int((maps == 0).all(axis=tuple(range(1, maps.ndim))).sum())
     caption = (
         f"{said}; {clipped:,} of {maps.size:,} values "

@@ -20,6 +20,7 @@ from cnnviz.probe.capture import (
 )
 from cnnviz.probe.outputs import logits_among, named_outputs
 from cnnviz.probe.reader import NOTHING
+from cnnviz.probe.refused import with_numbers_known
 from cnnviz.probe.trace import trace
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import Array, Images, Key, Logits, PyTree, Variables, VariablesLike
@@ -33,7 +34,7 @@ def initial_variables(model: Any, key: Key, images: PyTree) -> dict[str, PyTree]
     if isinstance(model, Adapter):
         return model.init(key, images)
     by_place, by_name = arguments_of(model.__call__, images, NOTHING)
-    drawn = model.init(key, *by_place, **by_name)
+    drawn = with_numbers_known(lambda: model.init(key, *by_place, **by_name))
     return {name: tree for name, tree in drawn.items() if name not in TEMPORARY}
 
 
@@ -61,7 +62,8 @@ def evaluated(model: Any, variables: VariablesLike, images: PyTree) -> Array:
     else:
         kept = {name: tree for name, tree in variables.items() if name not in TEMPORARY}
         by_place, by_name = arguments_of(model.__call__, images, NOTHING)
-        output = nn.Module.apply(in_evaluation(model), kept, *by_place, **by_name)
+        call = partial(nn.Module.apply, in_evaluation(model), kept, *by_place, **by_name)
+        output = with_numbers_known(call)
     outputs = named_outputs(output)
     return outputs[logits_among(outputs, None)]
 
@@ -96,7 +98,8 @@ def _called_in_training(model: Any, variables: Variables, images: Images, key: K
     by_place, by_name = training_arguments_of(model.__call__, images, NOTHING)
     rngs = {"dropout": key, "params": jax.random.fold_in(key, 0)}  # Flax draws for any other name from "params"
     others = [name for name in variables if name != "params"]
-    output, changed = nn.Module.apply(model, variables, *by_place, **by_name, rngs=rngs, mutable=others)
+    call = partial(nn.Module.apply, model, variables, *by_place, **by_name, rngs=rngs, mutable=others)
+    output, changed = with_numbers_known(call)
     return output, {name: changed.get(name, variables[name]) for name in others}
 
 
