@@ -33,7 +33,9 @@ def record(model, variables, images):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_call_gives_what_keras_gives(path):
     golden = np.load(path.with_suffix(".npz"))
-    moved = lambda values: np.moveaxis(values, 1, -1) if ("first" in path.name or "along" in path.name) and values.ndim > 2 else values
+    moved = lambda values: (
+        np.moveaxis(values, 1, -1) if ("first" in path.name or "along" in path.name) and values.ndim > 2 else values
+    )
     images = {key.split("/")[1]: moved(golden[key]) for key in golden if key.startswith("images/")}
     model, variables = interop.load_keras(path)
     images = jax.tree.map(jnp.asarray, images or moved(golden["images"]))

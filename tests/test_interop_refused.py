@@ -257,7 +257,9 @@ def test_a_model_with_no_layers(h5):
     refused(h5, "the model's description lists no layers.")
 
 
-BEFORE = "which is not read; save a model that ends before it, keras.Model(model.inputs, layer.output), or one of layers in"
+BEFORE = (
+    "which is not read; save a model that ends before it, keras.Model(model.inputs, layer.output), or one of layers in"
+)
 SUPPORTED = f"{BEFORE} cnnviz.interop.keras.layers.LAYERS."
 
 
@@ -274,8 +276,8 @@ def test_a_class_that_cannot_be_printed_is_on_one_line(h5):
 
 def test_a_lambda_is_not_run(h5, keras3):
     said = (
-        "layer 'dropout' is a Lambda, which holds Python code, and none from a file is run; use a layer of Keras in its "
-        "place, such as Rescaling, Activation or Reshape, and save the model again."
+        "layer 'dropout' is a Lambda, which holds Python code, and none from a file is run; use a layer of Keras in "
+        "its place, such as Rescaling, Activation or Reshape, and save the model again."
     )
     for path in (h5, keras3):
         edit(path, lambda config: layer(config, "dropout").update(class_name="Lambda"))
@@ -491,7 +493,9 @@ def test_an_operation_that_is_not_arithmetic(graph):
     new["inbound_nodes"] = [["flatten", 0, 0, {"axis": 1}]]
     edit(graph, lambda config: config["config"]["layers"].append(new))
     said = "use a layer of Keras in its place, or add, subtract, multiply, divide, maximum, minimum of two values, and"
-    refused(graph, f"layer 'new' is the operation cumsum of 2 operands, which is not read; {said} save the model again.")
+    refused(
+        graph, f"layer 'new' is the operation cumsum of 2 operands, which is not read; {said} save the model again."
+    )
 
 
 def test_an_operation_of_keras_2_whose_options_are_unknown(graph):

@@ -195,7 +195,9 @@ def along(keras, layers):
     by_channel = layers.Conv2D(4, 1, activation=layers.Softmax(axis=1), name="by_channel", **form)(x)
     found += [by_channel, layers.Conv2D(4, 1, activation="softmax", name="by_column", **form)(x)]
     joined = layers.Concatenate(axis=1, name="joined")(found)
-    return keras.Model(x, layers.Dense(2, activation="softmax", name="end")(layers.Flatten(name="flat", **form)(joined)))
+    return keras.Model(
+        x, layers.Dense(2, activation="softmax", name="end")(layers.Flatten(name="flat", **form)(joined))
+    )
 
 
 def functions(keras, layers):

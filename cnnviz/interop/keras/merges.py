@@ -41,8 +41,8 @@ def operation_of(d: Described, numbers: tuple[float | None, ...]) -> nn.Module:
 def _activated(d: Described, name: str) -> Function:
     if name == "gelu":
         return Function(name, (("approximate", float(d.flag("approximate", True))),))
-    option = OPTION.get(name)
-    given = option is not None and d.config.get(option) is not None
+    option = OPTION.get(name, "")
+    given = d.config.get(option) is not None
     return Function(name, ((option, d.number(option, 0.0)),) if given else (), d.first)
 
 
