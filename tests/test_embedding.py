@@ -14,9 +14,10 @@ from cnnviz.errors import InputError
 from cnnviz.figures.embedding import Cloud, ends, most_frequent
 from cnnviz.figures.embedding import embedding as drawn
 from cnnviz.figures.style import Style, drawn_in
+from cnnviz.figures.texts import covered
 from cnnviz.models.cnn import CNN
 from cnnviz.pictures.embed import Embed
-from cnnviz.pictures.page import SLIDE
+from cnnviz.pictures.page import SLIDE, Page
 from cnnviz.pictures.picture import Data
 from cnnviz.pictures.unit_numbers import last_bend
 
@@ -137,3 +138,15 @@ def test_the_plane_fills_a_slide():
         with drawn_in(style):
             wide[style.height] = drawn(cloud, ("x", "y")).axes[0].get_position().width
     assert wide[None] < 0.5 < 0.7 < wide[SLIDE]
+
+
+@pytest.mark.parametrize("page", [Page(), Page("column"), Page("slide")])
+@pytest.mark.parametrize("size", [1e-4, 3.0, 12345.0])
+def test_no_thumbnail_is_on_the_name_of_an_axis(page, size):
+    at = np.random.default_rng(0).normal(size=(60, 2)) * size
+    cloud = Cloud(at, np.zeros((60, 4, 4, 1), np.uint8), np.arange(60) % 3, "abc")
+    with drawn_in(page.drawn):
+        figure = drawn(cloud, ("component 1: 16.7% of the variance", "component 2: 13.2% of the variance"))
+    assert covered(figure) == []
+    boxes = [ax.get_window_extent().padded(-1) for ax in figure.axes if ax.images]
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[i + 1 :])

@@ -24,7 +24,7 @@ from cnnviz.figures.scales import Scale, scale_of, scales_of
 from cnnviz.figures.statistics import statistics
 from cnnviz.figures.style import Style, drawn_in, page
 from cnnviz.figures.table import table
-from cnnviz.figures.texts import cut_off, make_drawable, overlapping
+from cnnviz.figures.texts import covered, cut_off, make_drawable, overlapping, smallest
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
 from cnnviz.models.resnet import ResNet
@@ -75,21 +75,28 @@ def drawn_of(kind, net, data):
 
 
 @pytest.mark.parametrize(("name", "asked"), DRAWN)
-def test_no_text_of_any_picture_is_cut_off_or_overlaps_another(name, asked):
+def test_no_text_of_any_picture_is_cut_off_too_small_or_overlaps_another_or_an_image(name, asked):
     for picture in everything(name):
         figure = picture.figure(asked)
         make_drawable(figure, FONT)
         assert figure.get_figwidth() == pytest.approx(WIDTHS[asked.width])
         assert cut_off(figure) == [], picture.name
         assert overlapping(figure) == [], picture.name
+        assert covered(figure) == [], picture.name
+        assert smallest(figure) > 4.99, picture.name
 
 
 def test_what_is_cut_off_or_overlaps_is_found():
-    figure = page(6.0, 2.0)
+    figure = page(6.0, 2.0, arranged=False)
     for x, text in ((0.5, "one"), (0.51, "two"), (0.99, "too far right")):
         figure.text(x, 0.5, text)
     assert cut_off(figure) == ["too far right"]
     assert overlapping(figure) == [("one", "two")]
+    assert covered(figure) == []
+    figure.add_axes((0.4, 0.2, 0.3, 0.6)).imshow(BOOT[..., 0])
+    assert "one" in covered(figure)
+    figure.text(0.1, 0.1, "tiny", fontsize=3)
+    assert smallest(figure) == 3
 
 
 def one_picture(draw=lambda: probabilities(BOOT, np.array([0.25, 0.75]), ["a_b", "b"], title="T & t"), **named):

@@ -376,7 +376,7 @@ def test_of_many_classes_those_with_the_most_mistakes_are_in_the_matrix(run):
     said = DATASET.test.labels.copy()
     said[:6] = 4000, 4000, 700, 701, 702, 703
     picture = predictions.confusion_picture(run, DATASET, np.eye(5000)[said])
-    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes, by number and name.")
+    assert picture.caption.endswith("Drawn are the 50 of 5,000 classes with the most mistakes, in order.")
     assert {"700", "701", "702", "703", "4000"} <= set(picture.numbers["classes"])
     assert picture.numbers["classes"] == sorted(picture.numbers["classes"], key=int)
     assert np.shape(picture.numbers["counts"]) == (50, 50)
@@ -588,8 +588,9 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
     assert "integrated_gradients" in picture.numbers
     assert "grad_cam" not in picture.numbers
     assert "Left out: grad_cam." in picture.caption
-    with pytest.raises(InputError, match="spatial extent"):
-        attribute.Attributions(images="0", methods="grad_cam")([dense], DATA)
+    for methods in ("grad_cam", "gradient,grad_cam"):
+        with pytest.raises(InputError, match="^grad_cam: .*spatial extent"):
+            attribute.Attributions(images="0", methods=methods)([dense], DATA)
     reasons = {"cam": "It needs maps.", "sobol": "Too slow.", "fem": "It needs maps."}
     assert left_out_words(reasons) == ["Left out: cam, fem. It needs maps.", "Left out: sobol. Too slow."]
 

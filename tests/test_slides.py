@@ -10,9 +10,9 @@ from cnnviz.figures.filmstrip import filmstrip
 from cnnviz.figures.image import broken, gallery
 from cnnviz.figures.layer_pairs import layer_pairs
 from cnnviz.figures.scales import Scale, scales_of
-from cnnviz.figures.style import drawn_in, folded
+from cnnviz.figures.style import default_style, drawn_in, folded
 from cnnviz.figures.table import table
-from cnnviz.figures.texts import cut_off
+from cnnviz.figures.texts import cut_off, overlapping, smallest
 from cnnviz.pictures import files
 from cnnviz.pictures.attribution_slides import by_cells
 from cnnviz.pictures.page import SLIDE, Page
@@ -90,6 +90,30 @@ def test_columns_of_a_wide_table_are_in_blocks_and_none_is_cut_off():
     assert words.count("0.879 (0.862 to 0.895)") == 18
 
 
+def test_a_table_of_any_number_of_columns_is_as_wide_as_a_screen_where_no_width_is_asked_for():
+    header = ["method", *[f"metric_{k} ↑" for k in range(19)]]
+    rows = [[f"smooth_grad:samples=2{i}", *["0.123 (0.100 to 0.145) †"] * 19] for i in range(3)]
+    figure = table(header, rows, numeric=range(1, 20), total=False)
+    assert 8 < figure.get_figwidth() <= 12
+    assert cut_off(figure) == overlapping(figure) == []
+    words = [text.get_text() for text in figure.axes[0].texts]
+    assert words.count("0.123 (0.100 to 0.145) †") == 57
+    assert words.count("smooth_grad:samples=20") == 3  # blocks
+    few = table(header[:5], [row[:5] for row in rows], numeric=range(1, 5), total=False)
+    assert smallest(few) > smallest(figure)
+
+
+@pytest.mark.parametrize("count", [2, 6, 20])
+@pytest.mark.parametrize("width", ["column", "slide", None])
+def test_no_text_of_a_table_is_below_five_points_or_on_another(count, width):
+    rows = [["stage1_block1/a_convolution_with_a_very_long_name/relu" * 3, *["0.879 (0.862 to 0.895)"] * count]] * 2
+    with drawn_in(Page(width).drawn):
+        figure = table(["layer", *[f"a measure {k}" for k in range(count)]], rows, numeric=range(1, count + 1))
+    with default_style():  # text as it is measured and written to files
+        assert smallest(figure) >= 5
+        assert cut_off(figure) == overlapping(figure) == []
+
+
 def test_gaps_of_a_table_in_blocks_leave_room_for_the_widest_of_them():
     header = ["method", "insertion ↑", "deletion ↓", "faithfulness_correlation ↑", "max_sensitivity ↓"]
     rows = [[f"method_{i}", *["0.87 (0.86 to 0.89)"] * 4] for i in range(3)]
@@ -109,8 +133,9 @@ def test_heat_maps_strips_and_few_images_fill_a_slide():
     assert on_slide(partial(gallery, np.zeros((3, 32, 32, 3), np.uint8), ["a", "b", "c"], title="T"))[1] > 0.6
 
 
-def test_a_label_is_broken_at_the_last_space_that_leaves_room_for_both_lines():
-    assert broken("8% best at step 0", 0.8, 7) == "8% best at step\n0"
+def test_a_label_is_broken_at_the_last_space_that_leaves_room_for_both_lines_and_no_orphan():
+    assert broken("8% best at step 0", 0.8, 7) == "8% best at\nstep 0"
+    assert broken("as Ankle boot", 0.65, 7) == "as Ankle\nboot"
     assert "…" not in broken("8% best at step 0", 0.7, 7)
 
 

@@ -7,11 +7,13 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from cnnviz.figures.finite import masked
 from cnnviz.figures.looks import look_of
-from cnnviz.figures.style import default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.names import distinct
+from cnnviz.figures.style import default_style, is_narrow, page, points, room, tidy
+from cnnviz.figures.ticks import round_locator
 
 MARKED = 40  # with more records than this, markers hide the line
 Line = tuple[Float[np.ndarray, " records"], Float[np.ndarray, "members records"]]
@@ -36,9 +38,9 @@ def aligned(panels: Mapping[str, Mapping[str, Line]], *, title: str = "") -> Fig
         tidy(ax).set_ylabel(measure)
         ax.set_xlabel("images seen")
         ax.set_xlim(left=0)
-        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_locator(round_locator(5))
         ax.xaxis.set_major_formatter(FuncFormatter(short))
-    fit = [fitted(name, 0.36 * room(4.4 * across), 8) for name in names]
+    fit = distinct(list(names), 0.36 * room(4.4 * across), 8)
     bottom = figure.add_subplot(grid[-1, :])
     bottom.set_axis_off()
     bottom.legend(figure.axes[0].get_lines(), fit, loc="center", ncols=2, frameon=False, fontsize=points(8))

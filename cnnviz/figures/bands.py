@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.fonts import drawable
 from cnnviz.figures.looks import look_of
-from cnnviz.figures.style import NARROWEST, current_style, default_style, fitted, is_narrow, page, points, room, tidy
+from cnnviz.figures.names import distinct
+from cnnviz.figures.style import NARROWEST, current_style, default_style, is_narrow, page, points, room, tidy
 from cnnviz.figures.text import width_of
 
 Band = Mapping[str, Float[np.ndarray, " steps"]]  # mean, low, high
@@ -67,5 +68,5 @@ def draw_key(ax: Axes, of: Axes, columns: int) -> None:
     """What the lines or marks of other axes are called, in axes of their own."""
     ax.set_axis_off()
     handles, texts = of.get_legend_handles_labels()
-    texts = [fitted(text, _key_width(columns), 7) for text in texts]
+    texts = distinct(texts, _key_width(columns), 7)
     ax.legend(handles, texts, loc="upper left", ncols=columns, frameon=False, fontsize=points(7), borderaxespad=0)

@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.looks import look_of
-from cnnviz.figures.style import GRAY, default_style, fitted, folded, is_narrow, page, points, room, tidy
+from cnnviz.figures.names import distinct
+from cnnviz.figures.style import GRAY, default_style, folded, is_narrow, page, points, room, tidy
+from cnnviz.figures.ticks import round_locator
 
 Values = Mapping[str, Float[np.ndarray, " values"]]  # the values of each layer that has any
 Series = Mapping[str, Values]
@@ -102,7 +103,7 @@ def _finish(ax: Axes, layers: Sequence[str], measure: str, is_first: bool, ends:
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=points(size - 0.5))
-    ax.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
+    ax.xaxis.set_major_locator(round_locator(3, min_n_ticks=2))
     ax.margins(x=0.08)
     if ends is not None:
         ax.set_xlim(*ends)
@@ -114,5 +115,5 @@ def _explain(ax: Axes, looks: Mapping[str, Any], columns: int, width: float) -> 
     ax.set_axis_off()
     size = 7.5 if is_narrow() else 8.5
     marks = [ax.plot([], [], linestyle="none", markersize=points(4), **look)[0] for look in looks.values()]
-    names = [fitted(name, width, size) for name in looks]
+    names = distinct(list(looks), width, size)
     ax.legend(marks, names, loc="center", ncols=columns, frameon=False, fontsize=points(size), borderaxespad=0)

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from cnnviz.figures.names import distinct
 from cnnviz.figures.style import (
     BLUE,
     bare,
     current_style,
     default_style,
-    fitted,
     free_height,
     is_narrow,
     page,
@@ -40,12 +40,19 @@ def shares(counts: Counts, totals: Totals | None = None) -> Float[np.ndarray, "k
 
 
 @default_style()
-def confusion(counts: Counts, classes: Sequence[str], totals: Totals | None = None, *, title: str = "") -> Figure:
+def confusion(
+    counts: Counts,
+    classes: Sequence[str],
+    totals: Totals | None = None,
+    *,
+    numbers: Sequence[int] | None = None,
+    title: str = "",
+) -> Figure:
     """The matrix, with one row per true class and one column per predicted class.
 
-    `totals` are the numbers of examples of the true classes if the matrix leaves out other classes. Counts and names
-    are left out where they have no room. On a page that is much wider, such as a slide, each row's share that is right
-    stands next to it.
+    `totals` are the numbers of examples of the true classes, and `numbers` those of the classes themselves, if the
+    matrix leaves out others. Where they have no room, counts are left out, and names give way to numbers. On a page
+    that is much wider, such as a slide, each row's share that is right stands next to it.
     """
     k = len(counts)
     side = float(np.clip(0.55 * k, 3.5, 7.0)) if k <= COUNTED else 7.0
@@ -57,7 +64,7 @@ def confusion(counts: Counts, classes: Sequence[str], totals: Totals | None = No
     parts = shares(counts, totals)
     drawn = ax.imshow(parts, cmap="Blues", vmin=0, vmax=1)
     _print_counts(ax, counts, parts, side / k)
-    _name_classes(ax, classes, side / k)
+    _name_classes(ax, classes, range(k) if numbers is None else numbers, side / k)
     bar = figure.colorbar(drawn, ax=ax, shrink=0.8, pad=0.02)
     bar.set_label("share of the true class", fontsize=points(8 if is_narrow() else 9))
     bar.ax.tick_params(labelsize=points(7 if is_narrow() else 8))
@@ -105,8 +112,8 @@ def _print_counts(ax: Axes, counts: Counts, parts: Float[np.ndarray, "k k"], cel
         ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=points(size), color=color)
 
 
-def _name_classes(ax: Axes, classes: Sequence[str], cell: float) -> None:
-    """Class names on both axes where they are legible, else every tenth or hundredth class number."""
+def _name_classes(ax: Axes, classes: Sequence[str], numbers: Sequence[int], cell: float) -> None:
+    """Class names on both axes where they are legible, else the number of every tenth or hundredth class."""
     k, narrow = len(classes), is_narrow()
     bare(ax)
     ax.spines[:].set(visible=True, color="0.7")
@@ -114,7 +121,7 @@ def _name_classes(ax: Axes, classes: Sequence[str], cell: float) -> None:
     named = k <= NAMED and size is not None
     if named and size is not None:
         size = min(size, 7) if narrow else size
-        names = [fitted(name, NARROW_LONGEST if narrow else LONGEST, size) for name in classes]
+        names = distinct(classes, NARROW_LONGEST if narrow else LONGEST, size)
         turned: dict[str, Any] = (
             {"rotation": 90} if narrow else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         )
@@ -123,8 +130,9 @@ def _name_classes(ax: Axes, classes: Sequence[str], cell: float) -> None:
     else:
         step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, k) if step * cell >= 0.5 or step >= k)
         places = np.arange(0, k, step)
-        ax.set_xticks(places, places, fontsize=points(8))
-        ax.set_yticks(places, places, fontsize=points(8))
+        own = [str(numbers[place]) for place in places.tolist()]
+        ax.set_xticks(places, own, fontsize=points(8))
+        ax.set_yticks(places, own, fontsize=points(8))
     size = points(8 if narrow else 9)
     ax.set_xlabel("predicted class" if named else "number of the predicted class", fontsize=size)
     ax.set_ylabel("true class" if named else "number of the true class", fontsize=size)

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.finite import masked
 from cnnviz.figures.style import BLUE, GRAY, VERMILLION, default_style, is_narrow, page, points, room, tidy
+from cnnviz.figures.ticks import round_locator
 
 Lines = Mapping[str, Float[np.ndarray, "networks epochs"]]
 STYLES: list[dict[str, Any]] = [{"color": BLUE, "marker": "o"}, {"color": VERMILLION, "marker": "s", "linestyle": "--"}]
@@ -51,6 +51,6 @@ def _draw(ax: Axes, lines: Lines, epochs: Int[np.ndarray, " epochs"], best: int 
         ax.fill_between(epochs, mean - deviation, mean + deviation, color=style["color"], alpha=0.2, linewidth=0)
     pad = max(0.5 if len(epochs) == 1 else 0.0, 0.03 * (epochs[-1] - epochs[0]))
     ax.set_xlim(epochs[0] - pad, epochs[-1] + pad)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(round_locator(10, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     ax.set_xlabel("epoch")
     ax.legend(frameon=False, fontsize=points(8 if is_narrow() else 9))

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.bands import KEY, draw_key, key_columns
 from cnnviz.figures.looks import look_of
-from cnnviz.figures.style import default_style, fitted, free_height, is_narrow, page, points, room, tidy
+from cnnviz.figures.names import distinct
+from cnnviz.figures.style import default_style, free_height, is_narrow, page, points, room, tidy
 
 LAYER, HIGH, LONGEST = 0.42, 2.9, 1.5  # inches: the width per layer, the height of the chart, the longest name
 LOW = 1.6  # inches: the height of the chart on a slide, at least
@@ -64,6 +65,6 @@ def _name(ax: Axes, names: Sequence[str], width: float, longest: float, size: in
     """Every layer's name, or every so many where there is no room."""
     step = max(1, int(np.ceil(PER_NAME * len(names) / (width - 0.9))))
     places = range(0, len(names), step)
-    ax.set_xticks(places, [fitted(names[i], longest, size) for i in places], rotation=90, fontsize=points(size))
+    ax.set_xticks(places, distinct([names[i] for i in places], longest, size), rotation=90, fontsize=points(size))
     ax.set_xlim(-0.6, len(names) - 0.4)
     ax.tick_params(axis="x", length=points(2))

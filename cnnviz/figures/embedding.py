@@ -7,14 +7,13 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.image import draw_image
 from cnnviz.figures.looks import look_of
+from cnnviz.figures.names import distinct
 from cnnviz.figures.style import (
     GRAY,
     default_style,
-    fitted,
     free_height,
     is_narrow,
     is_slide,
@@ -24,9 +23,10 @@ from cnnviz.figures.style import (
     room,
     tidy,
 )
+from cnnviz.figures.ticks import round_locator
 
 MOST_CLASSES = 35  # that have a color and a mark of their own
-SIDE, LEFT, BOTTOM, KEY, ROW = 4.6, 0.95, 0.95, 1.75, 0.2  # inches: the plane, what is beside and below it
+SIDE, LEFT, BOTTOM, KEY, ROW = 4.6, 1.1, 0.95, 1.75, 0.2  # inches: the plane, what is beside and below it
 LEAST = 2.8  # inches: the height of the plane on a slide
 THUMB, GAP = 0.46, 0.05
 MOST_POINTS = 4000  # with more, points are smaller
@@ -96,10 +96,12 @@ def _labeled(ax: Axes, axes: tuple[str, str]) -> None:
     size = points(7.5 if is_narrow() else 8.5)
     ax.set_aspect("equal", adjustable="datalim")
     ax.grid(axis="x", color="0.9", linewidth=points(0.8))
+    ax.ticklabel_format(scilimits=(-2, 4))  # longer numbers would push the axis's name onto the thumbnails
     for axis, label in ((ax.xaxis, axes[0]), (ax.yaxis, axes[1])):
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(round_locator(5))
         axis.set_tick_params(labelsize=points(6.5 if is_narrow() else 7.5))
         axis.set_label_text(label, fontsize=size)
+        axis.get_offset_text().set_fontsize(points(6.5 if is_narrow() else 7.5))
 
 
 def _thumbnails(figure: Figure, cloud: Cloud, corner: tuple[float, float], sides: tuple[float, float]) -> None:
@@ -108,7 +110,8 @@ def _thumbnails(figure: Figure, cloud: Cloud, corner: tuple[float, float], sides
     most = 2 if is_narrow() else 3
     step = THUMB + GAP
     for axis, side in enumerate(sides):
-        first, last = ends(cloud.points[:, axis], max(most, int(0.45 * side / step)) if side > SIDE else most)
+        there = int((side + GAP) / step) // 2  # at each end
+        first, last = ends(cloud.points[:, axis], there - 1 if side > SIDE else min(most, there))
         for i, (least, largest) in enumerate(zip(first, last[::-1], strict=True)):
             near, far = i * step, side - THUMB - i * step
             for image, along in ((least, near), (largest, far)):
@@ -128,7 +131,7 @@ def _legend(ax: Axes, of: Axes, columns: int, width: float) -> None:
     ax.set_axis_off()
     handles, texts = of.get_legend_handles_labels()
     size = 7 if is_narrow() else 8
-    texts = [fitted(text, width / columns - 0.35, size) for text in texts]
+    texts = distinct(texts, width / columns - 0.35, size)
     look: dict[str, Any] = {"markerscale": 1.8, "handletextpad": 0.2, "labelspacing": 0.35, "borderaxespad": 0}
     legend = ax.legend(handles, texts, loc="upper left", ncols=columns, frameon=False, fontsize=points(size), **look)
     for handle in legend.legend_handles:

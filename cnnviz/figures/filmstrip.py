@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.grids import draw_grid
 from cnnviz.figures.montage import Maps, map_columns
 from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import BLUE, MARGIN, default_style, free_height, is_slide, page, place, points, room, tidy
+from cnnviz.figures.ticks import round_locator
 
 LEAST, LARGEST, GAP = 0.75, 4.0, 0.06  # inches: the width of a frame at least and at most, between frames
 NAME, BAR, TICKS = 0.3, 0.1, 0.5  # inches: the step above a frame, the color bar, its numbers with its label
@@ -86,7 +86,7 @@ def histogram_strip(
         tidy(ax).stairs(density, edges, fill=True, facecolor=BLUE, alpha=0.7)
         ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
         ax.tick_params(labelsize=points(7), length=points(2))
-        ticks = MaxNLocator(2 if many else 5).tick_values(edges[0], edges[-1])
+        ticks = round_locator(2 if many else 5).tick_values(edges[0], edges[-1])
         ticks = ticks[(ticks >= edges[0]) & (ticks <= edges[-1])]
         ax.set_xticks([ticks[0], ticks[-1]] if many and len(ticks) > 2 else ticks)
         is_first = place_ % strip.across == 0

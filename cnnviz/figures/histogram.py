@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.finite import finite, in_words, moments
 from cnnviz.figures.style import (
@@ -22,6 +21,7 @@ from cnnviz.figures.style import (
     shortened,
     tidy,
 )
+from cnnviz.figures.ticks import round_locator
 
 Values = Float[np.ndarray, "..."]
 Sets = Mapping[str, Values]
@@ -110,7 +110,7 @@ def _draw_counts(ax: Axes, histogram: Histogram, color: str) -> None:
         ax.annotate(f"{count:,}", (middle, count), (0, points(2)), rotation=90 * is_long, **style)
     upright = (0.13 if is_narrow() else 0.06) * len(f"{counts.max():,}")  # of the bars' height, what a number takes
     ax.margins(y=upright if is_long else 0.12)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_locator(round_locator(5))
     ax.tick_params(labelsize=points(8))
     ax.set_ylim(bottom=0)
 

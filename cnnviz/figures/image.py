@@ -26,6 +26,7 @@ from cnnviz.figures.text import Size, width_of
 Pixels = UInt8[np.ndarray, "h w c"]
 Shown = Shaped[np.ndarray, "*sides c"]  # pixels, or a signal [t c] of any type
 Extent = tuple[float, float, float, float]  # left, right, bottom, top
+ORPHAN = 2  # characters that are not alone on a line
 SIDE, SMALL, LARGE = 1.4, 0.84, 2.4  # inches: the width of an image in a gallery, on a narrow page, on a slide at most
 
 
@@ -69,14 +70,18 @@ def image(pixels: Pixels, *, title: str = "") -> Figure:
 
 
 def broken(line: str, width: float, size: Size) -> str:
-    """The line; if it is wider than `width` inches, its last words are on a second one, or it is shortened."""
+    """The line; if it is wider than `width` inches, its last words are on a second one, or it is shortened.
+
+    As few words as fit go there, but no single letter or number: of "as thing 0" it is "thing 0".
+    """
     font, most, words = current_style().font, int(72 * width), line.split(" ")  # no character is narrower than a point
     fits = lambda text: len(text) <= most and width_of(drawable(text, font), size, font) <= width
-    count = next((i for i in range(1, len(words)) if not fits(" ".join(words[: i + 1]))), len(words))
-    first, last = " ".join(words[:count]), " ".join(words[count:])
     if fits(line):
         return line
-    return f"{first}\n{last}" if last and fits(first) and fits(last) else fitted(line, width, size)
+    parts = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(len(words) - 1, 0, -1)]
+    both = [part for part in parts if all(map(fits, part))]
+    first, last = next((part for part in both if len(part[1]) > ORPHAN), (both or [("", "")])[0])
+    return f"{first}\n{last}" if last else fitted(line, width, size)
 
 
 def _broken(labels: Sequence[str], side: float, size: Size) -> list[str]:

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.style import (
     BLUE,
@@ -22,6 +21,7 @@ from cnnviz.figures.style import (
     tidy,
 )
 from cnnviz.figures.text import Size
+from cnnviz.figures.ticks import round_locator
 
 ROW, NARROW_ROW, KEY = 0.34, 0.27, 0.3  # inches: the height of a row, and of the legend
 WIDE = 7.0  # inches: a page for four panels side by side
@@ -81,7 +81,7 @@ def _draw(ax: Axes, rows: Sequence[Row], zero: bool) -> None:
         ax.plot(row.members, np.full(len(row.members), y + 0.16), "|", color=VERMILLION, markersize=points(6), zorder=2)
         ax.plot([row.value], [y - 0.12], "o", color=BLUE, markersize=points(4.5), zorder=4)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
+    ax.xaxis.set_major_locator(round_locator(3, min_n_ticks=2))
     ax.margins(x=0.12)
 
 

@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.style import default_style, page, points, room
+from cnnviz.figures.ticks import round_locator
 
 
 @default_style()
@@ -49,7 +50,7 @@ def landscape(
     bar.ax.tick_params(labelsize=points(7.5))
     bar.set_label(label, fontsize=points(8))
     for axis, text in zip((ax.xaxis, ax.yaxis), axes, strict=True):
-        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_locator(round_locator(4))
         axis.set_label_text(text, fontsize=points(8))
     ax.tick_params(labelsize=points(7.5))
     return figure

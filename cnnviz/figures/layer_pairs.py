@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from cnnviz.figures.names import distinct
 from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import (
     MARGIN,
@@ -156,7 +157,7 @@ def _frame(row: int, column: int, value: float, scale: Scale, tall: float) -> Re
 def _name_rows(ax: Axes, names: Sequence[str], plan: Plan, of: str) -> None:
     step = _step(plan.cell[1])
     bare(ax)
-    texts = [fitted(name, plan.names[0] - 0.05, NAME) for name in names[::step]]
+    texts = distinct(names[::step], plan.names[0] - 0.05, NAME)
     ax.set_yticks(range(0, len(names), step), texts, fontsize=points(NAME), parse_math=False)
     away, length = (plan.names[0] + LABEL) / plan.width, plan.height + plan.bottom
     style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": points(NAME), "parse_math": False}
@@ -165,7 +166,7 @@ def _name_rows(ax: Axes, names: Sequence[str], plan: Plan, of: str) -> None:
 
 def _name_columns(ax: Axes, names: Sequence[str], plan: Plan, of: str) -> None:
     step = _step(plan.cell[0])
-    texts = [fitted(name, plan.names[1] - 0.05, NAME) for name in names[::step]]
+    texts = distinct(names[::step], plan.names[1] - 0.05, NAME)
     ax.set_xticks(range(0, len(names), step), texts, fontsize=points(NAME), rotation=90, parse_math=False)
     away, length = (plan.names[1] + LABEL) / plan.height, plan.width + plan.left
     style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": points(NAME), "parse_math": False}

@@ -105,7 +105,7 @@ def _draw_group(figure: Figure, rows: Sequence[str], columns: Sequence[Column], 
         bar = place(figure, plan.left(k), FOOT - 0.04, plan.cell, BAR)
         clipped = column.scale.outside(column.maps) > 0
         print_scale(bar, column.scale, "", colormap=_colormap(column), clipped=clipped, horizontal=True)
-        bar.tick_params(labelsize=points(5.5) if plan.narrow else small, length=points(2), pad=points(1))
+        bar.tick_params(labelsize=points(5.9) if plan.narrow else small, length=points(2), pad=points(1))
 
 
 def _write(figure: Figure, at: tuple[float, float], text: str, **options: Any) -> None:

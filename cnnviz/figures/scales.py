@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
-from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.style import GUTTER, points
+from cnnviz.figures.ticks import round_locator
 
 Values = Float[np.ndarray, "..."]
 
@@ -71,7 +71,7 @@ def _rounded_up(value: float) -> float:
 
 def round_ticks(scale: Scale) -> list[float]:
     """About five round numbers on the scale."""
-    ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(scale.low, scale.high)
+    ticks = round_locator(4).tick_values(scale.low, scale.high)
     return [float(tick) for tick in ticks if scale.low <= tick <= scale.high]
 
 

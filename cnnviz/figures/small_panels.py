@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from cnnviz.figures.bands import KEY, draw_key, key_columns
 from cnnviz.figures.looks import look_of
 from cnnviz.figures.style import default_style, fitted, is_narrow, is_slide, page, points, room, tidy
+from cnnviz.figures.ticks import round_locator
 
 SIDE, HIGH = 2.5, 1.7  # inches: a panel
 Lines = tuple[Float[np.ndarray, " x"], Float[np.ndarray, "members x"]]
@@ -82,7 +83,8 @@ def _finish(ax: Axes, name: str, text: str, logarithmic: bool) -> None:
     ax.set_title(name, fontsize=points(8), loc="left", parse_math=False)
     ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=points(7), parse_math=False)
     ax.tick_params(labelsize=points(7))
-    ax.xaxis.set_major_locator(MaxNLocator(3))
+    ax.xaxis.set_major_locator(round_locator(3))
+    ax.xaxis.set_major_formatter("{x:g}")  # 0 and not 0.000, which would touch its neighbors
     if logarithmic:
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -90,4 +92,4 @@ def _finish(ax: Axes, name: str, text: str, logarithmic: bool) -> None:
         ax.yaxis.set_minor_formatter(NullFormatter())
     else:
         ax.set_ylim(0, 1.25 * ax.get_ylim()[1])
-        ax.yaxis.set_major_locator(MaxNLocator(3))
+        ax.yaxis.set_major_locator(round_locator(3))

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import Locator, LogLocator, MaxNLocator
+from matplotlib.ticker import Locator, LogLocator
 
 from cnnviz.figures.finite import finite
 from cnnviz.figures.style import BLUE, VERMILLION, default_style, fitted, folded, is_narrow, page, points, room, tidy
+from cnnviz.figures.ticks import round_locator
 
 Points = Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]  # set -> means, standard deviations
 STYLES = [{"color": BLUE, "marker": "o"}, {"facecolor": "none", "edgecolor": VERMILLION, "marker": "s"}]
@@ -50,7 +51,7 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 3) 
         ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
         ax.set_title(fitted(name, side - 0.6, 9), fontsize=points(9), parse_math=False)
         tidy(ax)
-        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_locator(round_locator(4))
         ax.tick_params(labelsize=points(8), labelbottom=True)
     for ax in grid.flat[max(len(panels) - columns, 0) : len(panels)]:
         ax.set_xlabel("mean", fontsize=points(9))
@@ -86,7 +87,7 @@ def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
     right.set_xscale("log")
     right.xaxis.set_major_locator(_log_ticks(*right.get_xlim()))
     if is_narrow():
-        left.xaxis.set_major_locator(MaxNLocator(2))
+        left.xaxis.set_major_locator(round_locator(2))
     right.xaxis.set_major_formatter("{x:g}")
     right.xaxis.set_minor_formatter("")
     columns = 1 if is_narrow() else 2  # what is wider than the axes would take its room from between them
@@ -98,7 +99,7 @@ def _log_ticks(lowest: float, highest: float) -> Locator:
     """Ticks of a logarithmic axis from `lowest` to `highest`: some, whose labels do not touch."""
     most, decades = 3 if is_narrow() else 6, np.log10(highest / lowest)
     if decades < 0.3:
-        return MaxNLocator(most)
+        return round_locator(most)
     finest = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 5), (1, 5))
     return LogLocator(subs=next((multiples for multiples in finest if len(multiples) * decades <= most), (1,)))
 

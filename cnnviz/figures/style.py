@@ -47,7 +47,7 @@ class Style:
     """How figures are drawn: `width` in inches, by default what each needs; `scale` of all text and lines.
 
     Without `titled` a figure has neither title nor caption, as in a paper. `height` in inches is the greatest with the
-    `caption`, by default any: `figures.fit` makes the scale smaller for it.
+    `caption`, by default any: `figures.fit` makes the scale smaller for it. A title takes at least so many `lines`.
     """
 
     width: float | None = None
@@ -56,6 +56,7 @@ class Style:
     font: str = FONT
     height: float | None = None
     caption: str = ""
+    lines: int = 1
 
 
 SCREEN = Style()
@@ -165,7 +166,8 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
 
 def _title_lines(title: str, width: float) -> list[str]:
     style = current_style()
-    return wrapped(title, width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
+    lines = wrapped(title, width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
+    return [*lines, *[""] * (style.lines - len(lines))] if lines else []
 
 
 def _header(lines: list[str]) -> float:

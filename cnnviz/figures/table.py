@@ -22,8 +22,11 @@ class Look(NamedTuple):
 
 LARGE, SMALL = (
     Look(9, 0.3, 0.22),
-    (Look(7, 0.14, 0.15), Look(6.5, 0.08, 0.14), Look(6, 0.06, 0.13), Look(5, 0.05, 0.12)),
+    (Look(7, 0.14, 0.15), Look(6.5, 0.08, 0.14), Look(6, 0.06, 0.13), Look(5.9, 0.04, 0.12)),
 )
+WIDEST = 12.0  # inches: a page whose width nobody asked for
+SHARE = 0.15  # of the page: what the first column may have in any case
+BOLD = 1.15  # how much wider bold text is, at most, in which widths of columns are measured
 CAPITAL = 0.73  # of a font's size: the height of its capitals
 MOST_MORE = 0.6  # inches: how much wider gaps become where the page is wider than the table
 LEAST, MOST = 0.7, 0.9  # inches: of a folded table, the first column at least and other columns of words at most
@@ -35,8 +38,8 @@ def table(
 ) -> Figure:
     """The rows under the header; `numeric` columns are flush right, and with `total` the last row is one.
 
-    Where the page is too narrow, text is smaller, and headings and words take several lines; where that is not enough,
-    the columns go into blocks below each other, each with the first column.
+    Where the page is too narrow, or would be wider than 12 inches, text is smaller, and headings and words take several
+    lines; where that is not enough, the columns go into blocks below each other, each with the first column.
     """
     every, look = _legible([header, *rows], numeric)
     blocks = [[0, *block] for block in _blocks(_widths(every, look), look.gap)] or [[0]]
@@ -46,9 +49,10 @@ def table(
     lines = [max(cell.count("\n") + 1 for cell in cells) for cells in every]
     tall, width = look.row * (sum(lines) + 0.6), max(sum(widths[i] for i in block) for block in blocks)
     height = tall * len(blocks)
-    figure = page(width + MARGIN, height, title, arranged=False)
-    ax = place(figure, MARGIN, 0.0, room(width + MARGIN) - MARGIN, height)
-    ax.set(xlim=(0, room(width + MARGIN) - MARGIN), ylim=(height, 0))
+    across = room(min(width + MARGIN, WIDEST))
+    figure = page(across, height, title, arranged=False)
+    ax = place(figure, MARGIN, 0.0, across - MARGIN, height)
+    ax.set(xlim=(0, across - MARGIN), ylim=(height, 0))
     ax.set_axis_off()
     for k, block in enumerate(blocks):
         top, own = tall * k + 0.3 * look.row, [widths[i] for i in block]
@@ -65,16 +69,16 @@ def table(
 def _legible(every: Sequence[Row], numeric: Sequence[int]) -> tuple[Sequence[Row], Look]:
     """The header and the rows, and the look in which they fit the page; if there is none, the first small one."""
     natural = sum(_widths(every, LARGE)) + MARGIN
-    if natural <= room(natural):
+    if natural <= room(min(natural, WIDEST)):
         return every, LARGE
     compact = [(_compact(every, numeric, small), small) for small in SMALL]
-    fits = lambda rows, small: sum(_widths(rows, small)) - small.gap <= room(0) - 2 * MARGIN
+    fits = lambda rows, small: sum(_widths(rows, small)) - small.gap <= room(WIDEST) - 2 * MARGIN
     return next((pair for pair in compact if fits(*pair)), compact[0])
 
 
 def _blocks(widths: Sequence[float], gap: float) -> list[list[int]]:
     """The columns after the first in as many blocks as they need, each of which fits the page with the first one."""
-    free, blocks = room(sum(widths) + MARGIN) - 2 * MARGIN + gap, []
+    free, blocks = room(min(sum(widths) + MARGIN, WIDEST)) - 2 * MARGIN + gap, []
     for i in range(1, len(widths)):
         if blocks and widths[0] + sum(widths[j] for j in blocks[-1]) + widths[i] <= free + 1e-6:
             blocks[-1].append(i)
@@ -91,8 +95,8 @@ def _compact(rows: Sequence[Row], numeric: Sequence[int], look: Look) -> list[li
         cells[1:] = [cell if i in numeric else fold(cell, MOST) for i, cell in enumerate(cells[1:], 1)]
     own = _widths(found[1:], look) if rows[1:] else [0.0] * len(rows[0])
     found[0] = [_headed(heading, width - look.gap, look) for heading, width in zip(rows[0], own, strict=True)]
-    free = room(0) - 2 * MARGIN - sum(_widths([cells[1:] for cells in found], look)) - look.gap
-    return [[fold(cells[0], max(LEAST, free)), *cells[1:]] for cells in found]
+    free = room(WIDEST) - 2 * MARGIN - sum(_widths([cells[1:] for cells in found], look)) - look.gap
+    return [[fold(cells[0], max(LEAST, SHARE * room(WIDEST), free / BOLD)), *cells[1:]] for cells in found]
 
 
 def _headed(heading: str, width: float, look: Look) -> str:

@@ -1,4 +1,4 @@
-"""All texts of a figure: made drawable in any script, and checked for being cut off."""
+"""All texts of a figure: made drawable in any script, and checked for being cut off, hidden or too small."""
 
 from collections.abc import Callable, Iterator
 
@@ -61,6 +61,19 @@ def overlapping(figure: Figure) -> list[tuple[str, str]]:
     both = (np.maximum(low[:, None], low[None]) < np.minimum(high[:, None], high[None])).all(-1)
     pairs = [(found[i][0], found[j][0]) for i, j in np.argwhere(np.triu(both, 1))]
     return [(one.get_text(), other.get_text()) for one, other in pairs if not _are_apart(one, other, figure.dpi)]
+
+
+def covered(figure: Figure) -> list[str]:
+    """The texts that an image of other axes hides or is hidden by."""
+    found, edge = _boxes(figure), _tolerance(figure)
+    images = [(ax, image.get_window_extent().padded(-edge)) for ax in figure.axes for image in ax.images]
+    on = lambda text, box: any(text.axes is not ax and box.padded(-edge).overlaps(image) for ax, image in images)
+    return [text.get_text() for text, box in found if on(text, box)]
+
+
+def smallest(figure: Figure) -> float:
+    """The size of the smallest text, in points."""
+    return min((float(text.get_fontsize()) for text, _ in _boxes(figure)), default=float("inf"))
 
 
 def _are_apart(one: Text, other: Text, dpi: float) -> bool:

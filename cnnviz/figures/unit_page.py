@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.finite import finite, masked
 from cnnviz.figures.image import draw_image
+from cnnviz.figures.names import distinct
 from cnnviz.figures.scales import Scale, in_digits, print_scale
 from cnnviz.figures.style import (
     BLUE,
@@ -157,7 +158,7 @@ def _draw_bars(ax: Axes, panel: Bars, width: float) -> None:
     places = np.arange(len(values))
     ax.barh(places, values, 0.72, color=np.where(values < 0, VERMILLION, BLUE))
     size = 6.5 if is_narrow() else 7.5
-    ax.set_yticks(places, [fitted(name, width, size) for name in panel.names], fontsize=points(size), parse_math=False)
+    ax.set_yticks(places, distinct(panel.names, width, size), fontsize=points(size), parse_math=False)
     ax.set_ylim(len(values) - 0.4, -0.6)
     if not values.any():  # the axis would end at a number near zero, as if there were bars
         ax.set_xlim(-1, 1)

@@ -28,7 +28,14 @@ class Fold(NamedTuple):
         return self.axis + (self.outer > 1)
 
     def view(self, shape: Sequence[int], with_one_image_more: Sequence[int]) -> tuple[int, ...] | None:
-        """The shape with an axis of the images alone; None if they do not lie so in values of these two shapes."""
+        """The shape with an axis of the images alone; None if they do not lie so in values of these two shapes.
+
+        The axis of one image may be missing, as `jnp.matmul` squeezes axes of length one.
+        """
+        if len(shape) != len(with_one_image_more):
+            rest = (*with_one_image_more[: self.axis], *with_one_image_more[self.axis + 1 :])
+            squeezed = self.outer == self.inner == 1 and rest == tuple(shape)
+            return (*shape[: self.axis], 1, *shape[self.axis :]) if squeezed else None
         images, more = (each[self.axis] // (self.outer * self.inner) for each in (shape, with_one_image_more))
         parts = [*[self.outer] * (self.outer > 1), images, *[self.inner] * (self.inner > 1)]
         whole = shape[self.axis] == self.outer * images * self.inner and more == images + 1

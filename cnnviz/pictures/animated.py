@@ -1,9 +1,10 @@
 """Films: frames of one size as an animated GIF, as MP4 where ffmpeg is, or as single pictures."""
 
 import io
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 from matplotlib import animation
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cnnviz.atomic import atomic_write
 from cnnviz.errors import InputError, check_known
 from cnnviz.figures.files import encoded
-from cnnviz.figures.style import drawn_in
+from cnnviz.figures.printable import printable
+from cnnviz.figures.style import MOST_TITLE, Style, drawn_in
 
 FORMATS = ("gif", "mp4", "frames", "none")
 SECONDS, LAST = 0.7, 2.5  # that a frame is shown, and the last one
@@ -33,30 +36,34 @@ def check_format(name: str) -> None:
 
 @dataclass(frozen=True)
 class Film:
-    """Frames by their names, each a function that draws a figure; all figures have one size."""
+    """Frames by their names, each a function that draws a figure; titles take the lines of the longest one."""
 
     frames: Mapping[str, Callable[[], Figure]]
     format: str = "gif"
 
-    def write(self, folder: Path, name: str, page: Any, title: str = "") -> list[Path]:
+    def write(
+        self, folder: Path, name: str, page: Any, title: str = "", about: Mapping[str, Any] | None = None
+    ) -> list[Path]:
         """Writes NAME.gif, NAME.mp4 or NAME_FRAME.png, atomically, for this page; returns the paths.
 
-        Raises InputError if frames differ in size.
+        `about` is in their metadata. Raises InputError if frames differ in size.
         """
         if self.format == "none":
             return []
-        images = self.images(page, title)
+        images, text = self.images(page, title), json.dumps(about or {})
         if self.format == "frames":
-            return [_write(folder / f"{name}_{one}.png", image) for one, image in images.items()]
+            return [_write(folder / f"{name}_{one}.png", image, title, text) for one, image in images.items()]
         path = folder / f"{name}.{self.format}"
         with atomic_write(path) as temporary:
-            (_write_gif if self.format == "gif" else _write_mp4)(temporary, [*images.values()], page.dpi or DPI)
+            (_write_gif if self.format == "gif" else _write_mp4)(
+                temporary, [*images.values()], page.dpi or DPI, title, text
+            )
         return [path]
 
     def images(self, page: Any, title: str = "") -> dict[str, Image.Image]:
         """The frames as RGB images."""
         found = {}
-        with drawn_in(page.drawn):
+        with drawn_in(_of_one_height([*self.frames.values()], page.drawn)):
             for name, draw in self.frames.items():
                 png = encoded(draw(), "png", title, "", page.dpi or DPI)
                 found[name] = Image.open(io.BytesIO(png)).convert("RGB")
@@ -66,13 +73,25 @@ class Film:
         return found
 
 
-def _write(path: Path, image: Image.Image) -> Path:
+def _of_one_height(frames: Sequence[Callable[[], Figure]], style: Style) -> Style:
+    """The style in which all frames have one size: with titles of as many lines as the longest one's has."""
+    for lines in range(1, MOST_TITLE + 1):
+        with drawn_in(same := replace(style, lines=lines)):
+            if len({tuple(draw().get_size_inches()) for draw in frames}) == 1:
+                return same
+    return style
+
+
+def _write(path: Path, image: Image.Image, title: str, about: str) -> Path:
+    info = PngInfo()
+    info.add_text("Title", printable(title))
+    info.add_text("Description", about)
     with atomic_write(path) as temporary:
-        image.save(temporary, format="PNG")
+        image.save(temporary, format="PNG", pnginfo=info)
     return path
 
 
-def _write_gif(path: Path, images: Sequence[Image.Image], dpi: int) -> None:
+def _write_gif(path: Path, images: Sequence[Image.Image], dpi: int, title: str, about: str) -> None:
     """All frames in the colors of all, without dithering: a value has one color throughout."""
     width, height = images[0].size
     every = Image.new("RGB", (width, height * len(images)))
@@ -82,17 +101,19 @@ def _write_gif(path: Path, images: Sequence[Image.Image], dpi: int) -> None:
     first, *others = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     milliseconds = [round(1000 * SECONDS)] * len(others) + [round(1000 * LAST)]
     options: dict[str, Any] = {"duration": milliseconds, "loop": 0, "optimize": False, "disposal": 1}
+    options["comment"] = f"{printable(title)}\n{about}".encode()
     first.save(path, format="GIF", save_all=True, append_images=others, **options)
 
 
-def _write_mp4(path: Path, images: Sequence[Image.Image], dpi: int) -> None:
+def _write_mp4(path: Path, images: Sequence[Image.Image], dpi: int, title: str, about: str) -> None:
     """By matplotlib's writer; the sides are even, as the usual encoding of colors asks for."""
     pixels = [np.asarray(image) for image in images]
     pixels = [np.pad(each, [(0, each.shape[0] % 2), (0, each.shape[1] % 2), (0, 0)], mode="edge") for each in pixels]
     height, width = pixels[0].shape[:2]
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi)
     shown = figure.figimage(pixels[0])
-    writer = animation.FFMpegWriter(fps=RATE, codec="libx264", extra_args=["-pix_fmt", "yuv420p"])
+    said = {"title": printable(title), "comment": about}
+    writer = animation.FFMpegWriter(fps=RATE, codec="libx264", metadata=said, extra_args=["-pix_fmt", "yuv420p"])
     with writer.saving(figure, str(path), dpi):
         for each, seconds in zip(pixels, [SECONDS] * (len(pixels) - 1) + [LAST], strict=True):
             shown.set_array(each)

@@ -61,7 +61,7 @@ def write(
         written.append(folder / f"{name}.tex")
         with atomic_write(written[-1]) as path:
             path.write_text(caption_file(written[0].name, picture.title, picture.caption), encoding="utf-8")
-    written += picture.film.write(folder, name, page, picture.title) if picture.film else []
+    written += picture.film.write(folder, name, page, picture.title, about) if picture.film else []
     written += _write_numbers(picture, folder, name) if data else []
     return written + (write_tables(picture.table, folder, name, picture.title) if tables else [])
 

@@ -139,7 +139,7 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str =
         caption += f" The outputs for {unknown:,} are NaN or infinite; they are wrong, and not in the matrix."
     drawn = most_confused(labels, said, k)
     if len(drawn) < k:
-        caption += f" Drawn are the {len(drawn)} of {k:,} classes with the most mistakes, by number and name."
+        caption += f" Drawn are the {len(drawn)} of {k:,} classes with the most mistakes, in order."
     kept = drawn if k > MOST_COUNTS else np.arange(k)
     counts = counts_of(labels, said, kept, k)
     numbers = {"classes": [names[i] for i in kept], "accuracy": right / count, "counts": counts.tolist()}
@@ -147,7 +147,7 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str =
     shown = counts_of(labels, said, drawn, k), named, np.bincount(labels, minlength=k)[drawn]
     table = [{"data set": dataset.title, "test images": f"{count:,}", "right": f"{right:,}"}]
     table[0]["test accuracy"] = f"{right / count:.4f}"
-    draw = partial(confusion, *shown, title=title)
+    draw = partial(confusion, *shown, numbers=drawn.tolist(), title=title)
     return Picture("confusion", title, caption, numbers, draw, _of(net, dataset, split), table=table)
 
 

@@ -40,7 +40,8 @@ def with_rows_apart(graph: Graph, found: Found, larger: Found, few: Few, count: 
     axes = {made.get(value, value): axis for value, axis in axes.items()}
     viewed = {key: each._replace(value=made.get(each.value, each.value)) for key, each in found.items()}
     found = {key: each for key, each in viewed.items() if each.value in axes}
-    return Apart(graph, found, axes, frozenset(made.values()))
+    squeezed = {value for value in made if len(value.shape) < len(shared[value].shape)}
+    return Apart(graph, found, axes, frozenset(made[value] for value in made if value not in squeezed))
 
 
 def _folds(found: Found, few: Few, count: int) -> dict[Value, Fold]:
