@@ -12,7 +12,7 @@ from cnnviz import interop
 
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
 NAMES = "branches nested several reshaping normalizing signal volume first functions operations".split()
-NAMES += ["shared", "preprocessing"]
+NAMES += ["shared", "preprocessing", "called", "along"]
 FILES = sorted(p for p in GOLDENS.iterdir() if p.suffix in (".h5", ".keras") and p.stem.split("_")[1] in NAMES)
 
 
@@ -33,7 +33,9 @@ def record(model, variables, images):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_call_gives_what_keras_gives(path):
     golden = np.load(path.with_suffix(".npz"))
-    moved = lambda values: np.moveaxis(values, 1, -1) if "first" in path.name and values.ndim > 2 else values
+    moved = lambda values: (
+        np.moveaxis(values, 1, -1) if ("first" in path.name or "along" in path.name) and values.ndim > 2 else values
+    )
     images = {key.split("/")[1]: moved(golden[key]) for key in golden if key.startswith("images/")}
     model, variables = interop.load_keras(path)
     images = jax.tree.map(jnp.asarray, images or moved(golden["images"]))

@@ -257,22 +257,28 @@ def test_a_model_with_no_layers(h5):
     refused(h5, "the model's description lists no layers.")
 
 
-SUPPORTED = "the layers that can be read are those of cnnviz.interop.keras.layers.LAYERS."
+BEFORE = (
+    "which is not read; save a model that ends before it, keras.Model(model.inputs, layer.output), or one of layers in"
+)
+SUPPORTED = f"{BEFORE} cnnviz.interop.keras.layers.LAYERS."
 
 
 @pytest.mark.parametrize("kind", ["ConvLSTM2D", "RandomCrop", "LSTM"])
 def test_a_layer_that_is_not_supported_is_named(h5, kind):
     edit(h5, lambda config: layer(config, "dense").update(class_name=kind))
-    refused(h5, f"layer 'dense' is a {kind}; {SUPPORTED}")
+    refused(h5, f"layer 'dense' is a {kind}, {SUPPORTED}")
 
 
 def test_a_class_that_cannot_be_printed_is_on_one_line(h5):
     edit(h5, lambda config: layer(config, "dense").update(class_name="a\nb\x1b[31m"))
-    refused(h5, f"layer 'dense' is a a\\nb\\x1b[31m; {SUPPORTED}")
+    refused(h5, f"layer 'dense' is an a\\nb\\x1b[31m, {SUPPORTED}")
 
 
 def test_a_lambda_is_not_run(h5, keras3):
-    said = f"layer 'dropout' is a Lambda, which holds Python code, and none from a file is run; {SUPPORTED}"
+    said = (
+        "layer 'dropout' is a Lambda, which holds Python code, and none from a file is run; use a layer of Keras in "
+        "its place, such as Rescaling, Activation or Reshape, and save the model again."
+    )
     for path in (h5, keras3):
         edit(path, lambda config: layer(config, "dropout").update(class_name="Lambda"))
         refused(path, said)
@@ -290,7 +296,7 @@ def test_a_layer_of_the_authors_own_is_named_even_if_it_is_called_as_keras_does(
     edit(keras3, lambda config: layer(config, "dense").update(fields))
     said = (
         "layer 'dense' is a Mine>Dense, a class of its author's own, whose code is not in the file; "
-        "only Keras's own layers can be read."
+        "build the model of Keras's own layers, or write it in Flax for --model net.py:Net."
     )
     refused(keras3, said)
 
@@ -367,7 +373,10 @@ def test_a_normalization_of_an_axis_that_is_not_there(h5):
 
 def test_an_input_of_unknown_shape(h5):
     first = lambda config: config["config"]["layers"][0]["config"]
-    right = "a model can be read whose input is known as [batch, height, width, channels]."
+    right = (
+        "it must be [batch, height, width, channels] with known sizes, as keras.Input((32, 32, 3)) gives: build the "
+        "model on one, and save it again."
+    )
     for shape in ([None, None, None, 1], [None, 784], [None], [None, 2, 2, 2, 2, 2]):
         edit(h5, lambda config, shape=shape: first(config).update(batch_input_shape=shape))
         refused(h5, f"the input shape is {json.dumps(shape)}; {right}")
@@ -483,8 +492,26 @@ def test_an_operation_that_is_not_arithmetic(graph):
     new = {"class_name": "TFOpLambda", "config": {"name": "new", "function": "math.cumsum"}}
     new["inbound_nodes"] = [["flatten", 0, 0, {"axis": 1}]]
     edit(graph, lambda config: config["config"]["layers"].append(new))
-    said = "add, subtract, multiply, divide, maximum, minimum, truedivide, truediv of two can be read."
-    refused(graph, f"layer 'new' is the operation cumsum of 2 operands; of the operations, {said}")
+    said = "use a layer of Keras in its place, or add, subtract, multiply, divide, maximum, minimum of two values, and"
+    refused(
+        graph, f"layer 'new' is the operation cumsum of 2 operands, which is not read; {said} save the model again."
+    )
+
+
+def test_an_operation_of_keras_2_whose_options_are_unknown(graph):
+    new = {"class_name": "TFOpLambda", "config": {"name": "new", "function": "nn.gelu"}}
+    new["inbound_nodes"] = [["flatten", 0, 0, {"approximate": True}]]
+    edit(graph, lambda config: config["config"]["layers"].append(new))
+    with pytest.raises(InputError, match="'new' is the operation gelu of 1 operands, which is not read; use a layer"):
+        load_keras(graph)
+
+
+def test_a_quantized_layer_and_one_that_is_called_as_all_weights(h5, keras3):
+    policy = {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8", "source_name": "float32"}}
+    edit(keras3, lambda config: layer(config, "dense")["config"].update(dtype=policy))
+    refused(keras3, "layer 'dense' is quantized; save the model as it is before model.quantize.")
+    edit(h5, lambda config: layer(config, "dense")["config"].update(name="params"))
+    refused(h5, "a layer has the name 'params', which Flax has for all weights; give it another one.")
 
 
 def test_a_layer_that_is_always_in_training(tmp_path):

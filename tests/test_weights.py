@@ -360,6 +360,14 @@ def test_a_step_of_orbaxs_manager_is_found(variables, tmp_path):
         fitted(tmp_path / "steps")
 
 
+def test_a_folder_of_several_checkpoints_is_not_read_as_its_first(variables, tmp_path):
+    for name in ("one", "two"):
+        save_orbax(tmp_path / "all" / name, variables)
+    with pytest.raises(InputError, match=r"all has the parts one, two; name one, such as .*all/one\."):
+        fitted(tmp_path / "all")
+    assert_same(fitted(tmp_path / "all" / "two"), variables)
+
+
 def test_orbax_without_its_database_is_read_too(variables, tmp_path):
     import orbax.checkpoint as ocp
 

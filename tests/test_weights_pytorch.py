@@ -79,6 +79,20 @@ def test_published_weights_say_the_shape_the_preparation_and_the_number_of_class
 
 
 @pytest.mark.usefixtures("alone")
+def test_a_model_within_a_checkpoint_is_found_by_its_names_and_the_rest_is_said(published, tmp_path, capsys):
+    given, options = read_weights(published), {"model": "resnet18", "model_options": json.dumps(SMALL)}
+    inner = {f"net.backbone.{name}": array for name, array in given.items()}
+    path = tmp_path / "inner.safetensors"
+    safetensors.numpy.save_file(inner | {"criterion.weight": np.ones(7, np.float32)}, path)
+    found, expected = net_of(weights=path, **options), net_of(weights=published, **options)
+    jax.tree.map(np.testing.assert_array_equal, found.variables, expected.variables)
+    assert "also holds criterion.weight, which resnet18 does not have" in capsys.readouterr().out
+    safetensors.numpy.save_file(inner | {f"teacher.{name}": array for name, array in given.items()}, path)
+    with pytest.raises(InputError, match="does not fit resnet18: 0 of"):  # which one is meant is not clear
+        net_of(weights=path, classes="7", **options)
+
+
+@pytest.mark.usefixtures("alone")
 def test_weights_that_do_not_fit_are_one_line(published):
     with pytest.raises(InputError, match=r"does not fit resnet18: \d+ of 102 arrays fit; the first five"):
         net_of(model="resnet18", weights=published)

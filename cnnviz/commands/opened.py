@@ -9,6 +9,7 @@ from typing import Any
 from cnnviz.commands.own_inputs import EXAMPLE, are_several, one_input, only_images, shapes_in, shapes_of
 from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import listed
 from cnnviz.interop import READERS
 from cnnviz.models.imagenet import NOTES
 
@@ -116,6 +117,8 @@ def _of_weights(options: Any, asked: Asked) -> Any:
         if count is not None:
             networks.check_outputs(model, options.model, count, shape)
         table = _table(options, tree, model, shape) if isinstance(tree, StateDict) else None
+        if table is None and isinstance(tree, StateDict) and (others := networks.left_out(tree, model)):
+            print(f"note: {options.weights} also holds {listed(others)}, which {options.model} does not have")
         variables = networks.fit(tree, model, shape, source=str(options.weights), name=options.model, table=table)
     own = {"image_shape": shape, "classes": names, "prepare": prepare, "seed": options.seed}
     return networks.open(model, variables, name=options.weights.name.partition(".")[0], **own)

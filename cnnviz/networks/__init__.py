@@ -8,7 +8,7 @@ from cnnviz.networks.build import as_options, build, check_outputs
 from cnnviz.networks.fit import fit
 from cnnviz.networks.net import Net
 from cnnviz.networks.prepare import Prepare
-from cnnviz.networks.pytorch import count_classes, published, pytorch_table
+from cnnviz.networks.pytorch import count_classes, left_out, published, pytorch_table
 from cnnviz.networks.where import open
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "check_outputs",
     "count_classes",
     "fit",
+    "left_out",
     "open",
     "published",
     "pytorch_table",

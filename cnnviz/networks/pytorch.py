@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from cnnviz import probe
 from cnnviz.errors import InputError
 from cnnviz.interop.torch.convert import convert, table_of
-from cnnviz.interop.torch.layouts import classes_in
+from cnnviz.interop.torch.layouts import classes_in, prefix_of
 from cnnviz.interop.torch.read import StateDict
 from cnnviz.models.imagenet import EXPECTED
 from cnnviz.probe.capture import record
@@ -30,6 +30,12 @@ def published(weights: Any, name: str) -> Mapping[str, Any] | None:
 def count_classes(weights: Mapping[str, Any], model: Any) -> int | None:
     """The number of classes that published weights of the model were trained for; None if they have other names."""
     return classes_in(weights, model)
+
+
+def left_out(weights: StateDict, model: Any) -> list[str]:
+    """The names of a checkpoint's arrays that are not the model's, such as a loss's: they have another prefix."""
+    prefix = prefix_of(weights, model)
+    return [name for name in weights if not name.startswith(prefix)]
 
 
 def pytorch_table(weights: StateDict, model: Any, image_shape: Any) -> dict[str, str]:

@@ -187,6 +187,19 @@ def first(keras, layers):
     return keras.Model(x, layers.Concatenate(name="all")(ends))
 
 
+def along(keras, layers):
+    """Activations along an axis in a model whose channels come first."""
+    form = {"data_format": "channels_first"}
+    x = keras.Input((4, 5, 3))
+    found = [layers.Activation(name, name=f"a_{name}")(x * 2) for name in ("softmax", "log_softmax", "sparsemax")]
+    by_channel = layers.Conv2D(4, 1, activation=layers.Softmax(axis=1), name="by_channel", **form)(x)
+    found += [by_channel, layers.Conv2D(4, 1, activation="softmax", name="by_column", **form)(x)]
+    joined = layers.Concatenate(axis=1, name="joined")(found)
+    return keras.Model(
+        x, layers.Dense(2, activation="softmax", name="end")(layers.Flatten(name="flat", **form)(joined))
+    )
+
+
 def functions(keras, layers):
     """Activations that only Keras 3 has, in a branch each."""
     x = keras.Input((3, 3, 4))
@@ -194,6 +207,15 @@ def functions(keras, layers):
     names += ["squareplus", "sparse_plus", "sparsemax", "glu"]
     branches = [layers.Activation(name, name=f"a_{name}")(x * 3 - 1) for name in names]
     return keras.Model(x, layers.Concatenate(name="all")(branches))
+
+
+def called(keras, layers):
+    """Operations of Keras 3 that are called as functions, some of them by a layer's name; a norm of its own."""
+    ops, x = keras.ops, keras.Input((3, 4, 2))
+    y = layers.LayerNormalization(rms_scaling=True, name="by_deviation")(layers.Conv2D(2, 2, name="conv")(x))
+    values = [ops.relu(y), ops.gelu(y), ops.leaky_relu(y, 0.3), ops.elu(y, 0.5), ops.exp(y), ops.sigmoid(y)]
+    joined = ops.concatenate([ops.softmax(y, axis=1), *values, y * ops.silu(y)], axis=2)
+    return keras.Model(x, layers.Dense(2, name="end")(layers.Flatten(name="flat")(joined)))
 
 
 def operations(keras, layers):

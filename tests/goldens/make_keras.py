@@ -173,7 +173,7 @@ def save(name, model, endings):
 
 
 CHAINS = (chapter, convolutions, pooling, activations, flat)
-KERAS_3 = (keras_graphs.first, keras_graphs.functions)
+KERAS_3 = (keras_graphs.first, keras_graphs.along, keras_graphs.functions, keras_graphs.called)
 GRAPHS = {
     keras_graphs.branches: [".h5", ".keras"],
     keras_graphs.nested: [".h5", ".keras"],
@@ -183,7 +183,9 @@ GRAPHS = {
     keras_graphs.signal: [".keras"],
     keras_graphs.volume: [".h5"],
     keras_graphs.first: [".keras"],
+    keras_graphs.along: [".keras"],
     keras_graphs.functions: [".keras"],
+    keras_graphs.called: [".h5", ".keras"],
     keras_graphs.operations: [".h5", ".keras"],
     keras_graphs.shared: [".keras"],
     keras_graphs.preprocessing: [".keras"],

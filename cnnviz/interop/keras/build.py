@@ -49,6 +49,6 @@ def _is_signal(wired: Wired) -> bool:
 
 def _no_image(shape: Any) -> InputError:
     return InputError(
-        f"the input shape is {shortly(shape) if shape else 'not in the file'}; "
-        "a model can be read whose input is known as [batch, height, width, channels]."
+        f"the input shape is {shortly(shape) if shape else 'not in the file'}; it must be [batch, height, width, "
+        "channels] with known sizes, as keras.Input((32, 32, 3)) gives: build the model on one, and save it again."
     )

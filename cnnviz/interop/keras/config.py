@@ -49,7 +49,7 @@ def described(entry: Mapping[str, Any], keras: int, first: bool = False) -> Desc
         registered = entry.get("registered_name") or kind
         raise InputError(
             f"layer {name!r} is a {registered}, a class of its author's own, whose code is not in the file; "
-            "only Keras's own layers can be read."
+            "build the model of Keras's own layers, or write it in Flax for --model net.py:Net."
         )
     kind, config = in_terms_of_keras2(kind, config) if keras == 1 else (kind, config)
     kind = f"ops.{kind}" if is_operation(entry) else kind
@@ -77,16 +77,17 @@ def is_kerass_own(entry: Mapping[str, Any]) -> bool:
 def is_operation(entry: Mapping[str, Any]) -> bool:
     """Whether an entry describes an operation, such as `x + y`, rather than a layer.
 
-    Keras 3 writes an operation without its module to an `.h5` file: it has a name only, and two arguments.
+    Keras 3 writes an operation without its module to an `.h5` file, where it may be called as a layer is
+    (`Concatenate`); its options lack the `trainable` and the `dtype` that each of Keras's layers has.
     """
     module = str(entry.get("module"))
     if entry.get("class_name") == "TFOpLambda" or module.startswith(("keras.src.ops", "keras.ops")):
         return True
     config, nodes = entry.get("config"), entry.get("inbound_nodes")
     first = nodes[0] if isinstance(nodes, list) and nodes else None
-    arguments = first.get("args") if isinstance(first, Mapping) else None
-    named_only = isinstance(config, Mapping) and set(config) == {"name"}
-    return "module" not in entry and named_only and isinstance(arguments, list) and len(arguments) == 2
+    of_keras3 = isinstance(first, Mapping) and "args" in first
+    bare = isinstance(config, Mapping) and not {"trainable", "dtype"} & set(config)
+    return "module" not in entry and of_keras3 and bare and not is_model(entry)
 
 
 def is_model(entry: Mapping[str, Any]) -> bool:

@@ -18,13 +18,14 @@ def function(d: Described) -> Function:
         kind = str(value.get("class_name"))
         if kind in _LAYERS_AS_FUNCTIONS and isinstance(inner, Mapping):
             name, options = _LAYERS_AS_FUNCTIONS[kind]
-            return Function(name, tuple(options(Described(d.kind, d.name, inner, d.keras)).items()))
+            given = options(Described(d.kind, d.name, inner, d.keras))
+            return Function(name, tuple(given.items()), d.first)
         value = inner
     if not isinstance(value, str) or value not in ACTIVATIONS:
         raise d.wrong("activation", d.config["activation"], f"one of {', '.join(ACTIVATIONS)}")
     if value == "hard_sigmoid" and d.keras < 3:
         return Function(value, (("slope", 0.2),))
-    return Function(value)
+    return Function(value, (), d.first)
 
 
 def relu_options(d: Described) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import flax.linen as nn
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import article
 from cnnviz.interop.keras.fields import Described, is_whole
 from cnnviz.interop.keras.functions import elu_options, function, leaky_relu_options, relu_options
 from cnnviz.interop.keras.merges import MERGED, operation_of
@@ -24,16 +25,27 @@ def layer_of(described: Described, numbers: tuple[float | None, ...] = ()) -> nn
     if described.kind.startswith("ops."):
         return operation_of(described, numbers)
     if described.kind not in LAYERS:
-        code = ", which holds Python code, and none from a file is run" if described.kind == "Lambda" else ""
-        raise InputError(
-            f"layer {described.name!r} is a {described.kind}{code}; the layers that can be read are those of "
-            "cnnviz.interop.keras.layers.LAYERS."
-        )
+        raise _not_read(described)
+    if "quantized" in str(described.config.get("dtype")).lower():
+        raise InputError(f"layer {described.name!r} is quantized; save the model as it is before model.quantize.")
     if described.config.get("data_format") not in (None, *FORMATS):
         raise described.wrong("data_format", described.config["data_format"], " or ".join(FORMATS))
     if described.config.get("data_format") == "channels_first" and not described.first:  # as Keras 1, and few others
         raise described.wrong("data_format", "channels_first", "channels_last")
     return LAYERS[described.kind](described)
+
+
+def _not_read(d: Described) -> InputError:
+    """The error for a layer of a class that is not in LAYERS."""
+    if d.kind == "Lambda":
+        return InputError(
+            f"layer {d.name!r} is a Lambda, which holds Python code, and none from a file is run; use a layer of "
+            "Keras in its place, such as Rescaling, Activation or Reshape, and save the model again."
+        )
+    return InputError(
+        f"layer {d.name!r} is {article(d.kind.lower())} {d.kind}, which is not read; save a model that ends before it, "
+        "keras.Model(model.inputs, layer.output), or one of layers in cnnviz.interop.keras.layers.LAYERS."
+    )
 
 
 def _dense(d: Described) -> nn.Module:

@@ -18,9 +18,9 @@ def _batch_normalization(d: Described) -> nn.Module:
 
 
 def _layer_normalization(d: Described) -> nn.Module:
-    rms = d.flag("rms_scaling", False)
-    affine = _affine(d) if not rms else {**_affine(d), "scale": True, "center": False}
-    return normalization.LayerNormalization(d.axes(), rms=rms, **affine)
+    by_deviation = d.flag("rms_scaling", False)  # and not by the root mean square, whatever its name says
+    affine = {**_affine(d), "scale": True, "center": False} if by_deviation else _affine(d)
+    return normalization.LayerNormalization(d.axes(), centered=not by_deviation, **affine)
 
 
 def _rms_normalization(d: Described) -> nn.Module:

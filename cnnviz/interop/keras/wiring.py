@@ -16,6 +16,7 @@ from cnnviz.interop.keras.fields import Described, shortly
 from cnnviz.interop.linen.graph import Call, Ref
 
 MOST_LAYERS = 2000  # each takes about two milliseconds
+RESERVED = "params"
 SPATIAL = ("1D", "2D", "3D", "Transpose")  # ends of the names of layers that say where the channels are
 
 
@@ -43,6 +44,8 @@ def read_wiring(model: Mapping[str, Any], keras: int) -> Wired:
     """The model that a file describes. Raises InputError if it is damaged, or not a Sequential or Functional model."""
     first = puts_channels_first(model)
     wired = _wired(model, keras, first)
+    if any(layer.name == RESERVED for layer in wired.layers):
+        raise InputError(f"a layer has the name {RESERVED!r}, which Flax has for all weights; give it another one.")
     if wired.size > MOST_LAYERS:
         raise InputError(f"the model calls {wired.size} layers; at most {MOST_LAYERS} can be read.")
     return wired

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from cnnviz.interop.linen.axes import Values
+from cnnviz.interop.linen.axes import Values, axis_here
 
 
 def relu(x: Values, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Values:
@@ -81,12 +82,19 @@ ACTIVATIONS: dict[str, Callable[..., Values]] = {
 }
 
 
+ALONG_AXIS = ("softmax", "log_softmax", "sparsemax", "glu")
+
+
 @dataclass(frozen=True)
 class Function:
-    """A function of ACTIVATIONS with its options, such as `("negative_slope", 0.1)`."""
+    """A function of ACTIVATIONS with its options, such as `("negative_slope", 0.1)`; an axis is the file's."""
 
     name: str = "linear"
-    options: tuple[tuple[str, float | None], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
+    channels_first: bool = False
 
     def __call__(self, x: Values) -> Values:
-        return ACTIVATIONS[self.name](x, **dict(self.options))
+        options: dict[str, Any] = dict(self.options)
+        if self.name in ALONG_AXIS:
+            options["axis"] = axis_here(options.get("axis", -1), x.ndim, self.channels_first)
+        return ACTIVATIONS[self.name](x, **options)

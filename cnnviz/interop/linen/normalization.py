@@ -46,13 +46,17 @@ class BatchNormalization(nn.Module):
 
 
 class LayerNormalization(nn.Module):
-    """Normalizes the values along `axis` of each image; with `rms` only by their root mean square."""
+    """Normalizes the values along `axis` of each image; with `rms` only by their root mean square.
+
+    If not `centered`, divides by their deviation and subtracts nothing, as Keras's `rms_scaling` does.
+    """
 
     axis: tuple[int, ...] = (-1,)
     epsilon: float = 1e-3
     center: bool = True
     scale: bool = True
     rms: bool = False
+    centered: bool = True
     channels_first: bool = False
 
     @nn.compact
@@ -60,7 +64,8 @@ class LayerNormalization(nn.Module):
         axes = axes_here(self.axis, x.ndim, self.channels_first)
         mean = 0 if self.rms else x.mean(axes, keepdims=True)
         var = jnp.square(x - mean).mean(axes, keepdims=True)
-        return scaled_and_shifted(self, (x - mean) * jax.lax.rsqrt(var + self.epsilon), axes)
+        distance = x - mean if self.centered else x
+        return scaled_and_shifted(self, distance * jax.lax.rsqrt(var + self.epsilon), axes)
 
 
 class GroupNormalization(nn.Module):

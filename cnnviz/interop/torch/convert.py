@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnviz.errors import InputError
 from cnnviz.interop.torch.arrays import as_flax, fitted
-from cnnviz.interop.torch.layouts import Table
+from cnnviz.interop.torch.layouts import Table, part_of
 from cnnviz.interop.torch.pairing import Names, Shapes, State, by_names, by_order, by_table, check_table
 from cnnviz.interop.torch.uses import Uses, uses_of
 from cnnviz.interop.weights.tree import named_leaves
@@ -33,9 +33,11 @@ def convert(
 
     `table` says which array is which, as `table_of` does, which is asked if there is none: it maps names of modules or
     arrays in PyTorch to paths in Flax. Kernels are transposed, and what follows flattened maps is put in Flax's order.
+    Of a checkpoint of more than one of cnnviz's models, such as with a loss, only the model's part is taken.
     `call(variables, images)` calls the model in evaluation mode; by default it is `model.apply`. Raises InputError
-    unless every array of the state dict has a place and every variable has an array; it says how many fit.
+    unless every array of that part has a place and every variable has an array; it says how many fit.
     """
+    state = state if table is not None else part_of(state, model)
     shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, image_shape)
     names, state = _names(state, model, shapes, uses, table), _without_counts(state)
     arrays, faults = [], []
@@ -61,7 +63,7 @@ def table_of(
     modules whose arrays have equal kinds and shapes, in the order of the state dict and of their use in the model.
     """
     shapes, uses = named_leaves(variables), uses_of(call or model.apply, variables, image_shape)
-    return {name: path for path, name in _names(state, model, shapes, uses, None).items()}
+    return {name: path for path, name in _names(part_of(state, model), model, shapes, uses, None).items()}
 
 
 def read_table(path: str | Path) -> dict[str, str]:

@@ -4,10 +4,12 @@ A table maps a module's name in PyTorch to its path in Flax, or a single array's
 makes the table for a model; `LAYOUTS` has those of each class of models.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, TypeVar
 
 Table = Mapping[str, str]
+T = TypeVar("T")
 Layout = Callable[[Any], Table]
 Block = Callable[[int, int, int], tuple[str, Table]]  # from its number in all, its stage's and its own there, from 0
 
@@ -131,8 +133,33 @@ LAYOUTS: Mapping[str, Sequence[Layout]] = {
 }
 
 
+def part_of(state: Mapping[str, T], model: Any) -> dict[str, T]:
+    """The arrays whose names begin with `prefix_of`, without it."""
+    prefix = prefix_of(state, model)
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+
+
+def prefix_of(state: Iterable[str], model: Any) -> str:
+    """What a checkpoint puts before the names of the model's layouts, as "backbone."; empty where that is not clear.
+
+    It is that which stands before most of them, unless another does as often: a teacher and a student.
+    """
+    known = {name for layout in layouts_of(model) for name in layout(model)}
+    counts = Counter(prefix for name in state for prefix in _before(name.rpartition(".")[0], known))
+    most = [prefix for prefix, count in counts.items() if count == max(counts.values())]
+    return most[0] if len(most) == 1 else ""
+
+
+def _before(module: str, known: Set[str]) -> Iterator[str]:
+    """What stands before each known module's name that the name ends with."""
+    parts = module.split(".")
+    ends = (".".join(parts[i:]) for i in range(len(parts)))
+    return (module.removesuffix(end) for end in ends if end in known)
+
+
 def classes_in(state: Mapping[str, Any], model: Any) -> int | None:
     """The number of classes that a state dict's last layer has; None if it has not the names of one of the layouts."""
+    state = part_of(state, model)
     last = [name for layout in layouts_of(model) for name, path in layout(model).items() if path == "logits"]
     return next((len(state[f"{name}.bias"]) for name in last if f"{name}.bias" in state), None)
 

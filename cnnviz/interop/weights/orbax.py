@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import listed
 from cnnviz.interop.weights.tree import DTYPES, Arrays, Tree, nested
 
 DRIVERS = {".zarray": "zarr", "zarr.json": "zarr3"}  # by the name of an array's metadata
@@ -60,9 +61,17 @@ def _root(path: Path) -> Path:
                 f"{path} has the steps {', '.join(map(str, steps))}; name one, such as {path}/{steps[-1]}."
             )
         named = [str(steps[0])]
+    elif len(parts := [name for name in inner if _has_arrays(path / name)]) > 1 and not set(inner) & set(ITEMS):
+        raise InputError(f"{path} has the parts {listed(parts)}; name one, such as {path}/{parts[0]}.")
     if not named:
         raise InputError(f"{path} is not a checkpoint of Orbax; it has no arrays: give one, or a file of weights.")
     return _root(path / named[0])
+
+
+def _has_arrays(path: Path) -> bool:
+    """Whether arrays lie anywhere in this folder."""
+    marks = ("manifest.ocdbt", *DRIVERS)
+    return any(name in marks for _, _, files in os.walk(path) for name in files)
 
 
 def _arrays(tensorstore: Any, root: Path, most: int) -> Arrays:
