@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from cnnviz.batching import Report, part
 from cnnviz.data import Unavailable
@@ -40,6 +40,7 @@ class Comparison(Kind):
     """Parts of a comparison by name."""
 
     parts: Mapping[str, Kind]
+    variant: ClassVar[str] = ""  # pictures have that of their parts
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
         """The pictures of all parts; those that do not apply are said in a line.
@@ -53,7 +54,7 @@ class Comparison(Kind):
         for place, (name, its) in enumerate(self.parts.items()):
             try:
                 pictures = its(networks, data, part(told, place, len(self.parts), name))
-                drawn += [_with_split(picture, its) for picture in pictures]
+                drawn += [_told(picture, its) for picture in pictures]
             except (Skipped, Unavailable) as reason:
                 skipped.append((name, reason))
         if not drawn:
@@ -73,12 +74,12 @@ def named_apart(networks: Sequence[Net]) -> list[Net]:
     ]
 
 
-def _with_split(picture: Picture, its: Kind) -> Picture:
-    """The picture of a part, whose subject has the split of the images that it shows."""
-    split = getattr(its, "split", None)
-    if split is None or "dataset" not in picture.subject:
-        return picture
-    return replace(picture, subject={**picture.subject, "split": split})
+def _told(picture: Picture, its: Kind) -> Picture:
+    """The picture of a part, whose subject has the split of the images that it shows, and the part's other options."""
+    split, own = getattr(its, "split", None), {"variant": its.variant} if its.variant else {}
+    if split is not None and "dataset" in picture.subject:
+        own["split"] = split
+    return replace(picture, subject={**picture.subject, **own})
 
 
 def _made(kind: type, options: Mapping[str, Any]) -> Any:
