@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from cnnviz.batching import Report, part
 from cnnviz.data import Unavailable
@@ -40,7 +40,11 @@ class Comparison(Kind):
     """Parts of a comparison by name."""
 
     parts: Mapping[str, Kind]
-    variant: ClassVar[str] = ""  # pictures have that of their parts
+
+    @property
+    def variant(self) -> str:
+        """Nothing: pictures have that of their part."""
+        return ""
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
         """The pictures of all parts; those that do not apply are said in a line.
