@@ -105,7 +105,7 @@ def test_a_map_depends_on_its_own_image_alone(name, run, images):
 
 @each
 def test_the_batch_size_is_only_a_matter_of_memory(name, run):
-    close(run(name, batch_size=2), run(name))
+    close(run(name, batch_size=2), run(name), 5e-5)  # hsic sums small differences, in another order
 
 
 @each

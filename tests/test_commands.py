@@ -35,9 +35,16 @@ def folder(tmp_path_factory, data):
 
 
 def arguments(data, folder, name, *more):
-    options = ["--dataset", str(data), "--runs", str(folder), "--name", name, "--epochs", "2", "--model", "cnn"]
-    options += ["--recipe", "classic"]
-    return [*options, *map(str, more)]
+    usual = {
+        "--dataset": data,
+        "--runs": folder,
+        "--name": name,
+        "--epochs": 2,
+        "--model": "cnn",
+        "--recipe": "classic",
+    }
+    own = [each for option, value in usual.items() if option not in more for each in (option, value)]
+    return list(map(str, [*own, *more]))
 
 
 def test_a_run_has_everything_that_was_asked_and_measured(folder, data, capsys):
@@ -175,7 +182,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
 )
 def test_a_fault_is_one_line_on_stderr_and_exit_code_2(folder, data, capsys, more, text):
     before = sorted(folder.rglob("*"))
-    assert train.main([*arguments(data, folder, "new"), *more]) == 2
+    assert train.main(arguments(data, folder, "new", *more)) == 2
     stderr = capsys.readouterr().err
     assert text in stderr
     assert stderr.count("\n") == 1

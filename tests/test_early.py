@@ -110,6 +110,8 @@ WRONG_OF_TRAINING = {
     "--verify none": "none does not exist; give a run's directory.",
     "--export R --to onnx --out W.npz": "--out W.npz is a file; give a folder.",
     "--export R": "--export needs a format: --to keras, onnx, safetensors, stablehlo, msgpack.",
+    "--class-weights nobody=3": "--class-weights: 'nobody' is not a class. Known: T-shirt/top, Trouser,",
+    "--dataset mnist,F --class-weights c=3": "--class-weights: 'c' is not a class. Known: 0, 1, 2,",
     "--distributed x": '--distributed must be "auto", "off" or "host:port,n,id"; it was \'x\'.',
     "--distributed h:1,2,2": "n processes have the ids 0 to n - 1; 'h:1,2,2' has n = 2 and id = 2.",
     '--model-options {"widht":3}': "'widht' is not an option of cnn",
@@ -127,7 +129,9 @@ def place(tmp_path, monkeypatch):
         Path(f"R/checkpoints/step_{step:08}").mkdir(parents=True)
     config = {"model": "cnn", "recipe": {"seed": 3}, "seeds": 2, "data": {"classes": ["cat", "dog"]}}
     Path("R/config.json").write_text(json.dumps(config))
-    for name in ("W.npz", "W.pth"):
+    for name in ("F/a", "F/b"):
+        Path(name).mkdir(parents=True)
+    for name in ("W.npz", "W.pth", "F/a/1.png", "F/b/1.png"):
         Path(name).touch()
     return tmp_path
 

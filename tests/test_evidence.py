@@ -243,3 +243,16 @@ def test_numbers_are_kept_for_the_output_that_is_explained(tmp_path):
     first, other = (replace(one, net=replace(one.net, model=OneOutput(one.net.model, name))) for name in "ab")
     paths = {subject.kept().path({"metric": "x"}) for subject in (one, first, other)}
     assert len(paths) == 3
+
+
+def test_the_progress_goes_from_the_numbers_to_the_pictures_and_never_back():
+    told = []
+    report = lambda done, total, what="": told.append((done / total, what))
+    Evaluate(methods="gradient", metrics="sparseness,deletion:steps=2", images="0:4")(
+        [make_run(DenseNetwork())], DATA, report
+    )
+    shares = [share for share, _ in told]
+    assert shares == sorted(shares)
+    assert next(share for share, what in told if what == "intervals and tests") == 0.9
+    assert 0.8 <= max(share for share, what in told if "sobel" in what) <= 0.9
+    assert [what for _, what in told[-3:]] == ["intervals and tests", "curves", "agreement"]

@@ -292,6 +292,30 @@ def test_receptive_fields_inside_are_those_of_one_frame_or_row(networks):
     assert [found[name] for name in ("rows/query", "rows", "add_0", "columns")] == [(1, 1), (1, 8), (8, 8), (8, 8)]
 
 
+class Heads(nn.Module):
+    """Attention by `@`, which squeezes the axis of a single image, and as many heads as a trace has images."""
+
+    @nn.compact
+    def __call__(self, x):
+        n, h, w, _ = x.shape
+        q, k, v = jnp.split(nn.Dense(12)(x).reshape(n, h * w, 3, 2, 2).transpose(2, 0, 3, 1, 4), 3)
+        y = nn.softmax(q[0] @ k[0].swapaxes(-2, -1)) @ v[0]
+        return nn.Dense(3, name="head")(y.mean((1, 2)))
+
+
+def test_an_axis_of_one_image_that_is_squeezed_is_there():
+    model, images = Heads(), PICTURES[:, :4, :4]
+    variables = model.init(KEY, images)
+    expected = probe.activations(model, variables, images)
+    assert "matmul_0" in expected
+    for i in range(3):
+        found = probe.activations(model, variables, images[i : i + 1])
+        assert list(found) == list(expected)
+        for name, values in found.items():
+            np.testing.assert_allclose(values, expected[name][i : i + 1], atol=1e-6)
+    assert attribute("gradient", model, variables, images, Unit("matmul_1", (1, 3, 0))).any()
+
+
 class Tokens(nn.Module):
     """Frames through a dense layer, which a check of the images' axis took for a side of the image."""
 

@@ -11,8 +11,9 @@ import pytest
 from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.graph import Graph
-from cnnviz.graph.receptive_field import receptive_fields
+from cnnviz.graph.receptive_field import receptive_fields, side_axes
 from cnnviz.graph.softmax import logits_of
+from cnnviz.graph.spans import spans_of
 
 WEIGHTS = jax.random.normal(jax.random.key(1), (3,))  # an array that the functions inside hold on to
 squared = jax.custom_jvp(lambda x: x**2 * WEIGHTS)
@@ -87,6 +88,15 @@ def mixed(x):
     return x + x @ jnp.arange(16.0).reshape(4, 4)
 
 
+def sorted_channels(x):
+    return jnp.take_along_axis(x, jnp.argsort(x, axis=-1), axis=-1)
+
+
+def codes(x):
+    """Each place's entry in a code book, that of the larger of two channels."""
+    return jnp.arange(8.0).reshape(2, 4)[jnp.argmax(jnp.concatenate([x, 2 - x], -1), -1)]
+
+
 def twice(x, method):
     n, h, w, c = x.shape
     return jax.image.resize(x, (n, 2 * h, 2 * w, c), method)
@@ -115,6 +125,14 @@ def twice(x, method):
         lambda x: conv(twice(conv(x)[:, :32, :32], "bilinear")),
         lambda x: conv(jnp.repeat(jnp.repeat(x[:, :32, :32], 2, axis=1), 2, axis=2)),
         lambda x: conv(jax.image.resize(x, (1, 11, 11, 1), "linear", antialias=False)),
+        lambda x: jnp.roll(conv(jnp.flip(jnp.tile(conv(x), 2), 3))[:, ::-1], 2, 2),
+        lambda x: conv(jax.lax.dynamic_slice(conv(x), (0, 2, 1, 0), (1, 20, 30, 1))),
+        lambda x: conv(jax.vmap(lambda image: jax.lax.dynamic_slice(image, (2, 0, 0), (20, 33, 1)))(conv(x))),
+        lambda x: jax.lax.pad(conv(x), 0.0, [(0, 0, 0), (1, 1, 1), (1, 0, 0), (0, 0, 0)]),
+        lambda x: conv(jnp.tile(conv(x), 2).at[..., 0].add(x[..., 0]).at[:, :2].set(0)),
+        lambda x: jnp.abs(jnp.fft.fft(jnp.tile(conv(x), 2))),
+        lambda x: sorted_channels(jnp.concatenate([conv(x), x], -1)),
+        lambda x: conv(codes(conv(x)).sum(-1, keepdims=True)),
     ],
 )
 def test_the_receptive_field_is_what_can_change_the_value(network):
@@ -134,10 +152,43 @@ def changing(network, output):
     return tuple(int(np.ptp(np.flatnonzero(changes.any(axis)))) + 1 for axis in (1, 0))
 
 
+def sorted_rows(image):
+    """Each row at the place that its mean has among those of all rows."""
+    return image[jnp.argsort(image.mean((1, 2)))]
+
+
+def crop(image):
+    """The rows from the lightest one on."""
+    return jax.lax.dynamic_slice(image, (jnp.argmax(image.mean((1, 2))), 0, 0), (3, *image.shape[1:]))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda x: x[..., ::-1, :],
+        jax.vmap(sorted_rows),
+        jax.vmap(crop),
+        jax.vmap(lambda image: image.at[jnp.argmax(image.mean((1, 2)))].set(image[0])),
+        jax.vmap(lambda image: jax.lax.dynamic_update_slice(image, crop(image), (jnp.argmin(image[:, 0, 0]), 0, 0))),
+        jax.vmap(lambda image: jnp.zeros(10).at[jnp.argmax(image.mean((1, 2)))].add(image.mean())),
+        lambda x: jnp.abs(jnp.fft.rfft2(x, axes=(1, 2))),
+    ],
+)
+def test_each_image_is_its_own_wherever_its_values_are_taken_and_put(network):
+    graph, _ = Graph.of(network, jnp.zeros((3, 6, 6, 2)))
+    assert side_axes(graph, graph.inputs[0], (0,))[graph.outputs[0]] == (0,)
+    (output,) = graph.outputs
+    ((first, after),) = spans_of(graph, graph.inputs[0], (0,), [output])[output].ends(output.shape)
+    assert [np.unique(row).tolist() for row in first] == [[0], [1], [2]]
+    assert np.all(after - first == 1)
+
+
 @pytest.mark.parametrize(
     ("network", "field"),
     [
         (lambda x: jax.nn.gelu(mixed(centred(tokens(x)))), (4, 4)),
+        (lambda x: centred(mixed(jnp.concatenate([jnp.ones((1, 1, 4)), tokens(x)], 1))), (4, 4)),
+        (lambda x: centred(jnp.roll(tokens(x), 3, 1)), (4, 4)),
         (lambda x: tokens(x) + tokens(x)[:, ::-1], (33, 33)),
         (lambda x: jnp.concatenate([tokens(x)[:, 1:], tokens(x)[:, :-1]], -1), (6, 33)),
         (lambda x: mixed(tokens(x)) + mixed(tokens(x)).max(1, keepdims=True), (33, 33)),

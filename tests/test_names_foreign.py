@@ -14,6 +14,7 @@ from flax import nnx
 
 from cnnviz import probe
 from cnnviz.attribution import attribute
+from cnnviz.errors import InputError
 
 X = jax.random.uniform(jax.random.key(1), (2, 8, 8, 3))
 NHWC = ("NHWC", "HWIO", "NHWC")
@@ -230,3 +231,26 @@ def test_random_streams_in_the_call_are_drawn_in_training_alone(kind):
     first, again, other = (trained(jax.random.key(i)) for i in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
+
+
+class OfNumbers(nn.Module):
+    """Code that makes Python numbers of JAX's, which a trace does not know, of none of its inputs or of the images."""
+
+    of_images: bool = False
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        rates = jnp.linspace(0, 0.1, 3) + (x.mean() if self.of_images else 0)
+        x = nn.relu(nn.Conv(int(jnp.sqrt(jnp.asarray(16.0))), (3, 3))(x))
+        x = nn.Dropout(rates[1].item(), deterministic=not train)(x)
+        return nn.Dense(3)(x.reshape(len(x), -1))
+
+
+def test_numbers_that_the_code_makes_of_jax_s_own_are_known_and_those_of_images_are_refused():
+    model = OfNumbers()
+    variables = model.init(jax.random.key(0), X)
+    assert [layer.name for layer in probe.layers(model, variables, (8, 8, 3))][:2] == ["Conv_0", "relu"]
+    np.testing.assert_allclose(probe.logits(model, variables, X), model.apply(variables, X), atol=1e-5)
+    assert attribute("lrp", model, variables, X, 1).any()
+    with pytest.raises(InputError, match="depend on the images or variables, so it cannot be compiled; write it with"):
+        probe.layers(OfNumbers(True), variables, (8, 8, 3))

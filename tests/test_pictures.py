@@ -588,8 +588,9 @@ def test_a_network_without_feature_maps_has_the_methods_that_need_none(dense):
     assert "integrated_gradients" in picture.numbers
     assert "grad_cam" not in picture.numbers
     assert "Left out: grad_cam." in picture.caption
-    with pytest.raises(InputError, match="spatial extent"):
-        attribute.Attributions(images="0", methods="grad_cam")([dense], DATA)
+    for methods in ("grad_cam", "gradient,grad_cam"):
+        with pytest.raises(InputError, match="^grad_cam: .*spatial extent"):
+            attribute.Attributions(images="0", methods=methods)([dense], DATA)
     reasons = {"cam": "It needs maps.", "sobol": "Too slow.", "fem": "It needs maps."}
     assert left_out_words(reasons) == ["Left out: cam, fem. It needs maps.", "Left out: sobol. Too slow."]
 

@@ -113,6 +113,8 @@ FUNCTIONS = {
     "squeezed": lambda x: conv(x).mean((1, 2)),
     "wide": lambda x: jnp.concatenate([x, conv(x)], 1),
     "cumulative": lambda x: jnp.cumsum(conv(x), 1),
+    "sliced": lambda x: conv(jax.vmap(lambda image: jax.lax.dynamic_slice(image, (2, 0, 0), (5, 11, 2)))(x)),
+    "frequencies": lambda x: jnp.abs(jnp.fft.fft(conv(x), axis=2)),
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What a user is told who types a name of another tool's, a wrong name, or too much; and while they wait."""
 
 import io
+import json
 import subprocess
 import sys
 import threading
@@ -93,6 +94,27 @@ def test_an_option_s_name_in_another_tool_is_known_to_visualize_too(typed, means
     ("main", "arguments", "text"),
     [
         (train.main, ["--num-workers", 4], "images are in memory"),
+        (train.main, ["--lr", 1, "--bs", 2], "did you mean --learning-rate? '--bs' is not an option; did you mean --b"),
+        (train.main, ["--mixup", 0.2], "'--mixup' is not an option; train.py augments images by --shift, --crop, --fl"),
+        (train.main, ["--shuffle"], "'--shuffle' is not an option; train.py shuffles the training images"),
+        (train.main, ["--seed_everything", 1], "did you mean --seed?"),
+        (train.main, ["--attakc", 1], "'--attakc' is not an option; --help lists all options."),
+        (train.main, ["--accelerator", "gpu"], "did you mean --devices? JAX uses the GPU or TPU that it finds"),
+        (visualize.main, ["kernels", "--title", "x"], "'--title' is not an option; titles and captions say"),
+        (visualize.main, ["kernels", "--run", "x"], "RUN is given without one: visualize.py kernels RUN."),
+        (visualize.main, ["compare", "--metric", "cka"], "did you mean --measure?"),
+        (
+            train.main,
+            ["--epochs", 2, "--epochs=5"],
+            "train.py: --epochs 2 and --epochs 5 are two values of one option; l",
+        ),
+        (train.main, ["--batch_size", 2, "--batch-size", 3], "--batch-size 2 and --batch-size 3 are two values of one"),
+        (visualize.main, ["--layer", "a", "--layer", "b"], "leave one out, or type --layer a,b."),
+        (
+            visualize.main,
+            ["compare", "--among", 9, "--among=10"],
+            "--among 9 and --among 10 are two values of one opti",
+        ),
         (train.main, ["--xyzzy", 4], "'--xyzzy' is not an option; --help lists all options."),
         (visualize.main, ["--epochs", 4], "'--epochs' is not an option; it is an option of train.py."),
         (visualize.main, ["--methods", "grad_cam"], "it is an option of visualize.py attribute|evaluate|robustness."),
@@ -152,6 +174,7 @@ def test_a_value_s_other_names_are_known(arguments, text, told):
         (["filters", ROOT], "did you mean 'kernels'?"),
         (["confusion-matrix", ROOT], "did you mean 'predictions'?"),
         (["gradcam"], "did you mean 'attribute'?"),
+        (["tsne"], "did you mean 'embed'?"),
         (["nothing_like_it"], "'nothing_like_it' is not a kind of picture or run. Known: layers,"),
         (["runs/nowhere"], "runs/nowhere does not exist; give a run's directory or a file"),
         (["kernels", "curves", ROOT], "'kernels' and 'curves' are 2 kinds of picture; name one, or none to draw all."),
@@ -205,12 +228,38 @@ def test_a_value_that_is_a_kind_s_name_stays_a_value(monkeypatch, tmp_path):
     assert asked[0][1] == [kind for kind in PICTURES if kind not in ON_REQUEST]
 
 
-def test_a_run_s_name_without_its_folder_leads_to_it(monkeypatch, tmp_path, told):
+def test_a_name_near_to_a_run_s_leads_to_it(monkeypatch, tmp_path, told):
     monkeypatch.chdir(tmp_path)
     Path("runs/toy").mkdir(parents=True)
     Path("runs/toy/config.json").touch()
-    assert f"toy does not exist; did you mean {Path('runs/toy')}?" in told(visualize.main, "toy")
+    assert f"tyo@3 does not exist; did you mean {Path('runs/toy')}?" in told(visualize.main, "tyo@3")
     assert f"tyo does not exist; did you mean {Path('runs/toy')}?" in told(visualize.main, "kernels", "tyo")
+
+
+def test_a_run_s_name_is_taken_where_nothing_of_that_name_is(monkeypatch, tmp_path, told):
+    monkeypatch.chdir(tmp_path)
+    for run in (Path("runs/toy"), Path("others/toys")):
+        run.mkdir(parents=True)
+        (run / "config.json").touch()
+    asked = []
+    monkeypatch.setattr(visualize, "visualize", lambda options, names, _: asked.append(options) or 0)
+    for arguments in (["toy"], ["kernels", "toy@3"], ["--runs", "others", "toys"], ["compare", "toy", "toy:step_4"]):
+        assert visualize.main(arguments) == 0
+    assert [one.run for one in asked] == [str(Path("runs/toy")), "runs/toy@3", "others/toys", "runs/toy"]
+    assert asked[-1].others == "runs/toy:step_4"
+    Path("toy").mkdir()
+    assert "toy is not a run" in told(visualize.main, "toy")
+
+
+@pytest.mark.parametrize("option", ["--verify", "--init-from", "--export"])
+def test_a_run_s_name_is_taken_by_options_of_training(option, monkeypatch, tmp_path, told):
+    monkeypatch.chdir(tmp_path)
+    Path("runs/toy/checkpoints/step_00000000").mkdir(parents=True)
+    config = {"recipe": {"seed": 3}, "seeds": 1, "data": {"classes": ["cat"]}}
+    Path("runs/toy/config.json").write_text(json.dumps(config))
+    to = ["--to", "keras"] if option == "--export" else []
+    where = "toy" if option == "--verify" else "toy@7"
+    assert "runs/toy" in told(train.main, option, where, *to)
 
 
 @pytest.mark.parametrize(

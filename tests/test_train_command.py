@@ -36,7 +36,7 @@ def ran(*arguments):
 
 def new(data, folder, name, *more):
     given = ["--dataset", data, "--runs", folder, "--name", name, "--model", "dense", "--recipe", "classic"]
-    return ran(*given, "--epochs", "2", *more)
+    return ran(*given, *([] if "--epochs" in more else ["--epochs", "2"]), *more)
 
 
 @pytest.fixture(scope="module")
@@ -330,11 +330,12 @@ RIGHT = ": start from weights of dense for images of 12x12x1, or leave --init-fr
             ["1 of 4 arrays fit", "dense1/kernel has the shape", "; those that fit: ", RIGHT],
         ),
         (["--init-from", "/nowhere"], ["--init-from /nowhere does not exist; give a run"]),
-        (["--init-from", "two"], ["--init-from two does not exist; did you mean ", "/two?"]),
+        (["--init-from", "tow"], ["--init-from tow does not exist; did you mean ", "/two?"]),
     ],
 )
 def test_weights_of_another_network_are_refused_with_what_fits(data, folder, more, faults):
-    code, _, err = new(data, folder, "wrong", "--init-from", folder / "two", *more)
+    start = [] if "--init-from" in more else ["--init-from", folder / "two"]
+    code, _, err = new(data, folder, "wrong", *start, *more)
     assert code == 2
     assert [fault for fault in faults if fault not in err] == []
     assert not (folder / "wrong").exists()
@@ -366,6 +367,27 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
     assert "Run 3 of 4: learning_rate 0.01, seed 0." in out
     table = out[-8:]
     assert sum(f"s-{n} " in line for line in table for n in (1, 2, 3, 4)) == 4
+
+
+def test_a_sweep_in_a_file_is_obeyed_and_contradicts_what_is_typed(tmp_path, monkeypatch):
+    file = tmp_path / "mine.toml"
+    file.write_text('sweep = ["seed=0..1", "epochs=1,2"]\nlimit = 9\n')
+    asked = []
+    monkeypatch.setattr(train, "sweep", lambda options, *_: asked.append(options) or 0)
+    assert ran("--config", file, "--runs", tmp_path)[0] == 0
+    assert (asked[0].sweep, asked[0].limit) == (("seed=0..1", "epochs=1,2"), 9)
+    assert "--sweep and --seed do not go together" in ran("--config", file, "--runs", tmp_path, "--seed", 3)[2]
+    assert "--sweep and --resume do not go together" in ran("--sweep", "seed=0..1", "--resume")[2]
+
+
+def test_a_run_is_resumed_by_its_path_and_taken_as_a_config_by_its_name(copied, monkeypatch):
+    monkeypatch.chdir(copied.parent.parent)
+    path = copied.relative_to(copied.parent.parent)
+    assert f"The run {path} is finished" in ran("--resume", "--name", path)[1][0]
+    asked = []
+    monkeypatch.setattr(train, "_trained", lambda options: asked.append(options) or (0, None))
+    assert ran("--config", "two", "--runs", path.parent, "--name", "again")[0] == 0
+    assert (asked[0].model, asked[0].name) == ("dense", "again")
 
 
 @pytest.mark.parametrize(

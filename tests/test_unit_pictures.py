@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from test_pictures import make_dataset, make_run
 
 from cnnviz import units
@@ -241,6 +242,23 @@ def test_kernels_of_color_images_are_in_color():
     data = Data(lambda: make_dataset((12, 12, 3), 4))
     (sheet,) = Units(layer="relu1")([make_run(CNN(width=3, hidden=5), (12, 12, 3), 4)], data)
     assert [np.asarray(image.get_array()).shape for image in sheet.draw().axes[0].images[::4]] == [(3, 3, 3)] * 3
+
+
+def test_units_of_the_output_are_named_by_their_classes(net):
+    texts = lambda picture: [each.get_text() for each in picture.draw().findobj(Text)]
+    (hidden,) = Units(layer="relu3", unit=0)([net], DATA)
+    to_output = [each for each in texts(hidden) if each.startswith("→")]
+    assert len(to_output) == 8
+    assert {each.split("\n")[1] for each in to_output} < {f"({name})" for name in net.classes}
+    assert {row["unit"] for row in hidden.table if row["edge"] == "fed by it"} <= {
+        f"{i} ({name})" for i, name in enumerate(net.classes)
+    }
+    (output,) = Units(layer="logits", unit=1)([net], DATA)
+    assert f"unit 1 ({net.classes[1]}) of logits" in output.title
+    (sheet,) = Units(layer="logits")([net], DATA)
+    assert f"unit 1 ({net.classes[1]})" in texts(sheet)
+    (sheet,) = Units(layer="relu3")([net], DATA)
+    assert "unit 1" in texts(sheet)
 
 
 @pytest.mark.slow

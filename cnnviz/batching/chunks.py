@@ -27,13 +27,16 @@ Amount = TypeVar("Amount")
 AHEAD = 4  # calls that are not waited for if they are sent from several threads
 
 
-def part(report: Report | None, place: int, count: int, name: str = "") -> Report | None:
-    """A report for one of `count` equal parts of the work, whose name stands before what is reported in it."""
+def part(report: Report | None, place: int, count: int, name: str = "", size: int = 1) -> Report | None:
+    """A report for one of `count` equal parts of the work, whose name stands before what is reported in it.
+
+    With `size` it is for as many parts, the first of which is at `place`.
+    """
     if report is None:
         return None
 
     def report_part(done: int, total: int, what: str = "") -> None:
-        report(place * total + done, count * total, ", ".join(filter(None, (name, what))))
+        report(place * total + size * done, count * total, ", ".join(filter(None, (name, what))))
 
     if name:
         report_part(0, 1)

@@ -40,7 +40,7 @@ def _is_unset(options: Any, name: str) -> bool:
 def _of_run(path: Path, options: Any) -> dict[str, Any]:
     """The options that a run's config.json stands for."""
     if path.suffix != ".json" or not path.is_file():
-        fault = "does not exist" if not path.exists() else "is neither of both"
+        fault = "does not exist" if not path.exists() else "is neither"
         raise InputError(f"--config takes a run's config.json, or a .toml with options by name; {path} {fault}.")
     from cnnviz.runs import json_files
     from cnnviz.runs.config import FORMATS, Config

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, suppress
 from dataclasses import fields, replace
 from io import StringIO
@@ -17,9 +17,10 @@ import tyro
 from cnnviz.commands import faults, help, kinds, output
 from cnnviz.commands.choices import check_names, option_for
 from cnnviz.commands.declared import fields_of
-from cnnviz.commands.flags import negated, without_value
+from cnnviz.commands.flags import check_once, negated, without_value
 from cnnviz.commands.numbers import check_numbers
 from cnnviz.commands.option_names import is_option, without_option
+from cnnviz.commands.places import is_network
 from cnnviz.errors import InputError, OptionError
 
 STYLE = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)  # --debug without --no-debug; INT instead of {None}|INT
@@ -97,14 +98,9 @@ def parse(
         help.show(options, program, listed)
         raise SystemExit(0)
     arguments, negative = negated(options, arguments)
-    known = [field.name.replace("_", "-") for field in fields(options)]
     flags = without_value(options)
-    for place, argument in enumerate(arguments):
-        if is_option(arguments, place, flags) and _spelled(argument) not in known:
-            owners = _owners(_spelled(argument), program)
-            other_kinds = "visualize" in program and any("visualize.py " in owner for owner in owners)
-            plural = [name for name in known if name == f"{_spelled(argument)}s"]
-            raise without_option(argument, plural if other_kinds else known, owners)
+    _check_known(options, [one for place, one in enumerate(arguments) if is_option(arguments, place, flags)], program)
+    check_once(options, arguments)
     with redirect_stderr(StringIO()) as stderr:
         try:
             parsed, rest = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
@@ -115,6 +111,26 @@ def parse(
     check_names(parsed)
     check_numbers(parsed)
     return replace(parsed, **negative)
+
+
+def _check_known(options: type, typed: Iterable[str], program: str) -> None:
+    """Raises InputError with a sentence for each of the options that there is not."""
+    placed = [
+        field.name for field in fields(options) if tyro.conf.Positional in getattr(field.type, "__metadata__", ())
+    ]
+    known = [field.name.replace("_", "-") for field in fields(options) if field.name not in placed]
+    faults: list[str] = []
+    for argument in typed:
+        if (name := _spelled(argument)) in placed:
+            place = name.upper()
+            faults += [f"{argument!r} is not an option; {place} is given without one: {program} {place}."]
+        elif name not in known:
+            owners = _owners(name, program)
+            other_kinds = "visualize" in program and any("visualize.py " in owner for owner in owners)
+            plural = [one for one in known if one == f"{name}s"]
+            faults += [str(without_option(argument, plural if other_kinds else known, owners))]
+    if faults:
+        raise InputError(" ".join(dict.fromkeys(faults)))
 
 
 def _spelled(argument: str) -> str:
@@ -138,9 +154,7 @@ def _too_many(argument: str, arguments: Sequence[str], options: type, flags: Col
         is_name = before == "--resume" and argument.lower() not in ("true", "false", "yes", "no", "1", "0")
         named = f", and --name names the run: --resume --name {Path(argument).name}" if is_name else ""
         return f"{what}; {before} takes no value{named}."
-    if {"run", "others"}.intersection(field.name for field in fields(options)) == {"run"} and kinds.is_network(
-        argument
-    ):
+    if {"run", "others"}.intersection(field.name for field in fields(options)) == {"run"} and is_network(argument):
         return f"{what}; networks are drawn together by compare: visualize.py compare RUN {argument}."
     if meant := option_for(argument, [field.name for field in fields(options)]):
         return f"{what}; did you mean {meant}?"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.flags import typed
-from cnnviz.commands.kinds import is_there, missing
+from cnnviz.commands.places import check_folder, is_run, is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
 from cnnviz.errors import InputError, no_run, run_exists
 from cnnviz.interop import READERS
@@ -76,13 +76,13 @@ def _check_runs(options: Any) -> None:
         if not options.verify.exists():
             raise missing(str(options.verify), options.runs, right="a run's directory")
         check_not_foreign(options.verify)
-        if not (options.verify / "config.json").is_file():
+        if not is_run(options.verify):
             raise no_run(options.verify)
     if options.distributed != "off":  # the first process alone looks for runs, once the others are connected
         return
     if options.resume:
         path = options.runs / options.name if options.name else latest(options.runs)
-        if not (path / "config.json").is_file():
+        if not is_run(path):
             raise no_run(path)
     elif options.name and not any(getattr(options, mode) for mode in MODES) and (options.runs / options.name).exists():
         raise InputError(run_exists(options.runs / options.name))
@@ -96,14 +96,13 @@ def _check_places(options: Any) -> None:
     if start is not None:
         if not is_there(start):
             raise missing(start, options.runs, "--init-from", "a run or a file of weights")
-        if not ((path := Where.read(start).path) / "config.json").is_file():
+        if not is_run(path := Where.read(start).path):
             check_weights(path)
     if exported is not None:
         if not is_there(exported):
             raise missing(exported, options.runs)
         check_network(Where.read(exported).path)
-        if options.out is not None and options.out.is_file():
-            raise InputError(f"--out {options.out} is a file; give a folder.")
+        check_folder("out", options.out)
 
 
 def check_recipe(options: Any, recipe: Recipe) -> None:

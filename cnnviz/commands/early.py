@@ -1,15 +1,12 @@
 """What is wrong of a picture's options and can be told before JAX is imported: texts, files, and what a run has."""
 
-import errno
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.choices import named
-from cnnviz.commands.kinds import is_there, missing
 from cnnviz.commands.own_inputs import are_several, shapes_of
 from cnnviz.commands.own_model import options_of
+from cnnviz.commands.places import check_folder, check_writable, is_there, missing
 from cnnviz.commands.several import only_one, places
 from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.ranges import check_range
@@ -50,17 +47,10 @@ def _check_files(options: Any, kind: str | None) -> None:
             raise InputError(f"--{name} {path} does not exist; give a file.")
     if options.weights is not None:
         check_weights(options.weights)
-    if (out := options.out) is not None and out.is_file() and kind != "report":
-        raise InputError(f"--out {out} is a file; give a folder.")
-    if out is not None:
-        _check_writable(out)
-
-
-def _check_writable(out: Path) -> None:
-    """Raises PermissionError for the file or folder, or the nearest folder above it, that may not be written to."""
-    place = next(folder for folder in (out, *out.absolute().parents) if os.path.lexists(folder))
-    if not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    if options.out is not None and kind == "report":
+        check_writable(options.out)
+    else:
+        check_folder("out", options.out)
 
 
 def _check_texts(options: Any, kind: str | None) -> None:

@@ -1,13 +1,16 @@
 """Options as they are typed: those without a value, and `--no-flip` of those that may be unset, so that no overrides a
-recipe or a file.
+recipe or a file; and those that are given twice.
 """
 
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any
 
 from cnnviz.commands.declared import kind_of
 from cnnviz.errors import InputError
+
+LISTS = "layer methods metrics target channels parts of to track steps epsilons".split()  # with commas in one value
 
 
 def without_value(options: type) -> list[str]:
@@ -31,6 +34,21 @@ def negated(options: type, arguments: Sequence[str]) -> tuple[list[str], dict[st
         if (yes := no.replace("--no-", "--")) in arguments:
             raise InputError(f"{yes} and {no} do not go together: leave one of them out.")
     return [argument for argument in spelled if argument not in names], dict.fromkeys(given.values(), False)
+
+
+def check_once(options: type, arguments: Sequence[str]) -> None:
+    """Raises InputError, which names both values, if an option that takes one value is given two different ones."""
+    single = {f.name for f in fields(options) if kind_of(f.type) not in (bool, tuple)}
+    given: dict[str, str] = {}
+    for argument, after in pairwise([*arguments, ""]):
+        name, is_joined, value = argument.partition("=")
+        if not name.startswith("--") or (field := name[2:].replace("-", "_")) not in single:
+            continue
+        value = value if is_joined else after
+        if given.setdefault(field, value) != value:
+            both = f"{typed(field, given[field])} and {typed(field, value)} are two values of one option"
+            joined = f", or type {typed(field, f'{given[field]},{value}')}" if field in LISTS else ""
+            raise InputError(f"{both}; leave one out{joined}.")
 
 
 def typed(name: str, value: Any = True) -> str:

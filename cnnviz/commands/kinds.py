@@ -2,21 +2,20 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from pkgutil import resolve_name
 
 from cnnviz.commands.choices import OF_KINDS
 from cnnviz.commands.declared import Declared, NotStatic, constant, fields_of, first_line, static
 from cnnviz.commands.option_names import is_value
+from cnnviz.commands.places import is_there, missing, placed
 from cnnviz.errors import InputError, unknown
-from cnnviz.interop import READERS
 from cnnviz.pictures import GROUPS, PICTURES
 from cnnviz.registry import resolve
 
 KIND = "kind of picture"
 RUN = "runs/garments-cnn-1"
-NETWORKS = f"a run's directory or a file ({', '.join(READERS)})"
 EXAMPLES = {"methods": "grad_cam,lrp", "image": "0:8", "layer": "conv1", "split": "test"}
 CALLS = {  # of kinds whose typical call is another one
     "predict": f"{RUN} photo.png",
@@ -107,47 +106,25 @@ def separated(arguments: Sequence[str], flags: Collection[str]) -> tuple[str | N
         raise InputError(f"{listed} are {len(names)} kinds of picture; name one, or none to draw all.")
     if found:
         return names[0], [text for place, text in enumerate(arguments) if place != found[0]]
+    runs = _runs_in(arguments)
     for place in places:
-        if not is_there(arguments[place]):
-            raise _neither(arguments[place], alone=len(places) == 1)
+        if not is_there(placed(arguments[place], runs)):
+            raise _neither(arguments[place], runs, alone=len(places) == 1)
     return None, list(arguments)
 
 
-def _neither(text: str, alone: bool) -> InputError:
+def _runs_in(arguments: Sequence[str]) -> Path:
+    """The folder of all runs, where `--runs` says it among the arguments."""
+    for argument, after in pairwise([*arguments, ""]):
+        name, is_joined, value = argument.partition("=")
+        if name == "--runs":
+            return Path(value if is_joined else after)
+    return Path("runs")
+
+
+def _neither(text: str, runs: Path, alone: bool) -> InputError:
     """The error for a text in the place of a kind or of a network that is neither; `alone` if it is the only one."""
     is_name = Path(text).name == text and not Path(text).suffix and not set("@:").intersection(text)
-    if is_name and not Path("runs", text).is_dir():
+    if is_name and not (runs / text).is_dir():
         return unknown(KIND if not alone else f"{KIND} or run", text, PICTURES)
-    return missing(text, Path("runs"))
-
-
-def missing(text: str, runs: Path, option: str = "", right: str = NETWORKS) -> InputError:
-    """The error for a text in the place of a network, where none is; it suggests the run of this name in the folder
-    of all runs, or one of a near name there or next to it, and else says what would be `right`.
-
-    `option` is what the text was the value of, if it was one's.
-    """
-    what = f"{option} {text}".lstrip()
-    if (run := runs / text).is_dir() or (run := _near(Path(text), runs)) is not None:
-        return InputError(f"{what} does not exist; did you mean {run}?")
-    return InputError(f"{what} does not exist; give {right}.")
-
-
-def _near(path: Path, runs: Path) -> Path | None:
-    """The run whose name is nearest to the path's, of those in its own folder and in that of all runs."""
-    found = [entry for folder in dict.fromkeys([path.parent, runs]) if folder.is_dir() for entry in folder.iterdir()]
-    names = {entry.name: entry for entry in reversed(found) if is_network(str(entry))}
-    nearest = get_close_matches(path.name, sorted(names), 1)
-    return names[nearest[0]] if nearest else None
-
-
-def is_network(where: str) -> bool:
-    """Whether a run, or a file that holds a network, is at `where`."""
-    path = Path(where)
-    return (path / "config.json").is_file() or (path.suffix in READERS and path.is_file())
-
-
-def is_there(where: str) -> bool:
-    """Whether a network can be at `where`: the path exists, or what is before its step and seed."""
-    ends = (len(where), where.rfind("@"), where.rfind(":step_"))
-    return any(Path(where[:end]).exists() for end in ends if end > 0)
+    return missing(text, runs)

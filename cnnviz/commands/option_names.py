@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 from cnnviz.errors import InputError, unknown
-from cnnviz.errors.meant import NEAR, folded
+from cnnviz.errors.meant import folded
 
+NEAR = 0.75  # least similarity, by difflib, of an option that is suggested for its spelling
 MOST = 3  # suggestions in one error
 
 # Our option, and what it is called in Keras, PyTorch's examples, Lightning, timm, Hugging Face, and by hand. Where
@@ -40,12 +41,12 @@ ALIASES = {
     "crop": "random_crop random_resized_crop rrc resized_crop",
     "shift": "translate random_crop width_shift_range height_shift_range padding",
     "erase": "reprob random_erasing cutout erasing random_erase",
-    "recipe": "augment augmentation aug data_augmentation auto_augment aa randaugment mixup cutmix preset",
+    "recipe": "preset",
     "normalize": "norm normalization normalisation standardize mean std mean_std",
     "resize": "img_size image_size input_size imsize size resolution res image_shape img_shape input_shape",
     "skip-unreadable": "skip_errors ignore_errors skip_bad skip_corrupt skip_invalid",
     "precision": "amp fp16 bf16 half mixed_precision use_amp dtype compute_dtype jit_precision float16 bfloat16 fp32",
-    "seed": "random_seed random_state rng manual_seed s torch_seed rng_seed key",
+    "seed": "seed_everything random_seed random_state rng manual_seed s torch_seed rng_seed key",
     "seeds": "n_seeds num_seeds ensemble repeats n_runs trials members",
     "patience": "early_stopping early_stop early_stopping_patience es es_patience stop_patience",
     "validation": "val_split validation_split val_size valid_size test_size val_fraction val_ratio valid_pct "
@@ -70,7 +71,7 @@ ALIASES = {
     "keep-every": "save_freq save_every save_interval save_period save_steps save_epochs every_n_epochs "
     "checkpoint_freq checkpoint_interval period",
     "limit": "subset n_samples max_samples num_samples max_train_samples limit_train_batches limit_data "
-    "fast_dev_run samples_per_class train_size",
+    "fast_dev_run samples_per_class train_size dry_run overfit_batches smoke_test",
     "verify": "eval evaluate test test_only evaluate_only eval_only check validate_only",
     "prepare-data": "download prepare download_data",
     "config": "cfg config_file config_path yaml conf c hparams args_file",
@@ -80,13 +81,15 @@ ALIASES = {
     "to": "export_format export_to fmt",
     "snapshots": "n_snapshots film",
     "export": "save_model convert onnx to_onnx saved_model",
-    "debug": "traceback verbose v verbosity",
+    "debug": "traceback",
     "timeout": "wait time_out",
     # visualize.py
     "layer": "layers layer_name l target_layer target_layers conv_layer last_conv_layer_name module node",
     "unit": "neuron channel filter unit_index neuron_index unit_id u",
     "channels": "channel filters filter channel_index",
     "metrics": "metric measure measures",
+    "measure": "metric metrics measures similarity cka",
+    "method": "methods explainer attribution attr cam",
     "top": "topk top_k k n_top",
     "others": "against versus vs other with second",
     "parts": "part sections panels only",
@@ -120,9 +123,24 @@ ALIASES = {
 WITHOUT_OPTION = {
     "images are in memory, so nothing loads them meanwhile": "workers num_workers j n_workers nworkers prefetch "
     "dataloader_num_workers num_data_workers loader_threads prefetch_factor persistent_workers",
+    "train.py augments images by --shift, --crop, --flip, --flip-vertical and --erase": "augment augmentation "
+    "augmentations aug data_augmentation auto_augment autoaugment aa randaugment rand_augment trivial_augment mixup "
+    "cutmix mix_up cut_mix color_jitter colorjitter jitter rotate rotation rotation_range degrees affine zoom_range",
+    "the loss is cross-entropy, which --label-smoothing and --class-weights change": "loss loss_fn loss_function "
+    "criterion objective",
+    "train.py shuffles the training images in each epoch": "shuffle no_shuffle shuffle_buffer",
+    "JAX compiles each step": "compile torch_compile torchcompile jit_compile jit xla",
+    "train.py prints a line per epoch, and its progress meanwhile": "quiet q silent progress no_progress progress_bar "
+    "disable_tqdm log_interval log_every log_freq log_every_n_steps logging_steps print_freq enable_progress_bar "
+    "verbose verbosity v",
+    "after an epoch is done what --patience, --keep, --snapshots and --track ask for": "callbacks callback",
+    "pictures are files, whose paths are printed": "show open display view interactive browser no_show",
+    "titles and captions say what is drawn, and --style paper leaves them out": "title titles suptitle caption "
+    "captions no_title",
+    "robustness draws FGSM and projected gradient descent next to each other": "attack attacks pgd fgsm",
     "by default the classes are those of the data set": "num_classes n_classes nb_classes",
     "JAX uses the GPU or TPU that it finds, and JAX_PLATFORMS=cpu forbids it": "gpu cuda use_gpu use_cuda no_cuda "
-    "tpu cpu",
+    "tpu cpu device accelerator",
     "colors follow the values, sequential for unsigned and diverging for signed ones": "cmap colormap colors color "
     "palette",
     "`cnnviz --version` prints it": "version",

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "visualize.py re
 
 def _run(arguments: Sequence[str], program: str) -> int:
     """Writes the report that the arguments ask for, and prints its path."""
-    options = console.parse(Report, several.gathered(arguments, Report), program)
+    options = several.with_places(console.parse(Report, several.gathered(arguments, Report), program))
     _check(options)
     check_early(options, NAME)
     faults.check_machine()

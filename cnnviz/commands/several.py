@@ -10,6 +10,7 @@ from cnnviz.commands.opened import Asked, opened
 from cnnviz.commands.option_names import is_value
 from cnnviz.commands.origin import Origin
 from cnnviz.commands.own_model import is_for
+from cnnviz.commands.places import placed
 from cnnviz.commands.shown import dataset_for
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
@@ -35,6 +36,13 @@ def gathered(arguments: Sequence[str], options: type) -> list[str]:
         return list(arguments)
     kept = [argument for place, argument in enumerate(arguments) if place not in others]
     return [*kept, "--others", "\n".join(arguments[place] for place in others)]
+
+
+def with_places(options: Any) -> Any:
+    """The options with the place of each network that was named by a run's name in `--runs`."""
+    others = [placed(where, options.runs) for where in places(getattr(options, "others", None))]
+    found = {"run": None if options.run is None else placed(options.run, options.runs)}
+    return replace(options, **found, **({"others": "\n".join(others)} if others else {}))
 
 
 def networks_of(options: Any, kinds: Iterable[Any], asked: Asked) -> list[Any]:

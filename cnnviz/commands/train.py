@@ -10,16 +10,19 @@ from typing import Any, ClassVar
 
 from cnnviz.commands import console, terminal
 from cnnviz.commands.begin import check_name, new_run
+from cnnviz.commands.choices import named
 from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_options, check_recipe
 from cnnviz.commands.export import ExportOptions, export
 from cnnviz.commands.own_model import check_model_options, options_of, use, use_for
+from cnnviz.commands.places import is_run, placed
 from cnnviz.commands.recipe_options import RecipeOptions
 from cnnviz.commands.resume import data_of, is_finished, longer, resumed
 from cnnviz.commands.sweep import sweep
 from cnnviz.commands.train_options import DataOptions, MachineOptions, ModeOptions, RunOptions, StartOptions
-from cnnviz.data import Reading
+from cnnviz.data import Reading, known_classes
 from cnnviz.errors import unknown
+from cnnviz.training.class_weights import BALANCED, NONE, check_class_weights
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
 from cnnviz.training.rendezvous import address
 
@@ -88,6 +91,7 @@ def train(options: Options) -> int:
 
     Raises InputError, before anything is loaded or written, if an option cannot be used.
     """
+    options = _with_places(options)
     check_options(options)
     if options.export is not None:
         return export(options)
@@ -104,11 +108,21 @@ def train(options: Options) -> int:
         from cnnviz.commands.verify import verify
 
         return verify(options.verify, options)
-    started = with_config(options)
-    if options.sweep:
+    started = _with_places(with_config(options))
+    if started.sweep:
+        check_options(replace(options, sweep=started.sweep))
         return sweep(started, _check, _trained)
     _check(started, typed=options)
     return _trained(started)[0]
+
+
+def _with_places(options: Options) -> Options:
+    """The options with the place of each run that was named by its name in `--runs`; `--resume` also takes a path."""
+    named = {name: getattr(options, name) for name in ("init_from", "export", "verify", "config")}
+    found = {name: type(it)(placed(str(it), options.runs)) for name, it in named.items() if it is not None}
+    if options.resume and options.name and is_run(path := Path(options.name)) and not is_run(options.runs / path):
+        found |= {"runs": path.parent, "name": path.name}
+    return replace(options, **found)
 
 
 def _check(options: Options, typed: Options | None = None) -> None:
@@ -120,6 +134,9 @@ def _check(options: Options, typed: Options | None = None) -> None:
         raise unknown("place for the images", options.images_on, IMAGES_ON)
     seeds_of(options.new_recipe, new.seeds)
     Reading.of(options.resize, image_shape=options.image_shape)
+    if not options.resume and options.distributed == "off" and options.new_recipe.class_weights not in (NONE, BALANCED):
+        with named("class_weights"):
+            check_class_weights(options.new_recipe.class_weights, known_classes(new.dataset, options.data_dir))
     check_model_options(new.model, options_of(options.model_options))
     if options.distributed not in ("off", "auto"):
         address(options.distributed)

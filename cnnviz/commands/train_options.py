@@ -39,7 +39,7 @@ class StartOptions:
     model_options: str | None = None
     """The network's options as JSON, such as '{"width": 64}'."""
     init_from: str | None = None
-    """Start from the weights of a run (runs/x, runs/x@3, runs/x:step_400) or of a file (.safetensors, .npz, .msgpack,
+    """Start from the weights of a run (runs/x, x@3, x:step_400) or of a file (.safetensors, .npz, .msgpack,
     .pth, .keras, Orbax); the classifier is drawn anew if the classes differ."""
     recipe: str | None = None
     """fast, classic (the book chapter's) or best: the hyperparameters, of which the options below override one each."""

@@ -39,7 +39,8 @@ class Common(Page):
     EXTRA: ClassVar[str] = "one network is drawn at a time, by RUN"
 
     run: Annotated[str | None, tyro.conf.Positional] = None
-    """A run (runs/x; runs/x@3, its seed 3; runs/x:step_400, a step), .h5 or .keras file; by default the latest run."""
+    """A run (runs/x, or x in --runs; x@3, its seed 3; x:step_400, a step), .h5 or .keras file; by default the latest
+    run."""
     model: str | None = None
     """The Flax class of --weights or of a run of a class of yours, path/to/net.py:Net; or a Keras model's file."""
     model_options: str | None = None
@@ -104,7 +105,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     options = Every if kind is None else options_of(kind)
     listed = {"Kinds of picture": kinds.described(), "All in one page": REPORT} if kind is None else None
     others = gathered(several.gathered(others, options), options, every=kind == "predict")
-    asked = console.parse(options, others, f"{program} {kind}" if kind else program, listed)
+    asked = several.with_places(console.parse(options, others, f"{program} {kind}" if kind else program, listed))
     check_together(asked, kind)
     check_early(asked, kind)
     faults.check_machine()

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cnnviz.data import names
+from cnnviz.data import folder, names, paths
 from cnnviz.data.dataset import Dataset, Split, Unavailable, fingerprint_of
 from cnnviz.data.home import expanded
 from cnnviz.data.pictures import Reading, resized
+from cnnviz.data.published import FASHION_MNIST
 from cnnviz.errors import InputError, needs_extra
 from cnnviz.registry import resolve
 
@@ -25,6 +26,7 @@ __all__ = [
     "check_names",
     "first_available",
     "fitting",
+    "known_classes",
     "load",
     "prepare",
 ]
@@ -112,6 +114,24 @@ def check_names(names: str | Sequence[str], data_dir: str | Path | None = None) 
     _loaders(names, data_dir, Reading.of(None, False))
 
 
+def known_classes(names: str | Sequence[str], data_dir: str | Path | None = None) -> list[str]:
+    """The classes of all data sets of a list, found out without reading an image; none if one's are not known before.
+
+    Known are those of folders of images, of `garments`, and of published data sets unless TFDS has prepared them.
+    """
+    found = [_classes(name, _folder(data_dir)) for name in _listed(names)]
+    return [] if not all(found) else list(dict.fromkeys(one for classes in found for one in classes))
+
+
+def _classes(name: str, data_dir: Path | None) -> Sequence[str]:
+    path = expanded(name) or Path(name)
+    if name not in DATASETS:
+        is_folder = path.is_dir() and paths.reader(path) is folder.read
+        return folder.known_classes(path) if is_folder else ()
+    known = getattr(resolve(DATASETS, name, "data set"), "known_classes", None)
+    return FASHION_MNIST.classes if name == "garments" else known(data_dir) if known else ()
+
+
 def fitting(image_shape: Sequence[int], classes: int) -> list[str]:
     """The names in DATASETS of those with images of this shape and this many classes; none of them is loaded."""
     wanted = (tuple(image_shape), classes)
@@ -128,14 +148,14 @@ def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
 
     with needs_extra("tfds", f"{name} cannot be prepared"):
         from cnnviz.data import builder
-    folder = _folder(data_dir)
-    if (target := folder or tfds.root()) is None:
+    place = _folder(data_dir)
+    if (target := place or tfds.root()) is None:
         raise InputError(
             f"{name} cannot be prepared without a home directory to put it in; name a folder by --data-dir."
         )
     if prepared := tfds.directory(str(name), target):
         return prepared
-    dataset = load(name, folder)
+    dataset = load(name, place)
     written = (target / dataset.title).resolve()
     if Path(dataset.name).is_dir() and written.is_relative_to(dataset.name):
         raise InputError(f"{written} would be among the classes of {name}; choose another --data-dir.")
@@ -146,12 +166,17 @@ def _loaders(
     names: str | Sequence[str], data_dir: str | Path | None, reading: Reading
 ) -> dict[str, Callable[[], Dataset]]:
     """A function that loads each of the data sets that are listed, by name."""
+    place = _folder(data_dir)
+    return {name: _loader(name, place, reading) for name in _listed(names)}
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    """The names, or paths, in a list; raises InputError if one is empty."""
     listed = [names] if isinstance(names, str) and Path(names).exists() else names  # a path may contain commas
     listed = [name.strip() for name in (listed.split(",") if isinstance(listed, str) else listed)]
     if not all(listed) or not listed:
         raise InputError(f"The data sets {names!r} lack a name; give one, or several separated by commas.")
-    folder = _folder(data_dir)
-    return {name: _loader(name, folder, reading) for name in listed}
+    return listed
 
 
 def _folder(data_dir: str | Path | None) -> Path | None:
@@ -164,7 +189,7 @@ def _folder(data_dir: str | Path | None) -> Path | None:
 
 def _loader(name: str, data_dir: Path | None, reading: Reading) -> Callable[[], Dataset]:
     """A function that loads the data set; raises InputError now, before a file is read, if the name is unknown."""
-    from cnnviz.data import paths, tfds
+    from cnnviz.data import tfds
 
     path = expanded(name) or Path(name)
     if known := name if name in DATASETS else None if path.exists() else names.meant(name, DATASETS):

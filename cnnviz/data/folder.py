@@ -23,9 +23,7 @@ def read(path: Path, reading: Reading = AS_STORED) -> Dataset:
     class has no images, if an image cannot be read, or if their sizes differ.
     """
     path = path.resolve()
-    parts, notes = _parts(path)
-    listings = {part: [listing(entry) for entry in subfolders(folder)] for part, folder in parts.items()}
-    classes = _classes(parts, listings)
+    classes, parts, listings, notes = _listed(path)
     every = [each for own in listings.values() for each in own]
     mark = cache.stamp(file for each in every for file in each.files)
 
@@ -38,6 +36,18 @@ def read(path: Path, reading: Reading = AS_STORED) -> Dataset:
 
     dataset = cache.remembered(str(path), f"{path}{reading.key}", mark, decode)
     return replace(dataset, notes=(*notes, *_notes_on(path, every), *dataset.notes))
+
+
+def known_classes(path: Path) -> list[str]:
+    """The names of the classes in a folder of images, none of which is read; raises InputError as `read` does."""
+    return _listed(path.resolve())[0]
+
+
+def _listed(path: Path) -> tuple[list[str], dict[str, Path], dict[str, list[Listing]], list[str]]:
+    """The classes, the folder of each part, what it lists, and sentences about what is left out."""
+    parts, notes = _parts(path)
+    listings = {part: [listing(entry) for entry in subfolders(folder)] for part, folder in parts.items()}
+    return _classes(parts, listings), parts, listings, notes
 
 
 def _parts(path: Path) -> tuple[dict[str, Path], list[str]]:

@@ -27,6 +27,12 @@ class Known:
         """The shape of its images and the number of its classes, known without loading it."""
         return self.published.shape, len(self.published.classes)
 
+    def known_classes(self, data_dir: Path | None) -> Sequence[str]:
+        """The names of its classes; none if it is prepared by TFDS, which may have given them other names."""
+        names = [name for name in (self.published.name, self.published.tfds_name) if name]
+        is_prepared = any(tfds.directory(name, place) for place in places(data_dir) for name in names)
+        return () if is_prepared else self.published.classes
+
 
 fashion_mnist, mnist, kmnist = Known(FASHION_MNIST), Known(MNIST), Known(KMNIST)
 

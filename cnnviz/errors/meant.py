@@ -138,6 +138,16 @@ OTHER_NAMES = {
     "evaluate": "eval evaluation evaluate_set test score metrics benchmark accuracy",
     "compare": "comparison diff difference versus vs similarity cka",
     "units": "unit neuron neurons channel channels dissect dissection",
+    "embed": "embedding embeddings tsne umap pca projection",
+    "ablation": "pruning lesion knockout",
+    "film": "video movie animation gif",
+    "robustness": "attack attacks adversarial pgd fgsm corruptions",
+    "probe-accuracy": "probe probes linear_probe linear_probes probing",
+    # formats of exports
+    "keras": "h5 hdf5 tensorflow tf saved_model savedmodel",
+    "safetensors": "pt pth torch pytorch huggingface hf",
+    "msgpack": "flax ckpt checkpoint orbax",
+    "stablehlo": "mlir hlo jax xla",
     # columns of a list of runs
     "accuracy": "acc test_acc test_accuracy val_acc val_accuracy best_accuracy",
     "when": "date time created",

@@ -34,7 +34,7 @@ NATURAL, ACROSS, GAP, LINE, BETWEEN = 8.6, 4, 0.14, 0.125, 0.04  # inches: the p
 class Card:
     """One unit: its number, small pictures of images or, where `weights`, the first one on a scale, and lines of text.
 
-    `mark` is what sets it apart from others, such as "dead".
+    `mark` is what sets it apart from others, such as "dead"; `name` is written for the number, if there is one.
     """
 
     number: int
@@ -42,6 +42,7 @@ class Card:
     lines: Sequence[str]
     weights: bool = False
     mark: str = ""
+    name: str = ""
 
 
 @default_style()
@@ -71,7 +72,7 @@ def _draw_card(ax: Axes, card: Card, left: float, top: float, side: float, width
     """The number and the mark, the tiles below them, and the lines of text below those."""
     size = 6.5 if is_narrow() else 7
     words = {"fontsize": points(size), "va": "top", "parse_math": False}
-    ax.text(left, top, f"unit {card.number}", fontweight="bold", **words)
+    ax.text(left, top, f"unit {card.name or card.number}", fontweight="bold", **words)
     if card.mark:
         ax.text(left + width, top, card.mark, color=VERMILLION, fontweight="bold", ha="right", **words)
     upper = top - LINE - 0.01

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cnnviz.graph.graph import Node, Value
+from cnnviz.graph.indexed import INDEXED, SCATTERS, untouched
 from cnnviz.graph.primitives import CUMULATIVE, REDUCTIONS, WINDOWS
 
 NOWHERE = 2**30
@@ -120,6 +121,12 @@ def _top(node: Node, operand: int, bound: Bound, known: Known) -> Bound:
     return bound.min(node.params.get("axis", -1), keepdims=True)
 
 
+def _transform(node: Node, operand: int, bound: Bound, known: Known) -> Bound:
+    """A Fourier transform mixes its last axes."""
+    count = len(node.params["fft_lengths"])
+    return bound.min(tuple(range(bound.ndim - count, bound.ndim)), keepdims=True)
+
+
 def _broadcast(node: Node, operand: int, bound: Bound, known: Known) -> Bound:
     axes = node.params["broadcast_dimensions"]
     shape = [1] * len(node.outputs[0].shape)
@@ -208,14 +215,32 @@ def _dot(node: Node, operand: int, bound: Bound, known: Known) -> Bound:
     return found
 
 
-def _by_constants(node: Node, operand: int, bound: Bound, known: Known) -> Bound | None:
-    """Indices that depend on nothing move the bound as they move the value."""
-    others = [known(value) for value in node.inputs[1:]]
-    if operand != 0 or any(other is None for other in others):
-        return None
+def _indexed(node: Node, operand: int, bound: Bound, known: Known) -> Bound | None:
+    """Indices that depend on nothing move the bound as they move the value; any others may be those of any place."""
+    if operand != 0 or (others := arrays_beside(node, known)) is None:
+        return _at_any_place(node, operand, bound)
+    if node.name in SCATTERS or node.name == "dynamic_update_slice":
+        return bound
     shape = node.inputs[0].shape
     moved = np.asarray(node.apply(full(bound, shape, range(len(shape))).astype(np.float32), *others)[0])
     return compact(np.nan_to_num(moved, nan=NOWHERE).astype(np.int32))
+
+
+def arrays_beside(node: Node, known: Known) -> list[Any] | None:
+    """The arrays of a node's other inputs than the first; None if one of them is not known."""
+    others = [known(value) for value in node.inputs[1:]]
+    return None if any(other is None for other in others) else others
+
+
+def _at_any_place(node: Node, operand: int, bound: Bound) -> Bound:
+    kept = untouched(node, operand)
+    found = bound.min(tuple(axis for axis in range(bound.ndim) if axis not in kept), keepdims=True)
+    order = sorted(kept, key=kept.__getitem__)
+    shape = [1] * len(node.outputs[0].shape)
+    for axis in order:
+        shape[kept[axis]] = found.shape[axis]
+    others = [axis for axis in range(bound.ndim) if axis not in kept]
+    return found.transpose(*order, *others).reshape(shape)
 
 
 RULES: dict[str, Rule] = {
@@ -225,6 +250,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(CUMULATIVE, _cumulative),
     "sort": _along("dimension"),
     "top_k": _top,
+    "fft": _transform,
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": _squeeze,
@@ -234,5 +260,5 @@ RULES: dict[str, Rule] = {
     "slice": _slice,
     "pad": _padding,
     "dot_general": _dot,
-    **dict.fromkeys(["gather", "dynamic_slice"], _by_constants),
+    **dict.fromkeys([*INDEXED, *SCATTERS], _indexed),
 }

@@ -28,11 +28,12 @@ def through_constants(graph: Graph, node: Node, operand: int, window: Window) ->
     if found is None:
         return None
     axis, used = found
-    step = Fraction(*used.shape)
     reads = np.flatnonzero(used.any(0))
     if not len(reads):
         return None
     firsts, lasts = used.argmax(0), len(used) - 1 - used[::-1].argmax(0)
+    moves = set(np.diff(firsts).tolist())
+    step = Fraction(max(moves)) if len(moves) == 1 and min(moves) > 0 else Fraction(*used.shape)
     first = min(Fraction(int(firsts[i])) - step * int(i) for i in reads)
     last = max(Fraction(int(lasts[i])) - step * int(i) for i in reads)
     most = max(int(lasts[i] - firsts[i]) for i in reads)
@@ -54,6 +55,8 @@ def _product(graph: Graph, node: Node, operand: int, axis: int) -> Reads:
 
 def _taken(graph: Graph, node: Node, operand: int, axis: int) -> Reads:
     numbers, (values, indices) = node.params["dimension_numbers"], node.inputs
+    if len(indices.shape) == 1:
+        return _gathered_slice(graph, node, operand, axis)
     others = tuple(length if i != axis else 1 for i, length in enumerate(values.shape))
     is_along = numbers.start_index_map == numbers.collapsed_slice_dims == (axis,)
     if operand != 0 or not is_along or node.params["slice_sizes"] != others or len(indices.shape) != len(("made", "")):
@@ -65,4 +68,28 @@ def _taken(graph: Graph, node: Node, operand: int, axis: int) -> Reads:
     return made, np.arange(values.shape[axis])[:, None] == places[None]
 
 
-READ_BY = {"dot_general": _product, "gather": _taken}
+def _gathered_slice(graph: Graph, node: Node, operand: int, axis: int) -> Reads:
+    """Of a gather with one index, which `jax.vmap` makes of a slice."""
+    numbers = node.params["dimension_numbers"]
+    kept = [a for a in range(len(node.inputs[0].shape)) if a not in numbers.collapsed_slice_dims]
+    if operand != 0 or axis not in numbers.start_index_map or axis not in kept:
+        return None
+    if (found := held(graph, node.inputs[1])) is None:
+        return None
+    start = int(found[numbers.start_index_map.index(axis)])
+    return int(numbers.offset_dims[kept.index(axis)]), _slice_of(node, axis, start)
+
+
+def _slice(graph: Graph, node: Node, operand: int, axis: int) -> Reads:
+    start = held(graph, node.inputs[1 + axis]) if operand == 0 else None
+    return None if start is None else (axis, _slice_of(node, axis, int(start)))
+
+
+def _slice_of(node: Node, axis: int, start: int) -> Bool[np.ndarray, "read made"]:
+    """Which indices a slice reads, which starts where all of it is inside."""
+    length, size = node.inputs[0].shape[axis], node.params["slice_sizes"][axis]
+    first = min(max(start, 0), length - size)
+    return np.eye(length, dtype=bool)[:, first : first + size]
+
+
+READ_BY = {"dot_general": _product, "gather": _taken, "dynamic_slice": _slice}

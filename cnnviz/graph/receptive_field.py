@@ -85,6 +85,10 @@ def _unplaced(node: Node, operand: int, side: Scattered | None, rule: Rule) -> S
     along = rule(node, operand, Window(side.axis)) if side.axis is not None else None
     if isinstance(along, Window) and along == Window(along.axis):
         return replace(side, axis=along.axis)
+    if isinstance(along, Scattered):
+        return replace(along, reach=side.reach)
+    if along is not None and along.low == along.high:  # each index is one of the input's
+        return Scattered(side.reach, along.axis, node.outputs[0])
     moved = node.name in ELEMENTWISE | IDENTITIES | MOVES
     return Scattered(side.reach) if moved else None
 
@@ -99,7 +103,10 @@ def _elementwise(node: Node, operand: int, window: Window) -> Window | None:
 def _union(sides: Iterable[Side]) -> Side:
     first, *rest = sides
     for other in rest:
-        if isinstance(first, Scattered) and first.origin is not None and first == other:
+        if isinstance(first, Scattered) and isinstance(other, Scattered) and first.origin is not None:
+            if (first.axis, first.origin) != (other.axis, other.origin):
+                return None
+            first = replace(first, reach=max(first.reach, other.reach))
             continue
         if not isinstance(first, Window) or not isinstance(other, Window):
             return None

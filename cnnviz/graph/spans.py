@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from cnnviz.graph.bounds import NOWHERE, RULES, Bound, compact, full
+from cnnviz.graph.bounds import NOWHERE, RULES, Bound, arrays_beside, compact, full
 from cnnviz.graph.graph import Graph, Node, Value
+from cnnviz.graph.indexed import INDEXED, SCATTERS
 from cnnviz.graph.primitives import ELEMENTWISE, IDENTITIES, MOVES
 
 STEPS = frozenset({"ceil", "floor", "round", "sign", "stop_gradient"})  # without a derivative
@@ -134,12 +135,17 @@ class _Propagation:
             exact = spans.exact and (node.name in MOVES or spans.may_be_united)
             moved.append((Spans(tuple(b for b in bounds if b is not None), exact), _is_real(node.inputs[i])))
         found = united(moved)
-        return Spans(found.bounds, found.exact and not self.has_zeros(node))
+        return Spans(found.bounds, found.exact and not self.has_zeros(node) and not self.is_anywhere(node))
 
     def has_zeros(self, node: Node) -> bool:
         """Whether the node is a convolution by a constant kernel with zeros, whose taps are not told apart."""
         kernel = self.known(node.inputs[1]) if node.name == "conv_general_dilated" else None
         return kernel is not None and bool((kernel == 0).any())
+
+    def is_anywhere(self, node: Node) -> bool:
+        """Whether the node takes or puts values at places that are not known, or puts some in place of others."""
+        puts = node.name in SCATTERS or node.name == "dynamic_update_slice"
+        return puts or (node.name in INDEXED and arrays_beside(node, self.known) is None)
 
     def inside(self, node: Node, body: Graph) -> list[Spans]:
         """The spans of the outputs of a call whose inside is a graph."""

@@ -7,6 +7,7 @@ from math import prod
 from typing import SupportsIndex
 
 from cnnviz.graph.graph import Node, Value
+from cnnviz.graph.indexed import INDEXED, SCATTERS, untouched
 from cnnviz.graph.primitives import CUMULATIVE, REDUCTIONS, WINDOWS
 
 
@@ -148,6 +149,19 @@ def _along(parameter: str) -> Rule:
     return lambda node, operand, window: None if window.axis == node.params[parameter] else window
 
 
+def _reverse(node: Node, operand: int, window: Window) -> Window | Scattered:
+    return _moved(node, window) if window.axis in node.params["dimensions"] else window
+
+
+def _concatenation(node: Node, operand: int, window: Window) -> Window | Scattered:
+    return _moved(node, window) if window.axis == node.params["dimension"] else window
+
+
+def _moved(node: Node, window: Window) -> Scattered:
+    """Where each index of the axis is another one of an input, such as in a roll, which is two slices put together."""
+    return Scattered(window.reach, window.axis, node.outputs[0])
+
+
 def _stack(node: Node, operand: int, window: Window) -> Window:
     return replace(window, axis=window.axis + (window.axis >= node.params["axis"]))
 
@@ -163,7 +177,8 @@ def _tile(node: Node, operand: int, window: Window) -> Window | None:
 
 def _padding(node: Node, operand: int, window: Window) -> Window | None:
     low, _, interior = node.params["padding_config"][window.axis]
-    return None if operand != 0 or interior else window.through(window.axis, first=Fraction(-low), last=Fraction(-low))
+    first = Fraction(-int(low), int(interior) + 1)
+    return None if operand != 0 else window.through(window.axis, Fraction(1, int(interior) + 1), first, first)
 
 
 def _slice(node: Node, operand: int, window: Window) -> Window:
@@ -172,15 +187,15 @@ def _slice(node: Node, operand: int, window: Window) -> Window:
     return window.through(window.axis, step, start, start)
 
 
-def _gather(node: Node, operand: int, window: Window) -> Window | None:
-    """The axis is kept if the indices say nothing of it and all of it is taken."""
-    numbers, shape = node.params["dimension_numbers"], node.inputs[0].shape
-    gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    whole = node.params["slice_sizes"][window.axis] == shape[window.axis] if operand == 0 else False
-    if not whole or window.axis in (*gone, *numbers.start_index_map):
-        return None
-    kept = [axis for axis in range(len(shape)) if axis not in gone]
-    return replace(window, axis=int(numbers.offset_dims[kept.index(window.axis)]))
+def _indexed(node: Node, operand: int, window: Window) -> Window | None:
+    axis = untouched(node, operand).get(window.axis)
+    return None if axis is None else replace(window, axis=axis)
+
+
+def _transform(node: Node, operand: int, window: Window) -> Window | None:
+    """A Fourier transform mixes its last axes."""
+    before = len(node.inputs[0].shape) - len(node.params["fft_lengths"])
+    return window if window.axis < before else None
 
 
 RULES: dict[str, Rule] = {
@@ -188,7 +203,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(WINDOWS, _pooling),
     **dict.fromkeys(REDUCTIONS, _reduction),
     **dict.fromkeys(CUMULATIVE | {"split", "top_k"}, _along("axis")),
-    **dict.fromkeys(["concatenate", "sort"], _along("dimension")),
+    "sort": _along("dimension"),
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": _squeeze,
@@ -199,5 +214,8 @@ RULES: dict[str, Rule] = {
     "tile": _tile,
     "pad": _padding,
     "slice": _slice,
-    "gather": _gather,
+    "rev": _reverse,
+    "concatenate": _concatenation,
+    "fft": _transform,
+    **dict.fromkeys([*INDEXED, *SCATTERS], _indexed),
 }

@@ -17,7 +17,15 @@ from cnnviz.batching import Report, part
 from cnnviz.errors import InputError, check_known
 from cnnviz.networks import Net
 from cnnviz.networks.probabilities import probabilities as probabilities_of
-from cnnviz.pictures.attribution_page import WORDS, Explained, Matrix, left_out_notes, row_titles, target_words
+from cnnviz.pictures.attribution_page import (
+    WORDS,
+    Explained,
+    Matrix,
+    left_out_notes,
+    named_fault,
+    row_titles,
+    target_words,
+)
 from cnnviz.pictures.averaged import COPIES, by_regions, over_copies
 from cnnviz.pictures.choices import ONE_MAP, target_of
 from cnnviz.pictures.effort import affordable
@@ -156,7 +164,7 @@ class Attributions(OfImage, OfLayer, Kind):
                     found[title] = kept(title, found[title], net, side)
             except InputError as error:
                 if not may_lack:
-                    raise
+                    raise named_fault(title, error) from error
                 left_out[title] = str(error)
         return found, left_out
 

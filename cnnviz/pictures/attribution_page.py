@@ -13,6 +13,7 @@ import numpy as np
 from cnnviz.attribution.at_layer import AtLayer
 from cnnviz.attribution.shapes import Method
 from cnnviz.data import Dataset
+from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.finite import finite
@@ -273,6 +274,12 @@ def left_out_words(left_out: Mapping[str, str]) -> list[str]:
 def left_out_notes(left_out: Mapping[str, str]) -> list[str]:
     """The same for a line on the terminal, after what it is of."""
     return [f"l{words[1:]}" for words in left_out_words(left_out)]
+
+
+def named_fault(label: str, error: InputError) -> InputError:
+    """The error of a method that was asked for, beginning with its name; that of an option or of memory as it is."""
+    text = str(error)
+    return InputError(f"{label}: {text}") if type(error) is InputError and not text.startswith(f"{label} ") else error
 
 
 def row_titles(p: np.ndarray, chosen: Sequence[Sample], names: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ from cnnviz.metrics.remade import OfMethod
 from cnnviz.metrics.shapes import Metric, OfMap
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import USUAL, Attributions, probabilities, training_images
-from cnnviz.pictures.attribution_page import left_out_notes, options_of
+from cnnviz.pictures.attribution_page import left_out_notes, named_fault, options_of
 from cnnviz.pictures.choices import numbers_of, target_of
 from cnnviz.pictures.kept import Kept, digest
 from cnnviz.pictures.picture import Data, split_of
@@ -146,7 +146,7 @@ def gathered(subject: Subject, data: Data, report: Report | None) -> Found:
                 values[name] = _row(together, name, metrics, (curves, agreed, left_out), told)
             except InputError as error:
                 if asked.methods not in (None, "all"):
-                    raise InputError(f"{name}: {error}") if type(error) is InputError else error from None
+                    raise named_fault(name, error) from error
                 left_out[name] = str(error)
     if not values.keys() - CONTROLS.keys():
         raise InputError(" ".join(dict.fromkeys(left_out.values())))

@@ -1,6 +1,6 @@
 """The pictures of a table of methods and metrics: the table, curves, what random weights do to maps, and agreement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from cnnviz.pictures.table_slides import tabular
 from cnnviz.pictures.tables import WRITERS, as_csv
 
 EDGES, MARK, MOST_DRAWN = "sobel", "†", 12
+SHARES = 10  # of the time, of which the pictures and their intervals take about one
 COMPARING = MPRT, RandomLogit, InputInvariance, OfMembers  # metrics that ask for maps of several networks or scores
 
 
@@ -34,13 +35,15 @@ def evidence_pictures(asked: Asked, net: Net, data: Data, report: Report | None)
     """The table, the curves of insertion and the like, the strip of random weights, and the scatter of metrics."""
     subject = Subject.of(asked, net, data)
     check_single(subject.images)
-    found = gathered(subject, data, part(report, 0, 2))
-    drawn = [table_picture(subject, found)]
-    drawn += [curves_picture(subject, found)] if found.curves else []
+    found = gathered(subject, data, part(report, 0, SHARES, size=SHARES - 1))
     strips = [label for label, metric in found.metrics.items() if isinstance(metric, MPRT)]
-    drawn += [strip_picture(subject, found, label, part(report, 1, 2, "strip")) for label in strips]
-    drawn += [agreement_picture(subject, found)] if len(found.evidence.metrics) > 1 else []
-    return drawn
+    makes: list[tuple[str, Callable[[Report | None], Picture]]] = []
+    makes += [("intervals and tests", lambda _: table_picture(subject, found))]
+    makes += [("curves", lambda _: curves_picture(subject, found))] * bool(found.curves)
+    makes += [("strip", partial(strip_picture, subject, found, label)) for label in strips]
+    makes += [("agreement", lambda _: agreement_picture(subject, found))] * (len(found.evidence.metrics) > 1)
+    rest = part(report, SHARES - 1, SHARES)
+    return [make(part(rest, place, len(makes), name)) for place, (name, make) in enumerate(makes)]
 
 
 def _title(subject: Subject, what: str) -> str:

@@ -22,7 +22,7 @@ from cnnviz.metrics.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from cnnviz.networks import Net
 from cnnviz.networks.measures import interval
 from cnnviz.pictures.attribute import Attributions
-from cnnviz.pictures.attribution_page import Explained, columns_of, left_out_words
+from cnnviz.pictures.attribution_page import Explained, columns_of, left_out_words, named_fault
 from cnnviz.pictures.choices import levels_of, numbers_of
 from cnnviz.pictures.effort import affordable
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped, shown_channel, split_of
@@ -226,7 +226,7 @@ class Attacked:
                 found[label] = Explained(method, np.asarray(ask(method, **shared))[None], {}, None)
             except InputError as error:
                 if self.asked.methods not in (USUAL, "all"):
-                    raise
+                    raise named_fault(label, error) from error
                 left_out[label] = str(error)
         return found, left_out
 

@@ -67,6 +67,18 @@ class Numbers:
         """How many of the images with the largest values are shown."""
         return min(TOP, len(self.images))
 
+    def named(self, layer: str, unit: int) -> str:
+        """A unit of any layer in words: its number, and of one of the output its class too, where its name is known."""
+        name = self.names[unit] if layer in self._outputs and unit < len(self.names) else str(unit)
+        return str(unit) if name == str(unit) else f"{unit} ({name})"
+
+    @property
+    def _outputs(self) -> list[str]:
+        """The names under which the logits are known: "logits" if no layer is."""
+        every = self.net.layers
+        last = [one.name for one in every[-2:] if one.name == every[-1].name or every[-1].kind == "softmax"]
+        return last if "logits" in [one.name for one in every] else [*last, "logits"]
+
     def statistics(self, report: Report | None) -> LayerStatistics:
         """The statistics of all units, with their top images."""
         options: Any = {"labels": self.labels, "k": self.shown, "prepare": self.net.prepare, "report": report}

@@ -88,7 +88,7 @@ def _picture(found: Found, shown: Sample) -> Picture:
     responses = UnitPage([*_responses(found, shown)], [*_seen(found)])
     worth = UnitPage([*_worth(found)], [*_linked(found)])
     page = UnitPage([*responses.panels, *worth.panels], [*responses.strips, *worth.strips])
-    title = f"{net.title}: unit {unit} of {layer}"
+    title = f"{net.title}: unit {found.numbers.named(layer, unit)} of {layer}"
     numbers = {
         "highest": found.profile.highest[:, unit],
         "mean": found.profile.mean[:, unit],
@@ -106,7 +106,10 @@ def _picture(found: Found, shown: Sample) -> Picture:
     caption = " ".join(filter(None, said))
     subject = {"network": net.name, "layer": layer, "unit": unit, "image": shown.subject}
     name = f"unit_{layer}_{unit}" + ("_relevance" if found.patches.by == RELEVANCE else "")
-    table = found.connections.table(FEW_EDGES)
+    table = [
+        row | {"unit": found.numbers.named(str(row["layer"]), int(str(row["unit"])))}
+        for row in found.connections.table(FEW_EDGES)
+    ]
     picture = Picture(name, title, caption, numbers, draw, subject, table=table)
     return picture.divided(_slides(found, picture, responses, worth))
 
@@ -149,7 +152,8 @@ def _worth(found: Found) -> Iterator[Panel]:
     order = [i for i in np.argsort(-np.nan_to_num(np.abs(r)), kind="stable") if i != unit and np.isfinite(r[i])]
     if order:
         near = order[:NEAREST]
-        yield Bars("most correlated units", [f"unit {i}" for i in near], r[near])
+        names = [f"unit {found.numbers.named(found.layer, int(i))}" for i in near]
+        yield Bars("most correlated units", names, r[near])
 
 
 def _seen(found: Found) -> Iterator[Strip]:
@@ -176,7 +180,9 @@ def _linked(found: Found) -> Iterator[Strip]:
         scale = symmetric(scale_of(*kernels).high)
         other = edges.target if feeds else edges.source
         title = f"units of {other} that it feeds" if feeds else f"units of {other} that feed it"
-        labels = [f"{'→' if feeds else '←'} {edges.units[i]}\n{in_digits(float(edges.flows[i]))}" for i in order]
+        named = [found.numbers.named(other, int(edges.units[i])).replace(" ", "\n", 1) for i in order]
+        flows = [in_digits(float(edges.flows[i])) for i in order]
+        labels = [f"{'→' if feeds else '←'} {name}\n{flow}" for name, flow in zip(named, flows, strict=True)]
         yield Strip(title, kernels, labels, scale)
 
 
@@ -220,9 +226,10 @@ def _said_of_worth(found: Found) -> str:
     if found.partners is None:
         return words
     best = [i for i in found.partners.ranked if unit in found.partners.units[i]][:3]
-    named = ", ".join(
-        f"{int(found.partners.units[i].sum()) - unit} ({in_digits(float(found.partners.excess[i]))})" for i in best
-    )
+    others = [int(found.partners.units[i].sum()) - unit for i in best]
+    excess = [in_digits(float(found.partners.excess[i])) for i in best]
+    called = [numbers.named(found.layer, other) for other in others]
+    named = ", ".join(f"{name} ({gained})" for name, gained in zip(called, excess, strict=True))
     return (
         f"{words} Units that stand in for it, by the loss gained without both beyond that gained without each, over "
         f"{_few(numbers)}: {named}."

@@ -124,7 +124,8 @@ def _card(sheet: Sheet, unit: int) -> Card:
     first, weights = _first(sheet, unit)
     seen = [] if dead else [as_tile(patch) for patch in sheet.patches.of(unit)[:PATCHES]]
     tiles = [*first, *seen] if sheet.numbers.images.ndim > 2 else []
-    return Card(unit, [tile for tile in tiles if tile is not None], lines, weights, "dead" if dead else "")
+    name = sheet.numbers.named(sheet.numbers.layer, unit)
+    return Card(unit, [tile for tile in tiles if tile is not None], lines, weights, "dead" if dead else "", name)
 
 
 def _first(sheet: Sheet, unit: int) -> tuple[Sequence[Any], bool]:

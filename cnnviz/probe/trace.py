@@ -1,14 +1,12 @@
 """One call of a model as a graph in which every module's output and every sown value has a name."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from itertools import starmap
 from typing import Any
 
-import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +23,7 @@ from cnnviz.probe.capture import Recording, record
 from cnnviz.probe.inputs import canonical, constants, inputs_of, named_leaves, with_rows
 from cnnviz.probe.naming import Found, Named, found_in, names, recorded_names
 from cnnviz.probe.outputs import OutputName, logits_among, named_outputs
+from cnnviz.probe.refused import in_one_sentence, with_numbers_known
 from cnnviz.probe.rows import image_axis, with_rows_apart
 from cnnviz.probe.variables import as_variables
 from cnnviz.types import LOGITS, Array, LayerNames, PyTree, Variables, VariablesLike
@@ -132,13 +131,6 @@ class Trace:
         return self.graph.evaluate(arrays, wanted, offsets)
 
 
-MISSING = (
-    flax.errors.ScopeCollectionNotFound,
-    flax.errors.ScopeParamNotFoundError,
-    flax.errors.ScopeVariableNotFoundError,
-)
-
-
 class Static:
     """A value that a compilation depends on: equal values share one; an unhashable value is equal only to itself.
 
@@ -186,12 +178,12 @@ def _trace(
         return list(named_outputs(recordings[-1].output).values()), recordings[-1].values
 
     def read(rows: Shapes) -> tuple[Graph, list[Value], Found]:
-        graph, tree = Graph.of(function, leaves, rows, unroll=LONGEST)
+        graph, tree = with_numbers_known(lambda: Graph.of(function, leaves, rows, unroll=LONGEST))
         outputs, values = jax.tree.unflatten(tree, graph.outputs)
         return graph, outputs, found_in(graph, graph.inputs[len(leaves) :], values, recordings[-1].kinds)
 
     images = jax.tree.unflatten(form, rows).images
-    with _in_one_sentence(images):
+    with in_one_sentence(images):
         graph, outputs, found = read(rows)
         _, grown, larger = read(with_rows(rows, rows[0].shape[0] + 1))
     _check_rows(graph, graph.inputs[len(leaves) :])
@@ -212,43 +204,6 @@ def _trace(
         output,
         folded,
     )
-
-
-@contextmanager
-def _in_one_sentence(images: PyTree) -> Iterator[None]:
-    """Turns what Flax raises for variables and images that do not fit into an InputError."""
-    try:
-        yield
-    except jax.dtypes.TypePromotionError as error:
-        reason = str(error).partition(". ")[0]
-        raise InputError(
-            f"The model mixes types of numbers that JAX does not convert by itself ({reason}); convert the variables "
-            "or images, as by x.astype('float32')."
-        ) from error
-    except flax.errors.ScopeParamShapeError as error:
-        shapes = ", ".join(f"[n, {', '.join(map(str, leaf.shape[1:]))}]" for leaf in jax.tree.leaves(images))
-        said = str(error).partition(" (http")[0]
-        raise InputError(f"Images of the shape {shapes} do not fit this model's weights: {said}") from error
-    except MISSING as error:
-        raise InputError(f"The variables are not those of this model: {error}") from error
-    except flax.errors.ModifyScopeVariableError as error:
-        reason = str(error).partition(" (https")[0]
-        raise InputError(
-            "The model changes its variables when it is called, so it is in training mode: give the argument of its "
-            f"call that selects evaluation, as call={{'train': False}}, or build it for evaluation. {reason}"
-        ) from error
-    except flax.errors.InvalidRngError as error:
-        raise InputError(f"The model needs a random key in evaluation mode, and gets none: {error}") from error
-    except (AttributeError, TypeError) as error:
-        if "reshape" in str(error) and isinstance(error, TypeError):
-            raise InputError(
-                "The model does not take any number of images: where it says how many there are, as in "
-                f"x.reshape(8, -1), write x.reshape(len(x), -1). {str(error).partition(chr(10))[0]}"
-            ) from error
-        if hasattr(images, "shape") or isinstance(error, InputError):
-            raise
-        given = f"a {type(images).__name__} of {', '.join(named_leaves(images))}"
-        raise InputError(f"The model's call does not take {given}, as its images are here: {error}") from error
 
 
 def _check_rows(graph: Graph, inputs: Sequence[Value]) -> None:

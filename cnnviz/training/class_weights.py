@@ -29,10 +29,11 @@ def class_weights(text: str, labels: Int[np.ndarray, " n"], classes: Sequence[st
     return weights
 
 
-def check_class_weights(text: str) -> None:
-    """Raises InputError for a text that no classes could fit."""
-    if text not in (NONE, BALANCED):
-        _pairs(text)
+def check_class_weights(text: str, classes: Sequence[str] = ()) -> None:
+    """Raises InputError for a text that no classes could fit, and for one of others than `classes` if there are any."""
+    for name in () if text in (NONE, BALANCED) else _pairs(text):
+        if classes:
+            check_known("class", name, classes)
 
 
 def _pairs(text: str) -> dict[str, float]:

@@ -21,6 +21,7 @@ from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.ranges import check_range
 from cnnviz.networks import Net
 from cnnviz.pictures.attribute import Attributions, passes
+from cnnviz.pictures.attribution_page import named_fault
 from cnnviz.pictures.compared.agreement_page import Explained, Pair, maps_picture, picture
 from cnnviz.pictures.compared.options import OfImages
 from cnnviz.pictures.compared.shared import shared
@@ -92,7 +93,7 @@ class Agreement(OfImages, OfLayer, Kind):
                 maps = self._maps(methods[i], nets[i], images, known[i][labels].astype(np.int32), own)
             except InputError as error:  # a network without maps of its own has none by the default method
                 if self.method != USUAL:
-                    raise
+                    raise named_fault(label, error) from error
                 said += f" {nets[i].name} is left out. {error}"
             else:
                 found.append(Explained(nets[i], maps))

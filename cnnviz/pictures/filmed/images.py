@@ -17,7 +17,7 @@ from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.networks import Net
 from cnnviz.pictures.activations import spatial_layers
 from cnnviz.pictures.attribute import Attributions, probabilities
-from cnnviz.pictures.attribution_page import left_out_words
+from cnnviz.pictures.attribution_page import left_out_words, named_fault
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.filmed.reel import framed, reel
 from cnnviz.pictures.finite import missing
@@ -97,7 +97,7 @@ def _explained(
             return label, _maps(method, steps, asked.seed, question, report), left_out
         except InputError as error:
             if asked.method is not None:
-                raise
+                raise named_fault(label, error) from error
             left_out[label] = str(error)
     raise Skipped(" ".join(dict.fromkeys(left_out.values())))
 

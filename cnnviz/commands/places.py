@@ -1,0 +1,73 @@
+"""Places as they are typed: of networks, by path or by a run's name, and of folders that are written to."""
+
+import errno
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+from cnnviz.errors import InputError
+from cnnviz.interop import READERS
+from cnnviz.interop.place import Where
+
+NETWORKS = f"a run's directory or a file ({', '.join(READERS)})"
+
+
+def placed(where: str, runs: Path) -> str:
+    """The place of a network: `where` itself, or if nothing is there, the run of that name in the folder of all runs.
+
+    `three@1` is the seed 1 of `runs/three`. The text stays as it is if neither is there.
+    """
+    named = str(runs / where)
+    return named if not is_there(where) and is_network(str(Where.read(named).path)) else where
+
+
+def missing(text: str, runs: Path, option: str = "", right: str = NETWORKS) -> InputError:
+    """The error for a text in the place of a network, where none is; it suggests the run of this name in the folder
+    of all runs, or one of a near name there or next to it, and else says what would be `right`.
+
+    `option` is what the text was the value of, if it was one's.
+    """
+    what = f"{option} {text}".lstrip()
+    if (run := runs / text).is_dir() or (run := _near(Where.read(text).path, runs)) is not None:
+        return InputError(f"{what} does not exist; did you mean {run}?")
+    return InputError(f"{what} does not exist; give {right}.")
+
+
+def _near(path: Path, runs: Path) -> Path | None:
+    """The run whose name is nearest to the path's, of those in its own folder and in that of all runs."""
+    found = [entry for folder in dict.fromkeys([path.parent, runs]) if folder.is_dir() for entry in folder.iterdir()]
+    names = {entry.name: entry for entry in reversed(found) if is_network(str(entry))}
+    nearest = get_close_matches(path.name, sorted(names), 1)
+    return names[nearest[0]] if nearest else None
+
+
+def is_network(where: str) -> bool:
+    """Whether a run, or a file that holds a network, is at `where`."""
+    path = Path(where)
+    return is_run(path) or (path.suffix in READERS and path.is_file())
+
+
+def is_run(path: Path) -> bool:
+    """Whether a run is at the path."""
+    return (path / "config.json").is_file()
+
+
+def is_there(where: str) -> bool:
+    """Whether a network can be at `where`: the path exists, or what is before its step and seed."""
+    ends = (len(where), where.rfind("@"), where.rfind(":step_"))
+    return any(Path(where[:end]).exists() for end in ends if end > 0)
+
+
+def check_folder(option: str, folder: Path | None) -> None:
+    """Raises InputError for a file in the place of a folder that is written to, OSError if it may not be written to."""
+    if folder is not None and folder.is_file():
+        raise InputError(f"--{option} {folder} is a file; give a folder.")
+    if folder is not None:
+        check_writable(folder)
+
+
+def check_writable(place: Path) -> None:
+    """Raises PermissionError for the file or folder, or the nearest folder above it, that may not be written to."""
+    nearest = next(folder for folder in (place, *place.absolute().parents) if os.path.lexists(folder))
+    if not os.access(nearest, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
