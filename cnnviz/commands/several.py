@@ -86,17 +86,25 @@ def finished(
 ) -> list[Path]:  # fmt: skip
     """Writes the table of all numbers and provenance.json next to the files that were written; returns the paths."""
     from cnnviz.pictures.compared.whole_table import NAME, whole_table
+    from cnnviz.pictures.files import file_name
     from cnnviz.pictures.provenance import provenance
     from cnnviz.pictures.written import write_tables
     from cnnviz.runs import json_files
 
     folder = written[0].parent
     caption = f"The numbers of the comparison of {', '.join(net.name for net in nets)}"
-    made = write_tables(whole_table(pictures), folder, f"{NAME}{suffix}", caption)
+    told = "".join(dict.fromkeys(picture.subject.get("variant", "") for picture in pictures))
+    made = write_tables(whole_table(pictures), folder, file_name(f"{NAME}{told}{suffix}"), caption)
     path = folder / "provenance.json"
     first = options.run or (str(options.weights) if options.weights else None)
     json_files.write(path, provenance(nets, [first, *places(options.others)], about, [*written, *made]))
     return [*made, path]
+
+
+def common_variant(options: Any) -> str:
+    """What names of files say of the options that change what a network is shown, or which of its outputs."""
+    told = {name: getattr(options, name, None) for name in ("output", "resize", "prepare")}
+    return "".join(f"_{name}-{value}" for name, value in told.items() if value is not None)
 
 
 def places(others: str | None) -> list[str]:

@@ -163,7 +163,8 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
             show(rows)
         written = []
         for picture in pictures:
-            own = {"page": page, "variant": origin.variant(picture), "about": origin.about()}
+            variant = picture.subject.get("variant", kind.variant) + several.common_variant(options)
+            own = {"page": page, "variant": f"{origin.variant(picture)}{variant}", "about": origin.about()}
             for path in files.write(picture, folder, options.format, options.data, tables=is_compared, **own):
                 print(f"{name}: {path}", flush=True)
                 written.append(path)

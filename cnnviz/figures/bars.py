@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.figures.image import Shown, draw_image
+from cnnviz.figures.names import distinct
 from cnnviz.figures.style import (
     BLUE,
     GRAY,
@@ -63,10 +64,10 @@ def draw_probabilities(
     size, widest = (8, 0.33 * room(8.4)) if is_narrow() else (9, 0.26 * room(8.4))
     widths = np.where(np.isfinite(values), values, 0)
     bars = ax.barh(np.arange(len(values)), widths, color=BLUE, height=0.72)
-    names = [fitted(label, widest, size) for label in labels]
+    names = distinct(labels, widest, size)
     if true is not None:
         bars[true].set(facecolor=GREEN, hatch="//", edgecolor="white")
-        names[true] = fitted(labels[true], widest - width_of(TRUE, size, current_style().font), size) + TRUE
+        names[true] = fitted(names[true], widest - width_of(TRUE, size, current_style().font), size) + TRUE
     ax.set_yticks(np.arange(len(values)), names, fontsize=points(size), parse_math=False)
     ax.set_ylim(len(values) - 0.4, -0.6)
     _finish(ax, values, widths)

@@ -21,12 +21,11 @@ from cnnviz.figures.style import (
     points,
     room,
 )
-from cnnviz.figures.text import Size, width_of
+from cnnviz.figures.text import ORPHAN, Size, width_of
 
 Pixels = UInt8[np.ndarray, "h w c"]
 Shown = Shaped[np.ndarray, "*sides c"]  # pixels, or a signal [t c] of any type
 Extent = tuple[float, float, float, float]  # left, right, bottom, top
-ORPHAN = 2  # characters that are not alone on a line
 SIDE, SMALL, LARGE = 1.4, 0.84, 2.4  # inches: the width of an image in a gallery, on a narrow page, on a slide at most
 
 

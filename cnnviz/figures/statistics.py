@@ -51,7 +51,8 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 3) 
         ax.axvline(0, color="0.75", linewidth=0.8, zorder=0)
         ax.set_title(fitted(name, side - 0.6, 9), fontsize=points(9), parse_math=False)
         tidy(ax)
-        ax.xaxis.set_major_locator(round_locator(4))
+        ax.xaxis.set_major_locator(round_locator(4, steps=[1, 2, 5, 10]))  # 0.025 would touch its neighbors
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.tick_params(labelsize=points(8), labelbottom=True)
     for ax in grid.flat[max(len(panels) - columns, 0) : len(panels)]:
         ax.set_xlabel("mean", fontsize=points(9))

@@ -258,7 +258,7 @@ def fitted(text: str, width: float, size: Size) -> str:
 def folded(name: str, width: float, size: Size) -> list[str]:
     """The name in lines of at most `width` inches, broken after punctuation, and shortened if need be."""
     font, lines = current_style().font, [""]
-    for part in re.findall("[^/_:,]*[/_:,]|[^/_:,]+", name):
+    for part in re.findall("[^/_:,]*[/_:,]|[^/_:,]+", drawable(name, font)):
         if not lines[-1] or width_of(lines[-1] + part, size, font) <= width:
             lines[-1] += part
         else:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnviz.figures.names import distinct
 from cnnviz.figures.style import MARGIN, current_style, default_style, folded, page, place, points, room
 from cnnviz.figures.text import Size, width_of
 
@@ -96,7 +97,11 @@ def _compact(rows: Sequence[Row], numeric: Sequence[int], look: Look) -> list[li
     own = _widths(found[1:], look) if rows[1:] else [0.0] * len(rows[0])
     found[0] = [_headed(heading, width - look.gap, look) for heading, width in zip(rows[0], own, strict=True)]
     free = room(WIDEST) - 2 * MARGIN - sum(_widths([cells[1:] for cells in found], look)) - look.gap
-    return [[fold(cells[0], max(LEAST, SHARE * room(WIDEST), free / BOLD)), *cells[1:]] for cells in found]
+    width, names = max(LEAST, SHARE * room(WIDEST), free / BOLD), [cells[0] for cells in found]
+    first = [fold(name, width) for name in names]
+    if len(set(first)) < len(set(names)):
+        first = distinct(names, width, look.size)
+    return [[name, *cells[1:]] for name, cells in zip(first, found, strict=True)]
 
 
 def _headed(heading: str, width: float, look: Look) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -27,6 +27,8 @@ HEADER = ("unit", "loss gained", "accuracy lost", "most hurt class", "its accura
 @dataclass(frozen=True)
 class Ablation(Kind):
     """Accuracy as the units of a layer go, one after another: ablation RUN --layer relu2."""
+
+    NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"instead"}
 
     layer: str | None = None
     """The layer whose units go, by name, kind or number; by default the last with maps, if any has."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -21,7 +21,7 @@ from cnnviz.figures.signals import signals
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing, with_parameters_said
 from cnnviz.pictures.options import OfImage, OfLayer
-from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
+from cnnviz.pictures.picture import NAMES, Data, Kind, OneByOne, Picture, Sample, Skipped, shown_channel, size
 from cnnviz.pictures.samples import each, samples
 from cnnviz.pictures.several_inputs import inputs_in, shown_to
 from cnnviz.pictures.slices import middle
@@ -37,6 +37,8 @@ Maps = Float[np.ndarray, "n *sides"]
 @dataclass(frozen=True)
 class Activations(OfImage, OfLayer, OneByOne):
     """An image and its activations at layers, by default after the convolutions' non-linearities."""
+
+    NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"inputs"}
 
     scale: str = "layer"
     """One scale for all maps of a layer, which shows how they differ, or one for each map, which shows faint ones."""

@@ -49,6 +49,9 @@ MOST_COLUMNS, BASELINE = 8, 50
 class Attributions(OfImage, OfLayer, Kind):
     """Attribution maps: which pixels the output depends on, one row per image and one column per method."""
 
+    NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {
+        *("methods", "target", "scale", "overlay", "regions", "augment", "inputs", "input")
+    }
     FIRST: ClassVar[str] = "0:8"
 
     methods: str = USUAL

@@ -41,6 +41,11 @@ class Comparison(Kind):
 
     parts: Mapping[str, Kind]
 
+    @property
+    def variant(self) -> str:
+        """Nothing: pictures have that of their part."""
+        return ""
+
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
         """The pictures of all parts; those that do not apply are said in a line.
 
@@ -53,7 +58,7 @@ class Comparison(Kind):
         for place, (name, its) in enumerate(self.parts.items()):
             try:
                 pictures = its(networks, data, part(told, place, len(self.parts), name))
-                drawn += [_with_split(picture, its) for picture in pictures]
+                drawn += [_told(picture, its) for picture in pictures]
             except (Skipped, Unavailable) as reason:
                 skipped.append((name, reason))
         if not drawn:
@@ -73,12 +78,12 @@ def named_apart(networks: Sequence[Net]) -> list[Net]:
     ]
 
 
-def _with_split(picture: Picture, its: Kind) -> Picture:
-    """The picture of a part, whose subject has the split of the images that it shows."""
-    split = getattr(its, "split", None)
-    if split is None or "dataset" not in picture.subject:
-        return picture
-    return replace(picture, subject={**picture.subject, "split": split})
+def _told(picture: Picture, its: Kind) -> Picture:
+    """The picture of a part, whose subject has the split of the images that it shows, and the part's other options."""
+    split, own = getattr(its, "split", None), {"variant": its.variant} if its.variant else {}
+    if split is not None and "dataset" in picture.subject:
+        own["split"] = split
+    return replace(picture, subject={**picture.subject, **own})
 
 
 def _made(kind: type, options: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ NAMES = {"pca": "component", "umap": "UMAP", "tsne": "t-SNE"}
 @dataclass(frozen=True)
 class Embed(Kind):
     """A layer's code of a data set's images as points of a plane, colored by class: embed RUN --layer dense1."""
+
+    NAMED: ClassVar[frozenset[str]] = frozenset(("layer", "split", "by"))
 
     layer: str | None = None
     """The layer, by name, kind or number; by default the last non-linearity."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -30,6 +30,8 @@ NUMERIC = 1, 2, 3, 4, 5  # columns
 @dataclass(frozen=True)
 class Evaluate(Kind):
     """How right the network is on the images of a data set: evaluate RUN --dataset OTHER."""
+
+    NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"methods", "target"}
 
     split: str = "test"
     """The split whose images are evaluated: train or test."""

@@ -48,7 +48,7 @@ def write(
     if picture.slides and page.drawn.height is not None:
         own: Any = {"tables": tables, "page": page, "variant": variant, "about": about}
         return [path for slide in picture.slides for path in write(slide, folder, format, data, **own)]
-    name = _file_name(
+    name = file_name(
         picture.name + shown(picture.name, picture.subject) + variant + page.suffix, picture.subject.get("layer", "")
     )
     folder = Path(folder)
@@ -129,7 +129,7 @@ def kind_of(numbers: Numbers) -> str:
     return "csv" if flat else "json"
 
 
-def _file_name(name: str, layer: str = "") -> str:
+def file_name(name: str, layer: str = "") -> str:
     """The picture's name without characters that are special in paths, since layers may be called `a/b` or `../c`.
 
     It ends in a digest of all of it if the layer's name is unusual, so that `a/b`, `a-b` and `a b` differ.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnnviz.batching import Report, part
 from cnnviz.errors import OptionError
@@ -17,6 +18,8 @@ from cnnviz.registry import resolve
 @dataclass(frozen=True)
 class Film(OfImage, OfLayer, Kind):
     """A run at the steps that it keeps: film RUN --of kernels; train with --snapshots to keep more of them."""
+
+    NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"of", "film", "method", "target"}
 
     of: str = "kernels"
     """kernels, histograms, activations, attributions, similarity, units, classes or loss; several with commas."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnnviz.batching import Report
 from cnnviz.figures.style import shortened
@@ -23,6 +24,8 @@ FIELDS = ("layer", "kind", "shape", "parameters", "receptive_field")
 @dataclass(frozen=True)
 class Layers(OfLayer, Kind):
     """The table of all layers, or of some, with the model's parameter count in the last row."""
+
+    NAMED: ClassVar[frozenset[str]] = frozenset(("split", "statistics"))
 
     depth: int | None = None
     """Fold what is inside more modules than this; by default what makes the table longer than 60 rows."""

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -113,7 +113,23 @@ class Picture:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of picture: a frozen dataclass whose fields are its options."""
+    """A kind of picture: a frozen dataclass whose fields are its options.
+
+    `NAMED` are the options whose values are in the pictures' names or subjects, and with these in names of files.
+    """
+
+    NAMED: ClassVar[frozenset[str]] = frozenset(("layer", "image", "images", "split"))
+
+    @property
+    def variant(self) -> str:
+        """What names of files say of all other options that are not the defaults, such as `_top-3`.
+
+        So a second command with other options overwrites nothing.
+        """
+        options = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self.NAMED}
+        usual = {each.name: each.default for each in fields(self)}
+        told = {name: value for name, value in options.items() if value != usual[name]}
+        return "".join(f"_{name}" if value is True else f"_{name}-{value}" for name, value in told.items())
 
     def __call__(self, networks: Sequence[Net], data: "Data", report: Report | None = None) -> list[Picture]:
         """The pictures of these networks; raises Skipped if there are none, InputError for an invalid option."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ TRAINED, UNTRAINED = "trained network", "before training"
 @dataclass(frozen=True)
 class ProbeAccuracy(Kind):
     """The accuracy of a linear probe of each layer, as a curve over depth: probe-accuracy RUN."""
+
+    NAMED: ClassVar[frozenset[str]] = frozenset()
 
     layer: str | None = None
     """Probe these layers alone: by name (conv1,relu1), pattern (conv*), kind (kind:relu) or number (0,-1)."""

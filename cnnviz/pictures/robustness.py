@@ -38,6 +38,8 @@ BESIDE = 4  # images that are drawn beside their adversarial ones
 class Robustness(Kind):
     """How accurate the network stays if its images are attacked, and if they are corrupted."""
 
+    NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"methods"}
+
     FIRST: ClassVar[str] = "0:100"
 
     images: str | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cnnviz.batching import Report
 from cnnviz.errors import InputError, check_known
@@ -16,6 +17,8 @@ from cnnviz.units.seen import BY, VALUE
 @dataclass(frozen=True)
 class Units(OfImage, Kind):
     """All units of a layer as a contact sheet, or by its number one of them on a page."""
+
+    NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"unit", "sort", "by"}
 
     layer: str | None = None
     """The layer whose units are meant, by name, kind or number; by default the last with maps, if any has."""
