@@ -15,6 +15,7 @@ from test_pictures import DATA, KINDS, OPTIONS, make_run
 from cnnviz.errors import InputError
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.bars import code, probabilities
+from cnnviz.figures.filmstrip import filmstrip
 from cnnviz.figures.finite import finite, in_words, masked, moments
 from cnnviz.figures.grids import grids
 from cnnviz.figures.histogram import histograms
@@ -141,7 +142,17 @@ def test_a_map_that_is_all_nan_says_so_in_its_cell():
     assert [text.get_text() for text in drawn.texts].count("NaN") == 1
     images = np.zeros((3, 4, 4, 1), np.uint8)
     figure = attributions(images, ["a", "b", "c"], {"m": Column(maps, [scale_of(maps)])})
-    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["NaN"]
+    assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["NaN", "1 NaN"]
+
+
+@pytest.mark.parametrize(("count", "word"), [(4, "all zero"), (512, "0")])
+def test_a_map_of_zeros_alone_says_so_in_its_cell(count, word):
+    maps = np.ones((count, 4, 4), np.float32)
+    maps[1], maps[2, 0] = 0, 0
+    drawn = grids({"": maps}, Scale(0.0, 1.0)).axes[0]
+    assert [text.get_text() for text in drawn.texts if text.get_color() == "white"] == [word]
+    frames = filmstrip({"1": maps[:4], "2": maps[:4]}, Scale(-1.0, 1.0)).axes[:2]
+    assert [(text.get_text(), text.get_color()) for ax in frames for text in ax.texts] == [("all zero", "black")] * 2
 
 
 @pytest.mark.parametrize("values", [np.full(5, np.nan), np.full(5, np.inf), np.array([1.0, np.nan, -np.inf, 2.0, 0.0])])

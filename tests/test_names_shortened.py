@@ -5,10 +5,12 @@ import pytest
 
 from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import confusion
+from cnnviz.figures.intervals import Row, intervals
 from cnnviz.figures.names import distinct
-from cnnviz.figures.style import drawn_in
+from cnnviz.figures.style import default_style, drawn_in
 from cnnviz.figures.table import table
 from cnnviz.figures.text import width_of, wrapped
+from cnnviz.figures.texts import cut_off, overlapping
 from cnnviz.pictures.page import Page
 
 ANIMALS = ("beaver", "trout", "orchid", "bottle")
@@ -27,6 +29,8 @@ def test_names_that_are_shortened_differ_and_fit(names, width):
 
 def test_what_differs_is_left_of_names_that_look_alike():
     assert distinct(LONG, 1.1, 7)[:2] == ["…beaver northern", "…beaver southern"]
+    pairs = [f"seeds (seed 0, one of 3), seeds (seed {i}, one of 3)" for i in (1, 2)]
+    assert distinct(pairs, 1.3, 7.5) == ["…seed 1", "…seed 2"]
 
 
 def test_classes_of_long_names_differ_in_tables_and_bars():
@@ -53,5 +57,23 @@ def test_a_title_has_no_single_number_on_its_last_line(count):
         lines = wrapped(
             f"shapes: units of stage3_block1, page 5 of {count}", float(width), 11, 5, "DejaVu Sans", "bold"
         )
-        assert len(lines[-1]) > 2
+        assert len(lines[-1]) > 4
         assert max(width_of(line, 11, "DejaVu Sans", "bold") for line in lines) <= width
+
+
+@pytest.mark.parametrize("width", ["column", "slide", None])
+def test_labels_of_panels_and_headings_of_long_names_are_folded_and_fit(width):
+    names, row = [f"seeds (seed {i}, one of 3)" for i in range(3)], Row(0.5, (0.45, 0.55))
+    panels = {f"accuracy of {name}": [row] * 2 for name in names} | {f"{names[0]} − {names[1]}": [row] * 2}
+    with drawn_in(Page(width).drawn):
+        figures = [intervals(ANIMALS[:2], panels), table(["setting", *names], [["seeds", *"012"]], total=False)]
+        with default_style():
+            assert [overlapping(figure) + cut_off(figure) for figure in figures] == [[], []]
+        assert max(text.get_text().count("\n") for text in figures[1].axes[0].texts) < 3
+
+
+def test_rows_of_pairs_differ_and_keep_their_minus_signs():
+    names = [f"seeds (seed 0, one of 3) − seeds (seed {i}, one of 3)" for i in (1, 2)]
+    with drawn_in(Page("column").drawn):
+        ax = intervals(names, {"accuracy": [Row(0.5)] * 2}).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["…seed 0\n− …seed 1", "…seed 0\n− …seed 2"]

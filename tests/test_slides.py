@@ -46,6 +46,12 @@ def test_maps_of_any_number_of_images_fill_a_slide(count):
     assert "gap +0.0061" in {text.get_text() for ax in figure.axes for text in ax.texts}  # and not gap +0…61
 
 
+def test_short_titles_of_rows_leave_their_room_to_maps():
+    """With 1.75 inches for titles, titles are above the rows and maps 0.72 inches wide."""
+    figure, _ = on_slide(partial(maps_of(8, "abc"), title="T"))
+    assert figure.axes[0].get_position().width > 0.08
+
+
 def test_rows_that_belong_together_stay_in_one_group():
     figure, _ = on_slide(partial(maps_of(8, "abc", together=2), title="T"))
     left = {text.get_text()[:6]: text.get_position()[0] for text in figure.texts}
@@ -126,6 +132,8 @@ def test_heat_maps_strips_and_few_images_fill_a_slide():
     values = np.zeros((64, 6))
     units = partial(layer_pairs, values, list(map(str, range(64))), list("abcdef"), {}, Scale(0.0, 1.0), title="T")
     assert on_slide(units)[1] > 0.7
+    few = partial(layer_pairs, np.zeros((11, 3)), [f"layer{i}" for i in range(11)], list("abc"), {}, Scale(0.0, 1.0))
+    assert on_slide(few)[1] > 0.7
     frames = {f"{i}": np.zeros((32, 3, 6)) for i in range(6)}
     figure, filled = on_slide(partial(filmstrip, frames, Scale(0.0, 1.0), columns=8, title="T"))
     assert filled > 0.7

@@ -17,7 +17,8 @@ LEAST = 0.75  # inches: a map's least width on a narrow page, which has fewer co
 LEAST_OF_ALL = 0.6  # inches: its least width where all columns are next to each other by that
 HIGHEST, SMALLEST = 10.4, 0.5  # inches: a narrow page, at the expense of its maps, which have at least this height
 LARGER = 1.6  # how much larger than elsewhere maps may be on a slide
-GAP, LINE, BESIDE = 0.08, 0.125, 1.75  # inches: between cells, a line of text, the rows' titles next to them
+GAP, LINE, BESIDE = 0.08, 0.125, 1.75  # inches: between cells, a line of text, the rows' titles next to them at most
+TITLE = 8  # points: the rows' titles next to cells
 APART = 0.2  # inches: between groups of rows on a slide
 BAR, FOOT = 0.09, 0.3  # inches: color bar, the color bar's numbers
 MOST_LINES, MOST_TITLE = 5, 3  # of a column's name, and of a row's title above its cells
@@ -34,6 +35,12 @@ class Words(NamedTuple):
     def below(self) -> float:
         """The height of the notes under a map, in inches."""
         return LINE * max(map(len, self.notes), default=0)
+
+    @property
+    def beside(self) -> float:
+        """The width in inches that the rows' titles take next to their cells on a slide, with margins."""
+        lines = (width_of(line, TITLE, current_style().font) for row in self.rows for line in row.split("\n"))
+        return min(BESIDE, max(lines, default=0.0) + 2 * MARGIN)
 
     @property
     def least(self) -> float:
@@ -158,11 +165,11 @@ def _arrangements(words: Words, together: int) -> Iterator[Plan]:
     for groups in range(1, count // together + 1):
         rows, width = _rows(count, groups, together), (room(0) - 2 * MARGIN - (groups - 1) * APART) / groups
         for beside in (True, False):
-            pitch = (width - beside * (BESIDE - MARGIN) + GAP) / (columns + 1)
+            pitch = (width - beside * (words.beside - MARGIN) + GAP) / (columns + 1)
             if pitch - GAP < words.least or (groups > 1 and _rows(count, groups - 1, together) == rows):
                 continue
             plan = _titles_above(words, pitch, columns)
-            plan = replace(plan, left=BESIDE, above=0.0) if beside else plan
+            plan = replace(plan, left=words.beside, above=0.0) if beside else plan
             yield replace(plan, rows=rows, apart=width + APART)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.attribution_plan import BAR, BESIDE, FOOT, GAP, LINE, Plan, Words, name_size, named, plan_of, titled
+from cnnviz.figures.attribution_plan import BAR, FOOT, GAP, LINE, TITLE, Plan, Words, name_size, named, plan_of, titled
 from cnnviz.figures.finite import masked
 from cnnviz.figures.image import draw_image, draw_signal
 from cnnviz.figures.scales import Scale, in_digits, print_scale
@@ -146,6 +146,9 @@ def _draw_maps(ax: Axes, column: Column, plan: Plan, images: Shaped[np.ndarray, 
             word = "NaN" if np.isnan(values).all() else "all zero"
             at = (left + right) / 2, (bottom + top) / 2
             ax.text(*at, word, fontsize=points(7), ha="center", va="center", color=color)
+        elif missing := int(np.isnan(values).sum()):
+            at, box = (0.03, bottom - 0.03), {"facecolor": "white", "edgecolor": "none", "pad": points(0.8)}
+            ax.text(*at, f"{missing:,} NaN", fontsize=points(6), va="bottom", color="0.2", bbox=box)
         for j, note in enumerate(column.note(i)):
             y = bottom + 0.02 + j * LINE
             text = fitted(note, plan.pitch - GAP, 7)
@@ -182,8 +185,9 @@ def _write_rows(figure: Figure, rows: Sequence[str], plan: Plan, first: float) -
             figure.text(*at, text, va="bottom", fontsize=points(7), linespacing=1.1, parse_math=False)
         else:
             at = (plan.shift + MARGIN) / across, (top - 0.02) / up
-            lines = [part for line in words.split("\n") for part in folded(line, BESIDE - 2 * MARGIN, 8)]
-            figure.text(*at, "\n".join(lines), va="top", fontsize=points(8), linespacing=1.25, parse_math=False)
+            width = plan.left - plan.shift - 2 * MARGIN + 1e-6  # the longest title is as wide
+            lines = [part for line in words.split("\n") for part in folded(line, width, TITLE)]
+            figure.text(*at, "\n".join(lines), va="top", fontsize=points(TITLE), linespacing=1.25, parse_math=False)
 
 
 def _print_scale(ax: Axes, column: Column) -> None:

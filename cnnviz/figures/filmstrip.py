@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.grids import draw_grid
+from cnnviz.figures.grids import fill_grid
 from cnnviz.figures.montage import Maps, map_columns
 from cnnviz.figures.scales import Scale, print_scale
 from cnnviz.figures.style import BLUE, MARGIN, default_style, free_height, is_slide, page, place, points, room, tidy
@@ -58,7 +58,7 @@ def filmstrip(
     columns = columns or map_columns(len(first))
     ratio = -(-len(first) // columns) * first.shape[1] / (columns * first.shape[2])
     strip = strip_of(len(frames), ratio, BAR + TICKS + GAP, title=title)
-    draw = lambda ax, maps: _draw_maps(ax, maps, scale, columns)
+    draw = lambda ax, maps: fill_grid(ax, maps, scale, columns)
     figure, right, height = _framed(strip, list(frames), [*frames.values()], draw, title, BAR + TICKS + GAP)
     clipped = any(scale.outside(maps[np.isfinite(maps)]) for maps in frames.values())
     bar = place(figure, right + GAP, MARGIN, BAR, height)
@@ -118,10 +118,3 @@ def _framed(
         draw(ax, content)
         ax.set_title(name, fontsize=points(7 if len(names) > 1 else 9), pad=points(2.5), linespacing=1.0)
     return figure, right, strip.down * step - NAME
-
-
-def _draw_maps(ax: Axes, maps: Maps, scale: Scale, columns: int) -> None:
-    draw_grid(ax, maps, scale, columns)
-    for text in list(ax.texts):  # numbers of maps have no room here
-        if text.get_text() != "NaN":
-            text.remove()

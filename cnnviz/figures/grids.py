@@ -33,6 +33,7 @@ AREA = (8.5, 3.5)  # inches: what a slide has for all maps
 LEGIBLE = 0.55  # inches: the width of a map on a slide, at the expense of its text
 LINE = 0.12  # inches: an index of a row
 LEAST = 0.2  # inches: the least width of a map, unless rows have a meaning
+EMPTY = 6  # points: the word in the cell of a map that shows nothing
 Indices = tuple[Sequence[int], Sequence[int]]  # of columns and rows
 LEFT, BELOW, ABOVE, RIGHT = 0.45, 0.4, 0.25, 0.95  # inches: row indices, column indices, panel name, color bar
 
@@ -125,9 +126,15 @@ def draw_grid(
     axes: tuple[str, str] = ("", ""),
     indices: Indices | None = None,
 ) -> None:
-    """Fills the axes with the maps as one montage, with row indices to the left and column indices below.
+    """Fills the axes by `fill_grid`, with row indices to the left and column indices below."""
+    fill_grid(ax, maps, scale, columns)
+    print_indices(ax, columns, math.ceil(len(maps) / columns), axes, indices)
 
-    NaN and infinite values have the color of the gutter; a map that has nothing else says so.
+
+def fill_grid(ax: Axes, maps: Maps, scale: Scale, columns: int) -> None:
+    """Fills the axes with the maps as one montage.
+
+    NaN and infinite values have the color of the gutter. A map that has nothing else, or nothing but zeros, says so.
     """
     maps = masked(maps)
     if maps.ndim == 4:
@@ -137,16 +144,21 @@ def draw_grid(
         ax.imshow(tiles, cmap=scale.colormap, norm=scale.norm, aspect="auto")
     ax.set_axis_off()
     _cover_blank(ax, len(maps), columns)
-    _mark_missing(ax, maps, columns)
-    print_indices(ax, columns, math.ceil(len(maps) / columns), axes, indices)
+    _mark_empty(ax, maps, scale, columns)
 
 
-def _mark_missing(ax: Axes, maps: Maps, columns: int) -> None:
-    """Writes "NaN" into the cells of maps without a finite value."""
-    rows = math.ceil(len(maps) / columns)
-    for i in np.flatnonzero(np.isnan(maps).all(tuple(range(1, maps.ndim)))):
-        at = (i % columns + 0.5) / columns, 1 - (i // columns + 0.5) / rows
-        ax.text(*at, "NaN", transform=ax.transAxes, ha="center", va="center", fontsize=points(6))
+def _mark_empty(ax: Axes, maps: Maps, scale: Scale, columns: int) -> None:
+    """Writes "NaN" into the cells of maps without a finite value, and "all zero" or "0" into those of zeros alone."""
+    rows, sides = math.ceil(len(maps) / columns), tuple(range(1, maps.ndim))
+    across, up = size_of(cast(Figure, ax.figure))
+    cell = across * ax.get_position().width / columns, up * ax.get_position().height / rows
+    fits = lambda word: width_of(word, EMPTY, current_style().font) < 0.9 * cell[0] and EMPTY / 72 < cell[1]
+    zero = next((word for word in ("all zero", "0") if fits(word)), "")
+    on_zero = "white" if scale.low >= 0 and maps.ndim == 3 else "black"
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": points(EMPTY), "transform": ax.transAxes}
+    for word, color, empty in (("NaN", "black", np.isnan(maps)), (zero, on_zero, maps == 0)):
+        for i in np.flatnonzero(empty.all(sides)):
+            ax.text((i % columns + 0.5) / columns, 1 - (i // columns + 0.5) / rows, word, color=color, **style)
 
 
 def _cover_blank(ax: Axes, count: int, columns: int) -> None:

@@ -3,28 +3,34 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnviz.figures.names import distinct
 from cnnviz.figures.style import (
     BLUE,
     VERMILLION,
+    current_style,
     default_style,
     fitted,
     is_narrow,
+    is_slide,
     page,
     points,
     room,
     tidy,
 )
-from cnnviz.figures.text import Size
+from cnnviz.figures.text import Size, width_of, wrapped
 from cnnviz.figures.ticks import round_locator
 
 ROW, NARROW_ROW, KEY = 0.34, 0.27, 0.3  # inches: the height of a row, and of the legend
+LINE, MOST_LINES = 0.15, 3  # inches: a further line of an axis label, and how many it has
 WIDE = 7.0  # inches: a page for four panels side by side
+MINUS = "− "  # before the second one of a pair
 NONE = np.zeros(0)
 
 
@@ -55,14 +61,16 @@ def intervals(
     """
     across = min(len(panels), 4 if room(10.7) > WIDE else 2 - len(panels) % 2)
     down = -(-len(panels) // across)
-    height = (NARROW_ROW if is_narrow() else ROW) * len(names) + 0.75
+    size, names = 8 if is_narrow() else 9, _row_names(names)
+    labels = _labels([*panels], names, across, size)
+    height = (NARROW_ROW if is_narrow() else ROW) * len(names) + 0.75 + LINE * (max(map(len, labels)) - 1)
     figure = page(2.3 * across + 1.5, height * down + KEY, title)
     grid = figure.add_gridspec(down + 1, across, height_ratios=[height] * down + [KEY])
-    for place, (measure, rows) in enumerate(panels.items()):
+    for place, (label, rows) in enumerate(zip(labels, panels.values(), strict=True)):
         ax = figure.add_subplot(grid[divmod(place, across)])
         _draw(tidy(ax), rows, zero)
-        ax.set_xlabel(measure, fontsize=points(8 if is_narrow() else 9))
-        _name(ax, names, place % across == 0)
+        ax.set_xlabel("\n".join(label), fontsize=points(size), parse_math=False)
+        _name(ax, names if place % across == 0 else [""] * len(names))
     ends = np.array([ax.get_xlim() for ax in figure.axes[:alike]])
     for ax in figure.axes[:alike]:
         ax.set_xlim(ends.min(), ends.max())
@@ -70,7 +78,16 @@ def intervals(
     return figure
 
 
+def _labels(measures: Sequence[str], names: Sequence[str], across: int, size: Size) -> list[list[str]]:
+    """The lines of each panel's axis label, no wider than the panel, which is right of the rows' names."""
+    font, own = current_style().font, _name_size()
+    left = max((width_of(line, own, font) for name in names for line in name.split("\n")), default=0.0)
+    width = (room(2.3 * across + 1.5) - left - 0.2) / across - 0.15
+    return [wrapped(measure, width, size, MOST_LINES, font) for measure in measures]
+
+
 def _draw(ax: Axes, rows: Sequence[Row], zero: bool) -> None:
+    is_tight = is_narrow() or is_slide()
     ax.grid(False, axis="y")
     ax.grid(axis="x", color="0.9", linewidth=points(0.8))
     if zero:
@@ -81,28 +98,42 @@ def _draw(ax: Axes, rows: Sequence[Row], zero: bool) -> None:
         ax.plot(row.members, np.full(len(row.members), y + 0.16), "|", color=VERMILLION, markersize=points(6), zorder=2)
         ax.plot([row.value], [y - 0.12], "o", color=BLUE, markersize=points(4.5), zorder=4)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.xaxis.set_major_locator(round_locator(3, min_n_ticks=2))
+    ax.xaxis.set_major_locator(round_locator(2 if is_tight else 3, min_n_ticks=2))
+    if is_tight:
+        ax.xaxis.set_major_formatter("{x:g}")  # 0.000 would touch its neighbors
     ax.margins(x=0.12)
 
 
-def _name(ax: Axes, names: Sequence[str], shown: bool) -> None:
-    size = 7.5 if is_narrow() else 9
-    widest = 0.3 * room(9.0)
-    texts = [_in_two(name, widest, size) for name in names] if shown else [""] * len(names)
-    ax.set_yticks(range(len(names)), texts, fontsize=points(size), parse_math=False)
+def _name(ax: Axes, names: Sequence[str]) -> None:
+    ax.set_yticks(range(len(names)), names, fontsize=points(_name_size()), parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=points(7.5 if is_narrow() else 8.5))
     ax.spines["left"].set_visible(False)
 
 
-def _in_two(name: str, width: float, size: Size) -> str:
+def _name_size() -> Size:
+    """The size of the rows' names in points."""
+    return 7.5 if is_narrow() else 9
+
+
+def _row_names(names: Sequence[str]) -> list[str]:
+    """The rows' names in one or two lines each, which differ where they are shortened."""
+    size, width = _name_size(), 0.3 * room(9.0)
+    split = [_in_two(name, width, size) for name in names]
+    signs = [MINUS if line.startswith(MINUS) else "" for lines in split for line in lines]
+    every = [line.removeprefix(MINUS) for lines in split for line in lines]
+    fit = distinct(every, width - any(signs) * width_of(MINUS, size, current_style().font), size)
+    shown = iter(sign + line for sign, line in zip(signs, fit, strict=True))
+    return ["\n".join(islice(shown, len(lines))) for lines in split]
+
+
+def _in_two(name: str, width: float, size: Size) -> list[str]:
     """The name, of which a long one is in two lines, broken after a comma or before a minus sign."""
     if fitted(name, width, size) == name:
-        return name
+        return [name]
     places = [at.end() for at in re.finditer(r", | (?=− )", name)] or [len(name)]
     at = min(places, key=lambda place: max(place, len(name) - place))
-    lines = [line.strip() for line in (name[:at], name[at:])]
-    return "\n".join(fitted(line, width, size) for line in lines if line)
+    return [line for line in (name[:at].strip(), name[at:].strip()) if line]
 
 
 def _explain(ax: Axes, rows: Sequence[Row], legend: str) -> None:

@@ -40,7 +40,7 @@ ABOVE, LARGEST, LOWEST, LINE = 0.22, 0.42, 0.15, 0.11  # inches: the strips' nam
 NAME = 7.5  # points
 ROOMY = 1.5  # inches: the longest names of rows on a page that is not narrow
 SLIDE, LEAST = 0.25, 1.3  # inches: a row on a slide, where lower cells leave room for larger text, and all rows
-WIDE, TALL = 0.9, 2.8  # inches: a cell on a slide at most, and what rows have together though they are many
+WIDE, TALL = 1.5, 2.8  # inches: a cell on a slide at most, and what rows have together though they are many
 
 
 @dataclass(frozen=True)

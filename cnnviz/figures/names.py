@@ -20,13 +20,21 @@ def distinct(names: Sequence[str], width: float, size: Size) -> list[str]:
         parts = [PART.findall(names[i]) for i in places]
         common = set.intersection(*map(set, parts))
         for i, own in zip(places, parts, strict=True):
-            rest = "".join(part for part in own if part not in common).strip()
-            found[i] = fitted(f"…{rest}", width, size) if rest else found[i]
+            found[i] = _differing(own, common, width, size) or found[i]
     for places in _alike(found, names):
         for i in places:
             number = f" ({i + 1})"
             found[i] = fitted(found[i], width - width_of(number, size, current_style().font), size) + number
     return found
+
+
+def _differing(parts: Sequence[str], common: set[str], width: float, size: Size) -> str:
+    """The parts of a name that are not common, each after the part that it follows if there is room, or nothing."""
+    own = {i for i, part in enumerate(parts) if part not in common}
+    texts = ("".join(parts[i] for i in sorted(kept)).strip(" ,:/()") for kept in (own | {i - 1 for i in own if i}, own))
+    whole = [f"…{text}" for text in texts if text]
+    fitting = (text for text in whole if width_of(text, size, current_style().font) <= width)
+    return next(fitting, fitted(whole[-1], width, size) if whole else "")
 
 
 def _alike(found: Sequence[str], names: Sequence[str]) -> Iterator[list[int]]:

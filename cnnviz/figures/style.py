@@ -263,4 +263,4 @@ def folded(name: str, width: float, size: Size) -> list[str]:
             lines[-1] += part
         else:
             lines.append(part)
-    return [fitted(line, width, size) for line in lines]
+    return [fitted(line.strip(), width, size) for line in lines]

@@ -47,21 +47,21 @@ def table(
     parts = [[[cells[i] for i in block] for cells in every] for block in blocks]
     look = min((_spread(part, look) for part in parts), key=lambda each: each.gap)
     widths = _widths(every, look)
-    lines = [max(cell.count("\n") + 1 for cell in cells) for cells in every]
-    tall, width = look.row * (sum(lines) + 0.6), max(sum(widths[i] for i in block) for block in blocks)
-    height = tall * len(blocks)
+    lines = [[max(cell.count("\n") + 1 for cell in cells) for cells in part] for part in parts]
+    heights, width = [look.row * (sum(own) + 0.6) for own in lines], max(sum(widths[i] for i in own) for own in blocks)
+    height = sum(heights)
     across = room(min(width + MARGIN, WIDEST))
     figure = page(across, height, title, arranged=False)
     ax = place(figure, MARGIN, 0.0, across - MARGIN, height)
     ax.set(xlim=(0, across - MARGIN), ylim=(height, 0))
     ax.set_axis_off()
     for k, block in enumerate(blocks):
-        top, own = tall * k + 0.3 * look.row, [widths[i] for i in block]
+        top, own = sum(heights[:k]) + 0.3 * look.row, [widths[i] for i in block]
         flush = [j for j, i in enumerate(block) if i in numeric]
         for i, cells in enumerate(every):
             is_bold = i in ((0, len(rows)) if total else (0,))
             _draw_row(ax, top, [cells[j] for j in block], own, flush, look, bold=is_bold)
-            top += look.row * lines[i]
+            top += look.row * lines[k][i]
             if i in (0, len(rows) - 1 if total else 0):
                 ax.hlines(top, 0, sum(own) - look.gap, color="0.3", linewidth=points(0.8))
     return figure
@@ -95,7 +95,8 @@ def _compact(rows: Sequence[Row], numeric: Sequence[int], look: Look) -> list[li
     for cells in found[1:]:
         cells[1:] = [cell if i in numeric else fold(cell, MOST) for i, cell in enumerate(cells[1:], 1)]
     own = _widths(found[1:], look) if rows[1:] else [0.0] * len(rows[0])
-    found[0] = [_headed(heading, width - look.gap, look) for heading, width in zip(rows[0], own, strict=True)]
+    more = max(0.0, room(WIDEST) - 2 * MARGIN - sum(own)) / len(own)  # what headings may widen their columns by
+    found[0] = [_headed(heading, width + more - look.gap, look) for heading, width in zip(rows[0], own, strict=True)]
     free = room(WIDEST) - 2 * MARGIN - sum(_widths([cells[1:] for cells in found], look)) - look.gap
     width, names = max(LEAST, SHARE * room(WIDEST), free / BOLD), [cells[0] for cells in found]
     first = [fold(name, width) for name in names]

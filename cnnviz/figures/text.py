@@ -9,7 +9,7 @@ from cnnviz.figures.fonts import drawable, families
 from cnnviz.figures.printable import printable
 
 Size = float | int  # in points
-ORPHAN = 2  # characters that are not alone on a last line
+ORPHAN, SHORT = 2, 5  # characters that are not alone on a last line, nor is a fifth of the line above
 NARROW = 0.25  # of the size: the width of the narrowest letters
 
 
@@ -29,16 +29,18 @@ def wrapped(text: str, width: float, size: Size, most: int, font: str, weight: s
         lines = textwrap.wrap(text, characters, max_lines=most, placeholder="…")
         widest = max((width_of(line, size, font, weight) for line in lines), default=0.0)
         if widest <= width:
-            return _without_orphan(lines)
+            return _without_orphan(lines, width, size, font, weight)
         characters = min(characters - 1, int(characters * (width / widest) ** 0.5))
     return []
 
 
-def _without_orphan(lines: list[str]) -> list[str]:
-    """The lines with a word more on the last one if it has only a letter or a number, as in "page 1 of 6"."""
-    if len(lines) < 2 or len(lines[-1]) > ORPHAN or lines[-1].endswith("…") or " " not in lines[-2]:
-        return lines
-    before, word = lines[-2].rsplit(" ", 1)
-    if len(before) < len(lines[-1]):
-        return lines  # the new line would be wider
-    return [*lines[:-2], before, f"{word} {lines[-1]}"]
+def _without_orphan(lines: list[str], width: float, size: Size, font: str, weight: str) -> list[str]:
+    """The lines with more words on a last one that is a letter, a number, or short beside the line above it."""
+    while len(lines) > 1 and not lines[-1].endswith("…") and " " in lines[-2]:
+        before, word = lines[-2].rsplit(" ", 1)
+        last = f"{word} {lines[-1]}"
+        is_short = len(lines[-1]) <= max(ORPHAN, len(lines[-2]) // SHORT)
+        if not is_short or len(before) < len(lines[-1]) or width_of(last, size, font, weight) > width:
+            break
+        lines = [*lines[:-2], before, last]
+    return lines

@@ -126,10 +126,12 @@ def maps_picture(
         f"{split} {number}\n{dataset.classes[label]}"
         for number, label in zip(numbers.tolist(), labels.tolist(), strict=True)
     ]
-    title = f"Maps by {method} of {split} images of {dataset.title}, over seeds"
+    is_spread = any(len(one.maps) > 1 for one in found[:MOST_NETWORKS])
+    title = f"Maps by {method} of {split} images of {dataset.title}{', over seeds' * is_spread}"
+    seeds = "; of several seeds their mean and, on one scale for all, their standard deviation" * is_spread
     caption = (
-        "Maps of the true class, each divided by its largest absolute value; of several seeds their mean and, on one "
-        "scale for all, their standard deviation. The end of a mean's scale is printed under it."
+        f"Maps of the true class, each divided by its largest absolute value{seeds}. "
+        f"The end of a {'mean' if is_spread else 'map'}'s scale is printed under it."
     )
     if len(found) > MOST_NETWORKS:
         caption += f" Drawn are {MOST_NETWORKS} of {len(found)} networks."
