@@ -44,7 +44,7 @@ def _part(part: str, text: str) -> Sequence[Choice]:
         return _pictures(path.iterdir(), f"The folder {part}")
     if PATTERN.search(part) and not path.exists():
         return _pictures(map(Path, glob(str(path), recursive=True)), f"The pattern {part!r}")
-    if not part or not (path.exists() or is_picture(part) or "/" in part):
+    if not part or not (path.exists() or path.suffix[1:2].isalpha() or "/" in part):
         raise InputError(
             f"Images are given as 3, 0:8 or 3,5,9, or as a picture, a folder or a pattern; it was {text!r}."
         )

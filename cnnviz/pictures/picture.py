@@ -154,13 +154,14 @@ class Data:
     """The data set whose images are shown to a network; it is loaded when the first picture needs it.
 
     `note` is told, in a line each, how pictures of one's own were converted; `photographs` keeps those. `kept` has what
-    the parts of a comparison compute together.
+    the parts of a comparison compute together. A data set that `is_asked` for is needed also where one is only of use.
     """
 
     find: Callable[[], Dataset | None] = lambda: None
     note: Callable[[str], object] = lambda line: None
     photographs: dict[Any, Photograph] = field(default_factory=dict, repr=False)
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+    is_asked: bool = False
 
     @cached_property
     def dataset(self) -> Dataset | None:
