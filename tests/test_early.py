@@ -169,6 +169,30 @@ def test_a_wrong_value_of_a_training_s_option_is_refused_before_anything_is_trai
     assert refused(train.main, typed).removeprefix("train.py: ").startswith(WRONG_OF_TRAINING[typed])
 
 
+@pytest.mark.parametrize(
+    ("command", "typed", "package", "extra"),
+    [
+        ("train", "--export R --to onnx", "jax2onnx", "onnx"),
+        ("train", "--export R --to msgpack,keras", "keras", "keras"),
+        ("train", "--track tensorboard", "tensorboardX", "tensorboard"),
+        ("visualize", "embed R --by umap", "umap", "embed"),
+        ("visualize", "embed R --by tsne", "sklearn", "embed"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_said_with_the_line_that_installs_it(
+    command, typed, package, extra, refused, monkeypatch
+):
+    from cnnviz.commands import main
+
+    monkeypatch.setattr("cnnviz.commands.train.export", lambda *_: pytest.fail("it was exported"))
+    for name in ("jax2onnx", "onnx", "keras", "tensorboardX", "umap", "sklearn"):
+        monkeypatch.setitem(sys.modules, name, None if name == package else sys)
+    option, value = typed.split()[-2], typed.split(",")[-1].split()[-1]
+    line = refused(lambda arguments: main.run(command, arguments, "x"), typed)
+    says = f'{option} {value} needs {package}, which is not installed; install it by: pip install "cnnviz[{extra}]".'
+    assert line.partition(": ")[2] == says
+
+
 def test_jax_is_not_imported_for_it(place):
     code = "import sys\nfrom cnnviz.commands import main\n"
     code += "for line in sys.argv[1:]: main.run('visualize', line.split(), 'x')\n"

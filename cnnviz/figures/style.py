@@ -19,6 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.fonts import FONT, drawable
 from cnnviz.figures.text import Size, width_of, wrapped
 
@@ -150,7 +151,9 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
     Raises InputError if nothing is left of the height, which may follow from the width and its labels.
     """
     if height <= 0:
-        raise InputError(f"A width of {current_style().width or width:g} inches is too small for the labels.")
+        raise InputError(
+            f"A width of {counted(float(current_style().width or width), 'inch')} is too small for the labels."
+        )
     style, width = current_style(), room(width)
     lines = _title_lines(title, width)
     header = _header(lines)

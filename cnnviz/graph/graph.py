@@ -19,6 +19,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
+from cnnviz.errors.wording import counted
 from cnnviz.graph.labels import MARK, split
 from cnnviz.graph.primitives import CALLS, CUSTOM_CALLS
 from cnnviz.graph.unroll import is_short_scan, unrolled
@@ -123,7 +124,7 @@ class Graph:
 
     def __repr__(self) -> str:
         given, made = (", ".join(map(repr, values)) for values in (self.inputs, self.outputs))
-        return f"Graph({len(self.nodes):,} nodes: {given} -> {made})"
+        return f"Graph({counted(len(self.nodes), 'node')}: {given} -> {made})"
 
     def _repr_html_(self) -> str:
         """The first nodes, one per line, as a notebook shows them."""

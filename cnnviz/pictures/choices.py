@@ -9,6 +9,7 @@ from typing import Any
 from cnnviz.data.home import expanded
 from cnnviz.errors import InputError, OptionError, no_step, unknown
 from cnnviz.errors.ranges import check_range
+from cnnviz.errors.wording import counted
 from cnnviz.interop.picture_files import SUFFIXES
 
 MOST_IMAGES = 64
@@ -76,7 +77,7 @@ def indices(choice: slice, count: int) -> Sequence[int]:
     if not found:
         parts = (choice.start, choice.stop, choice.step)[: 2 if choice.step is None else 3]
         shown = ":".join("" if part is None else str(part) for part in parts)
-        raise InputError(f"The range {shown} means none of the {count} images, 0 to {count - 1}.")
+        raise InputError(f"The range {shown} means none of the {counted(count, 'image')}, 0 to {count - 1}.")
     return found
 
 

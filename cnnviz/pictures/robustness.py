@@ -14,6 +14,7 @@ from cnnviz.attribution import attribute
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.attributions import attributions
 from cnnviz.figures.bands import Band, bands
 from cnnviz.metrics.attacks.norms import NORMS
@@ -232,7 +233,8 @@ class Attacked:
 
     def title(self, what: str) -> str:
         """A title."""
-        return f"{self.net.name} on {len(self.places)} {self.asked.split} images of {self.dataset.title}: {what}"
+        images = counted(len(self.places), f"{self.asked.split} image")
+        return f"{self.net.name} on {images} of {self.dataset.title}: {what}"
 
     @property
     def subject(self) -> dict[str, Any]:
