@@ -145,6 +145,23 @@ def test_networks_of_other_classes_and_of_another_data_set_are_said(net, data):
     assert [row["network"] for row in found.table] == ["a run", "b"]
 
 
+def test_settings_are_words(runs, net, data):
+    a, b = (networks.open(runs / "runs" / name) for name in "ab")
+    own = {**b.config, "data": {**b.config["data"], "limit": 50, "resize": [3, 4]}, "model_options": {"width": 8}}
+    own |= {"recipe": {**b.config["recipe"], "flip": True}, "prepare": {"scale": 1.0, "mean": [0.5, 0.25]}}
+    (picture,) = compared([a, replace(b, config=own)], data, "settings")
+    found = {row["setting"]: (row[a.name], row[b.name]) for row in picture.table}
+    assert found["limit of images"] == ("none", "50")
+    assert found["mean of pixels"] == ("none", "0.5, 0.25")
+    assert found["flip"] == ("no", "yes")
+    (picture,) = compared(
+        [replace(b, config=own, name="c"), replace(b, name="d", config={**own, "seeds": 7})], data, "settings"
+    )
+    names = [row["setting"] for row in picture.table]
+    assert {"images resized to", "model's width", "data set"} <= {*names}
+    assert not any("." in name or "None" in row.values() for name, row in zip(names, picture.table, strict=True))
+
+
 def test_a_setting_that_a_file_does_not_tell_is_no_difference(runs, net, data):
     a, b = (networks.open(runs / "runs" / name) for name in "ab")
     (picture,) = compared([a, b, net], data, "settings")

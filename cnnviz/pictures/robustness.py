@@ -31,6 +31,7 @@ from cnnviz.pictures.predictions import class_names, predict
 
 USUAL = "integrated_gradients,grad_cam,smooth_grad:samples=20"
 PASSES = 3 * (30 * 10 + 2 * 7 * 20)  # about what the attacks evaluate the network for one image
+SYMBOLS = {"linf": "L∞", "l2": "L2"}
 LENGTHS = {"linf": "largest change of a value (range 1)", "l2": "length of the change (a value's range is 1)"}
 BESIDE = 4  # images that are drawn beside their adversarial ones
 
@@ -250,4 +251,5 @@ def band(rights: Sequence[Any]) -> Band:
 
 
 def _by_length(panels: Mapping[str, Any], shares: Mapping[str, Float[np.ndarray, " levels"]], title: str) -> Any:
-    return bands(panels, shares, dict.fromkeys(panels, "accuracy"), across=LENGTHS, title=title)
+    shown, along, across = ({SYMBOLS[norm]: of[norm] for norm in panels} for of in (panels, shares, LENGTHS))
+    return bands(shown, along, dict.fromkeys(shown, "accuracy"), across=across, title=title)
