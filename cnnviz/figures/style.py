@@ -21,6 +21,7 @@ from matplotlib.transforms import Bbox
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted
 from cnnviz.figures.fonts import FONT, drawable
+from cnnviz.figures.printable import signed
 from cnnviz.figures.text import Size, width_of, wrapped
 
 # Okabe and Ito's palette, distinguishable with color blindness; color is never the only distinction.
@@ -169,7 +170,7 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
 
 def _title_lines(title: str, width: float) -> list[str]:
     style = current_style()
-    lines = wrapped(title, width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
+    lines = wrapped(signed(title), width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
     return [*lines, *[""] * (style.lines - len(lines))] if lines else []
 
 
