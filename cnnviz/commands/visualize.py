@@ -170,7 +170,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
                 print(f"{name}: {path}", flush=True)
                 written.append(path)
         if is_compared and written:
-            for path in several.finished(options, pictures, [net, *others], origin.about(), written, page.suffix):
+            for path in several.finished(options, pictures, [net, *others], origin, written, page.suffix):
                 print(f"{name}: {path}", flush=True)
 
 

@@ -251,5 +251,7 @@ def band(rights: Sequence[Any]) -> Band:
 
 
 def _by_length(panels: Mapping[str, Any], shares: Mapping[str, Float[np.ndarray, " levels"]], title: str) -> Any:
-    shown, along, across = ({SYMBOLS[norm]: of[norm] for norm in panels} for of in (panels, shares, LENGTHS))
+    shown = {SYMBOLS[norm]: lines for norm, lines in panels.items()}
+    along = {SYMBOLS[norm]: levels for norm, levels in shares.items()}
+    across = {SYMBOLS[norm]: what for norm, what in LENGTHS.items()}
     return bands(shown, along, dict.fromkeys(shown, "accuracy"), across=across, title=title)
