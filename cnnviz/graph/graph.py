@@ -19,7 +19,6 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 
-from cnnviz.errors.wording import counted
 from cnnviz.graph.labels import MARK, split
 from cnnviz.graph.primitives import CALLS, CUSTOM_CALLS
 from cnnviz.graph.unroll import is_short_scan, unrolled
@@ -124,7 +123,7 @@ class Graph:
 
     def __repr__(self) -> str:
         given, made = (", ".join(map(repr, values)) for values in (self.inputs, self.outputs))
-        return f"Graph({counted(len(self.nodes), 'node')}: {given} -> {made})"
+        return f"Graph({len(self.nodes):,} nodes: {given} -> {made})"
 
     def _repr_html_(self) -> str:
         """The first nodes, one per line, as a notebook shows them."""
