@@ -31,8 +31,8 @@ def images_of(folder, images, labels):
 
 
 def probabilities(folder):
-    """The probabilities that were drawn, as --data writes them."""
-    (path,) = (folder / "out").glob("probabilities_*.csv")
+    """The probabilities that were drawn last, as --data writes them."""
+    path = max((folder / "out").glob("probabilities_*.csv"), key=lambda path: path.stat().st_mtime_ns)
     with path.open() as file:
         return [float(row["probability"]) for row in csv.DictReader(file)]
 

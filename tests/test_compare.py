@@ -324,7 +324,7 @@ def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
     said, folder = capsys.readouterr().out, Path("figures/a_vs_b")
     names = {path.name for path in folder.iterdir()}
     for part in ("settings", "training", "performance", "differences", "classes", "reliability", "churn"):
-        assert {f"{part}_column_paper.png", f"{part}_resamples-200_column_paper.png"} & names
+        assert any(re.fullmatch(rf"{part}(_resamples-200)?_column_paper\.png", name) for name in names)
     assert {f"differences_resamples-200_column_paper_table.{ending}" for ending in ("csv", "md", "tex")} <= names
     assert "learning_rate" in said
     with (folder / "comparison_resamples-200_column_paper_table.csv").open(newline="") as file:
@@ -375,7 +375,8 @@ def test_data_with_other_classes_are_shown_to_the_classes_that_networks_know(run
     typed = "compare runs/a runs/b --parts performance,similarity --resamples 200 --style paper --out shown"
     assert visualize.main(shlex.split(f"{typed} --dataset few.npz")) == 0
     for name in ("performance", "similarity_a_b"):
-        assert "None of the networks was trained on few." in next(Path("shown").glob(f"{name}*.tex")).read_text()
+        (caption,) = (path for path in Path("shown").glob(f"{name}*.tex") if "table" not in path.stem)
+        assert "None of the networks was trained on few." in caption.read_text()
     capsys.readouterr()
     assert visualize.main(shlex.split(f"{typed} --dataset none.npz")) == 0
     assert "performance is left out. None of the networks knows a class of x, y, z" in capsys.readouterr().out
