@@ -31,8 +31,8 @@ def images_of(folder, images, labels):
 
 
 def probabilities(folder):
-    """The probabilities that were drawn, as --data writes them."""
-    (path,) = (folder / "out").glob("probabilities_*.csv")
+    """The probabilities that were drawn last, as --data writes them."""
+    path = max((folder / "out").glob("probabilities_*.csv"), key=lambda path: path.stat().st_mtime_ns)
     with path.open() as file:
         return [float(row["probability"]) for row in csv.DictReader(file)]
 
@@ -96,7 +96,7 @@ def test_another_range_of_pixels_is_noticed_and_can_be_given(folder, capsys):
     assert "note: with pixels" not in capsys.readouterr().out
     assert probabilities(folder)[0] > 0.99
     assert main(["predictions", "m.h5", "--prepare", '{"scale": 1.0, "mean": [1, 2]}', *options]) == 2
-    assert "prepare.mean has 2 numbers; images of 1 channels need 1." in capsys.readouterr().err
+    assert "prepare.mean has 2 numbers; images of 1 channel need 1." in capsys.readouterr().err
     assert main(["predictions", "m.h5", "--prepare", "0..255", *options]) == 2
     assert '--prepare is a JSON object such as \'{"scale": 1, "mean": [0.5]}\'; it' in capsys.readouterr().err
 

@@ -145,6 +145,23 @@ def test_networks_of_other_classes_and_of_another_data_set_are_said(net, data):
     assert [row["network"] for row in found.table] == ["a run", "b"]
 
 
+def test_settings_are_words(runs, net, data):
+    a, b = (networks.open(runs / "runs" / name) for name in "ab")
+    own = {**b.config, "data": {**b.config["data"], "limit": 50, "resize": [3, 4]}, "model_options": {"width": 8}}
+    own |= {"recipe": {**b.config["recipe"], "flip": True}, "prepare": {"scale": 1.0, "mean": [0.5, 0.25]}}
+    (picture,) = compared([a, replace(b, config=own)], data, "settings")
+    found = {row["setting"]: (row[a.name], row[b.name]) for row in picture.table}
+    assert found["limit of images"] == ("none", "50")
+    assert found["mean of pixels"] == ("none", "0.5, 0.25")
+    assert found["flip"] == ("no", "yes")
+    (picture,) = compared(
+        [replace(b, config=own, name="c"), replace(b, name="d", config={**own, "seeds": 7})], data, "settings"
+    )
+    names = [row["setting"] for row in picture.table]
+    assert {"images resized to", "model's width", "data set"} <= {*names}
+    assert not any("." in name or "None" in row.values() for name, row in zip(names, picture.table, strict=True))
+
+
 def test_a_setting_that_a_file_does_not_tell_is_no_difference(runs, net, data):
     a, b = (networks.open(runs / "runs" / name) for name in "ab")
     (picture,) = compared([a, b, net], data, "settings")
@@ -307,12 +324,12 @@ def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
     said, folder = capsys.readouterr().out, Path("figures/a_vs_b")
     names = {path.name for path in folder.iterdir()}
     for part in ("settings", "training", "performance", "differences", "classes", "reliability", "churn"):
-        assert f"{part}_column_paper.png" in names
-    assert {f"differences_column_paper_table.{ending}" for ending in ("csv", "md", "tex")} <= names
+        assert any(re.fullmatch(rf"{part}(_resamples-200)?_column_paper\.png", name) for name in names)
+    assert {f"differences_resamples-200_column_paper_table.{ending}" for ending in ("csv", "md", "tex")} <= names
     assert "learning_rate" in said
-    with (folder / "comparison_column_paper_table.csv").open(newline="") as file:
+    with (folder / "comparison_resamples-200_column_paper_table.csv").open(newline="") as file:
         whole = list(csv.DictReader(file))
-    with (folder / "performance_column_paper_table.csv").open(newline="") as file:
+    with (folder / "performance_resamples-200_column_paper_table.csv").open(newline="") as file:
         first = next(csv.DictReader(file))
     found = next(row for row in whole if (row["part"], row["number"]) == ("performance", "accuracy"))
     assert [found[name] for name in ("value", "value low", "value high")] == [
@@ -320,18 +337,31 @@ def test_runs_are_compared_in_one_command(runs, monkeypatch, capsys):
     ]
     assert found["of"] == f"{first['network']}; interval over images"
     assert {"performance", "differences", "churn"} <= {row["part"] for row in whole}
-    assert "\\begin{longtable}" in (folder / "comparison_column_paper_table.tex").read_text()
-    assert (folder / "comparison_column_paper_table.tex").read_text().count("\\label") == 1
-    facts = json.loads((folder / "provenance.json").read_text())
+    assert "\\begin{longtable}" in (folder / "comparison_resamples-200_column_paper_table.tex").read_text()
+    assert (folder / "comparison_resamples-200_column_paper_table.tex").read_text().count("\\label") == 1
+    facts = json.loads((folder / "provenance_resamples-200_column_paper.json").read_text())
     assert facts["command"].endswith(command)
     assert [one["where"] for one in facts["networks"]] == ["runs/a", "runs/b"]
     assert [len(one["variables"]) for one in facts["networks"]] == [2, 1]
-    assert set(facts["files"]) == names - {"provenance.json"}
+    assert set(facts["files"]) == names - {"provenance_resamples-200_column_paper.json"}
     assert len(facts["networks"][0]["files"]["config.json"]) == 64
     assert facts["shown"]["fingerprint"] == networks.open("runs/a").data["fingerprint"]
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert visualize.main(shlex.split(command)) == 0  # which makes the same bytes again
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_second_comparison_in_a_folder_overwrites_nothing_of_the_first(runs, monkeypatch, tmp_path):
+    monkeypatch.chdir(runs)
+    found: dict[str, bytes] = {}
+    for parts, said in (("settings", "settings"), ("settings, weights", "settings+weights")):
+        assert visualize.main(["compare", "runs/a", "runs/b", "--parts", parts, "--out", str(tmp_path)]) == 0
+        made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        assert all(made[name] == content for name, content in found.items() if not name.endswith(".png"))
+        facts = json.loads(made[f"provenance_parts-{said}.json"])
+        assert set(facts["files"]) == made.keys() - {f"provenance_parts-{each}.json" for each in ("settings", said)}
+        found = made
+    assert "comparison_parts-settings+weights_table.csv" in found
 
 
 def test_data_with_other_classes_are_shown_to_the_classes_that_networks_know(runs, monkeypatch, capsys):
@@ -345,7 +375,8 @@ def test_data_with_other_classes_are_shown_to_the_classes_that_networks_know(run
     typed = "compare runs/a runs/b --parts performance,similarity --resamples 200 --style paper --out shown"
     assert visualize.main(shlex.split(f"{typed} --dataset few.npz")) == 0
     for name in ("performance", "similarity_a_b"):
-        assert "None of the networks was trained on few." in next(Path("shown").glob(f"{name}*.tex")).read_text()
+        (caption,) = (path for path in Path("shown").glob(f"{name}*.tex") if "table" not in path.stem)
+        assert "None of the networks was trained on few." in caption.read_text()
     capsys.readouterr()
     assert visualize.main(shlex.split(f"{typed} --dataset none.npz")) == 0
     assert "performance is left out. None of the networks knows a class of x, y, z" in capsys.readouterr().out

@@ -63,6 +63,9 @@ WRONG = {
     "attribute R --resize x": "--resize must be a side or HEIGHTxWIDTH, each of 1 to 4096 pixels; it was 'x'.",
     "attribute R --image none.png": "none.png does not exist; give a picture, a folder of pictures or a pattern.",
     "attribute R --image F/a/1.png": "F/a/1.png is not a picture that can be read (of no known format); save it as PNG",
+    "predict R W.png --split train": "--split train is for images of a data set, and only pictures of your own were",
+    "attribute R --image W.png --split train": "--split train is for images of a data set, and only pictures of your",
+    "predict R W.png --dataset F --resize 32": "--resize 32 is for images of a data set, and only pictures of your own",
     "predict R F/a": "F/a/1.png is not a picture that can be read (of no known format); save it as PNG or JPEG, or",
     "attribute R --methods rise:n=3": "--methods: 'n' is not an option of rise",
     "attribute R --methods rise:samples=x": "--methods: The option samples of rise must be a whole number; it was 'x'.",
@@ -164,6 +167,30 @@ def test_a_wrong_value_of_a_picture_s_option_is_refused_before_anything_is_opene
 @pytest.mark.parametrize("typed", WRONG_OF_TRAINING)
 def test_a_wrong_value_of_a_training_s_option_is_refused_before_anything_is_trained(typed, refused):
     assert refused(train.main, typed).removeprefix("train.py: ").startswith(WRONG_OF_TRAINING[typed])
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "package", "extra"),
+    [
+        ("train", "--export R --to onnx", "jax2onnx", "onnx"),
+        ("train", "--export R --to msgpack,keras", "keras", "keras"),
+        ("train", "--track tensorboard", "tensorboardX", "tensorboard"),
+        ("visualize", "embed R --by umap", "umap", "embed"),
+        ("visualize", "embed R --by tsne", "sklearn", "embed"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_said_with_the_line_that_installs_it(
+    command, typed, package, extra, refused, monkeypatch
+):
+    from cnnviz.commands import main
+
+    monkeypatch.setattr("cnnviz.commands.train.export", lambda *_: pytest.fail("it was exported"))
+    for name in ("jax2onnx", "onnx", "keras", "tensorboardX", "umap", "sklearn"):
+        monkeypatch.setitem(sys.modules, name, None if name == package else sys)
+    option, value = typed.split()[-2], typed.split(",")[-1].split()[-1]
+    line = refused(lambda arguments: main.run(command, arguments, "x"), typed)
+    says = f'{option} {value} needs {package}, which is not installed; install it by: pip install "cnnviz[{extra}]".'
+    assert line.partition(": ")[2] == says
 
 
 def test_jax_is_not_imported_for_it(place):

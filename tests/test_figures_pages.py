@@ -160,7 +160,7 @@ def test_a_width_too_small_for_the_labels_is_refused():
     with pytest.raises(InputError, match=r"A width of 1\.2 inches is too small for the labels"):
         picture.encoded(page=Page("1.2"))
     assert picture.encoded(page=Page("3.3"))
-    with pytest.raises(InputError, match="A width of 1 inches is too small for the labels"):
+    with pytest.raises(InputError, match="A width of 1 inch is too small for the labels"):
         one_picture(lambda: page(1.0, -0.2)).encoded(page=Page("1"))
 
 

@@ -11,6 +11,7 @@ from cnnviz.figures.confusion import confusion
 from cnnviz.figures.files import FORMATS, encoded
 from cnnviz.figures.histogram import histograms
 from cnnviz.figures.image import gallery, image
+from cnnviz.figures.printable import signed
 from cnnviz.figures.table import table
 from cnnviz.pictures.files import write
 from cnnviz.pictures.picture import Picture
@@ -53,3 +54,20 @@ def test_numbers_of_a_name_that_is_not_unicode_are_written(tmp_path, numbers):
     picture = Picture("name", "", "", numbers, lambda: image(BOOT))
     _, path = write(picture, tmp_path, "png", data=True)
     assert r"\udcff" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("from -0.5 to 0.5.", "from −0.5 to 0.5."),
+        ("a scale (-3, -1e-05); -2%", "a scale (−3, −1e−05); −2%"),
+        ("gains 1e-05, loses -.5", "gains 1e−05, loses −.5"),
+        ("run-3, lr1e-05, test 0-7", "run-3, lr1e-05, test 0-7"),
+        ("a -1.png, 2026-11-28, --top -3x3", "a -1.png, 2026-11-28, --top -3x3"),
+    ],
+)
+def test_numbers_have_minus_signs_and_names_keep_their_hyphens(text, drawn):
+    assert signed(text) == drawn
+    picture = Picture("p", text, text, [], lambda: image(BOOT, title=text))
+    (title,) = [one.get_text() for one in picture.figure().texts]
+    assert picture.title == picture.caption == title == drawn

@@ -145,7 +145,7 @@ def test_films_are_written_as_gif_and_as_frames(films, tmp_path, monkeypatch):
         assert image.info["loop"] == 0
         assert image.info["duration"] == 700
     before = path.read_bytes()
-    assert film.write(tmp_path, "loss", Page("column", dpi=60))[0].read_bytes() == before
+    assert film.write(tmp_path, "loss", Page("column", dpi=60), "title")[0].read_bytes() == before
     frames = replace(film, format="frames").write(tmp_path, "loss", Page("column", dpi=60))
     assert [path.name for path in frames] == [f"loss_{name}.png" for name in film.frames]
     assert replace(film, format="none").write(tmp_path, "x", Page()) == []
@@ -207,8 +207,8 @@ def test_the_command_writes_strip_film_and_numbers(folder, monkeypatch, capsys):
     command = "film runs/kept@1 --of kernels --columns 2 --width column --data --out drawn --dpi 60"
     assert visualize.main(shlex.split(command)) == 0
     names = {path.name for path in Path("drawn").iterdir()}
-    assert names == {f"film_kernels_conv1_seed1_column.{ending}" for ending in ("png", "gif", "npz")}
-    assert "film: drawn/film_kernels_conv1_seed1_column.gif" in capsys.readouterr().out
+    assert names == {f"film_kernels_conv1_seed1_columns-2_column.{ending}" for ending in ("png", "gif", "npz")}
+    assert "film: drawn/film_kernels_conv1_seed1_columns-2_column.gif" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -166,9 +166,9 @@ def test_nnx_weights_are_drawn_with_their_class(here, data):
 )
 def test_options_that_do_not_fit_the_weights_are_one_line(options, message, weights, capsys):
     Path("x.bin.txt").write_bytes(b"")
-    shape = [] if "--image-shape" in options else ["--image-shape", "12,12,1"]
-    classes = [] if "--classes" in options else ["--classes", "2"]
-    assert visualize.main(["layers", *weights, *shape, *classes, *options]) == 2
+    given = [*weights, "--image-shape", "12,12,1", "--classes", "2", *options]
+    values = dict(zip(given[::2], given[1::2], strict=True))  # one of each option, the last
+    assert visualize.main(["layers", *(text for pair in values.items() for text in pair)]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1

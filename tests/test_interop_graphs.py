@@ -12,7 +12,7 @@ from cnnviz import interop
 
 GOLDENS = Path(__file__).parent / "goldens" / "keras"
 NAMES = "branches nested several reshaping normalizing signal volume first functions operations".split()
-NAMES += ["shared", "preprocessing", "called", "along"]
+NAMES += ["shared", "preprocessing", "called", "along", "computed"]
 FILES = sorted(p for p in GOLDENS.iterdir() if p.suffix in (".h5", ".keras") and p.stem.split("_")[1] in NAMES)
 
 

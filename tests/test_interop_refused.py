@@ -492,10 +492,17 @@ def test_an_operation_that_is_not_arithmetic(graph):
     new = {"class_name": "TFOpLambda", "config": {"name": "new", "function": "math.cumsum"}}
     new["inbound_nodes"] = [["flatten", 0, 0, {"axis": 1}]]
     edit(graph, lambda config: config["config"]["layers"].append(new))
-    said = "use a layer of Keras in its place, or add, subtract, multiply, divide, maximum, minimum of two values, and"
+    said = "use a layer of Keras in its place, or one of the operations in cnnviz.interop.keras.operations, and"
     refused(
         graph, f"layer 'new' is the operation cumsum of 2 operands, which is not read; {said} save the model again."
     )
+
+
+def test_an_array_that_has_a_row_for_each_image(graph):
+    new = {"class_name": "TFOpLambda", "config": {"name": "new", "function": "math.subtract"}}
+    new["inbound_nodes"] = [["flatten", 0, 0, {"y": [[1.0], [2.0]]}]]
+    edit(graph, lambda config: config["config"]["layers"].append(new))
+    refused(graph, "layer 'new' (Arithmetic) cannot take (16,): an array of the shape [2, 1] fits no single image.")
 
 
 def test_an_operation_of_keras_2_whose_options_are_unknown(graph):

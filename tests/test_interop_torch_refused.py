@@ -5,6 +5,8 @@ import pickle
 import struct
 import time
 import zipfile
+from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,19 @@ def test_the_pickles_here_are_such_as_can_be_read(tmp_path):
     assert read_state_dict(archive(tmp_path / "a.pth", saved(old)))["w"].shape == (2, 3)
 
 
+SETTINGS = Namespace(lr=0.1, out=Path("runs"), seen=Counter([30, 60]))
+SETTINGS.best, SETTINGS.history = np.float64(0.5), np.arange(3)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_what_training_scripts_keep_beside_the_weights_is_left(tmp_path, protocol):
+    beside = pickle.dumps(SETTINGS, protocol)
+    start = 11 if protocol == 4 else 2  # after the protocol, and the length of the frame
+    content = b"\x80\x02}(" + text("args") + beside[start:-1] + text("model") + saved()[2:-1] + b"u."
+    state = read_state_dict(archive(tmp_path / "a.pth", content))
+    np.testing.assert_array_equal(state["w"], np.arange(6, dtype=np.float32).reshape(2, 3))
+
+
 def planted(path):
     """The command that a hostile pickle would run."""
     return f"touch {path}"
@@ -149,7 +164,8 @@ DAMAGED = {
     # opcodes
     "INST": (b"(S'true'\nios\nsystem\n.", "opcode"),
     "OBJ": (b"(" + name("os", "system") + text("true") + b"o.", "names os.system"),
-    "NEWOBJ": (saved(name("collections", "OrderedDict") + b")\x81"), "opcode NEWOBJ"),
+    "NEWOBJ_EX": (saved(name("collections", "OrderedDict") + b")}\x92"), "opcode NEWOBJ_EX"),
+    "an object of a class of others": (saved(name("os", "PathLike") + b")\x81"), "names os.PathLike"),
     "an extension's code": (saved(b"\x82\x01"), "opcode EXT1"),
     "a persistent id as text": (saved(b"P0\n"), "opcode PERSID"),
     "a long integer of 2 GB": (saved(b"\x8b\xff\xff\xff\x7f"), "damaged"),

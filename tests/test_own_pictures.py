@@ -390,6 +390,52 @@ def test_of_predict_everything_after_the_run_is_a_picture():
     assert gathered(["RUN", "a.png"], visualize.options_of("curves"), False) == ["RUN", "a.png"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    [
+        ("x.heic", "--image x.heic"),
+        ("a.png x.heic none.svg", "--image a.png\nx.heic\nnone.svg"),
+        ("there.gifs none.xyz", "--image there.gifs\nnone.xyz"),
+        ("net.v2 none.xyz", "net.v2 --image none.xyz"),
+        ("net.v2@3 x.heic", "net.v2@3 --image x.heic"),
+        ("net.v3", "net.v3"),  # of which net.v2 may have been meant
+        ("net.onnx", "net.onnx"),
+        ("net.h5", "net.h5"),
+        ("lr0.1", "lr0.1"),
+        ("runs/net.v2/config.json", "runs/net.v2/config.json"),
+    ],
+)
+def test_of_predict_a_word_that_is_named_like_no_network_is_a_picture(typed, means, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs/net.v2/checkpoints").mkdir(parents=True)
+    for name in ("runs/net.v2/config.json", "there.gifs", "x.heic"):
+        Path(name).touch()
+    assert gathered(typed.split(), visualize.options_of("predict"), every=True) == means.split(" ")
+
+
+@pytest.mark.parametrize("typed", ["predict", "predict a.png", "attribute", "activations --image", ""])
+@pytest.mark.parametrize("name", ["x.heic", "y.pdf", "none.svg", "none.jpg"])
+def test_what_is_named_like_a_picture_gets_the_sentence_of_a_picture(typed, name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    saved(gradient(), "a.png")
+    for made in ("x.heic", "y.pdf"):
+        Path(made).write_bytes(b"of another format")
+    assert visualize.main([*typed.split(), name]) == 2
+    says = "is not a picture that can be read (of no known format); save it as PNG or JPEG, or leave it out."
+    says = says if Path(name).exists() else "does not exist; give a picture, a folder of pictures or a pattern."
+    assert capsys.readouterr().err == f"visualize.py: {name} {says}\n"
+
+
+def test_a_data_set_that_is_only_of_use_is_passed_over_unless_it_was_asked_for(net, tmp_path):
+    def find():
+        raise InputError("things does not fit.")
+
+    kind = predict.Predict(image=str(saved(gradient(), tmp_path / "photo.png")))
+    assert len(kind([net], Data(find))) == 1
+    with pytest.raises(InputError, match=r"^things does not fit\.$"):
+        kind([net], Data(find, is_asked=True))
+
+
 def test_the_table_has_the_likeliest_classes_and_the_file_all(net, tmp_path):
     path = saved(gradient(), tmp_path / "photo.png")
     (picture,) = predict.Predict(image=str(path), top=1)([net], Data())

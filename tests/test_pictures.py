@@ -199,7 +199,7 @@ def test_kernels_of_colors_are_on_the_scale_of_their_own_range():
         end = float(ax.get_title(loc="left").split()[-1])
         assert np.percentile(weights, 99) < end < 1.3 * weights.max()
     assert [label.get_text() for label in bar.get_yticklabels()][-1] == "1"
-    assert "on a scale of each network's own, trained from -0.0" in picture.caption
+    assert "on a scale of each network's own, trained from −0.0" in picture.caption
 
 
 def test_kernels_of_a_dense_layer_on_the_image_are_images(dense):

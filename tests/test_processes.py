@@ -34,8 +34,9 @@ def alone(tmp_path_factory, data):
 
 
 def options(data, folder, *more):
-    given = ["--dataset", data, "--runs", folder, "--name", "toy", "--epochs", 2, "--batch-size", 16, "--patience", 99]
-    return [*map(str, given), *map(str, more)]
+    usual = {"--epochs": 2, "--batch-size": 16, "--patience": 99}
+    given = [text for option in usual.items() if option[0] not in more for text in option]
+    return [str(text) for text in ("--dataset", data, "--runs", folder, "--name", "toy", *given, *more)]
 
 
 def begin(data, folder, *more, devices=1, environment=()):

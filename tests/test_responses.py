@@ -64,7 +64,7 @@ def test_rows_have_the_input_the_kernel_and_the_map_on_printed_scales(run):
     assert cells[4].images[0].get_clim() == cells[6].images[0].get_clim()
     assert cells[2].images[0].get_clim()[0] == -cells[2].images[0].get_clim()[1]
     end = cells[4].images[0].get_clim()[1]
-    assert f"maps on that from {-end:g} to {end:g}" in picture.caption
+    assert f"maps on that from −{end:g} to {end:g}" in picture.caption
     assert "before and after relu." in picture.caption
 
 

@@ -39,6 +39,11 @@ def test_the_curves_begin_with_the_clean_accuracy_and_fall(pictures):
     np.testing.assert_allclose(numbers["l2.epsilon"], [0, 0.02 * 14, 0.3 * 14])  # 28 x 28 values
 
 
+def test_panels_are_named_by_the_symbols_of_their_norms(pictures):
+    titles = [ax.get_title(loc="left") for ax in pictures[0].figure().axes if ax.axison]
+    assert titles == ["L∞", "L2"]
+
+
 def test_the_band_is_wilson_s_interval():
     found = band([np.array([True] * 9 + [False])])
     np.testing.assert_allclose([found["mean"][0], found["low"][0], found["high"][0]], [0.9, 0.5958, 0.9821], atol=1e-4)

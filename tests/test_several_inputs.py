@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import serialization
+from PIL import Image
 
 from cnnviz import interop, networks, probe
 from cnnviz.attribution import attribute
@@ -56,7 +57,8 @@ def test_a_keras_file_of_several_inputs_is_drawn_without_images(tmp_path, capsys
     assert {path.stem for path in tmp_path.glob("*.png")} == WITHOUT_IMAGES
     said = capsys.readouterr().out
     assert "activations: skipped. keras3_several takes 2 inputs (left 6x6x2, right 6x6x2)" in said
-    assert main(["activations", str(FILE), "--image", str(FILE), "--out", str(tmp_path)]) == 2
+    Image.new("RGB", (6, 6)).save(photo := tmp_path / "photo.png")
+    assert main(["activations", str(FILE), "--image", str(photo), "--out", str(tmp_path)]) == 2
     assert "`--inputs FILE.npz` of `activations` and `attribute` takes an array for each." in capsys.readouterr().err
 
 

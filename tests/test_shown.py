@@ -1,5 +1,6 @@
 """What an interpreter prints of an object, and what a notebook shows: a line, or a picture, and never an array."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -58,6 +59,16 @@ def test_objects_print_as_one_short_line_without_arrays(net, maps, dataset, grap
         assert len(text) < 400
         assert text.isprintable()
         assert type(one).__name__ in text or one in (graph.nodes[0], graph.inputs[0])
+
+
+def test_the_members_of_a_network_print_small_and_stay_a_list_to_jax(net):
+    several: Any = replace(net, members=[net.variables] * 2, beginnings=[net.variables] * 2, seeds=(0, 1))
+    assert repr(several.members) == "Members(2 networks, 333,526 parameters)"
+    assert repr(several.only(1).beginnings) == "Members(1 network, 333,526 parameters)"
+    doubled = jax.jit(lambda tree: jax.tree.map(lambda x: 2 * x, tree))(several.members)
+    assert isinstance(doubled, list)
+    paths = [jax.tree_util.tree_leaves_with_path(tree) for tree in (several.members, [*several.members])]
+    assert [path for path, _ in paths[0]] == [path for path, _ in paths[1]]
 
 
 def test_objects_say_what_they_are(net, maps, dataset, graph):

@@ -24,12 +24,11 @@ def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, fee
     print(f"Model: {config['model']}, {parameters:,} parameters{several}.")
     batch, steps = min(recipe.batch_size, count), steps_per_epoch(count, recipe)
     epochs = f"{counted(recipe.epochs, 'epoch')} of {counted(steps, 'batch')}"
-    print(f"Recipe: {recipe.described()}; up to {epochs} of {batch:,} images.")
+    print(f"Recipe: {recipe.described()}; up to {epochs} of {counted(batch, 'image')}.")
     print(f"Optimizer: {recipe.optimizer}, learning rate {recipe.learning_rate:g} ({recipe.schedule}).")
     if recipe.batch_size > count:
-        print(
-            f"note: the batch size {recipe.batch_size:,} is larger than the {count:,} training images; a batch has all"
-        )
+        images = counted(count, "training image")
+        print(f"note: the batch size {recipe.batch_size:,} is larger than the {images}; a batch has all")
     place = "on the device" if feed.keeps_images else "in host memory"
     print(f"Devices: {_devices(mesh)}; {recipe.precision}; images {place}.")
     print(f"Run: {path}", flush=True)
@@ -37,7 +36,9 @@ def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, fee
 
 def compiling(config: Any, count: int) -> str:
     """What is compiled before the first step, of a training on `count` images."""
-    return f"compiling the training step of {config['model']} for {min(config.recipe.batch_size, count):,} images"
+    return (
+        f"compiling the training step of {config['model']} for {counted(min(config.recipe.batch_size, count), 'image')}"
+    )
 
 
 def say_next(path: Path, config: Any) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def _of_toml(path: Path, options: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     given = list(_flat(content))
     if others := [typed for typed, _ in given if typed.replace("-", "_") not in known]:
-        raise InputError(f"{path}: {unknown_field('option', others, known)}")
+        raise _not_of_files(path, others, known)
     for typed, value in given:
         name = typed.replace("-", "_")
         if name in found:
@@ -84,6 +84,17 @@ def _of_toml(path: Path, options: Any) -> dict[str, Any]:
         found[name] = _as(known[name], value, f"{path}: {name}")
     _check_own(path, found.get("model", ""), ":" in found.get("model", ""), options)
     return found
+
+
+def _not_of_files(path: Path, names: Sequence[str], known: Collection[str]) -> InputError:
+    """The error for options that a file cannot have, some of which the command line has."""
+    typed = [name for name in names if name.replace("-", "_") in {*NOT_IN_FILES, "help"}]
+    others = [name for name in names if name not in typed]
+    ours, them = ("is an option", "it") if len(typed) == 1 else ("are options", "them")
+    alone = [f"{' and '.join(typed)} {ours} of the command line alone; leave {them} out of the file."] if typed else []
+    return InputError(
+        f"{path}: {' '.join([*alone, *([str(unknown_field('option', others, known))] if others else [])])}"
+    )
 
 
 def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.extras import check_extras
 from cnnviz.commands.flags import typed
 from cnnviz.commands.places import check_folder, is_run, is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
@@ -29,7 +30,7 @@ OPTIMIZERS = {"momentum": ("sgd",), "epsilon": ("adam", "adamw", "rmsprop", "muo
 
 
 def check_options(options: Any) -> None:
-    """Raises InputError, which names two options, if they cannot be obeyed both."""
+    """Raises InputError, which names two options, if they cannot be obeyed both, or one without a missing package."""
     given = [name for name in MODES if getattr(options, name)]
     if len(given) > 1:
         raise _apart(given[0], given[1], "each is done in place of one new training")
@@ -46,6 +47,7 @@ def check_options(options: Any) -> None:
             )
         if name in {field.name for field in fields(options)} - NOT_SWEPT and getattr(options, name) is not None:
             raise _apart("sweep", name, f"it was {getattr(options, name)!r}, and --sweep {spec} sets it too")
+    check_extras(options)
 
 
 def _check_read(options: Any, mode: str) -> None:

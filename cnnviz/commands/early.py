@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.choices import named
+from cnnviz.commands.extras import check_extras
 from cnnviz.commands.own_inputs import are_several, shapes_of
 from cnnviz.commands.own_model import options_of
 from cnnviz.commands.places import check_folder, check_writable, is_there, missing
@@ -38,6 +39,7 @@ def check_early(options: Any, kind: str | None) -> None:
         first, *_ = [check_place(where) for where in wheres]
         if first is not None:
             _check_facts(options, wheres, first, kind)
+    check_extras(options)
     if options.font is not None:
         with named("font"):
             _ = options.drawn

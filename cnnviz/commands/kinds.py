@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 from pkgutil import resolve_name
 
 from cnnviz.commands.choices import OF_KINDS
 from cnnviz.commands.declared import Declared, NotStatic, constant, fields_of, first_line, static
 from cnnviz.commands.option_names import is_value
-from cnnviz.commands.places import is_there, missing, placed
+from cnnviz.commands.places import is_there, missing, placed, runs_in
 from cnnviz.errors import InputError, unknown
+from cnnviz.interop.picture_files import is_named_picture
 from cnnviz.pictures import GROUPS, PICTURES
 from cnnviz.registry import resolve
 
@@ -94,7 +94,7 @@ def separated(arguments: Sequence[str], flags: Collection[str]) -> tuple[str | N
     """The kind of picture among the arguments, None for all kinds, and the other arguments.
 
     The kind may stand anywhere but as the value of an option; `flags` are the options without one. Raises InputError
-    for two kinds, and for a text that is neither a kind nor a place where a network can be.
+    for two kinds, and for a text that is neither a kind, a place where a network can be, nor named like a picture.
     """
     places = [
         place for place, text in enumerate(arguments) if text[:1] != "-" and not is_value(arguments, place, flags)
@@ -106,20 +106,11 @@ def separated(arguments: Sequence[str], flags: Collection[str]) -> tuple[str | N
         raise InputError(f"{listed} are {len(names)} kinds of picture; name one, or none to draw all.")
     if found:
         return names[0], [text for place, text in enumerate(arguments) if place != found[0]]
-    runs = _runs_in(arguments)
+    runs = runs_in(arguments)
     for place in places:
-        if not is_there(placed(arguments[place], runs)):
+        if not is_named_picture(arguments[place]) and not is_there(placed(arguments[place], runs)):
             raise _neither(arguments[place], runs, alone=len(places) == 1)
     return None, list(arguments)
-
-
-def _runs_in(arguments: Sequence[str]) -> Path:
-    """The folder of all runs, where `--runs` says it among the arguments."""
-    for argument, after in pairwise([*arguments, ""]):
-        name, is_joined, value = argument.partition("=")
-        if name == "--runs":
-            return Path(value if is_joined else after)
-    return Path("runs")
 
 
 def _neither(text: str, runs: Path, alone: bool) -> InputError:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from cnnviz.commands.flags import without_value
+from cnnviz.commands.places import is_no_network, runs_in
+from cnnviz.interop.picture_files import is_named_picture
 from cnnviz.pictures.options import check_spelled_once
 
 NAMES = ("--image", "--images")
@@ -13,14 +15,14 @@ def gathered(arguments: Sequence[str], options: type, every: bool) -> list[str]:
     """The arguments with all that are pictures as one value of `--image`, one a line.
 
     A shell makes many arguments of `--image photos/*.jpg`, and several `--image` add up. With `every`, all arguments
-    after the run are pictures, whatever they are called. The arguments of options without images stay as they are.
-    Raises InputError if `--image` and `--images`, which are one option, are given with different values.
+    after the run are pictures, whatever they are called, and in its place those whose names are no network's. The
+    arguments of options without images stay as they are. Raises InputError if `--image` and `--images`, which are one
+    option, are given with different values.
     """
-    from cnnviz.pictures.choices import is_picture
-
     if not any(field.name == "image" for field in fields(options)):
         return list(arguments)
     flags, others, pictures, runs, option = _flags(options), [], [], 0, ""
+    is_picture = lambda text: is_named_picture(text) or every and (runs or is_no_network(text, runs_in(arguments)))
     spelled: dict[str, list[str]] = {name: [] for name in NAMES}
     for argument in arguments:
         name, _, value = argument.partition("=")
@@ -29,7 +31,7 @@ def gathered(arguments: Sequence[str], options: type, every: bool) -> list[str]:
             if name in NAMES and value:
                 pictures, spelled[name] = [*pictures, value], [*spelled[name], value]
             others += [] if name in NAMES else [argument]
-        elif option in NAMES or not option and (is_picture(argument) or (every and runs)):
+        elif option in NAMES or not option and is_picture(argument):
             spelled.get(option, []).append(argument)
             pictures, option = [*pictures, argument], ""
         else:

@@ -2,11 +2,14 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
+from cnnviz.interop.foreign import is_other_file
 from cnnviz.interop.place import Where
 
 NETWORKS = f"a run's directory or a file ({', '.join(READERS)})"
@@ -19,6 +22,23 @@ def placed(where: str, runs: Path) -> str:
     """
     named = str(runs / where)
     return named if not is_there(where) and is_network(str(Where.read(named).path)) else where
+
+
+def runs_in(arguments: Sequence[str]) -> Path:
+    """The folder of all runs, where `--runs` says it among the arguments."""
+    for argument, after in pairwise([*arguments, ""]):
+        name, is_joined, value = argument.partition("=")
+        if name == "--runs":
+            return Path(value if is_joined else after)
+    return Path("runs")
+
+
+def is_no_network(text: str, runs: Path) -> bool:
+    """Whether a text is named like a file, such as `photo.xyz`, neither a network's nor near to a run's name."""
+    place = Where.read(placed(text, runs))
+    if (place.step, place.seed) != (None, None) or not is_other_file(place.path):
+        return False
+    return place.path.exists() or _near(place.path, runs) is None
 
 
 def missing(text: str, runs: Path, option: str = "", right: str = NETWORKS) -> InputError:

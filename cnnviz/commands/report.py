@@ -12,6 +12,7 @@ from cnnviz.commands.early import check_early
 from cnnviz.commands.opened import Asked, opened, tell_drawn
 from cnnviz.commands.visualize import SMALLER, Common, kind_with, pictures_of
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.pictures import ON_REQUEST, PICTURES
 from cnnviz.registry import resolve
 
@@ -189,7 +190,7 @@ def _facts(nets: Sequence[Any]) -> list[str]:
 
     counts = " and ".join(f"{parameter_count(net.variables):,}" for net in nets)
     sides = "×".join(map(str, nets[0].image_shape))
-    return [f"{counts} parameters", f"images {sides}", f"{nets[0].class_count} classes"]
+    return [f"{counts} parameters", f"images {sides}", counted(nets[0].class_count, "class")]
 
 
 def _notes(nets: Sequence[Any], images: Any) -> list[str]:

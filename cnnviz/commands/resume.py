@@ -9,6 +9,7 @@ from cnnviz.commands.flags import typed, worded
 from cnnviz.commands.own_model import is_for, options_of, use_for
 from cnnviz.commands.recorded import address, reading_of, recorded_data
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 
 
 def resumed(options: Any) -> tuple[Path, Any, Any] | None:
@@ -87,8 +88,9 @@ def _continuation(recipe: Any, after: int, steps: int) -> str:
     if recipe.schedule == "constant":
         return f"{what} The learning rate stays {last:.3g}."
     return (
-        f"{what} The schedule {recipe.schedule} is continued as that of a training of {recipe.epochs} epochs, from its "
-        f"step {after * steps:,}: the learning rate is {first:.3g} there and {last:.3g} at the end."
+        f"{what} The schedule {recipe.schedule} is continued as that of a training of "
+        f"{counted(recipe.epochs, 'epoch')}, from its step {after * steps:,}: the learning rate is "
+        f"{first:.3g} there and {last:.3g} at the end."
     )
 
 

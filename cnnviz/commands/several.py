@@ -1,6 +1,6 @@
 """Several networks on the command line: `compare runs/a runs/b runs/c@3` shows them together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -81,10 +81,12 @@ def dataset_of(options: Any, nets: Sequence[Any], asked: Asked) -> Any:
 
 
 def finished(
-    options: Any, pictures: Sequence[Any], nets: Sequence[Any], about: Mapping[str, Any], written: Sequence[Path],
-    suffix: str = "",
-) -> list[Path]:  # fmt: skip
-    """Writes the table of all numbers and provenance.json next to the files that were written; returns the paths."""
+    options: Any, pictures: Sequence[Any], nets: Sequence[Any], origin: Any, written: Sequence[Path], suffix: str = ""
+) -> list[Path]:
+    """Writes the table of all numbers and the provenance next to the files that were written; returns the paths.
+
+    Both are named, as pictures are, by the parts, the data and the options that are not the default.
+    """
     from cnnviz.pictures.compared.whole_table import NAME, whole_table
     from cnnviz.pictures.files import file_name
     from cnnviz.pictures.provenance import provenance
@@ -93,11 +95,13 @@ def finished(
 
     folder = written[0].parent
     caption = f"The numbers of the comparison of {', '.join(net.name for net in nets)}"
-    told = "".join(dict.fromkeys(picture.subject.get("variant", "") for picture in pictures))
-    made = write_tables(whole_table(pictures), folder, file_name(f"{NAME}{told}{suffix}"), caption)
-    path = folder / "provenance.json"
+    told = [*map(origin.variant, pictures), *(picture.subject.get("variant", "") for picture in pictures)]
+    parts = f"_parts-{'+'.join(part.strip() for part in options.parts.split(','))}" if options.parts else ""
+    said = f"{parts}{''.join(dict.fromkeys(told))}{common_variant(options)}{suffix}"
+    made = write_tables(whole_table(pictures), folder, file_name(f"{NAME}{said}"), caption)
+    path = folder / f"{file_name(f'provenance{said}')}.json"
     first = options.run or (str(options.weights) if options.weights else None)
-    json_files.write(path, provenance(nets, [first, *places(options.others)], about, [*written, *made]))
+    json_files.write(path, provenance(nets, [first, *places(options.others)], origin.about(), [*written, *made]))
     return [*made, path]
 
 

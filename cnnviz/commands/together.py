@@ -25,6 +25,10 @@ READ_FOR = {  # of other options the values of that one for which they are read;
     },
     "embed": {"neighbors": "umap", "perplexity": "tsne"},
 }
+OF_DATA_SET = {  # options that kinds read for images of a data set alone
+    "split": ("activations", "attribute", "predict", "responses"),
+    "resize": ("predict",),
+}
 PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
 
@@ -80,8 +84,16 @@ def _of_output(options: Any) -> Iterator[str]:
 
 
 def _of_data(options: Any, kind: str | None) -> Iterator[str]:
-    if getattr(options, "invert", False) and _has_numbers_only(options.image, options.images):
+    if getattr(options, "invert", False) and not any(_are_pictures(options)):
         yield "--invert is for pictures of your own, and none was given; leave it out."
+    usual = {field.name: field.default for field in fields(options)}
+    for name, kinds in OF_DATA_SET.items():
+        given = kind in kinds and options.weights is None and getattr(options, name) != usual[name]
+        if given and (own := _are_pictures(options)) and all(own):
+            yield (
+                f"{typed(name, getattr(options, name))} is for images of a data set, and only pictures of your own "
+                "were given; leave it out."
+            )
     if kind is None or options.weights is not None or shows_data(kind):
         return
     for name in ("dataset", "data_dir", "resize"):
@@ -120,9 +132,10 @@ def _reads_layers(methods: str) -> bool:
     return not names <= paths.keys() or any("layers" in fields_of(paths[name]) for name in names)
 
 
-def _has_numbers_only(*chosen: str | int | None) -> bool:
-    """Whether the images that are asked for, if any, are those of a data set, by number."""
+def _are_pictures(options: Any) -> list[bool]:
+    """Of each part of what was typed for images, whether it is a picture of one's own and no numbers of a data set."""
     from cnnviz.pictures.choices import numbered
 
-    parts = [part for text in chosen if text is not None for part in re.split(r"[,\n]", str(text))]
-    return all(numbered(part.strip()) is not None for part in parts)
+    chosen = [text for text in (options.image, options.images) if text is not None]
+    parts = [part for text in chosen for part in re.split(r"[,\n]", str(text))]
+    return [numbered(part.strip()) is None for part in parts]

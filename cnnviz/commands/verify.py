@@ -8,6 +8,7 @@ from cnnviz.commands.epochs import measured
 from cnnviz.commands.own_model import use_for
 from cnnviz.commands.resume import data_of
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.runs.lock import is_locked
 from cnnviz.training.feed import feed_of
 from cnnviz.training.mesh import here
@@ -31,7 +32,9 @@ def verify(path: Path, options: Any) -> int:
     found = measured(runs.load_run(path), feed_of(test.images[:limit], test.labels[:limit], here()))
     rows = recorded.get("networks", [recorded])
     if len(rows) != len(found):
-        raise InputError(f"The summary of {path} has {len(rows)} networks; its checkpoints have {len(found)}.")
+        raise InputError(
+            f"The summary of {path} has {counted(len(rows), 'network')}; its checkpoints have {len(found)}."
+        )
     for row, tally in zip(rows, found, strict=True):
         _compare(path, row, *tally.means())
     return 0

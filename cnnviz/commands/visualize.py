@@ -148,7 +148,8 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
     report(0, 1, "reading the data set")
-    data = Data(lambda: several.dataset_of(options, [net, *others], asked), print)
+    find = lambda: several.dataset_of(options, [net, *others], asked)
+    data = Data(find, print, is_asked=options.dataset is not None)
     folder = options.out or (several.folder_of([net, *others]) if others else _folder(net))
     needed = (Skipped, Unavailable) if len(made) == 1 else (NoData, Unavailable) if options.dataset is not None else ()
     _check_images(made.values(), net, data)
@@ -169,7 +170,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
                 print(f"{name}: {path}", flush=True)
                 written.append(path)
         if is_compared and written:
-            for path in several.finished(options, pictures, [net, *others], origin.about(), written, page.suffix):
+            for path in several.finished(options, pictures, [net, *others], origin, written, page.suffix):
                 print(f"{name}: {path}", flush=True)
 
 

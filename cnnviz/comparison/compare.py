@@ -18,6 +18,7 @@ from cnnviz.comparison.disagreements import only_right
 from cnnviz.comparison.estimates import LEVEL, RESAMPLES, Estimate, PValue, check
 from cnnviz.comparison.performance import Difference, Performance, by_class, class_tests, performance
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.networks import Net
 
 Labels = Int[np.ndarray, " labels"]
@@ -128,7 +129,10 @@ def compared(
 
 def _check(nets: Sequence[Net], images: np.ndarray, labels: np.ndarray) -> None:
     if len(images) != len(labels):
-        raise InputError(f"There is one label per image; there were {len(images)} images and {len(labels)} labels.")
+        raise InputError(
+            f"There is one label per image; there were {counted(len(images), 'image')} and "
+            f"{counted(len(labels), 'label')}."
+        )
     for net in nets:
         if tuple(net.image_shape) != tuple(images.shape[1:]):
             sides = ["x".join(map(str, shape)) for shape in (net.image_shape, images.shape[1:])]

@@ -13,6 +13,7 @@ from jaxtyping import Int32, Shaped, UInt8
 from cnnviz.data.arrays import checked
 from cnnviz.data.notes import on_channels, on_classes
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 
 Images = UInt8[np.ndarray, "n *sides c"]
 Labels = Int32[np.ndarray, " n"]
@@ -31,7 +32,7 @@ class Split:
 
     def __repr__(self) -> str:
         sides = "x".join(map(str, self.images.shape[1:]))
-        return f"Split({len(self.labels):,} images {sides}, labels {self.labels.min()} to {self.labels.max()})"
+        return f"Split({counted(len(self.labels), 'image')} {sides}, labels {self.labels.min()} to {self.labels.max()})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,7 +64,7 @@ class Dataset:
     def __repr__(self) -> str:
         sides = "x".join(map(str, self.train.images.shape[1:]))
         counts = f"{len(self.train.labels):,} train and {len(self.test.labels):,} test images {sides}"
-        return f"Dataset({self.title!r}: {counts}, {len(self.classes)} classes)"
+        return f"Dataset({self.title!r}: {counts}, {counted(len(self.classes), 'class')})"
 
     def _repr_html_(self) -> str:
         """What it holds, and an image of each class, as a notebook shows it."""
@@ -124,7 +125,8 @@ def split(
         raise InputError(f"The labels of {where} are {found}; they must be integers [n], one class per image.")
     if labels.size != len(images):
         raise InputError(
-            f"{where} has {len(images)} images and {labels.size} labels; there must be one label per image."
+            f"{where} has {counted(len(images), 'image')} and {counted(labels.size, 'label')}; there must be "
+            "one label per image."
         )
     if labels.min() < 0 or labels.max() >= np.iinfo(np.int32).max:
         raise InputError(f"The labels of {where} run from {labels.min()} to {labels.max()}; they must count up from 0.")
@@ -155,7 +157,8 @@ def _numbered(splits: Iterable[Split], what: str) -> tuple[str, ...]:
     highest = int(max(split.labels.max() for split in (train, *others)))
     if highest >= len(train.labels):
         raise InputError(
-            f"The labels of {what} go up to {highest} for {len(train.labels)} images; they must count up from 0."
+            f"The labels of {what} go up to {highest} for {counted(len(train.labels), 'image')}; they must count up "
+            "from 0."
         )
     return tuple(map(str, range(highest + 1)))
 

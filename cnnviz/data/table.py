@@ -73,7 +73,9 @@ def _rows(path: Path) -> list[list[str]]:
     if len(rows) < 2:
         raise InputError(f"{path} has {counted(len(rows), 'line')}; a table has one line per image.")
     if odd := next((n for n, row in enumerate(rows, 1) if len(row) != len(rows[0])), None):
-        raise InputError(f"{path} has {len(rows[odd - 1])} values in line {odd} and {len(rows[0])} in the first.")
+        raise InputError(
+            f"{path} has {counted(len(rows[odd - 1]), 'value')} in line {odd} and {len(rows[0])} in the first."
+        )
     return rows
 
 

@@ -16,7 +16,7 @@ def article(noun: str) -> str:
     return "an" if noun[:1] in "aeiou" else "a"
 
 
-def counted(count: int, noun: str) -> str:
-    """A number of things: "1 image", "1,200 batches"."""
-    ending = "" if count == 1 else "es" if noun.endswith(("tch", "s", "x")) else "s"
-    return f"{count:,} {noun}{ending}"
+def counted(count: int | float, noun: str) -> str:
+    """A number of things: "1 image", "1,200 batches", "1.5 inches"."""
+    ending = "" if count == 1 else "es" if noun.endswith(("tch", "nch", "s", "x")) else "s"
+    return f"{count:{'g' if isinstance(count, float) else ','}} {noun}{ending}"

@@ -9,6 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.printable import printable
 from cnnviz.figures.style import add_caption, current_style, default_style
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
@@ -53,4 +54,4 @@ def _check_size(figure: Figure, dpi: int) -> None:
     if max(width, height) * dpi > LARGEST:
         raise InputError(f"A picture of {width:.3g} x {height:.3g} inches is too large for {dpi} pixels per inch.")
     if width < COLUMN and (lost := [*cut_off(figure), *(pair[0] for pair in overlapping(figure))]):
-        raise InputError(f"A width of {width:g} inches is too small for the labels ({lost[0]!r} has no room).")
+        raise InputError(f"A width of {counted(width, 'inch')} is too small for the labels ({lost[0]!r} has no room).")

@@ -19,7 +19,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.fonts import FONT, drawable
+from cnnviz.figures.printable import signed
 from cnnviz.figures.text import Size, width_of, wrapped
 
 # Okabe and Ito's palette, distinguishable with color blindness; color is never the only distinction.
@@ -150,7 +152,9 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
     Raises InputError if nothing is left of the height, which may follow from the width and its labels.
     """
     if height <= 0:
-        raise InputError(f"A width of {current_style().width or width:g} inches is too small for the labels.")
+        raise InputError(
+            f"A width of {counted(float(current_style().width or width), 'inch')} is too small for the labels."
+        )
     style, width = current_style(), room(width)
     lines = _title_lines(title, width)
     header = _header(lines)
@@ -166,7 +170,7 @@ def page(width: float, height: float, title: str = "", *, arranged: bool = True)
 
 def _title_lines(title: str, width: float) -> list[str]:
     style = current_style()
-    lines = wrapped(title, width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
+    lines = wrapped(signed(title), width - 2 * MARGIN, 11, MOST_TITLE, style.font, "bold") if style.titled else []
     return [*lines, *[""] * (style.lines - len(lines))] if lines else []
 
 

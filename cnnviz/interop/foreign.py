@@ -51,6 +51,12 @@ def check_weights(path: Path) -> None:
         raise InputError(f"{path} is not of a known kind of weights; known are {', '.join(WEIGHTS)}.")
 
 
+def is_other_file(path: Path) -> bool:
+    """Whether a path is named like a file, with a suffix, that has nothing to do with a network; it need not exist."""
+    named = path.suffix[1:2].isalpha() and path.suffix.lower() not in READERS and not path.is_dir()
+    return named and _said(path, is_alone=True) is None
+
+
 def is_weights(path: Path) -> bool:
     """Whether a path is named like weights that are read: a file by its suffix, a folder of Orbax by what is in it."""
     return is_orbax(path) if path.is_dir() else path.suffix.lower() in WEIGHTS

@@ -15,13 +15,19 @@ FORMATS = {  # by Pillow's names
     "AVIF": (".avif",),
 }
 SUFFIXES = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
+UNREAD = {".heic", ".heif", ".pdf", ".svg", ".eps", ".psd", ".ico", ".jxl", ".jp2", ".tga", ".dng", ".cr2", ".nef"}
 LOOKED_AT = 1000  # folders, and files in each, that are looked at
+
+
+def is_named_picture(name: str) -> bool:
+    """Whether a file has the name of a picture, also of one in a format that is not read."""
+    return Path(name).suffix.lower() in SUFFIXES | UNREAD
 
 
 def holds_pictures(path: Path) -> bool:
     """Whether a path is a picture, or a folder most of whose files, also in its subfolders, are pictures."""
     if not path.is_dir():
-        return path.suffix.lower() in SUFFIXES
+        return is_named_picture(path.name)
     folders = islice(os.walk(path), LOOKED_AT)
     files = [name for _, _, names in folders for name in names[:LOOKED_AT] if name[:1] != "."]
     return 2 * sum(Path(name).suffix.lower() in SUFFIXES for name in files) > len(files)

@@ -50,7 +50,9 @@ def of_model(
     begun: Sequence[Variables] = Drawn(model, inputs or shape, seed) if can_draw else ()
     net = Net(name, model, [given], begun, shape, classes=tuple(map(str, classes)), prepare=prepare, inputs=inputs)
     if classes and (outputs := probe.output_shape(model, given, net.takes)) != (len(classes),):
-        raise InputError(f"{name} gives an output of shape {outputs} per image; {len(classes)} classes were named.")
+        raise InputError(
+            f"{name} gives an output of shape {outputs} per image; the classes that were named are {len(classes)}."
+        )
     return net
 
 

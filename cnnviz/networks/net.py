@@ -1,11 +1,13 @@
 """A network with everything that the pictures need, independent of its source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from jax.tree_util import SequenceKey, register_pytree_with_keys_class
 
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted
@@ -16,6 +18,24 @@ from cnnviz.probe import ending as ending_of
 from cnnviz.probe import layers as layers_of
 from cnnviz.probe.table import Layers
 from cnnviz.types import LayerNames, Variables
+
+
+@register_pytree_with_keys_class
+class Members(list[Any]):
+    """The variables of several networks: a list, also to JAX, that prints how many there are and of what size."""
+
+    def __repr__(self) -> str:
+        sizes = sorted({f"{parameter_count(variables):,}" for variables in self})
+        return f"{type(self).__name__}({', '.join([counted(len(self), 'network'), *sizes])} parameters)"
+
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], None]:
+        """The variables in their order."""
+        return [(SequenceKey(place), variables) for place, variables in enumerate(self)], None
+
+    @classmethod
+    def tree_unflatten(cls, nothing: None, variables: Iterable[Any]) -> "Members":
+        """The list of these variables."""
+        return cls(variables)
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +66,11 @@ class Net:
     path: Path | None = None
     inputs: Any = None
 
+    def __post_init__(self) -> None:
+        for name in ("members", "beginnings"):
+            if isinstance(given := getattr(self, name), list):
+                object.__setattr__(self, name, Members(given))
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._facts)})"
 
@@ -58,7 +83,7 @@ class Net:
         """What a person would say of the network first, without computing anything."""
         sides = "x".join(map(str, self.image_shape))
         facts = [repr(self.name), type(self.model).__name__, f"{parameter_count(self.variables):,} parameters"]
-        facts += [f"images {sides}"] + ([f"{len(self.classes)} classes"] if self.classes else [])
+        facts += [f"images {sides}"] + ([counted(len(self.classes), "class")] if self.classes else [])
         facts += [f"data set {self.dataset!r}"] if self.dataset else []
         facts += [f"{len(self.members)} members"] if len(self.members) > 1 else []
         epochs = max((int(record["epoch"]) for record in self.history if "epoch" in record), default=0)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.types import Array, Float, Given
 
 CHUNK = 4096  # images that are counted at a time
@@ -63,7 +64,10 @@ class Prepare:
         for name in ("mean", "deviation"):
             count = len(getattr(self, name))
             if count not in (0, 1, channels):
-                raise InputError(f"prepare.{name} has {count} numbers; images of {channels} channels need {channels}.")
+                raise InputError(
+                    f"prepare.{name} has {counted(count, 'number')}; images of {counted(channels, 'channel')} need "
+                    f"{channels}."
+                )
 
     @classmethod
     def read(cls, described: Any) -> "Prepare":

@@ -11,6 +11,7 @@ import numpy as np
 from cnnviz import units
 from cnnviz.batching import Report, part
 from cnnviz.errors import InputError, OptionError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.bands import Band, bands
 from cnnviz.figures.symmetric import matrix
 from cnnviz.networks import Net
@@ -133,8 +134,8 @@ class Asked:
         """The caption of the curves."""
         becomes = "set to zero" if self.options.instead == "zero" else "replaced by their mean over the images"
         return (
-            f"Units are {becomes}, one after another, over {found.images:,} {self.options.split} images. A unit is "
-            "important if the loss rises much without it alone. The random line is the mean of "
+            f"Units are {becomes}, one after another, over {counted(found.images, f'{self.options.split} image')}. A "
+            "unit is important if the loss rises much without it alone. The random line is the mean of "
             f"{len(found.random)} orders, its band one standard deviation. Accuracy is "
             f"{found.accuracy[0, 0]:.4f} with all units and {found.accuracy[0, -1]:.4f} with none."
         )
@@ -158,9 +159,9 @@ class Asked:
         numbers |= {"accuracy_lost": found.accuracy_lost, "accuracy_excess": found.accuracy_excess}
         axes = {name: ("pair", "unit") if name == "units" else ("pair",) for name in numbers}
         caption = (
-            f"Excess loss is what the mean cross-entropy over {found.images:,} {self.options.split} images gains "
-            "without both units, beyond what it gains without the one and without the other: red where either can go "
-            "but not both, blue where each is of use only with the other, white where they work apart."
+            f"Excess loss is what the mean cross-entropy over {counted(found.images, f'{self.options.split} image')} "
+            "gains without both units, beyond what it gains without the one and without the other: red where either "
+            "can go but not both, blue where each is of use only with the other, white where they work apart."
         )
         return Picture(f"pairs_{self.layer}", title, caption, numbers, draw, self.subject, axes, alike(found))
 

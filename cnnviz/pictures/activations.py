@@ -13,6 +13,7 @@ from cnnviz import kernels, probe
 from cnnviz.attribution.layers import without_sides
 from cnnviz.batching import evenly_spaced
 from cnnviz.errors import check_known
+from cnnviz.errors.wording import counted
 from cnnviz.figures.bars import code
 from cnnviz.figures.grids import grids
 from cnnviz.figures.image import image
@@ -153,7 +154,7 @@ def values_picture(
         return replace(picture, subject=subject, axes=axes)
     if values.size != max(values.shape, default=1):
         raise Skipped(f"The values of {name}, {size(values.shape)}, cannot be drawn: feature maps have three axes.")
-    title = f"{where}: {name}, a code of {values.size} values"
+    title = f"{where}: {name}, a code of {counted(values.size, 'value')}"
     some = f" Drawn are the first {MOST_UNITS:,}." if values.size > MOST_UNITS else ""
     caption = f"One bar per unit; {(values > 0).sum()} of {values.size} are positive.{some}{left_out}"
     caption += missing("values", values)

@@ -9,6 +9,7 @@ from typing import Any
 from cnnviz.data.home import expanded
 from cnnviz.errors import InputError, OptionError, no_step, unknown
 from cnnviz.errors.ranges import check_range
+from cnnviz.errors.wording import counted
 from cnnviz.interop.picture_files import SUFFIXES
 
 MOST_IMAGES = 64
@@ -44,7 +45,7 @@ def _part(part: str, text: str) -> Sequence[Choice]:
         return _pictures(path.iterdir(), f"The folder {part}")
     if PATTERN.search(part) and not path.exists():
         return _pictures(map(Path, glob(str(path), recursive=True)), f"The pattern {part!r}")
-    if not part or not (path.exists() or is_picture(part) or "/" in part):
+    if not part or not (path.exists() or path.suffix[1:2].isalpha() or "/" in part):
         raise InputError(
             f"Images are given as 3, 0:8 or 3,5,9, or as a picture, a folder or a pattern; it was {text!r}."
         )
@@ -76,7 +77,7 @@ def indices(choice: slice, count: int) -> Sequence[int]:
     if not found:
         parts = (choice.start, choice.stop, choice.step)[: 2 if choice.step is None else 3]
         shown = ":".join("" if part is None else str(part) for part in parts)
-        raise InputError(f"The range {shown} means none of the {count} images, 0 to {count - 1}.")
+        raise InputError(f"The range {shown} means none of the {counted(count, 'image')}, 0 to {count - 1}.")
     return found
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from cnnviz.batching import Report
 from cnnviz.data import Dataset, Split
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.style import shortened
 from cnnviz.networks import Net
 from cnnviz.networks.measures import ByClass, interval, mean, top_right
@@ -155,7 +156,8 @@ class Evaluation:
     def more(self) -> str:
         """The sentences on all images."""
         found, count = self.measures, len(self.labels)
-        words = [f"{found['right']:,} of {count:,} images are right."]
+        are = "is" if found["right"] == 1 else "are"
+        words = [f"{found['right']:,} of {counted(count, 'image')} {are} right."]
         if f"top_{TOP}_accuracy" in found:
             words.append(f"Top-{TOP} accuracy: {found[f'top_{TOP}_accuracy']:.4f}.")
         if unknown := int((self.said < 0).sum()):

@@ -49,7 +49,7 @@ def evidence_pictures(asked: Asked, net: Net, data: Data, report: Report | None)
 def _title(subject: Subject, what: str) -> str:
     count, dataset = len(subject.images), subject.dataset
     seeds = f", {len(subject.net.members)} seeds" if len(subject.net.members) > 1 else ""
-    return f"{subject.net.name} on {count} {subject.asked.split} images of {dataset.title}{seeds}: {what}"
+    return f"{subject.net.name} on {counted(count, f'{subject.asked.split} image')} of {dataset.title}{seeds}: {what}"
 
 
 def table_picture(subject: Subject, found: Found) -> Picture:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from cnnviz.errors.wording import counted
 from cnnviz.figures.finite import masked
 from cnnviz.figures.montage import Maps, kernel_columns
 from cnnviz.figures.signals import Curves
@@ -90,13 +91,14 @@ def arrange(filters: Filters, kept: Kept | None = None) -> Plan:
     pixels, filters = is_of_pixels(filters), middle(filters).values if at else filters
     if pixels:
         maps = np.moveaxis(filters, -1, 0)[:MOST_KERNELS]
-        count = f"{outputs}" if outputs <= MOST_KERNELS else f"the first {MOST_KERNELS} of {outputs}"
-        what = f"{count} kernels of {size((*window, inputs))}{at}"
+        first = "" if outputs <= MOST_KERNELS else f"the first {MOST_KERNELS} of "
+        what = f"{first}{counted(outputs, 'kernel')} of {size((*window, inputs))}{at}"
         return Plan(maps[..., 0] if inputs == 1 else maps, what, kernel_columns(len(maps)))
     word = "first" if kept is None else "strongest"
     kept = Kept(np.arange(inputs)[:MOST_SIDE], np.arange(outputs)[:MOST_SIDE]) if kept is None else kept
     maps = np.moveaxis(filters, (-2, -1), (0, 1))[np.ix_(*kept)]
-    said = [f"{n}" if n <= MOST_SIDE else f"the {word} {MOST_SIDE} of {n}" for n in (inputs, outputs)]
-    what = f"{said[0]} inputs by {said[1]} outputs of its kernels, {size(window)} each{at}"
+    first = lambda n: "" if n <= MOST_SIDE else f"the {word} {MOST_SIDE} of "
+    said = [f"{first(n)}{counted(n, side)}" for n, side in ((inputs, "input"), (outputs, "output"))]
+    what = f"{said[0]} by {said[1]} of its kernels, {size(window)} each{at}"
     indices = kept.outputs.tolist(), kept.inputs.tolist()
     return Plan(maps.reshape(-1, *maps.shape[2:]), what, maps.shape[1], ("output", "input"), indices)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from cnnviz.figures.finite import masked
 from cnnviz.figures.grids import grids
 from cnnviz.figures.montage import Maps
+from cnnviz.figures.printable import signed
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 from cnnviz.figures.signals import Curves, signals
 from cnnviz.figures.statistics import statistics as chart
@@ -141,7 +142,8 @@ def _draw(maps: Mapping[str, Maps | Curves], plan: Plan, scales: Mapping[str, Sc
     scale, label = next(iter(scales.values())), "weight"
     if len(set(scales.values())) > 1:
         ends = {kind: scale.high for kind, scale in scales.items()}
-        maps = {f"{kind}, from {-ends[kind]:g} to {ends[kind]:g}": shown / ends[kind] for kind, shown in maps.items()}
+        named = {kind: signed(f"{kind}, from {-end:g} to {end:g}") for kind, end in ends.items()}
+        maps = {named[kind]: shown / ends[kind] for kind, shown in maps.items()}
         scale, label = symmetric(1.0), "weight / end of the scale"
     label += ", as red, green, blue" if plan.maps.ndim == 4 else ""
     draw = signals if plan.maps.ndim == 2 else grids

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnviz.batching import Report
+from cnnviz.errors.wording import counted
 from cnnviz.figures.style import shortened
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
@@ -58,7 +59,11 @@ class Layers(OfLayer, Kind):
             else "Output shape of one vector; the receptive field is the number of features that a value can depend on."
         )
         if counts := [layer.folded for layer in layers if layer.folded]:
-            caption += f" {sum(counts):,} layers inside {len(counts):,} modules are in their rows; --depth lists them."
+            are, rows_of = (
+                ("are", "their rows") if len(counts) > 1 else ("is" if sum(counts) == 1 else "are", "its row")
+            )
+            inside = f"{counted(sum(counts), 'layer')} inside {counted(len(counts), 'module')}"
+            caption += f" {inside} {are} in {rows_of}; --depth lists them."
         if len(layers) > MOST_ROWS:
             caption += f" Drawn are the first and the last {MOST_ROWS // 2} of {len(layers):,} layers."
         if any(len(text) > LONGEST for layer in layers for text in (layer.name, layer.kind)):

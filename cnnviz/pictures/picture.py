@@ -18,6 +18,7 @@ from cnnviz.data.photograph import Photograph
 from cnnviz.errors import InputError, unknown
 from cnnviz.figures.files import FORMATS, encoded
 from cnnviz.figures.fit import fitted
+from cnnviz.figures.printable import signed
 from cnnviz.figures.style import drawn_in
 from cnnviz.networks import Net
 from cnnviz.pictures.page import Page
@@ -42,7 +43,7 @@ class NoData(Skipped):
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """A figure with its title, its caption and the numbers that it shows.
+    """A figure with its title, its caption and the numbers that it shows; both have minus signs where numbers have.
 
     `numbers` are arrays by name, flat records, or nested values for JSON; `axes` names the axes of the arrays.
     `subject` says what the picture shows: its network, layer, unit, image and method, where it has them.
@@ -63,6 +64,10 @@ class Picture:
     texts: Mapping[str, str] = field(default_factory=dict)
     film: Any = None
     slides: Sequence["Picture"] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("title", "caption"):
+            object.__setattr__(self, name, signed(getattr(self, name)))
 
     def __repr__(self) -> str:
         return f"Picture({self.name!r}: {self.title!r})"
@@ -154,13 +159,14 @@ class Data:
     """The data set whose images are shown to a network; it is loaded when the first picture needs it.
 
     `note` is told, in a line each, how pictures of one's own were converted; `photographs` keeps those. `kept` has what
-    the parts of a comparison compute together.
+    the parts of a comparison compute together. A data set that `is_asked` for is needed also where one is only of use.
     """
 
     find: Callable[[], Dataset | None] = lambda: None
     note: Callable[[str], object] = lambda line: None
     photographs: dict[Any, Photograph] = field(default_factory=dict, repr=False)
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+    is_asked: bool = False
 
     @cached_property
     def dataset(self) -> Dataset | None:

@@ -11,6 +11,7 @@ from cnnviz import probe
 from cnnviz.batching import Report
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.bars import probabilities
 from cnnviz.figures.confusion import NAMED, confusion
 from cnnviz.figures.image import gallery
@@ -132,7 +133,8 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str =
     right, every = int((said == labels).sum()), len(dataset.test.labels)
     some = f" of the first {count:,} of {every:,} images" if count < every else ""
     title = f"{net.name} on {dataset.title}: confusion matrix, {split} accuracy {right / count:.4f}{some}"
-    caption = f"{right:,} of {count:,} {split} images are right. {worst(labels, said, names)}".rstrip()
+    are = "is" if right == 1 else "are"
+    caption = f"{right:,} of {counted(count, f'{split} image')} {are} right. {worst(labels, said, names)}".rstrip()
     if some:
         caption += f" Only the first {count:,} were shown to this large network, since all would take hours."
     if unknown := count - len(labels):
@@ -185,6 +187,10 @@ def worst(labels: Int[np.ndarray, " n"], said: Int[np.ndarray, " n"], names: Seq
     return f"The commonest mistake: {share} {one} are taken for {other}."
 
 
+def _most_confident(shown: int, every: int) -> str:
+    return f"the {shown} most confident of {every:,} mistakes" if every > 1 else "the only mistake"
+
+
 def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Picture]:
     """The misclassified test images with the highest probability; an empty list if no image is misclassified.
 
@@ -200,7 +206,7 @@ def mistakes_pictures(net: Net, dataset: Dataset, p: Probabilities) -> list[Pict
         {"image": int(i), "true": names[labels[i]], "predicted": names[said[i]], "probability": float(p[i, said[i]])}
         for i in first
     ]
-    title = f"{net.name} on {dataset.title}: the {len(first)} most confident of {len(wrong):,} mistakes"
+    title = f"{net.name} on {dataset.title}: {_most_confident(len(first), len(wrong))}"
     caption = "Each with the class it was taken for and with what probability, its true class, and its number in test."
     texts = [f"{r['predicted']} {r['probability']:.1%}\ntrue: {r['true']}\ntest {r['image']}" for r in records]
     images = dataset.test.images[first]

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from cnnviz import kernels
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.finite import finite
 from cnnviz.figures.responses import Column, responses
 from cnnviz.figures.scales import Scale, scale_of, symmetric
@@ -118,7 +119,7 @@ def channels_of(text: str | None, maps: Map, layer: str) -> list[int]:
         found += range(count)[meant] if isinstance(meant, slice) else [meant]
     if wrong := [channel for channel in found if not 0 <= channel < count] or not found:
         none = "none of them" if wrong is True else ", ".join(map(str, wrong))
-        raise InputError(f"{layer} has {count} channels, 0 to {count - 1}; {text!r} means {none}.")
+        raise InputError(f"{layer} has {counted(count, 'channel')}, 0 to {count - 1}; {text!r} means {none}.")
     if len(found) > MOST:
         raise InputError(f"This picture has at most {MOST} channels; {text!r} means {len(found)}.")
     return found

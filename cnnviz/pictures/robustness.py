@@ -14,6 +14,7 @@ from cnnviz.attribution import attribute
 from cnnviz.batching import Report, part
 from cnnviz.data import Dataset
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.attributions import attributions
 from cnnviz.figures.bands import Band, bands
 from cnnviz.metrics.attacks.norms import NORMS
@@ -30,6 +31,7 @@ from cnnviz.pictures.predictions import class_names, predict
 
 USUAL = "integrated_gradients,grad_cam,smooth_grad:samples=20"
 PASSES = 3 * (30 * 10 + 2 * 7 * 20)  # about what the attacks evaluate the network for one image
+SYMBOLS = {"linf": "L∞", "l2": "L2"}
 LENGTHS = {"linf": "largest change of a value (range 1)", "l2": "length of the change (a value's range is 1)"}
 BESIDE = 4  # images that are drawn beside their adversarial ones
 
@@ -232,7 +234,8 @@ class Attacked:
 
     def title(self, what: str) -> str:
         """A title."""
-        return f"{self.net.name} on {len(self.places)} {self.asked.split} images of {self.dataset.title}: {what}"
+        images = counted(len(self.places), f"{self.asked.split} image")
+        return f"{self.net.name} on {images} of {self.dataset.title}: {what}"
 
     @property
     def subject(self) -> dict[str, Any]:
@@ -248,4 +251,7 @@ def band(rights: Sequence[Any]) -> Band:
 
 
 def _by_length(panels: Mapping[str, Any], shares: Mapping[str, Float[np.ndarray, " levels"]], title: str) -> Any:
-    return bands(panels, shares, dict.fromkeys(panels, "accuracy"), across=LENGTHS, title=title)
+    shown = {SYMBOLS[norm]: lines for norm, lines in panels.items()}
+    along = {SYMBOLS[norm]: levels for norm, levels in shares.items()}
+    across = {SYMBOLS[norm]: what for norm, what in LENGTHS.items()}
+    return bands(shown, along, dict.fromkeys(shown, "accuracy"), across=across, title=title)

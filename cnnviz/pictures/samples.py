@@ -103,7 +103,9 @@ def _read(path: Path, negative: bool, net: Net, data: Data) -> Photograph:
 
 
 def known(data: Data) -> Dataset | None:
-    """The data set, or None if there is none or it cannot be had."""
+    """The data set, or None if there is none or it cannot be had; raises InputError then if it was asked for."""
+    if data.is_asked:
+        return data.dataset
     with suppress(InputError):
         return data.dataset
     return None

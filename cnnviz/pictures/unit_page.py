@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnviz import probe, units
 from cnnviz.batching import Report, part
+from cnnviz.errors.wording import counted
 from cnnviz.figures.scales import in_digits, scale_of, symmetric
 from cnnviz.figures.unit_page import Bars, Histogram, Map, Panel, Strip, UnitPage, unit_page
 from cnnviz.networks import Net
@@ -136,7 +137,7 @@ def _responses(found: Found, shown: Sample) -> Iterator[Panel]:
         value = probe.activations(net.model, net.variables, net.prepare(shown.pixels[None]), found.layer)[found.layer]
         own = np.asarray(value[0, ..., unit], np.float32)
         yield Map(f"its map over {_short(shown)}", shown.pixels, own, scale_of(own))
-    yield Histogram(f"activations on {min(SAMPLED, len(numbers.images))} images", found.values)
+    yield Histogram(f"activations on {counted(min(SAMPLED, len(numbers.images)), 'image')}", found.values)
     means = found.profile.class_means(unit, numbers.labels, len(numbers.names))
     yield Bars("mean activation by class", numbers.names, means)
 
@@ -243,4 +244,4 @@ def _said_of_edges(found: Found) -> str:
 def _few(numbers: Numbers) -> str:
     """The images that connections and pairs are measured on, in words."""
     count = min(FEW, len(numbers.images))
-    return f"the first {count:,} images" if count < len(numbers.images) else f"{count:,} images"
+    return f"the first {count:,} images" if count < len(numbers.images) else counted(count, "image")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.runs import inside, json_files
 from cnnviz.runs.json_files import anything, list_of, record, sha256, whole_number
 
@@ -43,6 +44,6 @@ def applied(path: Path, content: Mapping[str, Any], asked: int) -> dict[str, Any
     if not (parts := read(path)):
         return dict(content)
     if (epochs := parts[-1]["epochs"]) <= asked:
-        raise InputError(f"{path / NAME} is damaged (it has {epochs} epochs, and config.json {asked}).")
+        raise InputError(f"{path / NAME} is damaged (it has {counted(epochs, 'epoch')}, and config.json {asked}).")
     recipe = {**content["recipe"], "epochs": epochs}
     return {**content, "recipe": recipe, "continued": [part["after"] for part in parts]}

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.errors import OutOfMemory, memory
+from cnnviz.errors.wording import counted
 from cnnviz.graph.cost import layer_bytes
 from cnnviz.probe.trace import trace
 from cnnviz.training.state import State
@@ -36,8 +37,8 @@ def check_memory(model: Any, state: State, image_shape: tuple[int, ...], batch_s
         asked, left, images = memory.in_words(size), memory.in_words(room), "x".join(map(str, image_shape))
         parts = f"{memory.in_words(held)} for parameters and optimizer, {memory.in_words(values)} for a batch of"
         raise OutOfMemory(
-            f"Training takes about {asked} of memory ({parts} {batch_size} images of {images}), and {left} are free; "
-            f"make --batch-size, the images or --model smaller."
+            f"Training takes about {asked} of memory ({parts} {counted(batch_size, 'image')} of {images}), and {left} "
+            f"are free; make --batch-size, the images or --model smaller."
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.training.recipe import Recipe
 from cnnviz.types import Key
 
@@ -59,8 +60,8 @@ def held_out(count: int, share: float) -> int:
     held = round(count * share)
     if not 0 < held < count:
         raise InputError(
-            f"A validation share of {share} of {count} images leaves one side of the split empty; each side needs an "
-            "image or more."
+            f"A validation share of {share} of {counted(count, 'image')} leaves one side of the split empty; each side "
+            "needs an image or more."
         )
     return held
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from cnnviz.errors import InputError, OptionError
+from cnnviz.errors.wording import counted
 from cnnviz.training.rendezvous import address, meet
 from cnnviz.types import PyTree
 
@@ -46,12 +47,12 @@ def _initialize(timeout: int, **how: Any) -> None:
     try:
         jax.distributed.initialize(initialization_timeout=timeout, **how)
     except RuntimeError as error:
-        what = f"The processes did not find each other in {timeout} seconds ({str(error).splitlines()[0]})"
+        what = f"The processes did not find each other in {counted(timeout, 'second')} ({str(error).splitlines()[0]})"
         raise InputError(f"{what}; start all of them.") from error
 
 
 def _described() -> str:
-    devices = f"{jax.local_device_count()} of {jax.device_count()} devices"
+    devices = f"{jax.local_device_count()} of {counted(jax.device_count(), 'device')}"
     return f"Process {jax.process_index()} of {jax.process_count()}, with {devices}."
 
 

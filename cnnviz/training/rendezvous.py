@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 
 from cnnviz.errors import InputError, OptionError
-from cnnviz.errors.wording import listed
+from cnnviz.errors.wording import counted, listed
 
 MANUAL = re.compile(r"(?P<host>.+):(?P<port>\d+),(?P<count>\d{1,6}),(?P<number>\d{1,6})")
 NUMBER = 4  # bytes of a process's id on the wire
@@ -57,7 +57,7 @@ def _wait(port: int, count: int, until: float, timeout: int | float) -> None:
             except OSError as error:
                 if time.monotonic() > until:
                     missing = listed([str(one) for one in range(1, count) if one not in guests], NAMED)
-                    what = f"Of {count} processes {missing} did not connect in {timeout} seconds"
+                    what = f"Of {count} processes {missing} did not connect in {counted(timeout, 'second')}"
                     raise InputError(f"{what}; start them too, or give a longer --timeout.") from error
         for guest in guests.values():
             guest.sendall(b"!")
@@ -84,6 +84,6 @@ def _connect(host: str, port: int, number: int, until: float, timeout: int | flo
         except (OSError, UnicodeError) as error:  # UnicodeError: the name cannot be a host's
             reason = getattr(error, "strerror", None) or str(error)
         if time.monotonic() > until:
-            what = f"The coordinator {host}:{port} did not answer in {timeout} seconds ({reason})"
+            what = f"The coordinator {host}:{port} did not answer in {counted(timeout, 'second')} ({reason})"
             raise InputError(f"{what}; process 0 must run there, and all other processes must be started too.")
         time.sleep(0.2)

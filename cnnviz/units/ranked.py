@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnviz.batching import Report
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.probe import NOTHING, Call
 from cnnviz.probe.inputs import Prepare, image_count
 from cnnviz.probe.outputs import OutputName
@@ -63,4 +64,4 @@ def check_k(k: int, count: int, least: int = 0) -> None:
     if isinstance(k, bool) or not isinstance(k, int) or k < least:
         raise InputError(f"How many top images there are is a whole number, {least} or more; k was {k!r}.")
     if k > count:
-        raise InputError(f"The top {k:,} images cannot be had of {count:,}; take a k of at most {count:,}.")
+        raise InputError(f"The top {counted(k, 'image')} cannot be had of {count:,}; take a k of at most {count:,}.")

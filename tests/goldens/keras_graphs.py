@@ -3,6 +3,8 @@
 Each function takes Keras and its layers and gives a model.
 """
 
+import numpy as np
+
 
 def branches(keras, layers):
     """Every merging layer, a residual sum and a squeeze-and-excitation gate."""
@@ -216,6 +218,22 @@ def called(keras, layers):
     values = [ops.relu(y), ops.gelu(y), ops.leaky_relu(y, 0.3), ops.elu(y, 0.5), ops.exp(y), ops.sigmoid(y)]
     joined = ops.concatenate([ops.softmax(y, axis=1), *values, y * ops.silu(y)], axis=2)
     return keras.Model(x, layers.Dense(2, name="end")(layers.Flatten(name="flat")(joined)))
+
+
+def computed(keras, layers, **form):
+    """Operations of Keras 3 on an image's values and axes, and with an array that all images share."""
+    ops, x = keras.ops, keras.Input((3, 4, 2))
+    y = ops.clip(ops.power(ops.absolute(-(x - np.array([[0.5, 0.2]] * 4)) / 2), 1.5), 0.1, 3.0)
+    z = ops.max(ops.transpose(ops.sqrt(ops.square(y) + 1), (0, 2, 3, 1)), axis=-1, keepdims=True)
+    around = ops.expand_dims(ops.pad(ops.squeeze(z, -1), ((0, 0), (1, 0), (0, 2))), 2)
+    ends = [ops.mean(y, axis=(1, 2)), ops.var(y, axis=[2, 3]), ops.min(ops.std(y, axis=-1), axis=1)]
+    ends += [ops.reshape(ops.log(ops.sum(around, axis=1)), (-1, 4)), layers.Flatten(name="flat", **form)(around)]
+    return keras.Model(x, layers.Dense(2, name="end")(layers.Concatenate(name="all")(ends)))
+
+
+def computed_first(keras, layers):
+    """The same in a model whose channels come first."""
+    return computed(keras, layers, data_format="channels_first")
 
 
 def operations(keras, layers):

@@ -174,6 +174,7 @@ def save(name, model, endings):
 
 CHAINS = (chapter, convolutions, pooling, activations, flat)
 KERAS_3 = (keras_graphs.first, keras_graphs.along, keras_graphs.functions, keras_graphs.called)
+KERAS_3 += (keras_graphs.computed, keras_graphs.computed_first)
 GRAPHS = {
     keras_graphs.branches: [".h5", ".keras"],
     keras_graphs.nested: [".h5", ".keras"],
@@ -186,6 +187,8 @@ GRAPHS = {
     keras_graphs.along: [".keras"],
     keras_graphs.functions: [".keras"],
     keras_graphs.called: [".h5", ".keras"],
+    keras_graphs.computed: [".h5", ".keras"],
+    keras_graphs.computed_first: [".keras"],
     keras_graphs.operations: [".h5", ".keras"],
     keras_graphs.shared: [".keras"],
     keras_graphs.preprocessing: [".keras"],

@@ -27,7 +27,7 @@ def _graph(wired: Wired, inputs: Sequence[Input]) -> Graph:
         if isinstance(layer, Wired):
             layers.append((layer.name, _graph(layer, [Input(name, ()) for name, _ in layer.inputs])))
         else:
-            layers.append((layer.name, layer_of(layer, wired.numbers.get(layer.name, ()))))
+            layers.append((layer.name, layer_of(layer, wired.constants.get(layer.name, ()))))
     return Graph(tuple(layers), wired.calls, tuple(inputs), wired.outputs)
 
 

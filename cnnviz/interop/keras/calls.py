@@ -8,25 +8,35 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnnviz.errors import InputError
-from cnnviz.interop.keras.config import is_model, is_operation, name_of
-from cnnviz.interop.keras.fields import is_number
+from cnnviz.interop.keras.config import fields, is_model, is_operation, name_of
+from cnnviz.interop.keras.fields import flattened, is_number
 from cnnviz.interop.linen.graph import Call, Ref
 
-Read = tuple[str, int, int]  # a layer's name, which of its calls, and which output of that
+
+class Read(NamedTuple):
+    """An output of a layer: its name, which of its calls, and which output of that."""
+
+    name: str
+    call: int
+    output: int
+
+
 Key = tuple[str, int]  # a layer's name, and which of its calls
-Numbers = tuple[float | None, ...]
+Constant = float | tuple[Any, ...]  # a number, or an array as nested tuples of numbers
+Constants = tuple[Constant | None, ...]
+MOST_NUMBERS = 10_000  # of an array in the description; weights stand elsewhere
 
 
 @dataclass(frozen=True)
 class Called:
-    """The calls in order, what the model's outputs read, and the numbers among the operands of each operation."""
+    """The calls in order, what the model's outputs read, and the constants among the operands of each operation."""
 
     calls: tuple[Call, ...]
     outputs: tuple[Ref, ...]
-    numbers: Mapping[str, Numbers]
+    constants: Mapping[str, Constants]
 
 
 def calls_of(
@@ -52,32 +62,46 @@ def calls_of(
     if unknown := [name for name, call, _ in ends if (name, call) not in places]:
         raise InputError(f"the model's output is a call of {unknown[0]!r} that its description does not have.")
     operations = {name_of(entry) for entry in entries if is_operation(entry)}
-    numbers = {key[0]: _numbers(node) for key, node in nodes.items() if key[0] in operations}
-    return Called(tuple(calls), tuple((places[name, call], output) for name, call, output in ends), numbers)
+    constants = {key[0]: _constants(node) for key, node in nodes.items() if key[0] in operations}
+    return Called(tuple(calls), tuple((places[name, call], output) for name, call, output in ends), constants)
 
 
 def reads_of(node: Any) -> list[Read]:
     """The outputs of layers that a part of a description refers to, in order."""
-    return [operand for operand in _operands(node) if isinstance(operand, tuple)]
+    return [operand for operand in _operands(node) if isinstance(operand, Read)]
 
 
-def _numbers(node: Any) -> Numbers:
-    return tuple(None if isinstance(operand, tuple) else float(operand) for operand in _operands(node))
+def _constants(node: Any) -> Constants:
+    return tuple(None if isinstance(operand, Read) else operand for operand in _operands(node))
 
 
-def _operands(node: Any) -> Iterator[Read | float]:
-    """The outputs of layers and the numbers that a call is made with."""
-    if is_number(node):
-        yield node
+def _operands(node: Any) -> Iterator[Read | Constant]:
+    """The outputs of layers and the constants that a call is made with."""
+    if (constant := _constant(node)) is not None:
+        yield constant
     elif isinstance(node, Mapping):
-        inner = node.get("keras_history", node.get("config", [node[key] for key in sorted(node)]))
-        yield from _operands(inner)
+        inner = node.get("keras_history", node.get("config"))
+        for part in [node[key] for key in sorted(node)] if inner is None else [inner]:
+            yield from _operands(part)
     elif isinstance(node, list) and _is_read(node):
-        yield node[2] if node[0] == "_CONSTANT_VALUE" else tuple(node[:3])
+        yield float(node[2]) if node[0] == "_CONSTANT_VALUE" else Read(*node[:3])
         yield from _operands(node[3:])
     elif isinstance(node, list):
         for part in node:
             yield from _operands(part)
+
+
+def _constant(node: Any) -> Constant | None:
+    """The number or the array that a part of a description is; None if it is neither."""
+    if isinstance(node, Mapping) and node.get("class_name") in ("__numpy__", "__tensor__"):
+        node = fields(node.get("config")).get("value")
+    flat = flattened(node)
+    return _nested(node) if flat and len(flat) <= MOST_NUMBERS and all(map(is_number, flat)) else None
+
+
+def _nested(node: Any) -> Any:
+    """Lists of numbers as tuples, which can be compared and hashed."""
+    return tuple(map(_nested, node)) if isinstance(node, list) else float(node)
 
 
 def _is_read(node: list[Any]) -> bool:
@@ -123,7 +147,7 @@ def _starts(entries: Sequence[Mapping[str, Any]], reads: Sequence[Sequence[Read]
 
 def _counted(read: Read, starts: Mapping[str, int]) -> Read:
     name, call, output = read
-    return name, call - starts.get(name, 0), output
+    return Read(name, call - starts.get(name, 0), output)
 
 
 def _in_order(reads: Mapping[Key, Sequence[Read]], given: Mapping[Key, int]) -> Iterator[Key]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from cnnviz.errors import InputError, memory
+from cnnviz.errors.wording import counted
 from cnnviz.interop.linen.graph import Graph
 from cnnviz.interop.linen.merging import Arithmetic, Concatenate, Dot, Merge
 
@@ -87,7 +88,10 @@ def _read(values: Sequence[Sequence[Any]], place: tuple[int, int], reader: str) 
 
 def _check_count(name: str, layer: Graph, arguments: Sequence[Any]) -> None:
     if len(arguments) != len(layer.inputs):
-        raise InputError(f"model {name!r} is called on {len(arguments)} values; it has {len(layer.inputs)} inputs.")
+        raise InputError(
+            f"model {name!r} is called on {counted(len(arguments), 'value')}; it has "
+            f"{counted(len(layer.inputs), 'input')}."
+        )
 
 
 def _called(name: str, layer: nn.Module, arguments: Sequence[Any]) -> tuple[Any, Expected]:

@@ -6,10 +6,12 @@ import flax.linen as nn
 
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import article
+from cnnviz.interop.keras.calls import Constants
 from cnnviz.interop.keras.fields import Described, is_whole
 from cnnviz.interop.keras.functions import elu_options, function, leaky_relu_options, relu_options
-from cnnviz.interop.keras.merges import MERGED, operation_of
+from cnnviz.interop.keras.merges import MERGED
 from cnnviz.interop.keras.normalizations import NORMALIZATIONS
+from cnnviz.interop.keras.operations import operation_of
 from cnnviz.interop.keras.spatial import SPATIAL, linear
 from cnnviz.interop.linen import dense, regularization, reshaping
 from cnnviz.interop.linen.kinds import KINDS, RANDOM, UNCHANGED
@@ -17,13 +19,13 @@ from cnnviz.interop.linen.kinds import KINDS, RANDOM, UNCHANGED
 FORMATS = ("channels_last", "channels_first")
 
 
-def layer_of(described: Described, numbers: tuple[float | None, ...] = ()) -> nn.Module:
+def layer_of(described: Described, constants: Constants = ()) -> nn.Module:
     """The Linen layer for a description; raises InputError if its class or a field is not supported.
 
-    `numbers` are those among the operands of an operation.
+    `constants` are those among the operands of an operation.
     """
     if described.kind.startswith("ops."):
-        return operation_of(described, numbers)
+        return operation_of(described, constants)
     if described.kind not in LAYERS:
         raise _not_read(described)
     if "quantized" in str(described.config.get("dtype")).lower():

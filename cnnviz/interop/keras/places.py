@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnnviz.errors import InputError
-from cnnviz.errors.wording import listed
+from cnnviz.errors.wording import counted, listed
 from cnnviz.interop.keras import hdf5
 from cnnviz.interop.keras.expected import Expected, Leaf, Path
 from cnnviz.interop.keras.fields import Described
@@ -161,4 +161,4 @@ def _snake_case(kind: str) -> str:
 
 
 def _counted(paths: Sequence[str]) -> str:
-    return f"{len(paths)} weights ({', '.join(paths)})" if paths else "no weights"
+    return f"{counted(len(paths), 'weight')} ({', '.join(paths)})" if paths else "no weights"

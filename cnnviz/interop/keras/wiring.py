@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.errors import InputError
-from cnnviz.interop.keras.calls import Numbers, Read, calls_of, reads_of
+from cnnviz.interop.keras.calls import Constants, Read, calls_of, reads_of
 from cnnviz.interop.keras.config import MODELS, described, fields, is_model, name_of
 from cnnviz.interop.keras.fields import Described, shortly
 from cnnviz.interop.linen.graph import Call, Ref
@@ -30,7 +30,7 @@ class Wired:
     calls: tuple[Call, ...]
     inputs: tuple[tuple[str, Any], ...]  # names, and the shapes of batches as the file has them
     outputs: tuple[tuple[str, Ref], ...]
-    numbers: Mapping[str, Numbers]  # of each operation: the numbers among its operands
+    constants: Mapping[str, Constants]  # of each operation: those among its operands
     trainable: bool = True
 
     @property
@@ -78,7 +78,7 @@ def _wired(model: Mapping[str, Any], keras: int, first: bool) -> Wired:
     config = {"layers": body} if isinstance(body, list) else fields(body)  # before Keras 2.2.3 a plain list
     entries = _entries(config.get("layers"))
     wire = _sequential if kind == "Sequential" else _functional
-    calls, inputs, outputs, numbers = wire(entries, config, keras)
+    calls, inputs, outputs, constants = wire(entries, config, keras)
     layers = tuple(
         _wired(entry, keras, first) if is_model(entry) else described(entry, keras, first)
         for entry in entries
@@ -86,10 +86,10 @@ def _wired(model: Mapping[str, Any], keras: int, first: bool) -> Wired:
     )
     _check_names([layer.name for layer in layers])
     name = str(config.get("name", model.get("name", "")))
-    return Wired(name, kind, layers, calls, inputs, outputs, numbers, config.get("trainable", True) is not False)
+    return Wired(name, kind, layers, calls, inputs, outputs, constants, config.get("trainable", True) is not False)
 
 
-Wiring = tuple[tuple[Call, ...], tuple[tuple[str, Any], ...], tuple[tuple[str, Ref], ...], Mapping[str, Numbers]]
+Wiring = tuple[tuple[Call, ...], tuple[tuple[str, Any], ...], tuple[tuple[str, Ref], ...], Mapping[str, Constants]]
 
 
 def _sequential(entries: Sequence[Mapping[str, Any]], config: Mapping[str, Any], keras: int) -> Wiring:
@@ -107,7 +107,7 @@ def _functional(entries: Sequence[Mapping[str, Any]], config: Mapping[str, Any],
     ended = Counter(name for name, _, _ in ends)
     labels = [name if ended[name] == 1 else f"{name}@{i}" for i, (name, _, _) in enumerate(ends)]
     outputs = tuple(zip(labels if len(ends) > 1 else [""], called.outputs, strict=True))
-    return called.calls, inputs, outputs, called.numbers
+    return called.calls, inputs, outputs, called.constants
 
 
 def _ends(config: Mapping[str, Any], key: str) -> list[Read]:

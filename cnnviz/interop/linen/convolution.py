@@ -5,6 +5,7 @@ import jax
 from flax.linen.dtypes import promote_dtype
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.interop.linen.activations import Function
 from cnnviz.interop.linen.axes import Values
 from cnnviz.interop.linen.dense import add_bias, glorot
@@ -33,7 +34,10 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Values, train: bool = False) -> Values:
         if x.shape[-1] % self.groups or self.filters % self.groups:
-            raise InputError(f"{self.groups} groups do not divide {x.shape[-1]} inputs and {self.filters} filters.")
+            raise InputError(
+                f"{self.groups} groups do not divide {counted(x.shape[-1], 'input')} and "
+                f"{counted(self.filters, 'filter')}."
+            )
         shape = (*self.kernel_size, x.shape[-1] // self.groups, self.filters)
         y = convolve(self, x, self.param("kernel", glorot, shape), self.groups)
         return self.activation(add_bias(self, y) if self.use_bias else y)

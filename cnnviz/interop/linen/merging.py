@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -18,6 +19,7 @@ FUNCTIONS: dict[str, Callable[[Array, Array], Array]] = {
     "divide": jnp.divide,
     "maximum": jnp.maximum,
     "minimum": jnp.minimum,
+    "power": jnp.power,
 }
 
 
@@ -74,15 +76,25 @@ class Dot(nn.Module):
 
 
 class Arithmetic(nn.Module):
-    """A function of FUNCTIONS on two values, one of which may be a number, which `numbers` has in its place."""
+    """A function of FUNCTIONS on two values, one of which may be a number or an array, in its place in `constants`."""
 
     function: str
-    numbers: tuple[float | None, float | None] = (None, None)
+    constants: tuple[Any, Any] = (None, None)
+    channels_first: bool = False
 
     def __call__(self, *xs: Values, train: bool = False) -> Values:
-        given = iter(xs)
-        operands = [next(given) if number is None else jnp.asarray(number, xs[0].dtype) for number in self.numbers]
-        return FUNCTIONS[self.function](*operands)
+        given, ndim = (to_file_order(x, self.channels_first) for x in xs), max(x.ndim for x in xs)
+        values = [next(given) if one is None else _constant(one, xs[0].dtype, ndim) for one in self.constants]
+        wide = [value[(None,) * (ndim - value.ndim)] if value.ndim else value for value in values]
+        return from_file_order(FUNCTIONS[self.function](*wide), self.channels_first)
+
+
+def _constant(numbers: Any, dtype: Any, ndim: int) -> Array:
+    """The number or array; raises InputError if it would have a row for each image of values with so many axes."""
+    array = jnp.asarray(numbers, dtype)
+    if array.ndim > ndim or (array.ndim == ndim and array.shape[0] != 1):
+        raise InputError(f"an array of the shape {list(array.shape)} fits no single image.")
+    return array
 
 
 def unit(x: Values, axis: int) -> Values:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.interop.linen.axes import Values, axes_here, shaped_along
 from cnnviz.types import Array
 
@@ -83,7 +84,7 @@ class GroupNormalization(nn.Module):
         (axis,) = axes_here([self.axis], x.ndim, self.channels_first)
         groups, channels = self.groups if self.groups > 0 else x.shape[axis], x.shape[axis]
         if channels % groups:
-            raise InputError(f"{groups} groups do not divide {channels} channels.")
+            raise InputError(f"{groups} groups do not divide {counted(channels, 'channel')}.")
         grouped = x.reshape(*x.shape[:axis], groups, channels // groups, *x.shape[axis + 1 :])
         others = tuple(i for i in range(1, grouped.ndim) if i != axis)
         mean = grouped.mean(others, keepdims=True)

@@ -1,8 +1,10 @@
 """Whether a model's first layers make usual values of pixels from 0 to 255, which then go in as they are."""
 
 import math
+from typing import Any
 
 import flax.linen as nn
+import numpy as np
 
 from cnnviz.interop.linen.graph import Graph, Ref
 from cnnviz.interop.linen.merging import Arithmetic
@@ -43,7 +45,7 @@ def _at(graph: Graph, place: Ref) -> bool | None:
 
 def _divides(layer: Arithmetic) -> bool:
     """Whether an operation multiplies values by a small number or divides them by a large one."""
-    first, second = layer.numbers
+    first, second = map(_of_channels, layer.constants)
     match layer.function, first, second:
         case ("multiply", float(factor), None) | ("multiply", None, float(factor)):
             return abs(factor) < FACTOR
@@ -52,3 +54,8 @@ def _divides(layer: Arithmetic) -> bool:
         case "subtract", None, float(mean):
             return mean > MEAN
     return False
+
+
+def _of_channels(constant: Any) -> float | None:
+    """The mean of an array's numbers, as of one for each channel; a number or None stays."""
+    return float(np.mean(constant)) if isinstance(constant, tuple) else constant

@@ -1,8 +1,8 @@
 """Pickles of tensors and plain data, read by an interpreter of our own: nothing is imported and nothing is called.
 
-A pickle is a program for a stack machine, two of whose opcodes, GLOBAL and REDUCE, import and call anything. Here a
-global is only a name, which must be in `CALLED` or be that of a storage, and calling it makes one of the plain values
-below. The opcodes are those that PyTorch writes; `pickletools` of the standard library parses them.
+A pickle is a program for a stack machine, three of whose opcodes, GLOBAL, REDUCE and NEWOBJ, import and call anything.
+Here a global is only a name, which must be in `CALLED` or `KNOWN`, and calling it makes one of the plain values below.
+The opcodes are those that PyTorch writes; `pickletools` of the standard library parses them.
 """
 
 import pickletools
@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Any
 
 from cnnviz.errors import InputError
-from cnnviz.interop.torch.tensors import CALLED, STORAGES, Storage, Tensor
+from cnnviz.interop.torch.tensors import CALLED, KNOWN, STORAGES, Storage, Tensor
 
 LARGEST = 8 * 2**20  # bytes; a tensor takes about 150
 MOST_OPCODES = 500_000  # a tensor takes about 30
@@ -63,7 +63,7 @@ class Machine:
     content = "a state dict"
     advice = ADVICE
     calls: Mapping[str, Callable[[tuple[Any, ...]], Any]] = CALLED
-    names: Collection[str] = STORAGES  # the other globals
+    names: Collection[str] = KNOWN  # the other globals
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -133,7 +133,7 @@ class Machine:
         self.stack.append(self.calls[function.name](arguments))
 
     def build(self) -> None:
-        """The attributes of an ordered dict (PyTorch's versions of modules) or a parameter, which are dropped."""
+        """The attributes of a dict (PyTorch's versions of modules; settings) or a parameter, which are dropped."""
         self.pop()
         self.top(dict | Tensor, "sets attributes of")
 
@@ -177,6 +177,7 @@ OPCODES: dict[str, Callable[[Machine, Any], None]] = {
     "GLOBAL": Machine.name,
     "STACK_GLOBAL": Machine.stack_name,
     "REDUCE": Machine.call,
+    "NEWOBJ": Machine.call,
     "BUILD": lambda machine, _: machine.build(),
     "BINPERSID": lambda machine, _: machine.persistent(),
 }

@@ -111,6 +111,10 @@ def _ordered(arguments: tuple[Any, ...]) -> dict[str, Any]:
     raise InputError("its pickle makes an ordered dict of something that is not a list of pairs.")
 
 
+# what training scripts save beside the weights: settings, and numbers of NumPy's; an empty dict takes the place of each
+BESIDE = ["argparse.Namespace", "collections.Counter", "pathlib.PosixPath", "pathlib.WindowsPath", "_codecs.encode"]
+BESIDE += ["numpy.dtype"]
+BESIDE += [f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")]
 # the only names that a pickle may call, and what is done instead
 CALLED: dict[str, Callable[[tuple[Any, ...]], Any]] = {
     "collections.OrderedDict": _ordered,
@@ -119,6 +123,8 @@ CALLED: dict[str, Callable[[tuple[Any, ...]], Any]] = {
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch.nn.parameter.Parameter": _parameter,
+    **dict.fromkeys(BESIDE, lambda _: {}),
 }
-# the other names that it may use, those of storages
+# the other names that it may use
 STORAGES = {f"{module}.{kind}" for module in ("torch", "torch.cuda") for kind in DTYPES}
+KNOWN = {*STORAGES, "numpy.ndarray"}

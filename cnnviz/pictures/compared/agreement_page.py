@@ -11,6 +11,7 @@ from cnnviz.comparison.agreement import agreement, on_other_images
 from cnnviz.comparison.estimates import Estimate, over_images
 from cnnviz.comparison.member_maps import spread
 from cnnviz.data import Dataset
+from cnnviz.errors.wording import counted
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.intervals import Row, intervals
 from cnnviz.figures.scales import Scale, scale_of, scales_of
@@ -80,7 +81,7 @@ def picture(
     """How far maps agree: one row per pair, one panel per number that is defined."""
     defined = [i for i in range(len(PANELS)) if any(np.isfinite(pair.values[:, i]).any() for pair in pairs)]
     panels = {PANELS[i]: [pair.row(i) for pair in pairs] for i in defined}
-    title = f"Agreement of maps by {method} of {len(numbers)} {split} images of {dataset.title}"
+    title = f"Agreement of maps by {method} of {counted(len(numbers), f'{split} image')} of {dataset.title}"
     caption = (
         "Maps of the true class, compared image by image: Spearman's correlation of all values; which share of the "
         f"{share:.0%} of largest absolute values is in both; the share of values with one sign, of those that are not "

@@ -12,6 +12,20 @@ from cnnviz.pictures.picture import Data, Kind, Picture, size
 from cnnviz.pictures.table_slides import tabular
 
 LONGEST = 40  # characters of a value
+WORDS = {  # what settings are called that are not named like an option
+    "data.name": "data set",
+    "data.fingerprint": "fingerprint of the data",
+    "data.image_shape": "image shape",
+    "data.limit": "limit of images",
+    "data.resize": "images resized to",
+    "data.skip_unreadable": "unreadable images left out",
+    "prepare.scale": "scale of pixels",
+    "prepare.mean": "mean of pixels",
+    "prepare.deviation": "deviation of pixels",
+    "model_source": "source of the model",
+    "init_from.source": "weights started from",
+    "init_from.redrawn": "arrays drawn anew",
+}
 LEFT_OUT = ("format", "keep", "track", "data.dir", "data.title", "data.classes", "recipe.seed", "seeds")
 
 
@@ -52,8 +66,22 @@ def settings(net: Net) -> dict[str, str]:
     config: Mapping[str, Any] = getattr(net, "config", {})
     for name, value in _flat(config):
         if name not in LEFT_OUT and name.partition(".")[0] not in LEFT_OUT:
-            found[name.removeprefix("recipe.")] = str(value)
+            found[named(name)] = worded(value)
     return found | ({"seeds": ", ".join(map(str, net.seeds))} if net.seeds else {})
+
+
+def named(name: str) -> str:
+    """What a field of a config, by its path, is called: a recipe's by its option, others in words."""
+    return WORDS.get(name) or name.removeprefix("recipe.").replace("model_options.", "model's ")
+
+
+def worded(value: Any) -> str:
+    """A setting as text: yes or no, and "none" where nothing is set."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, list | tuple):
+        return ", ".join(map(str, value or [])) or "none"
+    return str(value)
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from cnnviz import probe
 from cnnviz.attribution import attribute
 from cnnviz.batching import Report, part
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.filmstrip import filmstrip
 from cnnviz.figures.scales import Scale, scale_of
 from cnnviz.networks import Net
@@ -44,8 +45,8 @@ def activations(asked: Any, net: Net, steps: Steps, data: Data, report: Report |
         _tell(report, place + 1, len(steps.nets))
     values = np.stack(every)
     maps, scale = values[:, :MOST_MAPS], scale_of(values)
-    count = f"{values.shape[1]}" if values.shape[1] <= MOST_MAPS else f"the first {MOST_MAPS} of {values.shape[1]}"
-    title = f"{net.name} on {shown.title}: {count} maps of {layer.name} over training"
+    first = "" if values.shape[1] <= MOST_MAPS else f"the first {MOST_MAPS} of "
+    title = f"{net.name} on {shown.title}: {first}{counted(values.shape[1], 'map')} of {layer.name} over training"
     subject = {"layer": layer.name, "image": shown.subject}
     draw = partial(_strip, steps, maps, scale, title, "activation")
     numbers = {"steps": np.array(steps.steps), "activations": values}

@@ -10,6 +10,7 @@ from cnnviz.batching import Report, evenly_spaced, part
 from cnnviz.comparison.answers import answers
 from cnnviz.comparison.classes import matched
 from cnnviz.errors import OptionError
+from cnnviz.errors.wording import counted
 from cnnviz.figures.over_steps import over_steps
 from cnnviz.networks import Net
 from cnnviz.pictures.effort import affordable
@@ -47,5 +48,5 @@ def loss(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) 
         {"step": step, "loss": one, "accuracy": share}
         for step, one, share in zip(steps.steps, losses, right, strict=True)
     ]
-    caption = f"Cross-entropy in nats and accuracy of {len(known):,} {asked.split} images of {dataset.title}."
+    caption = f"Cross-entropy in nats and accuracy of {counted(len(known), f'{asked.split} image')} of {dataset.title}."
     return reel(asked, net, steps, "loss", title, caption, records, draw, table=records, is_chart=True)
