@@ -11,6 +11,7 @@ from cnnviz.figures.style import default_style, drawn_in
 from cnnviz.figures.table import table
 from cnnviz.figures.text import width_of, wrapped
 from cnnviz.figures.texts import cut_off, overlapping
+from cnnviz.figures.unit_sheet import Card, unit_sheet
 from cnnviz.pictures.page import Page
 
 ANIMALS = ("beaver", "trout", "orchid", "bottle")
@@ -77,3 +78,9 @@ def test_rows_of_pairs_differ_and_keep_their_minus_signs():
     with drawn_in(Page("column").drawn):
         ax = intervals(names, {"accuracy": [Row(0.5)] * 2}).axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["…seed 0\n− …seed 1", "…seed 0\n− …seed 2"]
+
+
+def test_names_of_units_are_below_the_edge_of_a_page_without_title():
+    with drawn_in(Page("column", "paper").drawn):
+        figure = unit_sheet([Card(0, [np.zeros((4, 4, 1), np.uint8)], ["a"])], 1, title="T")
+    assert figure.axes[0].get_position().y1 < 1 - 0.03 / figure.get_size_inches()[1]

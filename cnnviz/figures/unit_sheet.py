@@ -16,6 +16,7 @@ from cnnviz.figures.scales import Scale
 from cnnviz.figures.style import (
     MARGIN,
     VERMILLION,
+    current_style,
     default_style,
     fitted,
     is_narrow,
@@ -56,7 +57,8 @@ def unit_sheet(cards: Sequence[Card], tiles: int, scale: Scale | None = None, *,
     lines = 1 + max(len(card.lines) for card in cards)
     tall = LINE * lines + side + GAP
     height = tall * math.ceil(len(cards) / across)
-    figure = page(NATURAL, height + MARGIN, title, arranged=False)
+    above = MARGIN * (not current_style().titled or not title)  # else the title has its own
+    figure = page(NATURAL, height + MARGIN + above, title, arranged=False)
     ax = place(figure, MARGIN, MARGIN, width, height)
     for i, card in enumerate(cards):
         row, column = divmod(i, across)
