@@ -163,10 +163,10 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--distributed", "localhost:99999,2,0"], "from 1 to 65535; it was 99999 in localhost:99999."),
         (
             ["--distributed", "localhost:1,2,1", "--timeout", "1"],
-            "The coordinator localhost:1 did not answer in 1 seconds",
+            "The coordinator localhost:1 did not answer in 1 second",
         ),
         (["--track", "tensorbord"], "'tensorbord' is not a tracker; did you mean 'tensorboard'?"),
-        (["--resume", "--name", "toy", "--track", "wandb"], "--track wandb (it has none)"),
+        (["--resume", "--name", "toy", "--track", "tensorboard"], "--track tensorboard (it has none)"),
         (["--limit", "0"], "--limit must be at least 1"),
         (["--limit", "2"], "A validation share of 0.2 of 2 images leaves one side of the split empty"),
         (["--seed", "9" * 20], "--seed must be from -2^63 to 2^63 - 1"),

@@ -95,7 +95,7 @@ def test_the_train_split_is_called_so(net, monkeypatch):
     table, matrix = drawn(net, made([1, 1, 1]), [1, 1, 1], monkeypatch, split="train")
     assert "on the train images of others: accuracy 1.0000" in table.title
     assert "train accuracy 1.0000" in matrix.title
-    assert "1 of 1 train images are right" in matrix.caption
+    assert "1 of 1 train image is right" in matrix.caption
     with pytest.raises(InputError, match="'tset' is not a split"):
         drawn(net, made([1]), [1], monkeypatch, split="tset")
 

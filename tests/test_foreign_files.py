@@ -158,7 +158,7 @@ def test_nnx_weights_are_drawn_with_their_class(here, data):
         (["--image-shape", "12,12,3"], "w.msgpack does not fit net.py:Net: 7 of 8 arrays fit; those that do not: "),
         (["--classes", "a,b,c"], "w.msgpack does not fit net.py:Net: 6 of 8 arrays fit"),
         (["--prepare", '{"std": 1}'], "prepare is a mapping of scale, mean, deviation"),
-        (["--prepare", '{"mean": [1, 2]}'], "prepare.mean has 2 numbers; images of 1 channels need 1."),
+        (["--prepare", '{"mean": [1, 2]}'], "prepare.mean has 2 numbers; images of 1 channel need 1."),
         (["--prepare", "x"], "--prepare is a JSON object"),
         (["--model-options", '{"wide": 8}'], "'wide' is not an option of net.py:Net; did you mean 'width'?"),
         (["--model", "cnn", "--model-options", "{}"], "w.msgpack does not fit cnn: 0 of 8 arrays fit"),

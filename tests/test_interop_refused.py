@@ -391,7 +391,7 @@ def test_two_layers_of_one_name(h5):
 
 def test_layers_that_do_not_fit(h5):
     edit(h5, lambda config: layer(config, "conv2d")["config"].update(groups=3))
-    said = "3 groups do not divide 1 inputs and 3 filters."
+    said = "3 groups do not divide 1 input and 3 filters."
     refused(h5, f"layer 'conv2d' (Conv2D) cannot take (8, 8, 1): {said}")
     edit(h5, lambda config: layer(config, "conv2d")["config"].update(groups=1, kernel_size=[9, 9], padding="valid"))
     refused(h5, "layer 'conv2d' leaves nothing of the (8, 8, 1) that it is given; the model cannot run.")
@@ -552,7 +552,7 @@ def test_a_layer_with_too_few_weights_or_none(h5):
     with h5py.File(h5, "r+") as file:
         file["model_weights/conv2d"].attrs["weight_names"] = ["conv2d/kernel:0"]
     said = "layer 'conv2d' has {} in the file; its description asks for 2: kernel, bias."
-    refused(h5, said.format("1 weights (conv2d/conv2d/kernel:0)"))
+    refused(h5, said.format("1 weight (conv2d/conv2d/kernel:0)"))
     with h5py.File(h5, "r+") as file:
         del file["model_weights/conv2d"]
     refused(h5, said.format("no weights"))

@@ -330,7 +330,7 @@ def test_a_folder_with_a_table_leads_to_it(table):
         ("filename,label", "missing{0}.png,{1}", "names 'missing00.png', which is not in"),
         ("filename,label", "/etc/passwd,{1}", "names '/etc/passwd'"),
         ("filename,label", "../secret.png,{1}", "names '../secret.png'"),
-        ("filename,label", "{0}.png", "has 1 values in line 2 and 2 in the first"),
+        ("filename,label", "{0}.png", "has 1 value in line 2 and 2 in the first"),
         ("filename,label,split", "{0}.png,{1},fold7", "has a split 'fold7'; the splits are train"),
         ("filename,label", "{0}.png,cat", "has one class, cat"),
     ],

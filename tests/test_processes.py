@@ -117,7 +117,7 @@ def test_two_tasks_of_slurm_agree_with_one_process(data, alone, tmp_path):
     agree(runs.load_run(tmp_path / "toy"), alone)
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "processes 1 did not connect"), (1, "did not answer in 1 seconds")])
+@pytest.mark.parametrize(("number", "text"), [(0, "processes 1 did not connect"), (1, "did not answer in 1 second")])
 def test_a_task_of_slurm_whose_peer_does_not_come_says_so(data, tmp_path, number, text):
     (code,), ((_, stderr),) = ended(
         begin(data, tmp_path, "--distributed", "auto", "--timeout", 1, environment=slurm_s(number))

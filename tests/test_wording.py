@@ -28,7 +28,7 @@ def test_a_number_of_things(count, noun, said):
 
 def test_a_width_of_one_inch():
     with pytest.raises(InputError, match=r"^A width of 1 inch is too small"), drawn_in(Style(width=1.0)):
-        page(3, 0)
+        page(3.0, 0.0)
 
 
 def test_one_image_one_class_and_one_channel():

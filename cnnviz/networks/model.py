@@ -10,6 +10,7 @@ from flax import nnx
 
 from cnnviz import probe
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.networks.net import Net
 from cnnviz.networks.prepare import Prepare
 from cnnviz.probe.inputs import one_image
@@ -50,9 +51,8 @@ def of_model(
     begun: Sequence[Variables] = Drawn(model, inputs or shape, seed) if can_draw else ()
     net = Net(name, model, [given], begun, shape, classes=tuple(map(str, classes)), prepare=prepare, inputs=inputs)
     if classes and (outputs := probe.output_shape(model, given, net.takes)) != (len(classes),):
-        raise InputError(
-            f"{name} gives an output of shape {outputs} per image; the classes that were named are {len(classes)}."
-        )
+        named = f"{counted(len(classes), 'class')} {'was' if len(classes) == 1 else 'were'} named"
+        raise InputError(f"{name} gives an output of shape {outputs} per image; {named}.")
     return net
 
 
