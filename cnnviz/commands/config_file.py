@@ -92,9 +92,8 @@ def _not_of_files(path: Path, names: Sequence[str], known: Collection[str]) -> I
     others = [name for name in names if name not in typed]
     ours, them = ("is an option", "it") if len(typed) == 1 else ("are options", "them")
     alone = [f"{' and '.join(typed)} {ours} of the command line alone; leave {them} out of the file."] if typed else []
-    return InputError(
-        f"{path}: {' '.join([*alone, *([str(unknown_field('option', others, known))] if others else [])])}"
-    )
+    unknown = [str(unknown_field("option", others, known))] if others else []
+    return InputError(f"{path}: {' '.join([*alone, *unknown])}")
 
 
 def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -6,12 +6,12 @@ from typing import Any
 
 from cnnviz.commands.extras import check_extras
 from cnnviz.commands.flags import typed
-from cnnviz.commands.places import check_folder, is_run, is_there, missing
+from cnnviz.commands.places import check_folder, is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
 from cnnviz.errors import InputError, no_run, run_exists
 from cnnviz.interop import READERS
 from cnnviz.interop.foreign import check_network, check_not_foreign, check_weights
-from cnnviz.interop.place import Where, check_place, latest
+from cnnviz.interop.place import Where, check_place, is_run, latest
 from cnnviz.training.recipe import Recipe
 
 MODES = ("list", "verify", "prepare_data", "export", "sweep", "resume")  # each is done in place of one new training

@@ -6,6 +6,7 @@ from typing import Any
 
 from cnnviz.commands.choices import CHOICES
 from cnnviz.errors import InputError
+from cnnviz.interop.place import is_run
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def _use_own_class(options: Any) -> None:
     from cnnviz.commands.own_model import use_for
 
     place = networks.Where.read(options.export)
-    if (place.path / "config.json").is_file():
+    if is_run(place.path):
         use_for(place.path, runs.load_config(place.path), options.model)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz import networks, runs
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
+from cnnviz.interop.place import is_run
 from cnnviz.interop.torch.read import StateDict
 from cnnviz.interop.weights import read_weights
 from cnnviz.networks import transfer
@@ -59,7 +60,7 @@ def weights_from(where: str, config: runs.Config) -> tuple[Callable[[Variables],
 
 def _source(where: str) -> Source:
     place = networks.Where.read(where)
-    if (place.path / "config.json").is_file():
+    if is_run(place.path):
         run = runs.load_run(place.path, step=place.step, seed=place.seed)
         which = f" (its first network, that of seed {run.seeds[0]})" if len(run.members) > 1 else ""
         return Source(jax.tree.map(np.asarray, run.variables), run.classes, which)

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnviz.commands import tables
 from cnnviz.errors import InputError, check_known
-from cnnviz.interop.place import check_listed
+from cnnviz.interop.place import check_listed, is_run
 
 COLUMNS = ("run", "model", "recipe", "data", "seeds", "accuracy", "epochs", "when")
 DOWN = ("accuracy", "epochs", "when", "seeds")  # largest first
@@ -34,7 +34,7 @@ def list_runs(folder: Path, sort: str | None) -> int:
 def _is_run(path: Path) -> bool:
     """Whether a folder is a run, or may not be entered, so that its row says so."""
     try:
-        return (path / "config.json").is_file()
+        return is_run(path)
     except PermissionError:
         return True
 

@@ -11,6 +11,7 @@ from cnnviz.commands.own_model import options_of, use, use_for
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import listed
 from cnnviz.interop import READERS
+from cnnviz.interop.place import is_run
 from cnnviz.models.imagenet import NOTES
 
 # options that a run or file leaves no room for
@@ -74,7 +75,7 @@ def _of_run_or_file(options: Any, kinds: Iterable[Any]) -> Any:
 
     where = options.run or str(runs.latest(options.runs))
     place = networks.Where.read(where)
-    if (place.path / "config.json").is_file():
+    if is_run(place.path):
         use_for(place.path, runs.load_config(place.path), options.model)
     elif options.model is not None:
         raise InputError(f"{place.path} is not a run; --model is for a run of a class of yours, or for --weights.")

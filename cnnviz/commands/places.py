@@ -10,7 +10,7 @@ from pathlib import Path
 from cnnviz.errors import InputError
 from cnnviz.interop import READERS
 from cnnviz.interop.foreign import is_other_file
-from cnnviz.interop.place import Where
+from cnnviz.interop.place import Where, is_run
 
 NETWORKS = f"a run's directory or a file ({', '.join(READERS)})"
 
@@ -65,11 +65,6 @@ def is_network(where: str) -> bool:
     """Whether a run, or a file that holds a network, is at `where`."""
     path = Path(where)
     return is_run(path) or (path.suffix in READERS and path.is_file())
-
-
-def is_run(path: Path) -> bool:
-    """Whether a run is at the path."""
-    return (path / "config.json").is_file()
 
 
 def is_there(where: str) -> bool:

@@ -15,13 +15,14 @@ from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_options, check_recipe
 from cnnviz.commands.export import ExportOptions, export
 from cnnviz.commands.own_model import check_model_options, options_of, use, use_for
-from cnnviz.commands.places import is_run, placed
+from cnnviz.commands.places import placed
 from cnnviz.commands.recipe_options import RecipeOptions
 from cnnviz.commands.resume import data_of, is_finished, longer, resumed
 from cnnviz.commands.sweep import sweep
 from cnnviz.commands.train_options import DataOptions, MachineOptions, ModeOptions, RunOptions, StartOptions
 from cnnviz.data import Reading, known_classes
 from cnnviz.errors import unknown
+from cnnviz.interop.place import is_run
 from cnnviz.training.class_weights import BALANCED, NONE, check_class_weights
 from cnnviz.training.recipe import IMAGES_ON, RECIPES, Recipe, seeds_of
 from cnnviz.training.rendezvous import address

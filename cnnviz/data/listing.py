@@ -13,6 +13,7 @@ from PIL import Image
 
 from cnnviz.data.prepared import INFO
 from cnnviz.interop.picture_files import SUFFIXES
+from cnnviz.interop.place import is_run
 
 JUNK = {"thumbs.db", "desktop.ini", "icon\r"}
 PASSED = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
@@ -92,7 +93,7 @@ def _is_ours(folder: Path) -> bool:
     """Whether cnnviz wrote a folder: a run or several, what `visualize.py` drew, or a version prepared for TFDS."""
     if (folder / INFO).is_file() or _is_drawn(folder):
         return True
-    return any((place / "config.json").is_file() and (place / "checkpoints").is_dir() for place in _near(folder))
+    return any(is_run(place) and (place / "checkpoints").is_dir() for place in _near(folder))
 
 
 def _near(folder: Path) -> Iterator[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cnnviz.errors import InputError, no_run
 from cnnviz.interop import READERS, WEIGHTS
 from cnnviz.interop.picture_files import holds_pictures
+from cnnviz.interop.place import is_run
 
 WITH_MODEL = (
     "holds weights without their network; name its class too: --weights {path} --model path/to/net.py:Net "
@@ -67,7 +68,7 @@ def check_not_foreign(path: Path, *, is_alone: bool = True) -> None:
 
     If it `is_alone`, given without the model that it belongs to, so do weights.
     """
-    if (path / "config.json").is_file():  # a run, whatever its name
+    if is_run(path):  # a run, whatever its name
         return
     if said := _said(path, is_alone):
         raise InputError(f"{path} {said}.")
@@ -92,7 +93,7 @@ def _said(path: Path, is_alone: bool) -> str | None:
 def _run_around(path: Path) -> Path | None:
     """The run that a path is in; None if it is in none."""
     around = list(path.parents)[:FOLDERS_IN_RUN]
-    return next((one for one in around if (one / "config.json").is_file() and (one / "checkpoints").is_dir()), None)
+    return next((one for one in around if is_run(one) and (one / "checkpoints").is_dir()), None)
 
 
 def is_orbax(folder: Path) -> bool:

@@ -31,6 +31,11 @@ class Where:
         return cls(Path(found["path"]), number("step"), number("seed"))
 
 
+def is_run(path: Path) -> bool:
+    """Whether a run is at the path; raises PermissionError if the folder may not be entered."""
+    return (path / "config.json").is_file()
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a run's folder says without its arrays; `classes` are empty if its config.json does not say them."""

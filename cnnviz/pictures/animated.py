@@ -62,24 +62,27 @@ class Film:
 
     def images(self, page: Any, title: str = "") -> dict[str, Image.Image]:
         """The frames as RGB images."""
+        style, figures = self._of_one_height(page.drawn)
         found = {}
-        with drawn_in(_of_one_height([*self.frames.values()], page.drawn)):
-            for name, draw in self.frames.items():
-                png = encoded(draw(), "png", title, "", page.dpi or DPI)
+        with drawn_in(style):
+            for name, figure in figures.items():
+                png = encoded(figure, "png", title, "", page.dpi or DPI)
                 found[name] = Image.open(io.BytesIO(png)).convert("RGB")
         if len({image.size for image in found.values()}) > 1:
             sizes = ", ".join(f"{image.width}x{image.height}" for image in found.values())
             raise InputError(f"All frames of a film have one size; these have {sizes}.")
         return found
 
-
-def _of_one_height(frames: Sequence[Callable[[], Figure]], style: Style) -> Style:
-    """The style in which all frames have one size: with titles of as many lines as the longest one's has."""
-    for lines in range(1, MOST_TITLE + 1):
-        with drawn_in(same := replace(style, lines=lines)):
-            if len({tuple(draw().get_size_inches()) for draw in frames}) == 1:
-                return same
-    return style
+    def _of_one_height(self, style: Style) -> tuple[Style, dict[str, Figure]]:
+        """The frames' figures, and the style that gives all one size: titles take the lines of the longest one."""
+        figures: dict[str, Figure] = {}
+        for lines in range(1, MOST_TITLE + 1):
+            style = replace(style, lines=lines)
+            with drawn_in(style):
+                figures = {name: draw() for name, draw in self.frames.items()}
+            if len({tuple(figure.get_size_inches()) for figure in figures.values()}) == 1:
+                break
+        return style, figures
 
 
 def _write(path: Path, image: Image.Image, title: str, about: str) -> Path:

@@ -23,7 +23,7 @@ def operation_of(d: Described, constants: tuple[Constant | None, ...]) -> nn.Mod
 
     Raises InputError if it is not one of two operands in OF_TWO, nor one of Keras 3's of one value or that joins some.
     """
-    called = str(d.config.get("function", d.kind)).split(".")[-1].lower()  # "math.multiply" in Keras 2
+    called = _called(d)
     if called in OF_TWO and len(constants) == 2:
         return merging.Arithmetic(OF_TWO[called], (constants[0], constants[1]), d.first)
     if d.keras >= 3 and called == "concatenate" and None in constants:
@@ -81,7 +81,8 @@ def _pad(d: Described) -> nn.Module:
 
 
 def _called(d: Described) -> str:
-    return d.kind.removeprefix("ops.").lower()
+    """The operation's name: "multiply" of Keras 3's class Multiply, and of Keras 2's function "math.multiply"."""
+    return str(d.config.get("function", d.kind)).split(".")[-1].lower()
 
 
 OF_ONE: dict[str, Callable[[Described], nn.Module]] = {
