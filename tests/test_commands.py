@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from cnnviz import data as data_sets
 from cnnviz import runs
-from cnnviz.commands import output, train, visualize
+from cnnviz.commands import output, tables, train, visualize
 from cnnviz.commands.main import _named
 from cnnviz.commands.main import run as start
 from cnnviz.commands.tables import show
@@ -94,6 +95,27 @@ def test_tables_are_printed_in_any_encoding_and_as_wide_as_they_are(encoding, mo
     assert "\x1b" not in "".join(lines)
 
 
+WIDE = {
+    "run": ["fashion_mnist-dense-1", "toy-1"],
+    "recipe": ["fast with learning_rate 0.002, optimizer adamw", "fast"],
+    "data": ["fashion_mnist", "한국어한국어한국어"],
+    "accuracy": ["0.9467 (val)", ""],
+    "when": ["2026-11-28 13:43:16", "2026-11-28 13:43:16"],
+}
+
+
+@pytest.mark.parametrize(("width", "count"), [(140, 1), (80, 2), (60, 3), (40, 4)])
+def test_a_table_fits_a_terminal_in_blocks_without_breaking_a_word(width, count, monkeypatch, capsys):
+    monkeypatch.setattr(tables, "_terminal_width", lambda: width)
+    show([dict(zip(WIDE, cells, strict=True)) for cells in zip(*WIDE.values(), strict=True)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert sum(line.split()[:1] == ["run"] for line in lines) == count
+    words = {word for line in lines for word in line.split()}
+    wanted = {word for name, cells in WIDE.items() for cell in (name, *cells) for word in cell.split()}
+    assert len(wanted - words) == (width == 40)  # which is too narrow for the first column and the widest word
+
+
 @pytest.mark.parametrize(
     ("kind", "more"), [("predictions", []), ("evaluate", ["--split"]), ("embed", ["--split"]), ("units", ["--split"])]
 )
@@ -146,7 +168,7 @@ def test_one_kind_one_layer(folder, tmp_path, capsys):
         (["--epochs", "0"], "train.py: --epochs must be at least 1; it was 0."),
         (["--data-dir", "/nowhere"], "The folder /nowhere does not exist"),
         (["--name", "toy"], "toy exists; go on with it by --resume"),
-        (["--snapshots", "99"], "--snapshots must be 1 to 6, the steps of the whole training; it was 99."),
+        (["--snapshots", "99"], "--snapshots must be from 1 to 6, the steps of the whole training; it was 99."),
         (["--keep", "0"], "--keep must be at least 1; it was 0."),
         (["--resume", "--name", "toy", "--keep-every", "2"], "--keep-every 2 (it has none)"),
         (["--resume", "--name", "toy", "--seeds", "2"], "--seeds 2 (it has 1)"),

@@ -112,7 +112,7 @@ DAMAGE = [
         lambda content: content[:4] + b"\xff" * 12,
         "ends early: its header promises .* more than such a file can hold",
     ),
-    (2, flipped, "has the wrong checksum: its SHA-256 is"),
+    (2, flipped, "has the wrong checksum: its SHA-256 is .*; put the published file in its place, or name the folder"),
 ]
 
 

@@ -271,3 +271,17 @@ def test_links_to_folders_are_not_followed(toy, tmp_path):
     picture(tmp_path / "secret" / "x.png")
     (toy / "cat" / "link").symlink_to(tmp_path / "secret")
     assert count(data.load(toy)) == 18
+
+
+def test_parts_with_other_classes_and_a_class_s_own_folder_lead_to_what_is_right(toy, tmp_path):
+    for part, name in (("train", "cat"), ("train", "dog"), ("test", "cat"), ("test", "bird")):
+        shutil.copytree(toy / "cat", tmp_path / "parts" / part / name)
+    train, test = (tmp_path / "parts" / part for part in ("train", "test"))
+    with pytest.raises(InputError, match=f"{test} lacks dog and has bird; its classes must be those of {train}"):
+        data.load(tmp_path / "parts")
+    shutil.move(test / "bird", test / "dog")
+    shutil.copytree(toy / "cat", test / "emu")
+    with pytest.raises(InputError, match=f"{test} has emu besides; its classes"):
+        data.load(tmp_path / "parts")
+    with pytest.raises(InputError, match=rf"has one per class. {toy} has several \(cat, dog\); name that folder if"):
+        data.load(toy / "dog")

@@ -277,6 +277,32 @@ def test_channels_that_are_neither_gray_nor_rgb_are_said(tmp_path):
     assert note in data.load(tmp_path / "x.npz").notes
 
 
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ((3, 6, 5), "If the 3 of 3x6x5 are their channels, move that axis last."),
+        ((1, 8, 8), "If the 1 of 1x8x8 are their channels, move that axis last."),
+        ((6, 6, 6), "Volumes of one channel are read by --image-shape 6,6,6,1."),
+        ((6, 5, 4), "pictures draw channel 0 of them."),
+        ((3, 5, 2), "pictures draw channel 0 of them."),
+    ],
+)
+def test_axes_that_are_probably_others_are_said(tmp_path, shape, text):
+    np.savez(tmp_path / "x.npz", images=RANDOM.integers(0, 256, (24, *shape), dtype=np.uint8), labels=LABELS)
+    assert data.load(tmp_path / "x.npz").notes[-1].endswith(text)
+
+
+def test_a_path_that_does_not_exist_leads_to_a_near_one(tmp_path, monkeypatch):
+    np.savez(tmp_path / "mine.npz", images=IMAGES, labels=LABELS)
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name, meant in {"picturs": "'pictures'", "./picturs": "pictures", "mien.npz": "mine.npz"}.items():
+        with pytest.raises(InputError, match=rf"; did you mean {meant}\?"):
+            data.load(name)
+    with pytest.raises(InputError, match="elsewhere.npz does not exist; give a folder"):
+        data.load("elsewhere.npz")
+
+
 @pytest.fixture
 def table(tmp_path):
     """Writes the images and a table with these lines, to which `{0}` is the name of each image."""
@@ -378,6 +404,9 @@ def test_names_as_people_type_them(typed, meant):
         ("ciphar10", "did you mean 'cifar10'"),
         ("flowers", r"'flowers' is not a data set\. Known: .* or the path of a folder with one subfolder per class"),
         ("celeba_mine", "its images have several labels each"),
+        ("chestmnist", "'chestmnist' is not a data set; its images have several labels each"),
+        ("medmnist", "the sets of MedMNIST have their own names, such as pathmnist. Known: "),
+        ("fashion-mnsit", "'fashion-mnsit' is not a data set; did you mean 'fashion_mnist'"),
     ],
 )
 def test_names_that_are_none_get_no_nonsense(typed, said):

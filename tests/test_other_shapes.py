@@ -97,6 +97,9 @@ def test_a_signal_is_shifted_in_time_and_only_shifted():
     signal = jnp.arange(1, 7, dtype=jnp.uint8).reshape(6, 1)
     np.testing.assert_array_equal(shifted(signal, jnp.array([2]), 3)[:, 0], [0, 0, 1, 2, 3, 4])
     check_augmented(Recipe(shift=2), (6, 1))
+    check_augmented(Recipe(shift=5), (9, 6, 1))
+    with pytest.raises(InputError, match="shift must be less than 6, the shortest side of images of 9x6x3; it was 6"):
+        check_augmented(Recipe(shift=6), (9, 6, 3))
     for name, value in {"flip": True, "erase": 0.5, "flip_vertical": True, "crop": 0.5}.items():
         check_augmented(Recipe(**{name: value}), (6, 6, 1))
         with pytest.raises(InputError, match=f"{name} is for pictures .it was {value}.; images of 6x1 can only be sh"):

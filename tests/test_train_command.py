@@ -14,7 +14,7 @@ import pytest
 
 from cnnviz import data as data_sets
 from cnnviz import networks, runs
-from cnnviz.commands import announced, begin, paced, train
+from cnnviz.commands import announced, begin, epochs, paced, train
 from cnnviz.commands.listing import row_of
 from cnnviz.errors import InputError
 from cnnviz.runs import continued
@@ -80,10 +80,13 @@ def test_the_start_says_what_is_trained_and_the_end_what_to_type(folder):
 
 
 def test_what_to_type_next_is_quoted_where_a_path_has_spaces(folder, capsys):
-    announced.say_next(Path("my runs/a b"), runs.load_config(folder / "two"))
+    config = runs.load_config(folder / "two")
+    announced.say_next(Path("my runs/a b"), config)
     said = capsys.readouterr().out
     assert "'my runs/a b'\n" in said
-    assert "--resume --runs 'my runs' --name 'a b' --epochs 4\n" in said
+    assert said.endswith("--resume --runs 'my runs' --name 'a b' --epochs 4\n")
+    announced.say_next(Path("my runs/a b"), runs.Config({**config, "track": ["tensorboard"]}))
+    assert capsys.readouterr().out == f"{said}      tensorboard --logdir 'my runs'\n"
 
 
 def test_a_record_has_the_learning_rate_and_the_speed_and_the_summary_has_further_measures(folder):
@@ -178,6 +181,24 @@ def test_what_says_that_a_run_went_on_is_sealed(copied):
         runs.load_run(copied)
 
 
+def test_why_a_training_ended_early_is_said(folder, tmp_path):
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 256, (60, 6, 6, 1), dtype=np.uint8), random.permutation(np.arange(60) % 2)
+    np.savez(tmp_path / "noise.npz", images=images, labels=labels)
+    more = ["--patience", "1", "--epochs", "40", "--learning-rate", "0.01"]
+    code, out, err = new(tmp_path / "noise.npz", folder, "early", *more)
+    assert code == 0, err
+    last = max(record["epoch"] for record in runs.load_run(folder / "early").history)
+    assert last < 40
+    assert f"Ended after epoch {last} of 40: 1 epoch (--patience) without a smaller validation loss." in out
+    assert not any("Ended" in line for line in (folder / "said.txt").read_text().splitlines())
+
+
+def test_a_loss_takes_six_characters():
+    losses = {0.0: "0.0000", 9.972: "9.9720", 9.99996: "10.000", 42.5: "42.500", 999.96: "999.96", 54321.0: "5.4e+04"}
+    assert {loss: epochs._six(loss) for loss in losses} == losses
+
+
 def test_patience_counts_from_where_a_training_went_on():
     history = [{"val_loss": loss} for loss in (1.0, 2.0, 3.0)]
     recipe = Recipe(patience=2, epochs=9)
@@ -202,7 +223,7 @@ def test_the_snapshots_of_a_config_fit_a_shorter_training_and_those_that_are_typ
     assert begin._snapshots(options, 3) == 3
     assert capsys.readouterr().out == "Snapshots: 3 instead of 8, as this training has 3 steps.\n"
     assert begin._snapshots(options, 8) == 8
-    with pytest.raises(InputError, match="snapshots must be 1 to 3, .* it was 8"):
+    with pytest.raises(InputError, match="snapshots must be from 1 to 3, .* it was 8"):
         log_spaced(begin._snapshots(train.Options(snapshots=8), 3), 3)
 
 
@@ -358,10 +379,18 @@ def test_runs_are_listed_in_an_order_and_damaged_ones_named(data, folder, tmp_pa
     table = "\n".join(out)
     assert code == 0
     assert [line.split()[0] for line in out if line.strip()[:2] in ("a ", "b ", "c ")] == ["a", "b", "c"]
-    assert ["damaged:" in line for line in out if line.strip()[:2] in ("a ", "b ")] == [False, True]
+    assert [line.partition(" ")[0] for line in out if "damaged:" in line] == ["b:"]
+    assert max(len(line) for line in out if "damaged:" not in line) < 110
     assert row_of(tmp_path / "b")["note"].startswith(f"damaged: {file.relative_to(tmp_path / 'b')} is damaged")
     assert row_of(tmp_path / "a")["recipe"] == "classic with epochs 2"
     assert "(val)" in table
+    for name in ("a-10", "a-9"):
+        shutil.copytree(tmp_path / "a", tmp_path / name)
+    out = ran("--list", "--runs", tmp_path, "--sort", "run")[1]
+    assert [line.split()[0] for line in out if line.strip()[:2] in ("a ", "a-")] == ["a", "a-9", "a-10"]
+    for file in (tmp_path / "a-9").glob("checkpoints/*/*.safetensors"):
+        file.write_bytes(b"x")
+    assert f" more: --verify {tmp_path / 'a-9'} names all." in row_of(tmp_path / "a-9")["note"]
     assert "'acuracy' is not a column; did you mean 'accuracy'" in ran("--list", "--sort", "acuracy")[2]
     assert "has no run" in ran("--list", "--runs", tmp_path / "none")[2]
 
@@ -439,21 +468,25 @@ def test_what_diverges_ends_with_a_sentence_and_the_last_good_checkpoint(data, f
     code, _, err = new(data, folder, "far", *wild, "--learning-rate", "1000")
     assert code == 2
     assert err.startswith("train.py: The training diverged: the loss was ")
-    assert "try a smaller learning rate than 1e+03, or gradient clipping; " in err
+    assert "try a smaller learning rate than 1000, or gradient clipping; " in err
     assert err.endswith(f"; {folder / 'far'} keeps its last good checkpoint.\n")
     assert ". " not in err.removeprefix("train.py: ")
     assert int(runs.load_states(folder / "far")[0][0].step) == 0
 
 
 def test_one_loss_alone_or_a_bad_start_is_no_divergence():
+    recipe = Recipe(learning_rate=0.1, gradient_clip=1.0)
     record = {"epoch": 1, "train_loss": 900.0, "val_loss": 2.0, "learning_rate": 0.1}
-    check_converges(record, 2.3)
-    check_converges(record | {"val_loss": 900.0, "train_loss": 2.0}, 2.3)
-    check_converges(record | {"val_loss": 800.0}, 300.0)
-    check_converges(record | {"val_loss": 20.0}, 2.3)
+    check_converges(record, 2.3, recipe)
+    check_converges(record | {"val_loss": 900.0, "train_loss": 2.0}, 2.3, recipe)
+    check_converges(record | {"val_loss": 800.0}, 300.0, recipe)
+    check_converges(record | {"val_loss": 20.0}, 2.3, recipe)
     for loss, text in ((30.0, "30"), (9000.0, r"9e\+03")):
-        with pytest.raises(Diverged, match=rf"was 2.3 at the start, 900 in epoch 1 and {text} after it; try"):
-            check_converges(record | {"val_loss": loss}, 2.3)
+        with pytest.raises(
+            Diverged,
+            match=rf"was 2.3 at the start, 900 in epoch 1 and {text} after it; try a smaller learning rate than 0.1.$",
+        ):
+            check_converges(record | {"val_loss": loss}, 2.3, recipe)
 
 
 def test_progress_is_read_now_and_then_and_says_the_speed(monkeypatch):

@@ -11,6 +11,7 @@ import optax
 import pytest
 
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import span
 from cnnviz.models.cnn import CNN
 from cnnviz.models.resnet import ResNet
 from cnnviz.networks import Prepare
@@ -370,7 +371,7 @@ def test_log_spaced_steps_are_different_and_end_with_the_last(count, total):
 
 
 def test_a_schedule_longer_than_the_run_is_refused():
-    with pytest.raises(InputError, match="snapshots must be 1 to 10, the steps of the whole training; it was 11"):
+    with pytest.raises(InputError, match="snapshots must be from 1 to 10, the steps of the whole training; it was 11"):
         log_spaced(11, 10)
 
 
@@ -422,6 +423,6 @@ def test_what_seeds_and_devices_there_cannot_be_is_said():
     with pytest.raises(InputError, match="seed must be from -2\\^63 to 2\\^63 - 1"):
         seeds_of(Recipe(seed=2**63 - 2), 3)
     many = jax.device_count() + 1
-    with pytest.raises(InputError, match=f"devices must be 1 to {many - 1}, as many as there are; it was {many}"):
+    with pytest.raises(InputError, match=f"devices must be {span(many - 1)}, as many as there are; it was {many}"):
         mesh_of(many)
     check_batch(7, mesh_of(1))

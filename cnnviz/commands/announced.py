@@ -29,6 +29,8 @@ def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, fee
     if recipe.batch_size > count:
         images = counted(count, "training image")
         print(f"note: the batch size {recipe.batch_size:,} is larger than the {images}; a batch has all")
+    if recipe.precision == "tensorfloat32" and all(device.platform == "cpu" for device in mesh.devices.flat):
+        print("note: a CPU computes tensorfloat32 as float32")
     place = "on the device" if feed.keeps_images else "in host memory"
     print(f"Devices: {_devices(mesh)}; {recipe.precision}; images {place}.")
     print(f"Run: {path}", flush=True)
@@ -45,6 +47,8 @@ def say_next(path: Path, config: Any) -> None:
     """Prints the commands that a finished training leads to."""
     print(f"Next: {console.command_line('visualize')} {quote(str(path))}{typed_again(config)}")
     print(f"      {how_to_resume(path, config)} --epochs {2 * config.recipe.epochs}")
+    if "tensorboard" in config.get("track", []):
+        print(f"      tensorboard --logdir {quote(str(path.parent))}")
 
 
 def how_to_resume(path: Path, config: Any) -> str:

@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands.begin import check_name
 from cnnviz.commands.extras import check_extras
 from cnnviz.commands.flags import typed
 from cnnviz.commands.places import check_folder, is_there, missing
@@ -11,6 +12,7 @@ from cnnviz.commands.sweep import NOT_SWEPT
 from cnnviz.errors import InputError, no_run, run_exists
 from cnnviz.interop import READERS
 from cnnviz.interop.foreign import check_network, check_not_foreign, check_weights
+from cnnviz.interop.picture_files import holds_pictures
 from cnnviz.interop.place import Where, check_place, is_run, latest
 from cnnviz.training.recipe import Recipe
 
@@ -48,6 +50,8 @@ def check_options(options: Any) -> None:
         if name in {field.name for field in fields(options)} - NOT_SWEPT and getattr(options, name) is not None:
             raise _apart("sweep", name, f"it was {getattr(options, name)!r}, and --sweep {spec} sets it too")
     check_extras(options)
+    if not given or given[0] in ("sweep", "resume"):
+        check_folder("runs", options.runs)
 
 
 def _check_read(options: Any, mode: str) -> None:
@@ -77,7 +81,8 @@ def _check_runs(options: Any) -> None:
     if options.verify is not None:
         if not options.verify.exists():
             raise missing(str(options.verify), options.runs, right="a run's directory")
-        check_not_foreign(options.verify)
+        if not holds_pictures(options.verify):
+            check_not_foreign(options.verify)
         if not is_run(options.verify):
             raise no_run(options.verify)
     if options.distributed != "off":  # the first process alone looks for runs, once the others are connected
@@ -86,8 +91,10 @@ def _check_runs(options: Any) -> None:
         path = options.runs / options.name if options.name else latest(options.runs)
         if not is_run(path):
             raise no_run(path)
-    elif options.name and not any(getattr(options, mode) for mode in MODES) and (options.runs / options.name).exists():
-        raise InputError(run_exists(options.runs / options.name))
+    elif options.name and not any(getattr(options, mode) for mode in MODES):
+        check_name(options)
+        if (options.runs / options.name).exists():
+            raise InputError(run_exists(options.runs / options.name))
 
 
 def _check_places(options: Any) -> None:

@@ -19,6 +19,7 @@ from cnnviz.commands.background import background
 from cnnviz.commands.paced import paced
 from cnnviz.commands.tracked import Log, tracked
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 from cnnviz.networks.measures import ByClass
 from cnnviz.training import processes
 from cnnviz.training.class_weights import class_weights
@@ -26,6 +27,7 @@ from cnnviz.training.feed import Feed, feed_of
 from cnnviz.training.fit import fit
 from cnnviz.training.members import Record, best, by_seed, member
 from cnnviz.training.mesh import here
+from cnnviz.training.recipe import Recipe
 from cnnviz.training.state import State
 from cnnviz.training.tally import TOP, Tally, make_tally
 from cnnviz.training.watch import Diverged, NotFinite
@@ -66,6 +68,8 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
         _say_stopped(step, path, config)
         return 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM
     if processes.is_first():
+        if early := _ended_early(history, recipe):
+            print(early)
         _conclude(path, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
         say_next(path, config)
     processes.wait_for_all("the end")
@@ -76,7 +80,9 @@ def _begin(path: Path) -> tuple[list[State], list[Record]]:
     """The states of a run's newest intact checkpoint and its records, after cleaning up what a killed process left."""
     config = runs.load_config(path)  # checks the digests before anything is written
     if restored := runs.restore_first(path, config):
-        print(f"{', '.join(restored)} of step 0 was damaged or lost; it is drawn again from config.json, bit for bit.")
+        were, they = ("was", "it is") if len(restored) == 1 else ("were", "they are")
+        what = f"{' and '.join(restored)} of step 0 {were} damaged or lost"
+        print(f"{what}; {they} drawn again from config.json, bit for bit.")
     if note := runs.newest(path, config, is_resumed=True).note:
         print(note)
     states, history = runs.load_states(path)
@@ -85,6 +91,15 @@ def _begin(path: Path) -> tuple[list[State], list[Record]]:
     if runs.mend_metrics(path, history) and not note:
         print("metrics.jsonl differed from the latest checkpoint; it is written again.")
     return states, history
+
+
+def _ended_early(history: Sequence[Record], recipe: Recipe) -> str:
+    """Why a training ended before its last epoch; empty if it did not."""
+    last = max(record["epoch"] for record in history)
+    if last >= recipe.epochs:
+        return ""
+    what = f"{counted(recipe.patience, 'epoch')} (--patience) without a smaller validation loss"
+    return f"Ended after epoch {last} of {recipe.epochs}: {what}."
 
 
 def _furthest(states: Sequence[State]) -> int:
@@ -172,9 +187,9 @@ def _line(records: Sequence[Record], epochs: int) -> str:
 
 
 def _six(number: float) -> str:
-    """A loss in six characters as long as it is below 10,000."""
-    digits = 4 - max(len(f"{abs(number):.0f}") - 1, 0)
-    return f"{number:.{digits}f}" if digits >= 1 else f"{number:.1e}"
+    """A loss in six characters as long as it is below 1,000, else in as few."""
+    fitting = (text for digits in (4, 3, 2, 1) if len(text := f"{number:.{digits}f}") <= 6)
+    return next(fitting, f"{number:.1e}")
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -1,8 +1,10 @@
 """`train.py --list`: the runs in a folder as a table, and which of them are damaged."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from statistics import fmean
 from typing import Any
 
@@ -27,8 +29,17 @@ def list_runs(folder: Path, sort: str | None) -> int:
     rows = [row_of(path) for path in paths]
     key = sort or "when"
     filled, empty = ([row for row in rows if (row[key] != "") is wanted] for wanted in (True, False))
-    tables.show([*sorted(filled, key=lambda row: row[key], reverse=key in DOWN), *empty])
+    ordered = [*sorted(filled, key=lambda row: _place(row[key]), reverse=key in DOWN), *empty]
+    tables.show([{name: row[name] for name in COLUMNS} for row in ordered])
+    for row in ordered:
+        if note := row.get("note"):
+            print(f"{row['run']}: {note}")
     return 0
+
+
+def _place(value: object) -> list[tuple[int, str]]:
+    """What a value is sorted by: the numbers in its text by their size, so that toy-10 comes after toy-2."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(value))]
 
 
 def _is_run(path: Path) -> bool:
@@ -57,8 +68,14 @@ def row_of(path: Path) -> dict[str, Any]:
         row |= _results(path, runs.read_summary(path), runs.newest(path, config, is_resumed=False).history)
     except (InputError, OSError) as error:
         faults = faults or [str(error)]
-    notes = [f"damaged: {fault.removeprefix(f'{path}/')}" for fault in faults] or ["being trained"] * is_trained
+    notes = [f"damaged: {_first(path, faults)}"] if faults else ["being trained"] * is_trained
     return row | ({"note": " ".join(notes)} if notes else {})
+
+
+def _first(path: Path, faults: Sequence[str]) -> str:
+    """The first fault of a run, and where all of them are listed if there are more."""
+    more = f" {len(faults) - 1} more: --verify {quote(str(path))} names all." if len(faults) > 1 else ""
+    return faults[0].removeprefix(f"{path}/") + more
 
 
 def _faults(path: Path) -> list[str]:

@@ -75,14 +75,21 @@ def is_there(where: str) -> bool:
 
 def check_folder(option: str, folder: Path | None) -> None:
     """Raises InputError for a file in the place of a folder that is written to, OSError if it may not be written to."""
-    if folder is not None and folder.is_file():
-        raise InputError(f"--{option} {folder} is a file; give a folder.")
-    if folder is not None:
-        check_writable(folder)
+    if folder is None:
+        return
+    if (nearest := _nearest(folder)).is_file():
+        where = "a file" if folder.is_file() else f"in {nearest}, which is a file"
+        raise InputError(f"--{option} {folder} is {where}; give a folder.")
+    check_writable(folder)
 
 
 def check_writable(place: Path) -> None:
     """Raises PermissionError for the file or folder, or the nearest folder above it, that may not be written to."""
-    nearest = next(folder for folder in (place, *place.absolute().parents) if os.path.lexists(folder))
+    nearest = _nearest(place)
     if not os.access(nearest, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
+
+
+def _nearest(place: Path) -> Path:
+    """The place, or else the nearest folder or file above it that exists."""
+    return next(path for path in (place, *place.parents, *place.absolute().parents) if os.path.lexists(path))

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnnviz.pictures.tables import columns_of, word
 
+FRAME, BETWEEN = 1, 3  # columns of the terminal around a table, and for each column of it
 NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?%?|nan|NaN|")
 
 
@@ -27,21 +28,64 @@ def tables(pictures: Iterable[Any]) -> list[list[Mapping[str, object]]]:
 def show(rows: Sequence[Mapping[str, object]]) -> None:
     """Prints the records as a table, one column per name, numbers flush right; nothing if there are none.
 
-    It is as wide as the terminal, elsewhere as its columns need.
+    It is as wide as the terminal, elsewhere as its columns need. In a terminal that is too narrow for the longest words
+    of all columns, it goes on in blocks below, each of which begins with the first column.
     """
     if not rows:
         return
+    columns = columns_of(rows)
+    texts = {name: [name, *(word(row.get(name, "")) for row in rows)] for name in columns}
+    width = _terminal_width()
+    for block in blocks(texts, width) if width else [{name: _widest(cells) for name, cells in texts.items()}]:
+        _show({name: texts[name] for name in block}, block)
+
+
+def blocks(texts: Mapping[str, Sequence[str]], width: int) -> list[dict[str, int]]:
+    """The columns of each block of a table, and the width of each column: that of its text, or less if it is folded.
+
+    `texts` are the cells of each column, its heading first. No word is broken where a block of the first column and
+    one other fits in `width`, nor the first column's text unless that takes more than half.
+    """
+    least = {name: _widest([part for cell in cells for part in cell.split()]) for name, cells in texts.items()}
+    first, *others = texts
+    found, room = [[first]], width - FRAME
+    least[first] = min(_widest(texts[first]), room // 2)  # by which rows are told apart
+    for name in others:
+        if len(found[-1]) > 1 and sum(least[each] + BETWEEN for each in (*found[-1], name)) > room:
+            found.append([first])
+        found[-1].append(name)
+    return [_fitted({name: _widest(texts[name]) for name in block}, least, room) for block in found]
+
+
+def _fitted(widths: dict[str, int], least: Mapping[str, int], room: int) -> dict[str, int]:
+    """The widths, of which the largest are made smaller until all fit; below `least` only if they must be."""
+    for floor in (least, dict.fromkeys(widths, 1)):
+        while sum(widths.values()) + BETWEEN * len(widths) > room:
+            wide = [name for name in widths if widths[name] > floor[name]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda name: widths[name])] -= 1
+    return widths
+
+
+def _widest(cells: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, cells), default=0)
+
+
+def _show(texts: Mapping[str, Sequence[str]], widths: Mapping[str, int]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table, columns = Table(box=SIMPLE_HEAD), columns_of(rows)
-    texts = [[word(row.get(name, "")) for name in columns] for row in rows]
-    for name, cells in zip(columns, zip(*texts, strict=True), strict=True):
+    table = Table(box=SIMPLE_HEAD)
+    for name, (_, *cells) in texts.items():
         is_number = all(map(NUMBER.fullmatch, cells))
-        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
-    for row in texts:
+        how = {"justify": "right" if is_number else "left", "width": max(widths[name], 1)}
+        table.add_column(Text(name), overflow="fold", **how)
+    for row in zip(*(cells for _, *cells in texts.values()), strict=True):
         table.add_row(*map(Text, row))
     encoding = sys.stdout.encoding or "utf-8"  # rich draws rules in characters that it has
     lines = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="\n")

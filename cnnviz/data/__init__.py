@@ -194,7 +194,7 @@ def _loader(name: str, data_dir: Path | None, reading: Reading) -> Callable[[], 
     path = expanded(name) or Path(name)
     if known := name if name in DATASETS else None if path.exists() else names.meant(name, DATASETS):
         return lambda: _sized(resolve(DATASETS, known, "data set")(data_dir), reading)
-    if path.exists() or not tfds.is_name(name):
+    if path.exists() or not (tfds.is_name(name) or names.is_name(name)):
         read = paths.reader(path)
         return lambda: _sized(read(path, reading), reading)
     places = [place for place in (data_dir, tfds.root()) if place]

@@ -83,9 +83,7 @@ def _classes(parts: Mapping[str, Path], listings: Mapping[str, Sequence[Listing]
         if not names[part]:
             raise InputError(_no_subfolders(folder))
         if names[part] != classes:
-            raise InputError(
-                f"{folder} has classes {names[part]}, {parts['train']} has {classes}; they must be the same."
-            )
+            raise InputError(f"{folder} {_apart(names[part], classes)}; its classes must be those of {parts['train']}.")
         _check_depth(folder, listings[part])
         for each in listings[part]:
             if not each.files:
@@ -94,9 +92,19 @@ def _classes(parts: Mapping[str, Path], listings: Mapping[str, Sequence[Listing]
     return classes
 
 
+def _apart(own: Sequence[str], others: Sequence[str]) -> str:
+    """Which classes a part lacks, and which it has that the others do not."""
+    missing, extra = ([name for name in a if name not in b] for a, b in ((others, own), (own, others)))
+    lacks = [f"lacks {listed(missing)}"] if missing else []
+    return " and ".join([*lacks, *([f"has {listed(extra)}{' besides' if not missing else ''}"] if extra else [])])
+
+
 def _no_subfolders(path: Path) -> str:
     tables = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in (".csv", ".tsv"))
     hint = f" If {tables[0]} says which image is of which class, name that file." if tables else ""
+    above = path.parent
+    if not hint and listing(path).files and len(classes := [each.name for each in subfolders(above)]) > 1:
+        hint = f" {above} has several ({listed(classes)}); name that folder if these are its classes."
     return f"{path} has no subfolders; a folder of images has one per class.{hint}"
 
 

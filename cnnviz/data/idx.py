@@ -45,7 +45,10 @@ def check(path: Path, payload: bytes, digests: Mapping[str, str]) -> None:
 def _compare(path: Path, how: str, content: bytes, wanted: str) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != wanted:
-        raise InputError(f"{path} has the wrong checksum: its SHA-256{how} is {found}, the published one is {wanted}.")
+        raise InputError(
+            f"{path} has the wrong checksum: its SHA-256{how} is {found}, the published one is {wanted}; put the "
+            "published file in its place, or name the folder by --dataset if these are other data."
+        )
 
 
 def read_stream(stream: BufferedIOBase, name: str, stored: int) -> UInt8[np.ndarray, "..."]:

@@ -7,6 +7,7 @@ from jaxtyping import Int32, UInt8
 
 from cnnviz.errors.wording import listed
 
+PICTURE = 3  # numbers in the shape of a picture, (h, w, c)
 UNBALANCED = 10  # times as many images of one class as of another
 
 
@@ -37,4 +38,18 @@ def on_channels(images: UInt8[np.ndarray, "n *sides c"]) -> tuple[str, ...]:
     channels = images.shape[-1]
     if channels in (1, 3) or images.ndim == 3:
         return ()
-    return (f"The images have {channels} channels, numbered 0 to {channels - 1}; pictures draw channel 0 of them.",)
+    said = f"The images have {channels} channels, numbered 0 to {channels - 1}; pictures draw channel 0 of them."
+    return (f"{said}{_on_axes(images.shape[1:])}",)
+
+
+def _on_axes(shape: Sequence[int]) -> str:
+    """What images [h w c] may be if they have more channels than rows, or as many as rows and columns; else empty."""
+    if len(shape) == PICTURE and shape[0] in (1, 3) and shape[-1] > shape[0]:
+        return f" If the {shape[0]} of {_sides(shape)} are their channels, move that axis last."
+    if len(shape) == PICTURE and len(set(shape)) == 1:
+        return f" Volumes of one channel are read by --image-shape {','.join(map(str, (*shape, 1)))}."
+    return ""
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))

@@ -1,6 +1,7 @@
 """What a data set's path may be: files by their ending, and folders that are told apart by what they hold."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -39,6 +40,7 @@ REFUSED = {
     ".bin": ONE_OF_SEVERAL,
     ".gz": ONE_OF_SEVERAL,
 }
+NEAR = 0.75  # least similarity, by difflib, of a path that is suggested for one that does not exist
 RIGHT = "give a folder with one subfolder per class, an .npz file, or a name"
 
 
@@ -49,7 +51,7 @@ def reader(path: Path) -> Callable[[Path, Reading], Dataset]:
         return resolve_name(f"{module}:at" if module else ANY_FOLDER)
     if not path.is_file():
         fault = "is neither a folder of images nor an .npz file" if path.exists() else "does not exist"
-        raise InputError(f"{path} {fault}; {RIGHT}.")
+        raise InputError(f"{path} {fault}; {f'did you mean {found}?' if (found := near(path)) else f'{RIGHT}.'}")
     name = path.name.lower()
     if ending := next((ending for ending in FILES if name.endswith(ending)), None):
         return resolve_name(FILES[ending])
@@ -57,3 +59,12 @@ def reader(path: Path) -> Callable[[Path, Reading], Dataset]:
         raise InputError(f"{path} {ONE_OF_SEVERAL}.")
     refused = REFUSED.get(path.suffix.lower())
     raise InputError(f"{path} {refused or f'is neither a folder of images nor an .npz file; {RIGHT}'}.")
+
+
+def near(path: Path) -> Path | None:
+    """The folder or file of data beside a path that does not exist which was probably meant, by its name."""
+    if path.exists() or not path.parent.is_dir():
+        return None
+    names = [each.name for each in path.parent.iterdir() if each.is_dir() or each.name.lower().endswith((*FILES,))]
+    found = get_close_matches(path.name, sorted(names), n=1, cutoff=NEAR)
+    return path.parent / found[0] if found else None

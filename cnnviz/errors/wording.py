@@ -20,3 +20,8 @@ def counted(count: int | float, noun: str) -> str:
     """A number of things: "1 image", "1,200 batches", "1.5 inches"."""
     ending = "" if count == 1 else "es" if noun.endswith(("tch", "nch", "s", "x")) else "s"
     return f"{count:{'g' if isinstance(count, float) else ','}} {noun}{ending}"
+
+
+def span(most: int) -> str:
+    """The whole numbers from 1: "from 1 to 8", or "1" alone."""
+    return f"from 1 to {most:,}" if most > 1 else "1"

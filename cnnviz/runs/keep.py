@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.errors import InputError, OptionError
+from cnnviz.errors.wording import span
 from cnnviz.training.members import Record, best, by_seed
 
 
@@ -37,7 +38,7 @@ def log_spaced(count: int, total: int) -> list[int]:
     Raises InputError if `count` is not from 1 to `total`.
     """
     if not 1 <= count <= total:
-        raise OptionError(f"snapshots must be 1 to {total}, the steps of the whole training; it was {count}.")
+        raise OptionError(f"snapshots must be {span(total)}, the steps of the whole training; it was {count}.")
     steps: list[int] = []
     for wanted in np.geomspace(1, total, count) if count > 1 else [total]:
         steps.append(max(round(float(wanted)), steps[-1] + 1 if steps else 1))

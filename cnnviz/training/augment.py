@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Int, Shaped, UInt8
 
-from cnnviz.errors import InputError
+from cnnviz.errors import InputError, OptionError
 from cnnviz.types import Array, Key
 
 AREA = (0.02, 0.33)  # share of the image that is erased
@@ -22,7 +22,12 @@ Pixels = UInt8[Array, "h w c"]
 
 
 def check_augmented(recipe: Any, image_shape: Sequence[int]) -> None:
-    """Raises InputError if a recipe changes images in a way that only pictures (h, w, c) can be."""
+    """Raises InputError if a recipe shifts images by a complete side, or changes others as only pictures can be."""
+    if recipe.shift >= (shortest := min(image_shape[:-1])):
+        sides = "x".join(map(str, image_shape))
+        raise OptionError(
+            f"shift must be less than {shortest}, the shortest side of images of {sides}; it was {recipe.shift}."
+        )
     if len(image_shape) == len(("h", "w", "c")):
         return
     for name, nothing in PICTURES_ONLY.items():

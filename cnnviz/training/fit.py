@@ -175,5 +175,5 @@ class _Training:
             what = f"The validation loss was {loss} after step {record['step']}; try a smaller learning rate than"
             raise NotFinite(f"{what} {self.recipe.learning_rate:g}.", refused)
         record |= {"val_loss": loss, "val_accuracy": accuracy}
-        check_converges(record, self.starts[i])
+        check_converges(record, self.starts[i], self.recipe)
         return record if done == self.steps else record | {"refused": self.steps - done}

@@ -9,6 +9,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from cnnviz.errors import InputError, OptionError
+from cnnviz.errors.wording import span
 from cnnviz.types import PyTree
 
 
@@ -19,7 +20,7 @@ def mesh_of(devices: int | None = None) -> Mesh:
     """
     available = jax.devices()
     if devices is not None and not 1 <= devices <= len(available):
-        raise OptionError(f"devices must be 1 to {len(available)}, as many as there are; it was {devices}.")
+        raise OptionError(f"devices must be {span(len(available))}, as many as there are; it was {devices}.")
     if devices is not None and devices < len(available) and jax.process_count() > 1:
         raise InputError(f"Several processes must use all of their {len(available)} devices; devices was {devices}.")
     return _row(available[:devices])

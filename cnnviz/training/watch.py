@@ -8,6 +8,7 @@ import numpy as np
 from cnnviz.errors import InputError
 from cnnviz.training.advance import Rows
 from cnnviz.training.members import Record
+from cnnviz.training.recipe import Recipe
 from cnnviz.types import Array
 
 REFUSALS = 3  # refused updates in a row after which training stops
@@ -28,17 +29,19 @@ class Diverged(InputError):
     """The losses of an epoch are beyond what they were at the start by orders of magnitude."""
 
 
-def check_converges(record: Record, start: float) -> None:
+def check_converges(record: Record, start: float, recipe: Recipe) -> None:
     """Raises Diverged if the losses of an epoch are beyond that at the start by orders of magnitude.
 
     A large one alone may come from the first steps, or from evaluation with early statistics of BatchNorm.
+    The error says what to change of the recipe.
     """
     least, most = sorted((record["train_loss"], record["val_loss"]))
     if least > FAR * start and most > FURTHER * start:
+        clip = "" if recipe.gradient_clip else ", or gradient clipping"
         raise Diverged(
             f"The training diverged: the loss was {start:.3g} at the start, {record['train_loss']:.3g} in epoch "
             f"{record['epoch']} and {record['val_loss']:.3g} after it; try a smaller learning rate than "
-            f"{record['learning_rate']:.3g}, or gradient clipping."
+            f"{recipe.learning_rate:g}{clip}."
         )
 
 
