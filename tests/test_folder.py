@@ -285,3 +285,10 @@ def test_parts_with_other_classes_and_a_class_s_own_folder_lead_to_what_is_right
         data.load(tmp_path / "parts")
     with pytest.raises(InputError, match=rf"has one per class. {toy} has several \(cat, dog\); name that folder if"):
         data.load(toy / "dog")
+
+
+def test_a_folder_with_one_class_left_is_refused(toy):
+    for file in (toy / "cat").iterdir():
+        file.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="toy has one class, dog; a network needs two or more to tell apart"):
+        data.load(toy, skip_unreadable=True)

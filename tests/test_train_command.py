@@ -278,6 +278,31 @@ def other_classes(tmp_path_factory, toy):
     return path
 
 
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("limit = 0", "limit must be at least 1; it was 0."),
+        ("snapshots = -2", "snapshots must be at least 1; it was -2."),
+        ('recipe = "fastt"', "recipe: 'fastt' is not a recipe; did you mean 'fast'?"),
+        ('dataset = "fashion-mnsit"', "'fashion-mnsit' is not a data set; did you mean 'fashion_mnist'?"),
+    ],
+)
+def test_values_of_a_file_are_checked_as_typed_ones_are(tmp_path, line, fault):
+    file = tmp_path / "own.toml"
+    file.write_text(line)
+    code, out, err = ran("--config", file)
+    assert (code, out) == (2, [])
+    assert err.startswith(f"train.py: {file}: {fault}")
+
+
+@pytest.mark.parametrize("spec", ["limit=0,5", "keep=1,-1", "dataset=garments,fashion-mnsit", "optimizer=sgd,sdg"])
+def test_all_values_of_a_sweep_are_checked_before_one_is_trained(tmp_path, monkeypatch, spec):
+    monkeypatch.setattr(train, "_trained", lambda *_: pytest.fail("one was trained"))
+    code, _, err = ran("--runs", tmp_path, "--sweep", spec)
+    assert code == 2
+    assert "must be at least 1; it was " in err or "did you mean" in err
+
+
 def test_a_training_starts_from_the_weights_of_a_run(data, folder, other_classes):
     before = runs.load_run(folder / "two").variables
     code, out, _ = new(data, folder, "again", "--init-from", folder / "two", "--average", "0.5")

@@ -29,7 +29,7 @@ def announce(path: Path, config: Any, dataset: Any, members: Any, mesh: Any, fee
     if recipe.batch_size > count:
         images = counted(count, "training image")
         print(f"note: the batch size {recipe.batch_size:,} is larger than the {images}; a batch has all")
-    if recipe.precision == "tensorfloat32" and all(device.platform == "cpu" for device in mesh.devices.flat):
+    if recipe.precision == "tensorfloat32" and {device.device_kind for device in mesh.devices.flat} == {"cpu"}:
         print("note: a CPU computes tensorfloat32 as float32")
     place = "on the device" if feed.keeps_images else "in host memory"
     print(f"Devices: {_devices(mesh)}; {recipe.precision}; images {place}.")

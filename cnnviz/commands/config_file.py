@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.commands.begin import PICTURE
+from cnnviz.commands.choices import check_names
 from cnnviz.commands.contradictions import MODES, ONLY_WITH
 from cnnviz.commands.declared import kind_of
+from cnnviz.commands.numbers import check_numbers
 from cnnviz.commands.option_names import unknown_field
 from cnnviz.errors import InputError
 from cnnviz.training.recipe import Recipe
@@ -29,7 +31,13 @@ def with_config(options: Any) -> Any:
     found = _of_toml(path, options) if path.suffix == ".toml" else _of_run(path, options)
     if options.recipe is not None:
         found = {name: value for name, value in found.items() if name not in {"recipe", *asdict(Recipe())}}
-    return replace(options, **{name: value for name, value in found.items() if _is_unset(options, name)})
+    asked = replace(options, **{name: value for name, value in found.items() if _is_unset(options, name)})
+    try:  # as those that are typed were
+        check_names(asked)
+        check_numbers(asked)
+    except InputError as error:
+        raise InputError(f"{path}: {str(error).removeprefix('--')}") from error
+    return asked
 
 
 def _is_unset(options: Any, name: str) -> bool:

@@ -68,8 +68,6 @@ def train_on(path: Path, config: runs.Config, dataset: Any, stop: terminal.Stop,
         _say_stopped(step, path, config)
         return 128 + signal  # 130 for Ctrl-C, 143 for SIGTERM
     if processes.is_first():
-        if early := _ended_early(history, recipe):
-            print(early)
         _conclude(path, feed_of(dataset.test.images[:limit], dataset.test.labels[:limit], here()), history)
         say_next(path, config)
     processes.wait_for_all("the end")
@@ -137,6 +135,8 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     if run.note:
         again = _how_to_resume(path, runs.Config(run.config))
         raise InputError(f"{run.note} Later epochs are trained again by: {again}")
+    if early := _ended_early(history, runs.Config(run.config).recipe):
+        print(early)
     tallies = measured(run, test)
     rows = [{"best": kept, **_results(tally, run.classes)} for kept, tally in zip(bests, tallies, strict=True)]
     losses, accuracies = ([row[name] for row in rows] for name in ("test_loss", "test_accuracy"))

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 from cnnviz.commands import console, terminal
 from cnnviz.commands.begin import check_name, new_run
-from cnnviz.commands.choices import named
+from cnnviz.commands.choices import check_names, named
 from cnnviz.commands.config_file import with_config
 from cnnviz.commands.contradictions import check_options, check_recipe
 from cnnviz.commands.export import ExportOptions, export
+from cnnviz.commands.numbers import check_numbers
 from cnnviz.commands.own_model import check_model_options, options_of, use, use_for
 from cnnviz.commands.places import placed
 from cnnviz.commands.recipe_options import RecipeOptions
@@ -129,6 +130,8 @@ def _with_places(options: Options) -> Options:
 def _check(options: Options, typed: Options | None = None) -> None:
     """Raises InputError if an option cannot be used; `typed` are those without what a file adds."""
     new = options.with_defaults()
+    check_names(options)  # those of a sweep too
+    check_numbers(options)
     check_recipe(typed or options, options.new_recipe)
     check_name(options)
     if options.images_on not in IMAGES_ON:

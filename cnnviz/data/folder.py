@@ -29,7 +29,7 @@ def read(path: Path, reading: Reading = AS_STORED) -> Dataset:
 
     def decode() -> Dataset:
         decoded = {part: _split(parts[part], own, reading) for part, own in listings.items()}
-        check_several(classes, path)  # after the pictures, so that an unreadable one is said first
+        check_several(_present(classes, decoded["train"][0]), path)  # after an unreadable picture is said
         train, test, validation, said = parts_of({part: own for part, (own, _) in decoded.items()}, str(path))
         said += [note for _, own in decoded.values() for note in own] + list(reading.notes)
         return assemble(str(path), train, test, classes, str(path), validation=validation, notes=said)
@@ -121,6 +121,11 @@ def _check_depth(folder: Path, listings: Sequence[Listing]) -> None:
             f"Each of {folder}'s subfolders ({listed([each.folder.name for each in listings])}) has the subfolders "
             f"{names}; name one of them, or call them train and test."
         )
+
+
+def _present(classes: Sequence[str], train: Split) -> list[str]:
+    """The classes of which there are images left."""
+    return [classes[int(label)] for label in np.unique(train.labels)]
 
 
 def _notes_on(root: Path, listings: Sequence[Listing]) -> list[str]:
