@@ -425,6 +425,11 @@ def test_several_seeds_are_one_run_with_a_line_an_epoch(data, folder, capsys):
     accuracies = [row["test_accuracy"] for row in summary["networks"]]
     assert summary["test_accuracy"] == pytest.approx(np.mean(accuracies))
     assert summary["test_accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    by_class = [row["test_class_accuracy"] for row in summary["networks"]]
+    means = {name: np.mean([row[name] for row in by_class]) for name in by_class[0]}
+    assert summary["test_class_accuracy"] == pytest.approx(means)
+    least = min(means, key=lambda name: means[name])
+    assert f"least recognized is {least}, {means[least]:.4f}." in "\n".join(lines)
     assert train.main(arguments(data, folder, "six", "--seed", 6)) == 0
     alone = runs.load_run(folder / "six")
     assert serialized(run.members[1]) == serialized(alone.variables)

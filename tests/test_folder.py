@@ -292,3 +292,14 @@ def test_a_folder_with_one_class_left_is_refused(toy):
         file.write_bytes(b"nothing")
     with pytest.raises(InputError, match="toy has one class, dog; a network needs two or more to tell apart"):
         data.load(toy, skip_unreadable=True)
+
+
+def test_a_folder_of_an_archive_leads_to_it(tmp_path):
+    (tmp_path / "gzip.zip").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="one per class. If its data are in gzip.zip, name that file, or unpack it."):
+        data.load(tmp_path)
+
+
+def test_a_file_in_the_place_of_the_folder_that_is_searched_is_called_one(toy):
+    with pytest.raises(InputError, match="0.png is a file; --data-dir must be a folder"):
+        data.load(toy, toy / "cat" / "0.png")

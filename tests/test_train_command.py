@@ -430,6 +430,23 @@ def test_a_sweep_trains_the_product_and_ends_with_a_table(data, folder):
     assert sum(f"s-{n} " in line for line in table for n in (1, 2, 3, 4)) == 4
 
 
+def test_what_a_stopped_sweep_has_not_begun_is_said(data, folder, monkeypatch):
+    begun = iter([(0, folder / "two"), (130, folder / "two")])
+    monkeypatch.setattr(train, "_trained", lambda _: next(begun))
+    code, out, _ = new(data, folder, "t", "--sweep", "learning_rate=1e-3,1e-2", "--sweep", "seed=0..1")
+    assert code == 130
+    assert out[-1] == "Not begun: 2 runs of 4 (learning_rate 0.01, seed 0; learning_rate 0.01, seed 1)."
+
+
+def test_a_folder_of_runs_is_no_run_and_names_them(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    for arguments in (["--verify", folder], ["--export", folder, "--to", "msgpack"]):
+        code, _, err = ran(*arguments)
+        assert code == 2
+        assert f"{folder} is a folder with runs in it (" in err
+        assert err.endswith("); name one of them.\n")
+
+
 def test_a_sweep_in_a_file_is_obeyed_and_contradicts_what_is_typed(tmp_path, monkeypatch):
     file = tmp_path / "mine.toml"
     file.write_text('sweep = ["seed=0..1", "epochs=1,2"]\nlimit = 9\n')

@@ -144,6 +144,7 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     if len(rows) > 1:
         means = {name: fmean(row[name] for row in rows) for name, value in rows[0].items() if isinstance(value, float)}
         summary = {"networks": rows, **means}
+        summary["test_class_accuracy"] = _means_by_class([row["test_class_accuracy"] for row in rows])
         summary |= {"test_loss_sd": stdev(losses), "test_accuracy_sd": stdev(accuracies)}
         for row in rows:
             print(f"seed {row['best']['seed']}: kept epoch {row['best']['epoch']}, {_tested(row)}.")
@@ -151,7 +152,7 @@ def _conclude(path: Path, test: Feed, history: Sequence[Record]) -> None:
     runs.write_summary(path, summary | {"epochs": epochs})
     what = f"Kept epoch {bests[0]['epoch']}" if len(rows) == 1 else f"{len(rows)} networks"
     print(f"{what}: test accuracy {_mean(accuracies)}, test loss {_mean(losses)}. Run: {path}")
-    print(_further(summary, rows[0]["test_class_accuracy"]))
+    print(_further(summary, summary["test_class_accuracy"]))
 
 
 def _results(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
@@ -162,6 +163,12 @@ def _results(tally: Tally, classes: Sequence[str]) -> dict[str, Any]:
         found["test_top5_accuracy"] = tally.top_accuracy
     known = [None if np.isnan(share) else share for share in by_class.recall.tolist()]
     return found | {"test_class_accuracy": dict(zip(classes, known, strict=True))}
+
+
+def _means_by_class(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The mean of several networks for each class; None for a class without test images."""
+    columns = {name: [value for row in rows if (value := row[name]) is not None] for name in rows[0]}
+    return {name: fmean(values) if values else None for name, values in columns.items()}
 
 
 def _further(summary: dict[str, Any], by_class: Mapping[str, float | None]) -> str:

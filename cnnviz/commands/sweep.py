@@ -11,6 +11,7 @@ from cnnviz.commands import tables
 from cnnviz.commands.declared import kind_of
 from cnnviz.commands.option_names import unknown_field
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import counted
 
 NOT_SWEPT = set("config runs name resume sweep list sort verify prepare_data distributed timeout debug track".split())
 NOT_SWEPT |= {"images_on", "devices", "export", "to", "out"}  # which change no result
@@ -34,15 +35,20 @@ def sweep(options: Any, check: Callable[[Any], None], trained: Callable[[Any], t
     rows: list[dict[str, Any]] = []
     code = 0
     for number, (one, values) in enumerate(zip(asked, combinations, strict=True), 1):
-        said = ", ".join(f"{name} {value}" for name, value in values.items())
-        print(f"Run {number} of {len(asked)}: {said}.", flush=True)
+        print(f"Run {number} of {len(asked)}: {_in_words(values)}.", flush=True)
         ended, row = _trained(one, trained)
         rows.append({name: str(value) for name, value in values.items()} | row)
         code = code or ended
         if ended > 2:  # a signal
             break
     tables.show(sorted(rows, key=lambda row: row["accuracy"], reverse=True))
+    if left := [_in_words(values) for values in combinations[len(rows) :]]:
+        print(f"Not begun: {counted(len(left), 'run')} of {len(asked)} ({'; '.join(left)}).")
     return code
+
+
+def _in_words(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _one(options: Any, values: dict[str, Any], number: int) -> Any:

@@ -184,6 +184,8 @@ def _folder(data_dir: str | Path | None) -> Path | None:
         return None
     if (path := expanded(data_dir)) and path.is_dir():
         return path
+    if path and path.exists():
+        raise InputError(f"{data_dir} is a file; --data-dir must be a folder.")
     raise InputError(f"The folder {data_dir} does not exist; --data-dir must be an existing one.")
 
 

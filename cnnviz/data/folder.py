@@ -15,6 +15,8 @@ from cnnviz.data.splits import PART_OF, parts_of
 from cnnviz.errors import InputError
 from cnnviz.errors.wording import counted, listed
 
+ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar", ".npz", ".mat")
+
 
 def read(path: Path, reading: Reading = AS_STORED) -> Dataset:
     """The data set in a folder of images, also in subfolders of the classes.
@@ -100,12 +102,20 @@ def _apart(own: Sequence[str], others: Sequence[str]) -> str:
 
 
 def _no_subfolders(path: Path) -> str:
-    tables = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in (".csv", ".tsv"))
-    hint = f" If {tables[0]} says which image is of which class, name that file." if tables else ""
-    above = path.parent
-    if not hint and listing(path).files and len(classes := [each.name for each in subfolders(above)]) > 1:
-        hint = f" {above} has several ({listed(classes)}); name that folder if these are its classes."
-    return f"{path} has no subfolders; a folder of images has one per class.{hint}"
+    return f"{path} has no subfolders; a folder of images has one per class.{_hint(path)}"
+
+
+def _hint(path: Path) -> str:
+    """What a folder without subfolders was probably meant for, with a space before it; empty if that is not seen."""
+    names = sorted(entry.name for entry in path.iterdir())
+    if table := next((name for name in names if name.lower().endswith((".csv", ".tsv"))), None):
+        return f" If {table} says which image is of which class, name that file."
+    if archive := next((name for name in names if name.lower().endswith(ARCHIVES)), None):
+        return f" If its data are in {archive}, name that file, or unpack it."
+    classes = [each.name for each in subfolders(path.parent)]
+    if listing(path).files and len(classes) > 1:
+        return f" {path.parent} has several ({listed(classes)}); name that folder if these are its classes."
+    return ""
 
 
 def _check_depth(folder: Path, listings: Sequence[Listing]) -> None:

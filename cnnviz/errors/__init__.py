@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from cnnviz.errors.meant import meant
-from cnnviz.errors.wording import article
+from cnnviz.errors.wording import article, listed
 
 
 class InputError(ValueError):
@@ -55,7 +56,9 @@ def check_known(kind: str, name: Any, known: Iterable[str]) -> None:
 
 
 def no_run(path: Any) -> InputError:
-    """The error for a place that is not a run."""
+    """The error for a place that is not a run; of a folder that holds some it names them."""
+    if inner := sorted(file.parent.name for file in Path(path).glob("*/config.json")):
+        return InputError(f"{path} is a folder with runs in it ({listed(inner)}); name one of them.")
     return InputError(f"{path} is not a run: it has no config.json; give a directory that train.py has made.")
 
 
