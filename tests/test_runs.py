@@ -245,7 +245,7 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path, monkeypatch):
         ({"model": "cnm"}, "did you mean 'cnn'"),
         ({"recipe": {"seed": "5"}}, "recipe.seed is '5'; it must be a whole number"),
         ({"recipe": {"epochs": 2.5}}, "recipe.epochs is 2.5"),
-        ({"recipe": {"epsilon": float("nan")}}, "epsilon must be at least 0 and finite; it was nan"),
+        ({"recipe": {"epsilon": float("nan")}}, "epsilon must be at least 0 and finite in float32; it was nan"),
         ({"recipe": []}, r"recipe is \[\]; it must be an object"),
         ({"data": {**DATA, "image_shape": [12]}}, r"data.image_shape is \[12\]; it must be a list of at least 2"),
         (

@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from cnnviz import data as data_sets
 from cnnviz import networks, runs
-from cnnviz.commands import announced, begin, epochs, paced, train
+from cnnviz.commands import announced, begin, epochs, paced, terminal, train
 from cnnviz.commands.listing import row_of
 from cnnviz.errors import InputError
 from cnnviz.runs import continued
@@ -164,6 +164,28 @@ def test_fewer_epochs_or_another_option_are_refused(copied):
     assert "not with --learning-rate 0.1 (it has 0.001)" in ran(*begin, "--epochs", "4", "--learning-rate", "0.1")[2]
     (copied / "summary.json").unlink()
     assert "once it is finished" in ran(*begin, "--epochs", "4")[2]
+
+
+def test_what_is_read_is_said_meanwhile(data, folder, copied, monkeypatch):
+    told = []
+    monkeypatch.setattr(terminal, "progress", lambda: nullcontext(lambda *what: told.append(what[2])))
+    assert new(data, folder, "read")[0] == 0
+    assert told[0] == f"reading the data set {data}"
+    assert ran("--resume", "--runs", copied.parent, "--name", "two", "--epochs", 3)[0] == 0
+    assert told.count("reading the data set toy") == 1
+
+
+def test_more_steps_than_are_counted_are_refused(data, folder, copied):
+    many = str(10**11)
+    code, _, err = new(data, folder, "many", "--epochs", many)
+    assert code == 2
+    assert "--epochs must be at most " in err
+    assert not (folder / "many").exists()
+    before = (copied / "config.json").read_bytes()
+    code, _, err = ran("--resume", "--runs", copied.parent, "--name", "two", "--epochs", many)
+    assert code == 2
+    assert "in each; it was 100,000,000,000." in err
+    assert ((copied / "config.json").read_bytes(), (copied / "summary.json").is_file()) == (before, True)
 
 
 def test_what_says_that_a_run_went_on_is_sealed(copied):

@@ -403,7 +403,7 @@ def test_patience_counts_epochs_since_the_best():
         ({"epochs": 0}, "epochs must be at least 1; it was 0"),
         ({"batch_size": -1}, "batch_size must be at least 1"),
         ({"validation": 1.0}, "between 0 and 1; it was 1.0"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it was nan"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite in float32; it was nan"),
         ({"erase": 1.0}, "erase must be at least 0 and less than 1; it was 1.0"),
         ({"shift": -1}, "shift must be at least 0"),
         ({"optimizer": "muonn"}, "did you mean 'muon'"),

@@ -6,12 +6,14 @@ from itertools import count as count_up
 from pathlib import Path
 from typing import Any
 
+from cnnviz.commands import terminal
 from cnnviz.commands.choices import named
 from cnnviz.commands.own_inputs import only_images
 from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.wording import counted
 
 PICTURE = 3  # numbers in the shape of a picture, (h, w, c)
+MOST_STEPS = 2**31 - 1
 FOR_ANY_SIDES = ("cnn", "dense")  # those of our networks that take signals and volumes too
 Start = Callable[[Any], Any]  # the variables that a training begins with, of the drawn ones
 
@@ -42,7 +44,7 @@ def new_run(options: Any, mesh: Any) -> tuple[Path, Any, Any]:
         class_weights(recipe.class_weights, dataset.train.labels[: options.limit], dataset.classes)
     count = training_count(dataset, options.limit, recipe)
     check_batch(min(recipe.batch_size, count), mesh)
-    total = recipe.epochs * steps_per_epoch(count, recipe)
+    total = steps_of(recipe.epochs, steps_per_epoch(count, recipe))
     snapshots = [] if options.snapshots is None else log_spaced(_snapshots(options, total), total)
     config = {"format": FORMAT, "model": options.model, "recipe": asdict(recipe), "seeds": options.seeds}
     prepare = Prepare.normalizing(dataset.train.images[: options.limit]) if options.normalize else Prepare()
@@ -71,7 +73,9 @@ def _loaded(options: Any, reading: Any) -> Any:
     from cnnviz import data
 
     asked = reading.image_shape
-    dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given, image_shape=asked)
+    with terminal.progress() as report:
+        report(0, 1, f"reading the data set {options.dataset}")
+        dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given, image_shape=asked)
     print(line)
     if asked not in (None, found := tuple(int(n) for n in dataset.train.images.shape[1:])):
         raise InputError(f"The images of {dataset.title} have the shape {found}; --image-shape was {asked}.")
@@ -84,6 +88,14 @@ def training_count(dataset: Any, limit: int | None, recipe: Any) -> int:
 
     count = len(dataset.train.labels[:limit])
     return count if dataset.validation else count - held_out(count, recipe.validation)
+
+
+def steps_of(epochs: int, steps: int) -> int:
+    """The steps of all epochs; raises OptionError if they cannot be counted in 32 bits, as a state counts them."""
+    if epochs * steps > MOST_STEPS:
+        most = f"{MOST_STEPS // steps:,} with {counted(steps, 'step')} in each"
+        raise OptionError(f"epochs must be at most {most}; it was {epochs:,}.")
+    return epochs * steps
 
 
 def _named(options: Any) -> Path | None:
@@ -99,7 +111,7 @@ def _named(options: Any) -> Path | None:
 def check_name(options: Any) -> None:
     """Raises OptionError if the run's name is none of a folder."""
     name = options.name
-    if name is not None and (Path(name).name != name or name in ("", "..")):
+    if name is not None and (Path(name).name != name or name in ("", "..") or not name.isprintable()):
         raise OptionError(f"name must be a folder's name, without a path; it was {name!r}.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, suppress
 from dataclasses import fields, replace
 from io import StringIO
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,7 @@ def parse(
     flags = without_value(options)
     _check_known(options, [one for place, one in enumerate(arguments) if is_option(arguments, place, flags)], program)
     check_once(options, arguments)
+    _check_filled(arguments, flags)
     with redirect_stderr(StringIO()) as stderr:
         try:
             parsed, rest = tyro.cli(options, args=list(arguments), prog=program, return_unknown_args=True, config=STYLE)
@@ -111,6 +112,13 @@ def parse(
     check_names(parsed)
     check_numbers(parsed)
     return replace(parsed, **negative)
+
+
+def _check_filled(arguments: Sequence[str], flags: Iterable[str]) -> None:
+    """Raises InputError for an option whose value is an empty text, which as a path would be the current folder."""
+    for option, value in pairwise([*arguments, "-"]):
+        if option.startswith("--") and (option.endswith("=") or (value == "" and _spelled(option) not in flags)):
+            raise InputError(f"{option.rstrip('=')} needs a value; it was empty.")
 
 
 def _check_known(options: type, typed: Iterable[str], program: str) -> None:

@@ -9,7 +9,7 @@ from cnnviz.commands.extras import check_extras
 from cnnviz.commands.flags import typed
 from cnnviz.commands.places import check_folder, is_there, missing
 from cnnviz.commands.sweep import NOT_SWEPT
-from cnnviz.errors import InputError, no_run, run_exists
+from cnnviz.errors import InputError, OptionError, no_run, run_exists
 from cnnviz.interop import READERS
 from cnnviz.interop.foreign import check_network, check_not_foreign, check_weights
 from cnnviz.interop.picture_files import holds_pictures
@@ -23,6 +23,7 @@ READ = {  # what a mode that trains nothing reads of the other options
     "prepare_data": "dataset data_dir",
     "export": "to out model runs",
 }
+DAY = 24 * 60 * 60  # seconds
 ONLY_WITH = {"sort": "list", "to": "export", "out": "export", "timeout": "distributed"}
 NOT_RESUMED = {
     "config": "a run goes on with its own config",
@@ -49,6 +50,8 @@ def check_options(options: Any) -> None:
             )
         if name in {field.name for field in fields(options)} - NOT_SWEPT and getattr(options, name) is not None:
             raise _apart("sweep", name, f"it was {getattr(options, name)!r}, and --sweep {spec} sets it too")
+    if options.timeout > DAY:
+        raise OptionError(f"timeout must be at most {DAY:,} seconds, a day; it was {options.timeout:,}.")
     check_extras(options)
     if not given or given[0] in ("sweep", "resume"):
         check_folder("runs", options.runs)

@@ -4,7 +4,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from cnnviz.commands.begin import check_fits, training_count
+from cnnviz.commands import terminal
+from cnnviz.commands.begin import check_fits, steps_of, training_count
 from cnnviz.commands.flags import typed, worded
 from cnnviz.commands.own_model import is_for, options_of, use_for
 from cnnviz.commands.recorded import address, reading_of, recorded_data
@@ -69,11 +70,12 @@ def longer(path: Path, config: Any, options: Any, dataset: Any) -> Any:
             f"The networks of {path} ended at different epochs, {', '.join(map(str, ends))}, so they cannot go on "
             "together; train them anew with a larger --patience."
         )
+    steps = steps_per_epoch(training_count(dataset, config["data"]["limit"], config.recipe), config.recipe)
+    steps_of(options.epochs, steps)
     continued.write(path, ends[0], options.epochs)
     (path / "summary.json").unlink()
     config = runs.load_config(path)
-    count = training_count(dataset, config["data"]["limit"], config.recipe)
-    print(_continuation(config.recipe, ends[0], steps_per_epoch(count, config.recipe)))
+    print(_continuation(config.recipe, ends[0], steps))
     return config
 
 
@@ -109,7 +111,9 @@ def is_finished(path: Path, is_said: bool = True) -> bool:
 
 def data_of(path: Path, config: Any, options: Any) -> Any:
     """The data set that a run was trained on; raises InputError if the data of that name are different now."""
-    dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
+    with terminal.progress() as report:
+        report(0, 1, f"reading the data set {config['data']['title']}")
+        dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
     if not is_same:
         raise InputError(
             f"The run {path} was trained on data other than {dataset.source}; name its data with --data-dir."

@@ -51,9 +51,10 @@ def _pairs(text: str) -> dict[str, float]:
 
 
 def _number(text: str) -> float:
-    """The positive finite number in a text; 0 for anything else."""
+    """The number in a text if it is positive and finite in float32; 0 for anything else."""
     try:
         number = float(text)
     except ValueError:
         return 0.0
-    return number if 0 < number < float("inf") else 0.0
+    limits = np.finfo(np.float32)
+    return number if float(limits.tiny) <= number <= float(limits.max) else 0.0

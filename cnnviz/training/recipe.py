@@ -11,12 +11,13 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "muon")
 SCHEDULES = ("constant", "one_cycle", "cosine", "linear")
 PRECISIONS = ("float32", "tensorfloat32", "bfloat16")  # tensorfloat32 rounds the factors of products, on GPUs
 IMAGES_ON = ("auto", "device", "host")
+LEAST, MOST = 1.2e-38, 3.4e38  # the range of float32 in which numbers have all their digits, but for zero
 BOUNDS = {
     "epochs batch_size patience": (lambda value: value >= 1, "at least 1"),
-    "learning_rate": (lambda value: 0 < value < float("inf"), "positive and finite"),
+    "learning_rate": (lambda value: LEAST <= value <= MOST, "positive and finite in float32"),
     "epsilon shift weight_decay warmup gradient_clip": (
-        lambda value: 0 <= value < float("inf"),
-        "at least 0 and finite",
+        lambda value: value == 0 or LEAST <= value <= MOST,
+        "at least 0 and finite in float32",
     ),
     "erase label_smoothing average momentum": (lambda value: 0 <= value < 1, "at least 0 and less than 1"),
     "crop": (lambda value: 0 < value <= 1, "more than 0 and at most 1"),
