@@ -30,7 +30,7 @@ from cnnviz.figures.text import width_of
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
 AREA = (8.5, 3.5)  # inches: what a slide has for all maps
 LEGIBLE = 0.55  # inches: the width of a map on a slide, at the expense of its text
-WAYS = (10, 20)  # maps in a row of a slide, besides powers of two
+WAYS, FILLED, HIGH = (10, 20), 0.6, 1.6  # on a slide: maps in a row, besides powers of two; shares that grids take
 LINE = 0.12  # inches: an index of a row
 LEAST = 0.2  # inches: the least width of a map, unless rows have a meaning
 EMPTY = 6  # points: the word in the cell of a map that shows nothing
@@ -65,12 +65,13 @@ def _arranged(panels: tuple[int, int], count: int, columns: int, side: tuple[int
 def _on_slide(
     plan: Layout, count: int, columns: int, side: tuple[int, int], height: float, fixed: bool
 ) -> tuple[Layout, int]:
-    """The layout and its columns that make maps the largest on a slide with this height; as planned if that fits.
+    """The layout and its columns that make maps the largest on a slide with this height, if the plan is far too high.
 
-    Where columns have a meaning, they are `fixed`.
+    Else, and if no other fills the slide, it is as planned: smaller text is better then than small maps. Where columns
+    have a meaning, they are `fixed`.
     """
     panels = plan.across * plan.down
-    if plan.down * plan.height <= height - plan.down * (BELOW + ABOVE):
+    if plan.down * (plan.height + BELOW + ABOVE) <= HIGH * height:
         return plan, columns
     counts = [columns] if fixed else [columns, map_columns(count), *WAYS]
     ways = [
@@ -78,7 +79,8 @@ def _on_slide(
         for across, down in ((1, panels), (panels, 1))
         for each in counts
     ]
-    return max(ways, key=lambda way: way[0].width / way[1])
+    found, best = max(ways, key=lambda way: way[0].width / way[1])
+    return (found, best) if found.across * found.width > FILLED * room(WIDTH) else (plan, columns)
 
 
 def _lower(plan: Layout, height: float, columns: int) -> Layout:
