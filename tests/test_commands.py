@@ -116,6 +116,13 @@ def test_a_table_fits_a_terminal_in_blocks_without_breaking_a_word(width, count,
     assert len(wanted - words) == (width == 40)  # which is too narrow for the first column and the widest word
 
 
+def test_each_block_of_a_table_begins_with_all_that_tells_its_rows_apart():
+    texts = {"learning_rate": ["learning_rate", "0.001"], "flip": ["flip", "True"], "run": ["run", 45 * "x"]}
+    found = tables.blocks(texts | {"accuracy": ["accuracy", "0.5"]}, 80, keys=2)
+    assert [[*block] for block in found] == [["learning_rate", "flip", "run"], ["learning_rate", "flip", "accuracy"]]
+    assert found[0] == {"learning_rate": 13, "flip": 4, "run": 45}
+
+
 @pytest.mark.parametrize(
     ("kind", "more"), [("predictions", []), ("evaluate", ["--split"]), ("embed", ["--split"]), ("units", ["--split"])]
 )

@@ -41,7 +41,7 @@ def sweep(options: Any, check: Callable[[Any], None], trained: Callable[[Any], t
         code = code or ended
         if ended > 2:  # a signal
             break
-    tables.show(sorted(rows, key=lambda row: row["accuracy"], reverse=True))
+    tables.show(sorted(rows, key=lambda row: row["accuracy"], reverse=True), keys=len(varied))
     if left := [_in_words(values) for values in combinations[len(rows) :]]:
         print(f"Not begun: {counted(len(left), 'run')} of {len(asked)} ({'; '.join(left)}).")
     return code

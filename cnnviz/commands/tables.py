@@ -25,34 +25,35 @@ def tables(pictures: Iterable[Any]) -> list[list[Mapping[str, object]]]:
     return found
 
 
-def show(rows: Sequence[Mapping[str, object]]) -> None:
+def show(rows: Sequence[Mapping[str, object]], keys: int = 1) -> None:
     """Prints the records as a table, one column per name, numbers flush right; nothing if there are none.
 
     It is as wide as the terminal, elsewhere as its columns need. In a terminal that is too narrow for the longest words
-    of all columns, it goes on in blocks below, each of which begins with the first column.
+    of all columns, it goes on in blocks below, each of which begins with the first `keys` columns.
     """
     if not rows:
         return
     columns = columns_of(rows)
     texts = {name: [name, *(word(row.get(name, "")) for row in rows)] for name in columns}
     width = _terminal_width()
-    for block in blocks(texts, width) if width else [{name: _widest(cells) for name, cells in texts.items()}]:
+    for block in blocks(texts, width, keys) if width else [{name: _widest(cells) for name, cells in texts.items()}]:
         _show({name: texts[name] for name in block}, block)
 
 
-def blocks(texts: Mapping[str, Sequence[str]], width: int) -> list[dict[str, int]]:
+def blocks(texts: Mapping[str, Sequence[str]], width: int, keys: int = 1) -> list[dict[str, int]]:
     """The columns of each block of a table, and the width of each column: that of its text, or less if it is folded.
 
-    `texts` are the cells of each column, its heading first. No word is broken where a block of the first column and
-    one other fits in `width`, nor the first column's text unless that takes more than half.
+    `texts` are the cells of each column, its heading first. No word is broken where a block of the first `keys` columns
+    and one other fits in `width`, nor a key's text unless the keys would take more than half.
     """
     least = {name: _widest([part for cell in cells for part in cell.split()]) for name, cells in texts.items()}
-    first, *others = texts
-    found, room = [[first]], width - FRAME
-    least[first] = min(_widest(texts[first]), room // 2)  # by which rows are told apart
+    first, others = [*texts][:keys], [*texts][keys:]
+    found, room = [[*first]], width - FRAME
+    for name in first:  # by which rows are told apart
+        least[name] = min(_widest(texts[name]), room // 2 // keys)
     for name in others:
-        if len(found[-1]) > 1 and sum(least[each] + BETWEEN for each in (*found[-1], name)) > room:
-            found.append([first])
+        if len(found[-1]) > keys and sum(least[each] + BETWEEN for each in (*found[-1], name)) > room:
+            found.append([*first])
         found[-1].append(name)
     return [_fitted({name: _widest(texts[name]) for name in block}, least, room) for block in found]
 
