@@ -138,6 +138,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     from cnnviz.batching import part
     from cnnviz.data import Unavailable
     from cnnviz.pictures import files
+    from cnnviz.pictures.finite import missing_parameters
     from cnnviz.pictures.picture import Data, NoData, Skipped
 
     page = kind_with(Page, options)
@@ -147,6 +148,9 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     net, *others = several.networks_of(options, made.values(), asked)
     if getattr(options, "layer", None) is not None:
         net.find(options.layer)
+    for one in [net, *others]:
+        if said := missing_parameters(one):
+            print(f"note: {one.name}: {said}")
     report(0, 1, "reading the data set")
     find = lambda: several.dataset_of(options, [net, *others], asked)
     data = Data(find, print, is_asked=options.dataset is not None)
@@ -165,7 +169,8 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
         written = []
         for picture in pictures:
             variant = picture.subject.get("variant", kind.variant) + several.common_variant(options)
-            own = {"page": page, "variant": f"{origin.variant(picture)}{variant}", "about": origin.about()}
+            about = {**origin.about(), files.OF: origin.of(picture, folder)}
+            own = {"page": page, "variant": f"{origin.variant(picture)}{variant}", "about": about}
             for path in files.write(picture, folder, options.format, options.data, tables=is_compared, **own):
                 print(f"{name}: {path}", flush=True)
                 written.append(path)
