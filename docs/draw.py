@@ -3,7 +3,7 @@
 The picture of README is drawn by `docs/photograph.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,20 +66,24 @@ class Options:
     """Data sets in order of preference."""
     out: Path = Path("docs/pictures")
     """Where the pictures go."""
+    compared: tuple[str, ...] = ()
+    """The networks that are compared, best two runs of several seeds; by default this one and its untrained weights."""
 
 
-def pictures(net: Net, shown: Data) -> Iterator[tuple[str, Picture]]:
+def pictures(net: Net, compared: Sequence[Net], shown: Data) -> Iterator[tuple[str, Picture]]:
     """The pictures with the names of their files."""
+    compared = compared or [net, replace(net, name=f"{net.name} untrained", members=net.beginnings)]
     for name, (kind, options, beginning) in DRAWN.items():
-        before = [replace(net, name=f"{net.name} untrained", members=net.beginnings)] * (kind == "compare")
-        found = resolve(PICTURES, kind, "kind of picture")(**options)([net, *before], shown)
+        nets = compared if kind == "compare" else [net]
+        found = resolve(PICTURES, kind, "kind of picture")(**options)(nets, shown)
         yield name, next(picture for picture in found if picture.name.startswith(beginning))
 
 
 def main(options: Options) -> None:
     dataset, line = data.first_available(options.dataset)
     print(line)
-    for name, picture in pictures(networks.open(options.network), Data(lambda: dataset)):
+    compared = [networks.open(name) for name in options.compared]
+    for name, picture in pictures(networks.open(options.network), compared, Data(lambda: dataset)):
         print(picture.save(options.out / f"{name}.png"))
 
 

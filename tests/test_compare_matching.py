@@ -22,6 +22,7 @@ from cnnviz.figures.fonts import FONT
 from cnnviz.figures.texts import cut_off, make_drawable, overlapping
 from cnnviz.models.cnn import CNN
 from cnnviz.models.dense import DenseNetwork
+from cnnviz.models.resnet import ResNet
 from cnnviz.pictures.compared.matching import Matching
 from cnnviz.pictures.compared.path import Path
 from cnnviz.pictures.page import Page
@@ -99,6 +100,18 @@ def test_matched_kernels_and_units_are_drawn_with_chance_and_with_seeds(a, shuff
         found["matching"].caption
     )
     assert all(row["correlation of activations"] == pytest.approx(1, abs=1e-3) for row in rows[:2])
+
+
+def test_the_first_kernels_are_in_the_order_of_their_own_layer_though_blocks_have_layers_of_that_name():
+    shape = (8, 8, 3)
+    one = replace(make_run(ResNet(channels=4), shape), name="one")
+    assert "conv1" in one.variables["params"]["stage1_block1"]  # the name of the first layer
+    tied = ties(one.model, one.variables, shape)
+    order = random_permutations(tied, np.random.default_rng(3))
+    two = replace(one, name="two", members=[permute(one.variables, tied, order)])
+    found = drawn(Matching(), [one, two], Data())["matched_kernels"]
+    assert [record["cosine"] for record in found.numbers] == pytest.approx([1.0] * 4)
+    assert [record["kernel of B"] for record in found.numbers] != [record["kernel of A"] for record in found.numbers]
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,14 @@ def test_for_a_paper_the_caption_is_in_a_file_of_its_own(tmp_path):
     assert Image.open(png).height < Image.open(files.write(one_picture(), tmp_path)[0]).height
 
 
+def test_a_question_as_a_title_ends_with_its_mark_and_all_characters_of_captions_are_latex():
+    text = latex.caption_file(
+        "a.pdf", "Do the metrics agree?", "ρ is positive; ↑ more, ↓ less is better; 3 µs, †, L∞, → ← ∗."
+    )
+    assert "\\caption{Do the metrics agree? $\\rho$ is positive; $\\uparrow$ more" in text
+    assert text.isascii()
+
+
 def test_captions_are_escaped_for_latex():
     assert latex.escaped("a_b\\c^2 ~ −1±2 … <x>\n#1$") == (
         r"a\_b\textbackslash{}c\textasciicircum{}2 \textasciitilde{} $-$1$\pm$2 \ldots{} "

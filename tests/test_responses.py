@@ -94,6 +94,9 @@ def test_a_block_has_the_map_after_its_own_relu_or_none(resnet):
     assert "after" not in second.numbers  # other values are added before its ReLU
     (colors,) = Responses(channels="0,1")([resnet], COLORS)
     assert np.asarray(colors.draw().axes[0].images[0].get_array()).shape == (32, 32, 3)
+    assert "Kernels are red, green and blue, each on the scale from −" in colors.caption
+    assert "whose zero is gray; maps on that from −" in colors.caption
+    assert "whose zero is gray" not in first.caption
 
 
 def test_a_keras_layer_with_its_activation_is_taken_apart():

@@ -4,12 +4,15 @@ from functools import partial
 
 import numpy as np
 import pytest
+from matplotlib.collections import QuadMesh
 
 from cnnviz.figures.attributions import Column, attributions
 from cnnviz.figures.filmstrip import filmstrip
+from cnnviz.figures.grids import grids
 from cnnviz.figures.image import broken, gallery
 from cnnviz.figures.layer_pairs import layer_pairs
-from cnnviz.figures.scales import Scale, scales_of
+from cnnviz.figures.matched import matched
+from cnnviz.figures.scales import Scale, scales_of, symmetric
 from cnnviz.figures.style import default_style, drawn_in, folded
 from cnnviz.figures.table import table
 from cnnviz.figures.texts import cut_off, overlapping, smallest
@@ -19,7 +22,7 @@ from cnnviz.pictures.page import SLIDE, Page
 from cnnviz.pictures.picture import Picture
 from cnnviz.pictures.table_slides import tabular
 
-HEADER = ("layer", "parameters")
+HEADER, SIGNED = ("layer", "parameters"), symmetric(1.0)
 
 
 def one_picture(draw, numbers=None):
@@ -139,6 +142,41 @@ def test_heat_maps_strips_and_few_images_fill_a_slide():
     assert filled > 0.7
     assert len({round(ax.get_position().y0, 3) for ax in figure.axes[:6]}) > 1  # rows
     assert on_slide(partial(gallery, np.zeros((3, 32, 32, 3), np.uint8), ["a", "b", "c"], title="T"))[1] > 0.6
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        partial(grids, dict.fromkeys(("trained", "untrained"), np.zeros((100, 28, 28))), SIGNED, columns=16, title="T"),
+        partial(matched, *[np.zeros((64, 28, 28))] * 2, ["0.97"] * 64, SIGNED, ("a", "b"), title="T"),
+    ],
+    ids=["grids", "matched"],
+)
+def test_many_kernels_are_not_higher_than_a_slide(draw):
+    figure, filled = on_slide(draw)
+    assert filled > 0.65
+    assert cut_off(figure) == overlapping(figure) == []
+
+
+def test_the_scale_of_maps_of_colors_is_gray_wherever_they_are_drawn():
+    maps = {"0": np.zeros((4, 3, 3, 3)), "1": np.full((4, 3, 3, 3), 2.0)}
+    films = filmstrip(maps, SIGNED, columns=2, label="weight")
+    pairs = matched(maps["0"], maps["1"], ["1"] * 4, SIGNED, ("a", "b"))
+    for figure in (films, pairs, grids(maps, SIGNED, label="weight")):
+        bar = figure.axes[-1]
+        assert bar.get_ylabel() == "weight (RGB)"
+        drawn = next(part for part in bar.collections if isinstance(part, QuadMesh))
+        assert drawn.get_cmap().name == "gray"
+    assert filmstrip({"0": np.zeros((4, 3, 3))}, SIGNED, label="weight").axes[-1].get_ylabel() == "weight"
+
+
+def test_names_of_rows_take_the_room_that_few_columns_leave():
+    names = [f"stage{i}_block1/conv1" for i in range(4)]
+    with drawn_in(Page("column").drawn):
+        wide = layer_pairs(np.zeros((4, 7)), names, list("abcdefg"), {}, Scale(0.0, 1.0))
+        narrow = layer_pairs(np.zeros((4, 14)), names, list("abcdefghijklmn"), {}, Scale(0.0, 1.0))
+    shown = [text.get_text() for text in wide.axes[0].get_yticklabels()]
+    assert min(map(len, shown)) > max(len(text.get_text()) for text in narrow.axes[0].get_yticklabels())
 
 
 def test_a_label_is_broken_at_the_last_space_that_leaves_room_for_both_lines_and_no_orphan():

@@ -76,10 +76,17 @@ def draw_probabilities(
 def _finish(ax: Axes, values: Float[np.ndarray, " n"], widths: Float[np.ndarray, " n"]) -> None:
     """The number at the end of each bar, and the axis of probabilities."""
     for place, (width, value) in enumerate(zip(widths, values, strict=True)):
-        text = f"{value:.3f}".replace("nan", "NaN")
+        text = _in_thousandths(value)
         ax.text(float(width) + 0.012, place, text, va="center", fontsize=points(7 if is_narrow() else 8))
     ax.set_xlim(0, 1.35 if is_narrow() else 1.1)
     ax.set_xticks(np.linspace(0, 1, 3 if is_narrow() else 6))
     ax.set_xlabel("probability", fontsize=points(8 if is_narrow() else 10))
     ax.tick_params(axis="x", labelsize=points(7 if is_narrow() else 10))
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _in_thousandths(probability: float) -> str:
+    """A probability to three decimals; one that is not quite 0 or 1 is not printed as such."""
+    if 0 < probability < 5e-4:
+        return "<0.001"
+    return ">0.999" if 0.9995 <= probability < 1 else f"{probability:.3f}".replace("nan", "NaN")

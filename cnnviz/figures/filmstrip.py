@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cnnviz.figures.grids import fill_grid
 from cnnviz.figures.montage import Maps, map_columns
-from cnnviz.figures.scales import Scale, print_scale
+from cnnviz.figures.scales import Scale, print_scale_of
 from cnnviz.figures.style import BLUE, MARGIN, default_style, free_height, is_slide, page, place, points, room, tidy
 from cnnviz.figures.ticks import round_locator
 
@@ -60,9 +60,7 @@ def filmstrip(
     strip = strip_of(len(frames), ratio, BAR + TICKS + GAP, title=title)
     draw = lambda ax, maps: fill_grid(ax, maps, scale, columns)
     figure, right, height = _framed(strip, list(frames), [*frames.values()], draw, title, BAR + TICKS + GAP)
-    clipped = any(scale.outside(maps[np.isfinite(maps)]) for maps in frames.values())
-    bar = place(figure, right + GAP, MARGIN, BAR, height)
-    print_scale(bar, scale, label, clipped=clipped)
+    print_scale_of(place(figure, right + GAP, MARGIN, BAR, height), list(frames.values()), scale, label)
     return figure
 
 

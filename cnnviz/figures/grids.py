@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from cnnviz.figures.finite import masked
 from cnnviz.figures.montage import Maps, map_columns, montage, wider_columns
-from cnnviz.figures.scales import Scale, print_scale
+from cnnviz.figures.scales import Scale, print_scale_of
 from cnnviz.figures.style import (
     MARGIN,
     current_style,
@@ -31,6 +30,7 @@ from cnnviz.figures.text import width_of
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
 AREA = (8.5, 3.5)  # inches: what a slide has for all maps
 LEGIBLE = 0.55  # inches: the width of a map on a slide, at the expense of its text
+WAYS, FILLED, HIGH = (10, 20), 0.6, 1.6  # on a slide: maps in a row, besides powers of two; shares that grids take
 LINE = 0.12  # inches: an index of a row
 LEAST = 0.2  # inches: the least width of a map, unless rows have a meaning
 EMPTY = 6  # points: the word in the cell of a map that shows nothing
@@ -51,9 +51,36 @@ def layout(panels: int, count: int, columns: int, side: tuple[int, int]) -> Layo
     """The layout of panels of `count` maps of size (h, w): wide grids are stacked, others are side by side."""
     rows, (h, w) = math.ceil(count / columns), side
     across, down = (1, panels) if columns * w > 1.5 * rows * h else (panels, 1)
+    return _arranged((across, down), count, columns, side, HEIGHT / down)
+
+
+def _arranged(panels: tuple[int, int], count: int, columns: int, side: tuple[int, int], tall: float) -> Layout:
+    """The layout of so many panels across and down, each at most so high."""
+    (across, down), rows, (h, w) = panels, math.ceil(count / columns), side
     width = min(WIDTH, room(WIDTH + across * LEFT + RIGHT) - across * LEFT - RIGHT)
-    cell = min(width / (columns * across), HEIGHT / (rows * down) * w / h, LARGEST)
+    cell = min(width / (columns * across), tall / rows * w / h, LARGEST)
     return Layout(across, down, columns * cell, rows * cell * h / w)
+
+
+def _on_slide(
+    plan: Layout, count: int, columns: int, side: tuple[int, int], height: float, fixed: bool
+) -> tuple[Layout, int]:
+    """The layout and its columns that make maps the largest on a slide with this height, if the plan is far too high.
+
+    Else, and if no other fills the slide, it is as planned: smaller text is better then than small maps. Where columns
+    have a meaning, they are `fixed`.
+    """
+    panels = plan.across * plan.down
+    if plan.down * (plan.height + BELOW + ABOVE) <= HIGH * height:
+        return plan, columns
+    counts = [columns] if fixed else [columns, map_columns(count), *WAYS]
+    ways = [
+        (_arranged((across, down), count, each, side, height / down - BELOW - ABOVE), each)
+        for across, down in ((1, panels), (panels, 1))
+        for each in counts
+    ]
+    found, best = max(ways, key=lambda way: way[0].width / way[1])
+    return (found, best) if found.across * found.width > FILLED * room(WIDTH) else (plan, columns)
 
 
 def _lower(plan: Layout, height: float, columns: int) -> Layout:
@@ -90,12 +117,14 @@ def grids(
     while columns > 4 and plan.width / columns < LEAST and not any(axes):  # longer rows would be too small
         columns = math.ceil(columns / 2)
         plan = layout(len(panels), len(first), columns, first.shape[1:3])
+    if is_slide() and not fills:
+        free, is_fixed = free_height(title) - MARGIN, any(axes)
+        plan, columns = _on_slide(plan, len(first), columns, first.shape[1:3], free, is_fixed)
     figure, places, (left, height) = panel_places(list(panels), plan, RIGHT, title)
     for ax, maps in zip(places, panels.values(), strict=True):
         draw_grid(ax, maps, scale, columns, axes, indices)
-    gray = matplotlib.colormaps["gray"] if first.ndim == 4 else None
     bar = place(figure, left + 0.12, BELOW, 0.13, height)
-    print_scale(bar, scale, label, colormap=gray, clipped=any(scale.outside(maps) for maps in panels.values()))
+    print_scale_of(bar, list(panels.values()), scale, label)
     return figure
 
 
@@ -165,8 +194,9 @@ def _cover_blank(ax: Axes, count: int, columns: int) -> None:
     """Covers the empty cells after the last map in white; in the gutter's color they would look like maps."""
     rows, used = math.ceil(count / columns), count % columns
     if used:
-        blank = Rectangle((used / columns, 0), 1 - used / columns, 1 / rows, transform=ax.transAxes, color="white")
-        ax.add_patch(blank)
+        width, edge = 1 - used / columns, 0.01  # an image may be drawn up to a pixel beyond its axes
+        style: dict[str, Any] = {"transform": ax.transAxes, "color": "white", "clip_on": False}
+        ax.add_patch(Rectangle((used / columns, -edge), width + edge, 1 / rows + edge, **style))
 
 
 def print_indices(ax: Axes, columns: int, rows: int, axes: tuple[str, str], indices: Indices | None = None) -> None:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz.figures.finite import finite, in_words, moments
+from cnnviz.figures.printable import signed
 from cnnviz.figures.style import (
     BLUE,
     GREEN,
@@ -89,7 +90,7 @@ def histograms(sets: Sets | Values, *, title: str = "", label: str = "weight") -
     grid = figure.add_gridspec(down if len(sets) > 1 else 1, across)
     for i, ((name, values), color) in enumerate(zip(sets.items(), itertools.cycle(COLORS), strict=False)):
         _draw_counts(tidy(figure.add_subplot(grid[i, 0] if is_narrow() else grid[0, i])), own_histogram(values), color)
-        words = in_words(*moments(values))
+        words = signed(in_words(*moments(values)))
         words = f"{shortened(name, 24)}, in ten bins of its own\n{words}" if name else words
         figure.axes[-1].set_title(words, fontsize=points(8.5), loc="left", parse_math=False)
         figure.axes[-1].set_xlabel(label)

@@ -30,7 +30,7 @@ from cnnviz.figures.text import width_of
 
 Values = Float[np.ndarray, "r c"]
 NAMES, LABEL, STRIP, GAP = (
-    (0.8, 1.15),
+    (1.0, 1.15),
     0.17,
     0.36,
     0.07,
@@ -38,7 +38,7 @@ NAMES, LABEL, STRIP, GAP = (
 BAR, TICKS = 0.1, 0.52  # inches: the color bar, its numbers with its label
 ABOVE, LARGEST, LOWEST, LINE = 0.22, 0.42, 0.15, 0.11  # inches: the strips' names, a cell at most, a row, a name
 NAME = 7.5  # points
-ROOMY = 1.5  # inches: the longest names of rows on a page that is not narrow
+ROOMY, READABLE = 1.5, 0.26  # inches: the longest names of rows where there is room, the width of a cell for its number
 SLIDE, LEAST = 0.25, 1.3  # inches: a row on a slide, where lower cells leave room for larger text, and all rows
 WIDE, TALL = 1.5, 2.8  # inches: a cell on a slide at most, and what rows have together though they are many
 
@@ -112,9 +112,11 @@ def layer_pairs(
 def _plan(rows: Sequence[str], columns: Sequence[str], right: float, title: str) -> Plan:
     font = current_style().font
     longest = lambda names, most: min(most, max(width_of(name, NAME, font) for name in names) + 0.06)
-    names = longest(rows, NAMES[0] if is_narrow() else ROOMY), longest(columns, NAMES[1])
+    free = room(6.6) - MARGIN - LABEL - right
+    spare = max(NAMES[0], free - READABLE * len(columns)) if is_narrow() else ROOMY
+    names = longest(rows, min(spare, ROOMY)), longest(columns, NAMES[1])
     most = WIDE if is_slide() else LARGEST
-    width = min(most * len(columns), room(6.6) - MARGIN - LABEL - names[0] - right)
+    width = min(most * len(columns), free - names[0])
     height = max(width * len(rows) / len(columns), LOWEST * len(rows))
     plan = Plan(names, width, min(height, max(LARGEST * len(rows), 0.8), 6.5), len(rows), len(columns))
     if not is_slide():

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -13,10 +12,11 @@ from matplotlib.patches import Rectangle
 
 from cnnviz.figures.finite import masked
 from cnnviz.figures.montage import Maps
-from cnnviz.figures.scales import Scale, print_scale
-from cnnviz.figures.style import MARGIN, default_style, fitted, page, place, points, room
+from cnnviz.figures.scales import Scale, print_scale_of
+from cnnviz.figures.style import MARGIN, default_style, fitted, free_height, page, place, points, room
 
 CELL, LARGEST = 0.36, 0.62  # inches: the least and the greatest side of a kernel
+SMALLEST = 0.25  # inches: the least side on a slide of many
 TEXT, HEAD, GAP = 0.16, 0.24, 0.06  # inches: a line below a pair, above all pairs, and between neighbors
 LEFT, RIGHT = 0.2, 0.85  # inches: the letters of both networks, and the scale
 MOST_COLUMNS = 16
@@ -40,10 +40,8 @@ def matched(
     In each pair A, the map of `one`, is above B, that of `other`; the networks' names are above all pairs.
     """
     width = room(8.5)
-    columns = max(1, min(len(one), MOST_COLUMNS, int((width - LEFT - RIGHT - MARGIN) / (CELL + GAP))))
-    cell = min(LARGEST, (width - LEFT - RIGHT - MARGIN) / columns - GAP)
-    rows = math.ceil(len(one) / columns)
-    pitch = 2 * cell + TEXT + 0.12
+    columns, cell = _plan(len(one), width - LEFT - RIGHT - MARGIN, free_height(title) - HEAD - MARGIN)
+    rows, pitch = math.ceil(len(one) / columns), _pitch(cell)
     height = rows * pitch + HEAD
     figure = page(8.5, height + MARGIN, title, arranged=False)
     ax = place(figure, 0.0, 0.0, width, height)
@@ -59,8 +57,21 @@ def matched(
         ax.text(*at, text, va="center", fontsize=points(7.5), parse_math=False)
     high = min(rows * pitch - TEXT - 0.12, 2.0)
     bar = place(figure, LEFT + columns * (cell + GAP) + 0.12, height - HEAD - high, 0.12, high)
-    print_scale(bar, scale, label, colormap=matplotlib.colormaps["gray"] if one.ndim == 4 else None)
+    print_scale_of(bar, [one, other], scale, label)
     return figure
+
+
+def _plan(count: int, width: float, height: float) -> tuple[int, float]:
+    """How many pairs are in a row and the side of a kernel: as few as are not too high for a slide."""
+    fewest = max(1, min(count, MOST_COLUMNS, int(width / (CELL + GAP))))
+    ways = [(columns, min(LARGEST, width / columns - GAP)) for columns in range(fewest, count + 1)]
+    fitting = (way for way in ways if math.ceil(count / way[0]) * _pitch(way[1]) <= height and way[1] >= SMALLEST)
+    return next(fitting, ways[0])
+
+
+def _pitch(cell: float) -> float:
+    """The height of a row of pairs."""
+    return 2 * cell + TEXT + 0.12
 
 
 def _draw_pair(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cnnviz.figures.style import BLUE, GRAY, VERMILLION, default_style, fitted, is_narrow, page, points, room, tidy
 
 SIDE = 2.7  # inches: the width of a panel
+TEXT = 0.35, 0.2  # the confidence from which on, and the accuracy below which, the text may hide a bin
 Bins = Float[np.ndarray, "members bins"]
 
 
@@ -58,8 +59,10 @@ def _draw(ax: Axes, panel: Panel, name: str, *, labelled: bool) -> None:
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     ax.set_title(name, fontsize=points(9), loc="left", parse_math=False)
     behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": points(1)}
-    at = {"transform": ax.transAxes, "ha": "right"}
-    ax.text(0.97, 0.04, panel.text, fontsize=points(size), bbox=behind, parse_math=False, **at)
+    hides = known & (confidence > TEXT[0]) & (accuracy < TEXT[1])  # an overconfident network's bins
+    x, y, side, edge = (0.03, 0.97, "left", "top") if hides.any() else (0.97, 0.04, "right", "baseline")
+    at = {"transform": ax.transAxes, "ha": side, "va": edge}
+    ax.text(x, y, panel.text, fontsize=points(size), bbox=behind, parse_math=False, **at)
     ax.tick_params(labelsize=points(size), labelbottom=False)
     if labelled:
         ax.set_ylabel("accuracy", fontsize=points(size + 0.5))

@@ -115,3 +115,10 @@ def print_scale(
         first, last = ax.get_xticklabels()
         first.set_horizontalalignment("left")
         last.set_horizontalalignment("right")
+
+
+def print_scale_of(ax: Axes, maps: Sequence[Values], scale: Scale, label: str) -> None:
+    """The scale of grids of maps, each `[n h w]`, or in gray for `[n h w 3]`: red, green and blue each have it."""
+    is_color = maps[0].ndim == 4
+    colormap, label = (matplotlib.colormaps["gray"], f"{label} (RGB)") if is_color else (None, label)
+    print_scale(ax, scale, label, colormap=colormap, clipped=any(scale.outside(each) for each in maps))

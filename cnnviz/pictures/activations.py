@@ -190,9 +190,9 @@ def maps_picture(
     count = f"{len(maps)}" if len(maps) <= MOST_MAPS else f"the first {MOST_MAPS} of {len(maps)}"
     title = f"{where}: {name}, {count} {kind} of {size(maps.shape[1:])}"
     silent = int((maps == 0).all(axis=tuple(range(1, maps.ndim))).sum())
+    zeros = f"; {silent} of {len(maps)} {'is' if silent == 1 else 'are'} all zero" if silent else ""
     caption = (
-        f"{said}; {clipped:,} of {maps.size:,} values "
-        f"are clipped. A map's index is its row's plus its column's; {silent} of {len(maps)} are all zero."
+        f"{said}; {clipped:,} of {maps.size:,} values are clipped. A map's index is its row's plus its column's{zeros}."
         f"{sliced}{left_out}{missing('values', maps)}"
     )
     draw = partial(grids if shown.ndim == 3 else signals, {"": shown}, scale, title=title, label=label)

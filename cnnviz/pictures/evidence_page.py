@@ -10,6 +10,7 @@ from cnnviz.batching import Report, part
 from cnnviz.errors.wording import counted, listed
 from cnnviz.figures.bands import bands
 from cnnviz.figures.pairs import pairs
+from cnnviz.figures.printable import signed
 from cnnviz.metrics.curve import Curve
 from cnnviz.metrics.evidence import curve_bands
 from cnnviz.metrics.input_invariance import InputInvariance
@@ -58,7 +59,7 @@ def table_picture(subject: Subject, found: Found) -> Picture:
     title = _title(subject, "are the maps true?")
     rows, caption = table_rows(found), table_caption(found)
     header = list(rows[0])
-    words = [[str(row[name]) for name in header] for row in rows]
+    words = [[signed(str(row[name])) for name in header] for row in rows]
     numeric = tuple(range(1, len(header)))
     texts = {f"table.{ending}": write(rows, f"{title} {caption}") for ending, write in WRITERS.items()}
     texts["tests.csv"] = as_csv(evidence.tests(), ["metric"])

@@ -146,7 +146,6 @@ def _draw(maps: Mapping[str, Maps | Curves], plan: Plan, scales: Mapping[str, Sc
         named = {kind: signed(f"{kind}, from {-end:g} to {end:g}") for kind, end in ends.items()}
         maps = {named[kind]: shown / ends[kind] for kind, shown in maps.items()}
         scale, label = symmetric(1.0), "weight / end of the scale"
-    label += ", as red, green, blue" if plan.maps.ndim == 4 else ""
     draw = signals if plan.maps.ndim == 2 else grids
     return draw(maps, scale, title=title, label=label, columns=plan.columns, axes=plan.axes, indices=plan.indices)
 

@@ -7,7 +7,8 @@ from cnnviz.figures.printable import printable
 SPECIAL = {c: f"\\{c}" for c in "{}$&#_%"} | {
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''", "−": "$-$", "±": r"$\pm$", "×": r"$\times$",
-    "…": r"\ldots{}", "\ufffd": "?",
+    "…": r"\ldots{}", "ρ": r"$\rho$", "µ": r"$\mu$", "∞": r"$\infty$", "∗": "$*$", "†": r"\dag{}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "←": r"$\leftarrow$", "\ufffd": "?",
 }  # fmt: skip
 
 
@@ -19,4 +20,5 @@ def escaped(text: str) -> str:
 def caption_file(file: str, title: str, caption: str) -> str:
     """The caption and the label of the figure in `file`; its first line is a comment that names the file."""
     label = re.sub(r"[^A-Za-z0-9.:+-]+", "-", file.rpartition(".")[0])
-    return f"% {printable(file)}\n\\caption{{{escaped(f'{title}. {caption}')}}}\n\\label{{fig:{label}}}\n"
+    whole = escaped(f"{title}{'' if title.endswith('?') else '.'} {caption}")
+    return f"% {printable(file)}\n\\caption{{{whole}}}\n\\label{{fig:{label}}}\n"

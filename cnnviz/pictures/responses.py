@@ -99,9 +99,10 @@ def said(weights: Kernel, kernel: Scale, maps: Scale, function: str) -> str:
             f"Of the {inputs} inputs of each kernel the one with the largest weights; the map is made of all {inputs}"
         )
     after = f", before and after {function}" if function else ""
+    colors, zero = ("red, green and blue, each ", "gray") if inputs == 3 else ("", "white")
     return (
-        f"{what}{after}. Kernels on the scale from {-kernel.high:g} to {kernel.high:g}, maps on that from "
-        f"{-maps.high:g} to {maps.high:g}; zero is white."
+        f"{what}{after}. Kernels are {colors}on the scale from {-kernel.high:g} to {kernel.high:g}, whose zero is "
+        f"{zero}; maps on that from {-maps.high:g} to {maps.high:g}, whose zero is white."
     )
 
 

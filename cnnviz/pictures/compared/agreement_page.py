@@ -86,8 +86,9 @@ def picture(
         "Maps of the true class, compared image by image: Spearman's correlation of all values; which share of the "
         f"{share:.0%} of largest absolute values is in both; the share of values with one sign, of those that are not "
         "zero in both; the structural similarity. 1 is the same map. Baseline: one network's maps of other images, "
-        "which agree by what all maps have in common. Intervals of 95% are over images, ticks are pairs of seeds."
+        "which agree by what all maps have in common. Intervals of 95% are over images"
     )
+    caption += ", ticks are pairs of seeds." if any(len(pair.values) > 1 for pair in pairs) else "."
     caption += _on_seeds(pairs) + _on_missing(pairs, defined) + _on_same(found) + said
     draw = partial(intervals, [pair.name for pair in pairs], panels, title=title, legend="each pair")
     records = [

@@ -31,8 +31,10 @@ class Churn(OfImages, Kind):
         names = [_name(each) for each in found.churn]
         panels = {label: [_row(getattr(each, name)) for each in found.churn] for name, label in PANELS.items()}
         rows = [_record(each) for each in found.churn]
+        has_pairs = any(len(each.different) > 1 for each in found.churn)
+        dots = "; a dot is the mean of all pairs of seeds, a tick one pair" if has_pairs else ""
         caption = (
-            "Shares of images; a dot is the mean of all pairs of seeds, a tick one pair. In order: different answers "
+            f"Shares of images{dots}. In order: different answers "
             "(churn); one of both right and the other wrong; of what both have wrong, the same answer."
         )
         caption += "".join(f" {text}" for text in _sentences(found.churn)) + notes

@@ -69,7 +69,7 @@ def _order(
     order, signs = np.arange(count), np.ones(count, np.float32)
     for group in its.tied.groups:
         for place in group.places:
-            if its.tied.leaves[place.leaf].endswith(f"{layer}/kernel") and place.positions.shape[1] == 1:
+            if its.tied.leaves[place.leaf].partition("/")[2] == f"{layer}/kernel" and place.positions.shape[1] == 1:
                 own, at = its.permutations[group.name], place.positions[:, 0]
                 order[at], signs[at] = at[own.order], own.signs
     return order, signs

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.batching import Report
+from cnnviz.figures.printable import signed
 from cnnviz.figures.style import shortened
 from cnnviz.kernels import parameter_count
 from cnnviz.networks import Net
@@ -46,7 +47,7 @@ class Settings(Kind):
         caption = _said(len(names), len(set(known) | set(differing)), len(differing))
         caption += f" How {_list(bare)} {'was' if len(bare) == 1 else 'were'} trained is not recorded." if bare else ""
         records = [dict(zip(header, row, strict=True)) for row in rows]
-        words = [tuple(shortened(cell, LONGEST) for cell in row) for row in rows]
+        words = [tuple(signed(shortened(cell, LONGEST)) for cell in row) for row in rows]
         about = "settings", title, caption, records, {"networks": list(found)}
         return [tabular(*about, header, words, total=False, table=records)]
 
@@ -67,7 +68,7 @@ def settings(net: Net) -> dict[str, str]:
     for name, value in _flat(config):
         if name not in LEFT_OUT and name.partition(".")[0] not in LEFT_OUT:
             found[named(name)] = worded(value)
-    return found | ({"seeds": ", ".join(map(str, net.seeds))} if net.seeds else {})
+    return found | ({"seed": ", ".join(map(str, net.seeds))} if net.seeds else {})
 
 
 def named(name: str) -> str:
@@ -76,12 +77,12 @@ def named(name: str) -> str:
 
 
 def worded(value: Any) -> str:
-    """A setting as text: yes or no, and "none" where nothing is set."""
+    """A setting as text: yes or no, a number in six digits, and "none" where nothing is set."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None or isinstance(value, list | tuple):
-        return ", ".join(map(str, value or [])) or "none"
-    return str(value)
+        return ", ".join(map(worded, value or [])) or "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
