@@ -138,7 +138,6 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     from cnnviz.batching import part
     from cnnviz.data import Unavailable
     from cnnviz.pictures import files
-    from cnnviz.pictures.finite import missing_parameters
     from cnnviz.pictures.picture import Data, NoData, Skipped
 
     page = kind_with(Page, options)
@@ -146,11 +145,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
     net, *others = several.networks_of(options, made.values(), asked)
-    if getattr(options, "layer", None) is not None:
-        net.find(options.layer)
-    for one in [net, *others]:
-        if said := missing_parameters(one):
-            print(f"note: {one.name}: {said}")
+    _check_networks(options, [net, *others])
     report(0, 1, "reading the data set")
     find = lambda: several.dataset_of(options, [net, *others], asked)
     data = Data(find, print, is_asked=options.dataset is not None)
@@ -177,6 +172,17 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
         if is_compared and written:
             for path in several.finished(options, pictures, [net, *others], origin, written, page.suffix):
                 print(f"{name}: {path}", flush=True)
+
+
+def _check_networks(options: Any, nets: Sequence[Any]) -> None:
+    """Raises InputError if the first network has no such layer, and prints which weights are no finite numbers."""
+    from cnnviz.pictures.finite import missing_parameters
+
+    if getattr(options, "layer", None) is not None:
+        nets[0].find(options.layer)
+    for net in nets:
+        if said := missing_parameters(net):
+            print(f"note: {net.name}: {said}")
 
 
 def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:

@@ -51,11 +51,9 @@ def write(
     if picture.slides and page.drawn.height is not None:
         own: Any = {"tables": tables, "page": page, "variant": variant, "about": about}
         return [path for slide in picture.slides for path in write(slide, folder, format, data, **own)]
-    name = file_name(
-        picture.name + shown(picture.name, picture.subject) + variant + page.suffix, picture.subject.get("layer", "")
-    )
     folder = Path(folder)
-    name = _apart(folder, name, (about or {}).get(OF, ""))
+    said = picture.name + shown(picture.name, picture.subject) + variant + page.suffix
+    name = _apart(folder, file_name(said, picture.subject.get("layer", "")), (about or {}).get(OF, ""))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
