@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from cnnviz.errors import InputError, InputTypeError, unknown
 
 _PARTS = re.compile(r"(?:\([^()]*\)|\[[^][]*\]|[^;,])+")  # between separators, which may stand within brackets
+_CALL = re.compile(r"([\w+-]+)\(([^()]*=.*)\)")
 
 
 def resolve(registry: Mapping[str, Any], name: str, kind: str) -> Any:
@@ -50,6 +51,8 @@ def spelled(text: str) -> list[Spelled]:
     """
     found: list[tuple[str, list[str]]] = []
     for part in filter(None, (part.strip() for part in _PARTS.findall(text))):
+        if (call := _CALL.fullmatch(part)) is not None:
+            raise InputError(f"{part!r} has its options in brackets; write {call[1]}:{call[2].replace(' ', '')}.")
         name, colon, option = part.partition(":") if ":" in part.partition("=")[0] else (part, "", "")
         if not colon and "=" in part:
             if not found:

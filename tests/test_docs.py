@@ -113,7 +113,7 @@ def test_the_commands_for_your_own_network_run_as_they_stand(tmp_path, our_model
     wide = jax.jit(build("net.py:Net", {}, 10, (28, 28, 1)).init)(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
     np.savez("w.npz", **{"/".join(path): leaf for path, leaf in flatten_dict(wide).items()})
     assert [visualize.main(arguments[1:]) for arguments in others] == [0] * 3
-    assert len(list(Path("figures/w").glob("kernels_*.png"))) == 1
+    assert len(list(Path("figures/w").glob("kernels_*.png"))) == 2  # of w.msgpack and of w.npz
     assert len(list(net.folder.glob("*.png"))) > 10
 
 

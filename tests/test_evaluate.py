@@ -45,6 +45,19 @@ def drawn(net, dataset, said, monkeypatch, **options):
     return evaluate.Evaluate(**options)([net], Data(lambda: dataset))
 
 
+def test_all_are_the_images_of_every_split_and_the_table_says_which(net, monkeypatch):
+    whole = made([0, 1, 1])
+    data = replace(whole, validation=Split(whole.test.images[:1], np.array([2], np.int32)))  # after one of training
+    table, matrix = drawn(net, data, [0, 2, 0, 1, 0], monkeypatch, split="all")
+    assert table.title.startswith("net on all images of others: accuracy 0.8000")
+    assert [record["true"] for record in table.numbers] == ["ant", "cat", "ant", "bee", "bee"]
+    assert matrix.title == "net on others: confusion matrix, accuracy 0.8000"
+    assert {*matrix.table[0]} == {"data set", "images", "right", "accuracy"}
+    for split in ("train", "test"):
+        _, matrix = drawn(net, data, [0, 1, 1], monkeypatch, split=split)
+        assert f"{split} images" in matrix.table[0]
+
+
 @pytest.mark.parametrize(("right", "count"), [(0, 10), (10, 10), (91, 100), (9123, 10_000), (1, 2)])
 def test_the_interval_holds_the_shares_that_the_count_does_not_speak_against(right, count):
     low, high = interval(right, count)

@@ -12,6 +12,7 @@ from cnnviz.commands import glyphs
 from cnnviz.figures.confusion import confusion
 from cnnviz.figures.files import encoded
 from cnnviz.figures.fonts import FONT, drawable, families
+from cnnviz.figures.text import width_of
 from cnnviz.figures.texts import make_drawable
 
 PET = "\uf8e0\uf8e1"  # of a private area, which no other font has
@@ -57,6 +58,11 @@ def test_other_letters_are_spelled(name, spelled, monkeypatch):
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
     with pytest.warns(UserWarning, match="No font has"):
         assert drawable(name, FONT) == spelled
+
+
+def test_letters_that_no_font_has_are_measured_without_a_warning(recwarn):
+    assert width_of("\U000e0100\U0001e900 b", 10, FONT) > 0
+    assert [str(one.message) for one in recwarn] == []
 
 
 def test_of_many_names_there_is_one_note_and_no_other_warning(capsys, recwarn, monkeypatch):

@@ -18,6 +18,7 @@ from cnnviz.figures.fonts import FONT
 from cnnviz.figures.grids import grids
 from cnnviz.figures.histogram import histograms
 from cnnviz.figures.image import gallery
+from cnnviz.figures.predicted import predicted
 from cnnviz.figures.responses import Column as Side
 from cnnviz.figures.responses import responses
 from cnnviz.figures.scales import Scale, scale_of, scales_of
@@ -170,6 +171,9 @@ def test_a_width_too_small_for_the_labels_is_refused():
     assert picture.encoded(page=Page("3.3"))
     with pytest.raises(InputError, match="A width of 1 inch is too small for the labels"):
         one_picture(lambda: page(1.0, -0.2)).encoded(page=Page("1"))
+    pixels = np.zeros((300, 250, 3), np.uint8)  # whose place on the page collapses, of which matplotlib would warn
+    with pytest.raises(InputError, match="A width of 1 inch is too small for the labels"):
+        one_picture(lambda: predicted(pixels, pixels, np.ones(5) / 5, [*"abcde"])).encoded(page=Page("1"))
 
 
 def test_a_font_is_used_in_all_texts():

@@ -207,8 +207,14 @@ def test_the_command_writes_strip_film_and_numbers(folder, monkeypatch, capsys):
     command = "film runs/kept@1 --of kernels --columns 2 --width column --data --out drawn --dpi 60"
     assert visualize.main(shlex.split(command)) == 0
     names = {path.name for path in Path("drawn").iterdir()}
-    assert names == {f"film_kernels_conv1_seed1_columns-2_column.{ending}" for ending in ("png", "gif", "npz")}
-    assert "film: drawn/film_kernels_conv1_seed1_columns-2_column.gif" in capsys.readouterr().out
+    assert names == {f"film_kernels_conv1_seed1_columns-2_column_60dpi.{ending}" for ending in ("png", "gif", "npz")}
+    assert "film: drawn/film_kernels_conv1_seed1_columns-2_column_60dpi.gif" in capsys.readouterr().out
+
+
+def test_a_film_is_of_one_image(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert visualize.main(shlex.split("film runs/kept@1 --of activations --image 0:2 --out drawn")) == 2
+    assert "A film is of one image, and --image 0:2 means 2; name one." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

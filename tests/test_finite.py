@@ -107,7 +107,7 @@ def test_predictions_from_nan_are_counted_and_are_no_class(run):
 
 
 @pytest.mark.parametrize("layer", ["conv1", "logits"])
-@pytest.mark.parametrize("kind", ["predictions", "activations", "attribute"])
+@pytest.mark.parametrize("kind", ["predictions", "activations", "attribute", "predict"])
 def test_a_nan_in_a_bias_is_said(run, layer, kind):
     variables = jax.tree.map(np.array, run.variables)
     variables["params"][layer]["bias"][0] = np.nan

@@ -672,7 +672,9 @@ def test_layers_are_drawn_by_pattern_and_a_table_too_long_is_folded(resnet):
     assert names(found)[1:] == [f"activations_stage{i}_block1/relu1" for i in (1, 2, 3)]
     drawn = names(kernels.Kernels(layer="**/conv?,conv1")([resnet], DATA))
     each = [f"kernels_stage{i}_block1/conv{k}" for i in (1, 2, 3) for k in (1, 2)]
-    assert drawn == ["kernel_statistics", "kernels_conv1", *each]
+    named = "+".join(["conv1", *(f"stage{i}_block1/conv{k}" for i in (1, 2, 3) for k in (1, 2))])
+    assert drawn == [f"kernel_statistics_{named}", "kernels_conv1", *each]
+    assert names(kernels.Kernels(layer="kind:Conv")([resnet], DATA))[0] == "kernel_statistics"  # the same as by default
     (picture,) = layers.Layers(depth=1)([resnet], DATA)
     assert "25 layers inside 3 modules are in their rows; --depth lists them." in picture.caption
     many = [replace(layer, name=f"part{i}/{layer.name}") for i in range(20) for layer in resnet.layers]

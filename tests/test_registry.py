@@ -36,6 +36,7 @@ def test_entries_have_names_options_and_labels(text, found):
     ("text", "error"),
     [
         ("x=1", "an option without a name before it; write NAME:x=1"),
+        ("b;a(x=1, y=2)", "has its options in brackets; write a:x=1,y=2"),
         ("a:x", "a:x has no value"),
         ("a:=1", "has no value"),
         ("a,a", "a is given twice"),

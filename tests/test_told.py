@@ -395,7 +395,8 @@ def test_help_has_each_option_once_with_its_text_under_a_heading(options, capsys
     for field in fields(options):
         name = field.name.upper() if field.name == "run" else f"--{field.name.replace('_', '-')}"
         names = [name, name.replace("--", "--[no-]", 1)]  # of an option that is on or off
-        assert len([line for line in text.splitlines() if line[:8].strip() and line.split()[0] in names]) == 1
+        found = [line for line in text.splitlines() if line[:8].strip() and line.split()[0] in names]
+        assert len(found) == (field.name not in getattr(options, "HIDDEN", ()))
     assert "None" not in text
     assert options is train.Options or "Example: python x.py " in text
     assert all(declared.texts_of(options)[field.name] for field in fields(options))
@@ -408,6 +409,11 @@ def test_help_of_visualize_lists_the_kinds_and_that_of_a_kind_its_options_alone(
     every, curves = capsys.readouterr().out.split("usage: ")[1:]
     assert [kind for kind in PICTURES if f"\n  {kind} " not in every] == []
     assert "--layer" not in curves
+    assert not any(f"\n  --{name}" in curves for name in ("dataset", "weights", "classes"))
+    for kind, absent in (("compare", "--member"), ("kernels", "the run's own, or for a Keras file")):
+        with pytest.raises(SystemExit):
+            visualize.main([kind, "--help"])
+        assert absent not in capsys.readouterr().out
     assert "--methods" not in every
 
 
@@ -474,6 +480,12 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
         "train|test",
         "png|svg|pdf",
         "screen|paper",
+        "layer|map",
+        "own|shared",
+        "zero|mean",
+        "pca|umap|tsne",
+        "weights|activations|both",
+        "train|test|all",
     )
     assert listed
     assert set(listed) <= set(known)
@@ -491,6 +503,17 @@ def test_no_option_of_the_help_is_cut_off(main, capsys, monkeypatch):
         (["compare", ROOT, "--parts", "churm"], "did you mean 'churn'?"),
         (["activations", ROOT, "--invert"], "--invert is for pictures of your own, and none was given"),
         (["kernels", ROOT, "--resize", "32"], "kernels shows no images, so --resize 32 has no effect"),
+        (["kernels", ROOT, "--data-dir", "nowhere"], "kernels shows no images"),
+        (["predict", ROOT, "--data-dir", "nowhere"], "The folder nowhere does not exist; --data-dir must be"),
+        (["layers", ROOT, "--split", "train"], "--split train has no effect without --statistics"),
+        (["units", ROOT, "--image", "3"], "--image 3 is for the page of one unit; name it by --unit"),
+        (
+            ["film", ROOT, "--image", "3"],
+            "--image 3 has no effect on --of kernels; it is for activations, attributions",
+        ),
+        (["film", ROOT, "--of", "loss", "--invert", "--image", "x.png"], "--image x.png has no effect on --of loss"),
+        (["kernels", ROOT, "--lr", "1"], "'--lr' is not an option; --learning-rate is an option of train.py."),
+        (["kernels", ROOT, "--verbose"], "commands print their progress"),
         (["neuron", ROOT], "did you mean 'units'?"),
         (["attribute", ROOT, "--methods", "sobol_attribution"], "did you mean 'sobol'?"),
     ],

@@ -1,14 +1,17 @@
 """A second command with other options overwrites nothing: what changes a picture changes the name of its file."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import pytest
 from test_pictures import make_dataset, make_run
 
+from cnnviz.commands.origin import Origin
 from cnnviz.commands.several import common_variant
 from cnnviz.models.cnn import CNN
 from cnnviz.pictures import PICTURES, files
 from cnnviz.pictures.compare import Compare, Comparison
+from cnnviz.pictures.page import Page
 from cnnviz.pictures.picture import Data
 from cnnviz.registry import resolve
 
@@ -68,3 +71,40 @@ def test_another_output_or_size_of_images_is_said():
 
     assert common_variant(Options()) == "_output-age_resize-32"
     assert common_variant(object()) == ""
+
+
+@pytest.mark.parametrize("format", ["png", "svg", "pdf"])
+def test_a_picture_of_something_else_is_kept_and_of_the_same_is_replaced(format, net, tmp_path):
+    (picture,) = resolve(PICTURES, "curves", "picture")()([net], Data())
+    write = lambda of, **own: files.write(picture, tmp_path, own.pop("format", format), about={"of": of}, **own)
+    first, second = "0123456789abcdef", "fedcba9876543210"
+    assert [path.name for path in write(first, data=True)] == [f"curves.{format}", "curves.csv"]
+    kept = (tmp_path / "curves.csv").stat().st_mtime_ns
+    assert [path.name for path in write(second, data=True)] == [f"curves~fedcba98.{format}", "curves~fedcba98.csv"]
+    assert [path.name for path in write(second, format="svg")] == ["curves~fedcba98.svg"]  # also in another format
+    assert (tmp_path / "curves.csv").stat().st_mtime_ns == kept
+    assert [path.name for path in write(first)] == [f"curves.{format}"]
+    assert [path.name for path in files.write(picture, tmp_path, format)] == [f"curves.{format}"]
+
+
+def test_what_a_picture_is_of_depends_on_its_files_and_outside_of_a_run_on_the_network(net, tmp_path):
+    shown = {(tmp_path / folder / "x.png", False, (4, 4, 1)): None for folder in ("a", "b")}
+    data = [SimpleNamespace(photographs=dict([each])) for each in shown.items()]
+    of_file, of_none = (SimpleNamespace(subject={"image": image}) for image in ({"file": "x.png"}, {}))
+    runs = [replace(net, path=tmp_path / name) for name in ("one", "two")]
+    of = lambda run, place, picture, folder: Origin(run, str(run.path), None, data[place], []).of(picture, folder)
+    own, other = runs[0].folder, tmp_path / "paper"
+    assert of(runs[0], 0, of_file, own) != of(runs[0], 1, of_file, own)
+    assert of(runs[0], 0, of_none, own) == of(runs[0], 1, of_none, own) == of(runs[1], 0, of_none, runs[1].folder)
+    assert of(runs[0], 0, of_none, other) != of(runs[1], 0, of_none, other)
+
+
+def test_the_page_and_what_is_drawn_afresh_are_said(net):
+    assert Page(font="DejaVu Serif", dpi=300).suffix == "_DejaVu Serif_300dpi"
+    drawn = SimpleNamespace(is_drawn=True, seed=3)
+    one = SimpleNamespace(beginnings=drawn, data={}, path=None)
+    asked = SimpleNamespace(is_asked=True, used=SimpleNamespace(name="mnist"))
+    own, other = ({"image": {"file": "x.png"}}, {"image": {"dataset": "garments"}})
+    variant = lambda subject: Origin(one, None, None, asked, []).variant(SimpleNamespace(subject=subject))
+    assert variant(own) == "_mnist_untrained-seed3"
+    assert variant(other) == "_garments_untrained-seed3"

@@ -89,6 +89,7 @@ OF_KINDS = {  # of one kind of picture
         "sort": Choice("order of units", "cnnviz.pictures.unit_sheet:SORTS"),
         "by": Choice("order of images", "cnnviz.units.seen:BY"),
     },
+    "evaluate": {"split": Choice("split", "cnnviz.pictures.evaluate:SPLITS")},
     "embed": {"by": Choice("embedding", "cnnviz.units.codes:EMBEDDINGS")},
     "ablation": {"instead": Choice("replacement", "cnnviz.units.layer:REPLACEMENTS")},
     "attribute": {

@@ -132,11 +132,15 @@ def _check_known(options: type, typed: Iterable[str], program: str) -> None:
         if (name := _spelled(argument)) in placed:
             place = name.upper()
             faults += [f"{argument!r} is not an option; {place} is given without one: {program} {place}."]
+        elif name not in known and Path(argument).is_file():
+            faults.append(f"{argument!r} is not an option; the file of this name is typed ./{argument}.")
         elif name not in known:
             owners = _owners(name, program)
             other_kinds = "visualize" in program and any("visualize.py " in owner for owner in owners)
             plural = [one for one in known if one == f"{name}s"]
-            faults += [str(without_option(argument, plural if other_kinds else known, owners))]
+            elsewhere = fields_of("cnnviz.commands.train:Options") if "visualize" in program else ()
+            elsewhere = [one.replace("_", "-") for one in elsewhere]
+            faults += [str(without_option(argument, plural if other_kinds else known, owners, elsewhere))]
     if faults:
         raise InputError(" ".join(dict.fromkeys(faults)))
 

@@ -10,6 +10,7 @@ from cnnviz.commands.own_inputs import are_several, shapes_of
 from cnnviz.commands.own_model import options_of
 from cnnviz.commands.places import check_folder, check_writable, is_there, missing
 from cnnviz.commands.several import only_one, places
+from cnnviz.data.home import expanded
 from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.ranges import check_range
 from cnnviz.interop.foreign import check_network, check_weights
@@ -26,6 +27,8 @@ ONLY_NUMBERS = ("embed", "robustness", "evaluate")  # kinds whose images are tho
 def check_early(options: Any, kind: str | None) -> None:
     """Raises InputError for a wrong value that can be told without the network: the option is named as it is typed."""
     check_seed(options.seed)
+    if options.data_dir is not None and not (expanded(str(options.data_dir)) or options.data_dir).is_dir():
+        raise InputError(f"The folder {options.data_dir} does not exist; --data-dir must be an existing one.")
     typed = [where for where in (options.run, *places(getattr(options, "others", None))) if where is not None]
     for where in typed:
         if not is_there(where):
@@ -60,7 +63,7 @@ def _check_files(options: Any, kind: str | None) -> None:
 def _check_texts(options: Any, kind: str | None) -> None:
     """Raises InputError for a text of an option that stands for something else, if it cannot."""
     from cnnviz.data import Reading
-    from cnnviz.data.photograph import check_format as check_picture
+    from cnnviz.data.photograph import check_formats as check_pictures
     from cnnviz.pictures.animated import check_format
 
     several = are_several(options.image_shape) and shapes_of(options.image_shape)
@@ -83,8 +86,7 @@ def _check_texts(options: Any, kind: str | None) -> None:
         check_range("among", options.among)
     for text in _images(options):
         chosen = choices.numbers_in(text, "images") if kind in ONLY_NUMBERS else choices.choices(text)
-        for picture in [one for one in chosen if isinstance(one, Path)][:LOOKED_INTO]:
-            check_picture(picture)
+        check_pictures([one for one in chosen if isinstance(one, Path)][:LOOKED_INTO])
     _check_classes(options.classes)
 
 

@@ -1,8 +1,8 @@
 """What `--help` prints: what a command does, an example, and its options under headings with their defaults.
 
 A class of options may have `HEADINGS`, from a heading to the names of its options with spaces between them; `EXAMPLE`,
-the arguments of a typical call; `DEFAULTS`, what stands for options that are None unless they are set; and `USAGE`,
-what may follow the command.
+the arguments of a typical call; `DEFAULTS`, what stands for options that are None unless they are set; `HIDDEN`, the
+names of options that are refused, with a reason; and `USAGE`, what may follow the command.
 """
 
 import sys
@@ -41,7 +41,7 @@ def show(options: type, program: str, listed: Mapping[str, Mapping[str, str]] | 
     for heading, rows in (listed or {}).items():
         _print_rows(console, heading, rows)
     for heading, group in _groups(options):
-        name = lambda one: one.name.upper() if one.name in positional else _invocation(one, hints[one.name])
+        name = lambda one: one.name.upper() if one.name in positional else _invocation(one, hints[one.name], options)
         text = lambda one: " ".join([*texts.get(one.name, "").split(), *_default(one, options)])
         _print_rows(console, heading, {name(one): text(one) for one in group})
 
@@ -66,7 +66,7 @@ def _print_rows(console: Any, heading: str, rows: Mapping[str, str]) -> None:
 
 def _groups(options: type) -> Iterator[tuple[str, list[Field]]]:
     """The headings with their options; those without a heading come first, as "Options"."""
-    every = {one.name: one for one in fields(options)}
+    every = {one.name: one for one in fields(options) if one.name not in getattr(options, "HIDDEN", ())}
     headings = {heading: names.split() for heading, names in getattr(options, "HEADINGS", {}).items()}
     placed = {name for names in headings.values() for name in names}
     yield from _filled("Options", [one for name, one in every.items() if name not in placed])
@@ -79,13 +79,14 @@ def _filled(heading: str, group: list[Field]) -> Iterator[tuple[str, list[Field]
         yield heading, group
 
 
-def _invocation(option: Field, hint: Any) -> str:
+def _invocation(option: Field, hint: Any, options: type) -> str:
     """How the option is typed: `--epochs N`, or `--debug` of a flag."""
     kind = kind_of(hint)
     name = f"--{option.name.replace('_', '-')}"
     if kind is bool:
         return name if option.default is False else f"--[no-]{name[2:]}"
-    names = CHOICES[option.name].names if option.name in CHOICES else ()
+    choices = {**CHOICES, **getattr(options, "CHOICES", {})}
+    names = choices[option.name].names if option.name in choices else ()
     return f"{name} {'|'.join(names) if 0 < len(names) <= FEW else WORDS.get(kind, 'VALUE')}"
 
 

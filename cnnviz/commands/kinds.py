@@ -18,10 +18,23 @@ KIND = "kind of picture"
 RUN = "runs/garments-cnn-1"
 EXAMPLES = {"methods": "grad_cam,lrp", "image": "0:8", "layer": "conv1", "split": "test"}
 CALLS = {  # of kinds whose typical call is another one
+    "layers": f"{RUN} --statistics",
+    "film": f"{RUN} --of kernels,activations --image 3",
+    "predictions": f"{RUN} --image 3",
     "predict": f"{RUN} photo.png",
     "evaluate": f"{RUN} --dataset photos",
     "compare": f"{RUN} runs/garments-resnet-1",
     "units": f"{RUN} --layer relu2 --unit 31",
+}
+# common options that a kind refuses, and what those of the data set are for where no image is shown
+HIDDEN = {
+    "compare": ("member",),
+    "curves": tuple("model_options weights names image_shape classes prepare dataset data_dir resize".split()),
+}
+WITH_WEIGHTS = {
+    "dataset": "With --weights: the data set whose image shape and classes the network has.",
+    "data_dir": "With --weights: where to look for the data set first.",
+    "resize": "With --weights: the size of the data set's images, 32 or HEIGHTxWIDTH.",
 }
 USAGES = {"predict": "RUN [PICTURE ...] [options]", "compare": "RUN RUN [RUN ...] [options]"}
 
@@ -40,7 +53,9 @@ def options_with(kind: str, base: type) -> type:
     options.EXAMPLE, options.USAGE = example(kind), USAGES.get(kind, "[RUN] [options]")
     if first := constant(PICTURES[kind], "FIRST"):
         options.DEFAULTS = {"image": first}
-    options.CHOICES = OF_KINDS.get(kind, {})
+    options.CHOICES, options.HIDDEN = OF_KINDS.get(kind, {}), HIDDEN.get(kind, ())
+    if not shows_data(kind):
+        options.TEXTS = {**getattr(options, "TEXTS", {}), **WITH_WEIGHTS}
     return options
 
 

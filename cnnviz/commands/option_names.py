@@ -162,17 +162,17 @@ WITHOUT_OPTION = {
     "images have their channels last": "channels_last channels_first data_format image_data_format memory_format",
     "BatchNorm takes its statistics over the batch of all devices": "sync_bn sync_batchnorm dist_bn split_bn "
     "sync_batch_norm",
-    "the metrics are in metrics.jsonl and summary.json, and those of visualize.py evaluate are more": "metric metrics "
-    "eval_metric monitor",
+    "the metrics of a run are in its metrics.jsonl and summary.json": "eval_metric monitor",
     "train.py shuffles the training images in each epoch": "shuffle no_shuffle shuffle_buffer",
     "JAX compiles each step": "compile torch_compile torchcompile jit_compile jit xla",
-    "train.py prints a line per epoch, and its progress meanwhile": "quiet q silent progress no_progress progress_bar "
-    "disable_tqdm log_interval log_every log_freq log_every_n_steps logging_steps print_freq enable_progress_bar "
-    "verbose verbosity v",
+    "commands print their progress and what they wrote, train.py also a line per epoch": "quiet q silent progress "
+    "no_progress progress_bar disable_tqdm log_interval log_every log_freq log_every_n_steps logging_steps print_freq "
+    "enable_progress_bar verbose verbosity v",
     "--patience, --keep, --snapshots and --track say what happens after an epoch": "callbacks callback",
     "pictures are files, whose paths are printed": "show open display view interactive browser no_show",
     "titles and captions say what is drawn, and --style paper leaves them out": "title titles suptitle caption "
     "captions no_title",
+    "eigen_cam and eigen_grad_cam are methods of --methods": "eigen_smooth",
     "robustness draws FGSM and projected gradient descent next to each other": "attack attacks pgd fgsm",
     "by default the classes are those of the data set": "num_classes n_classes nb_classes",
     "JAX uses the GPU or TPU that it finds, and JAX_PLATFORMS=cpu forbids it": "gpu cuda use_gpu use_cuda no_cuda "
@@ -200,16 +200,21 @@ def is_value(arguments: Sequence[str], place: int, flags: Collection[str]) -> bo
     return before.startswith("--") and "=" not in before and before[2:].replace("-", "_") not in flags
 
 
-def without_option(option: str, known: Collection[str], owners: Sequence[str]) -> InputError:
+def without_option(
+    option: str, known: Collection[str], owners: Sequence[str], elsewhere: Collection[str] = ()
+) -> InputError:
     """The error for an option that is not known; it says which was probably meant, or what has such an option.
 
-    `known` are the names of the options there are, without dashes, and `owners` are those that have this one.
+    `known` are the names of the options there are, without dashes, `owners` are those that have this one, and
+    `elsewhere` are the options of `train.py` for one of `visualize.py`.
     """
     name = option.split("=")[0].lstrip("-").replace("_", "-")
     suggested = meant(name, known) or ([] if owners else get_close_matches(name, list(known), n=1, cutoff=NEAR))
     facts = [f"did you mean {' or '.join(f'--{one}' for one in suggested)}?"] if suggested else []
     facts += [f"it is an option of {' and of '.join(owners)}."] if owners else []
     facts += [f"{reason}."] if (reason := _reason(name)) else []
+    if not facts and (there := meant(name, elsewhere)):
+        facts = [f"--{there[0]} is an option of train.py."]
     first, *more = facts or ["--help lists all options."]
     sentences = [f"{option!r} is not an option; {first}", *map(_begun, more)]
     return InputError(" ".join(sentences))

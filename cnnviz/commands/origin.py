@@ -1,5 +1,6 @@
 """Where pictures come from: what their files' metadata and their names say of it."""
 
+import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -41,10 +42,23 @@ class Origin:
             parts.append(f"seed{seed}")
         if place.step is not None:
             parts.append(f"step{place.step}")
-        shown = picture.subject.get("image", picture.subject).get("dataset")
+        image = picture.subject.get("image", picture.subject)
+        own = image.get("file") and self.data.is_asked and self.data.used  # which says what is behind transparency
+        shown = own.name if own else image.get("dataset")
         if shown is not None and address(shown) != address(str(self.net.data.get("name", ""))):
             parts.append(Path(shown).stem)
+        if getattr(self.net.beginnings, "is_drawn", False) and self.net.beginnings.seed:
+            parts.append(f"untrained-seed{self.net.beginnings.seed}")
         return "".join(f"_{part}" for part in parts)
+
+    def of(self, picture: Any, folder: Path) -> str:
+        """A digest of where the network and the picture's own files are; the same for a run in any place of its own."""
+        image = picture.subject.get("image", {}).get("file", ())
+        names = {image} if isinstance(image, str) else {*image}
+        files = sorted(str(path.resolve()) for path, *_ in self.data.photographs if path.name in names)
+        is_own = self.net.path is not None and folder.resolve() == self.net.folder.resolve()
+        place = "" if is_own else str(Path(self.net.path or self._place.path).resolve())
+        return hashlib.sha256("\0".join([place, *files]).encode(errors="surrogateescape")).hexdigest()[:16]
 
     @property
     def _place(self) -> Any:

@@ -27,10 +27,13 @@ def gathered(arguments: Sequence[str], options: type, every: bool) -> list[str]:
     for argument in arguments:
         name, _, value = argument.partition("=")
         if argument.startswith("--"):
-            option = "" if value or name in flags else name
-            if name in NAMES and value:
+            option = "" if "=" in argument or name in flags else name
+            if name in NAMES and "=" in argument:
                 pictures, spelled[name] = [*pictures, value], [*spelled[name], value]
             others += [] if name in NAMES else [argument]
+        elif _is_dashed(argument) and not option:
+            pictures += [f"./{argument}"] if is_named_picture(argument) and every else []  # as shells have it
+            others += [] if is_named_picture(argument) and every else [argument]
         elif option in NAMES or not option and is_picture(argument):
             spelled.get(option, []).append(argument)
             pictures, option = [*pictures, argument], ""
@@ -40,6 +43,11 @@ def gathered(arguments: Sequence[str], options: type, every: bool) -> list[str]:
     check_spelled_once(*(",".join(spelled[name]) or None for name in NAMES))
     lacking = [option] if option in NAMES else []
     return [*others, *(["--image", "\n".join(dict.fromkeys(pictures))] if pictures else []), *lacking]
+
+
+def _is_dashed(argument: str) -> bool:
+    """Whether an argument begins as an option of one dash, and is no number."""
+    return argument[:1] == "-" and argument[1:2].isalpha()
 
 
 def _flags(options: type) -> list[str]:

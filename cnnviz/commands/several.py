@@ -1,5 +1,6 @@
 """Several networks on the command line: `compare runs/a runs/b runs/c@3` shows them together."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -159,7 +160,8 @@ def folder_of(nets: Sequence[Any]) -> Path:
 
 def origin_of(options: Any, nets: Sequence[Any], data: Any, typed: Sequence[str]) -> Any:
     """Where the pictures of these networks come from, the first of which the options name."""
-    first = Origin(nets[0], options.run, options.member, data, typed)
+    where = options.run or (None if options.weights is None else str(options.weights))
+    first = Origin(nets[0], where, options.member, data, typed)
     wheres = places(getattr(options, "others", None))
     others = [Origin(net, where, None, data, typed) for net, where in zip(nets[1:], wheres, strict=True)]
     return Origins([first, *others]) if others else first
@@ -177,6 +179,10 @@ class Origins:
         common = {name: found[0][name] for name in ("shown", "command") if name in found[0]}
         own = [{name: value for name, value in one.items() if name not in common} for one in found]
         return {"networks": own, **common}
+
+    def of(self, picture: Any, folder: Path) -> str:
+        """A digest of where the networks and the picture's own files are."""
+        return hashlib.sha256("".join(one.of(picture, folder) for one in self.each).encode()).hexdigest()[:16]
 
     def variant(self, picture: Any) -> str:
         """What a file name says of data other than the first network's own; the folder's name says the networks."""

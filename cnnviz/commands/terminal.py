@@ -15,7 +15,7 @@ from cnnviz.commands.output import Output, escaped, is_of_the_system, unescaped
 
 Report = Callable[..., None]  # called as report(done, total), or report(done, total, what)
 # Seconds without output before a line says what is worked on: the first time, then, and after a minute.
-FIRST, LATER, LATEST, MINUTE = 1.5, 3.0, 10.0, 60.0
+FIRST, LATER, LATEST, MINUTE = 1.0, 3.0, 10.0, 60.0
 
 Stop = Callable[[], int]  # the signal that asks the command to stop; 0 if there was none
 

@@ -22,6 +22,11 @@ READ_FOR = {  # of other options the values of that one for which they are read;
         "method": "attributions",
         "target": "attributions",
         "measure": "similarity",
+        "image": "activations attributions",
+        "images": "activations attributions",
+        "invert": "activations attributions",
+        "split": "activations attributions similarity units classes loss",
+        "among": "similarity units classes loss",
     },
     "embed": {"neighbors": "umap", "perplexity": "tsne"},
 }
@@ -29,6 +34,7 @@ OF_DATA_SET = {  # options that kinds read for images of a data set alone
     "split": ("activations", "attribute", "predict", "responses"),
     "resize": ("predict",),
 }
+USUAL_SPLIT = "test"
 PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
 
@@ -105,6 +111,12 @@ def _of_kind(options: Any, kind: str | None) -> Iterator[str]:
     """Options of a kind that nothing of what is asked of it reads."""
     if kind == "attribute" and options.layer is not None and not _reads_layers(options.methods):
         yield f"{typed('layer', options.layer)} has no effect on --methods {options.methods}; leave it out."
+    if kind == "layers" and not options.statistics and options.split != USUAL_SPLIT:
+        yield f"{typed('split', options.split)} has no effect without --statistics; add it, or leave --split out."
+    if kind == "units" and options.unit is None:
+        for name in ("image", "images"):
+            if (given := getattr(options, name)) is not None:
+                yield f"{typed(name, given)} is for the page of one unit; name it by --unit, or leave --{name} out."
     says = SAYS.get(kind or "")
     if says is None or getattr(options, says) is None:
         return

@@ -145,8 +145,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
     report(0, 1, f"opening {options.run or options.weights or 'the latest run'}")
     asked = Asked(options)
     net, *others = several.networks_of(options, made.values(), asked)
-    if getattr(options, "layer", None) is not None:
-        net.find(options.layer)
+    _check_networks(options, [net, *others])
     report(0, 1, "reading the data set")
     find = lambda: several.dataset_of(options, [net, *others], asked)
     data = Data(find, print, is_asked=options.dataset is not None)
@@ -165,13 +164,25 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
         written = []
         for picture in pictures:
             variant = picture.subject.get("variant", kind.variant) + several.common_variant(options)
-            own = {"page": page, "variant": f"{origin.variant(picture)}{variant}", "about": origin.about()}
+            about = {**origin.about(), files.OF: origin.of(picture, folder)}
+            own = {"page": page, "variant": f"{origin.variant(picture)}{variant}", "about": about}
             for path in files.write(picture, folder, options.format, options.data, tables=is_compared, **own):
                 print(f"{name}: {path}", flush=True)
                 written.append(path)
         if is_compared and written:
             for path in several.finished(options, pictures, [net, *others], origin, written, page.suffix):
                 print(f"{name}: {path}", flush=True)
+
+
+def _check_networks(options: Any, nets: Sequence[Any]) -> None:
+    """Raises InputError if the first network has no such layer, and prints which weights are no finite numbers."""
+    from cnnviz.pictures.finite import missing_parameters
+
+    if getattr(options, "layer", None) is not None:
+        nets[0].find(options.layer)
+    for net in nets:
+        if said := missing_parameters(net):
+            print(f"note: {net.name}: {said}")
 
 
 def _check_images(kinds: Iterable[Any], net: Any, data: Any) -> None:

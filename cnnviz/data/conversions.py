@@ -5,6 +5,7 @@ Pillow recognizes a file by its first bytes, not by its name, and for some forma
 PostScript). Only FORMATS, which it decodes itself, are enabled.
 """
 
+import re
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
@@ -30,7 +31,7 @@ TURNS = {
 GRAY = ("1", "L", "LA", "La")
 MULTIPAGE = ("GIF", "WEBP", "PNG", "TIFF", "AVIF")  # a JPEG of several parts has previews, not frames
 BAND = 2**20  # pixels that are scaled at a time: in float64, all of a picture could take several gigabytes
-UNKNOWN = "of no known format"
+UNKNOWN, EMPTY = "of no known format", "an empty file"
 GROUNDS = {0: "black", 255: "white"}
 
 
@@ -80,7 +81,7 @@ def opened(file: Path | BytesIO, any_range: bool = False) -> Opened:
     except (Undecodable, FileNotFoundError):
         raise
     except Exception as error:  # decoders raise whatever a damaged file leads them to
-        raise Undecodable(_reason(error)) from error
+        raise Undecodable(_reason(error, file)) from error
 
 
 def check_begins(file: Path) -> None:
@@ -90,7 +91,7 @@ def check_begins(file: Path) -> None:
             warnings.simplefilter("ignore")
             Image.open(file, formats=list(FORMATS)).close()
     except Exception as error:  # parsers raise whatever a damaged file leads them to
-        raise Undecodable(_reason(error)) from error
+        raise Undecodable(_reason(error, file)) from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -101,24 +102,28 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, file: Path | BytesIO) -> str:
     if isinstance(error, IsADirectoryError):
         return "a folder"
     if isinstance(error, PermissionError) and error.strerror:
         return error.strerror
+    if isinstance(file, Path) and file.is_file() and not file.stat().st_size:
+        return EMPTY
     text = " ".join(str(error).split())
+    if isinstance(error, Image.DecompressionBombError) and len(counts := re.findall(r"\d+", text)) > 1:
+        return f"of {int(counts[0]):,} pixels, where at most {int(counts[1]):,} are read"
     return UNKNOWN if text.startswith("cannot identify") else text[:120] or type(error).__name__
 
 
 def _converted(image: Image.Image, any_range: bool) -> Opened:
     remarks = []
+    is_deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))  # before metadata loads the pixels
     frames = getattr(image, "n_frames", 1) if image.format in MULTIPAGE else 1
     if frames > 1:
         image.seek(0)
         remarks.append(Remark("only the first frame or page read", f"of {frames:,}"))
     if orientation(image) in TURNS:
         remarks.append(Remark("turned upright as EXIF says"))
-    is_deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
     image.load()
     turn = TURNS.get(orientation(image))  # loading turns a TIFF already
     plain, depth = _in_eight_bits(image, any_range)
@@ -138,7 +143,10 @@ def _in_eight_bits(image: Image.Image, any_range: bool) -> tuple[Image.Image, st
     elif not any_range:
         raise Undecodable(f"pixels of mode {image.mode}, whose range is not known")
     else:
-        low, high, said = _range(values[np.isfinite(values)], image.mode)
+        known = values[np.isfinite(values)]
+        low, high, said = _range(known, image.mode)
+        lost = values.size - known.size
+        said += f"; {lost:,} NaN or infinite" if lost else ""
     rows = max(1, BAND // values.shape[1])
     bands = [_as_bytes(values[row : row + rows], low, high) for row in range(0, len(values), rows)]
     reduced = Image.fromarray(np.concatenate(bands))

@@ -1,5 +1,6 @@
 """A picture of one's own as a network takes it: any size, any colors, turned upright, with each conversion named."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageOps
 
 from cnnviz.data.conversions import UNKNOWN, Undecodable, check_begins, opened
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import listed
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 COLORS = {1: "gray", 3: "RGB", 4: "RGBA"}  # by the number of channels
@@ -46,7 +48,7 @@ def read(path: Path, shape: tuple[int, int, int], background: int, why: str, neg
             f"{path} does not exist; give a picture, a folder or a pattern such as 'photos/*.jpg'."
         ) from error
     except Undecodable as error:
-        raise _unreadable(path, error) from error
+        raise Unreadable(path, str(error)) from error
     plain = found.on(background, why)
     kept = found if channels == 4 else plain
     done = [str(remark) for remark in kept.remarks]
@@ -60,17 +62,43 @@ def read(path: Path, shape: tuple[int, int, int], background: int, why: str, neg
     return Photograph(pixels, np.asarray(preview), tuple(done))
 
 
-def check_format(path: Path) -> None:
-    """Raises the InputError of `read` for a file that does not begin like a picture; its pixels are not read."""
-    try:
-        check_begins(path)
-    except Undecodable as error:
-        raise _unreadable(path, error) from error
+class Unreadable(InputError):
+    """A file is not a picture that can be read; `why` says the reason, as a phrase."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        right = "save it as PNG or JPEG, or leave it out" if why == UNKNOWN else "leave it out or replace it"
+        super().__init__(f"{path} is not a picture that can be read ({why}); {right}.")
+        self.path, self.why = path, why
 
 
-def _unreadable(path: Path, why: Undecodable) -> InputError:
-    right = "save it as PNG or JPEG, or leave it out" if str(why) == UNKNOWN else "leave it out or replace it"
-    return InputError(f"{path} is not a picture that can be read ({why}); {right}.")
+def check_formats(paths: Sequence[Path]) -> None:
+    """Raises InputError if some files do not begin like pictures; it names all that cannot be read.
+
+    The pixels are read only if there are such files, to find those that are damaged further in.
+    """
+    if not _faults(paths, check_begins):
+        return
+    raise all_unreadable(_faults(paths, lambda path: opened(path, any_range=True)))
+
+
+def all_unreadable(faults: Sequence[Unreadable]) -> InputError:
+    """One error for all pictures that cannot be read."""
+    if len(faults) == 1:
+        return faults[0]
+    named = listed([f"{fault.path} ({fault.why})" for fault in faults])
+    return InputError(
+        f"{len(faults)} files are not pictures that can be read: {named}; leave them out or replace them."
+    )
+
+
+def _faults(paths: Sequence[Path], check: Callable[[Path], object]) -> list[Unreadable]:
+    found = []
+    for path in paths:
+        try:
+            check(path)
+        except (Undecodable, FileNotFoundError) as error:
+            found.append(Unreadable(path, str(error)))
+    return found
 
 
 def _in_colors(image: Image.Image, channels: int, done: list[str]) -> Image.Image:

@@ -26,6 +26,8 @@ def predicted(
 ) -> Figure:
     """The picture as it was, as the network sees it (0 is black), and one bar per class from the top down.
 
+    Of two, four or more channels the first one is drawn.
+
     Without `original` there are only the last two.
     """
     pictures = [("the picture", original)] if original is not None else []
@@ -51,7 +53,7 @@ def _arranged(count: int, tall: float, bars: float, title: str) -> tuple[Figure,
 
 
 def _show(ax: Axes, pixels: UInt8[np.ndarray, "h w c"], name: str) -> None:
-    shown = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0]
+    shown = pixels if pixels.shape[-1] == 3 else pixels[..., 0]
     ax.imshow(shown, cmap="gray", vmin=0, vmax=255)
     ax.set_title(name, fontsize=points(8 if is_narrow() else 9), loc="left", parse_math=False)
     ax.set_axis_off()

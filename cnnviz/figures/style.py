@@ -6,6 +6,7 @@ multiplies them by its `scale`, so what is drawn for a column or a slide is the 
 
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -137,7 +138,9 @@ class SteadyLayout(ConstrainedLayoutEngine):
     """
 
     def execute(self, fig: Figure) -> Any:
-        grids = super().execute(fig)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "constrained_layout not applied")  # labels without room are an error
+            grids = super().execute(fig)
         for ax in fig.axes:
             for which in ("original", "active"):
                 corners = ax.get_position(original=which == "original").get_points().round(9)

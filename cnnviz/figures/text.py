@@ -1,6 +1,7 @@
 """How wide texts are, and their lines: measured with the font's own metrics, as names may be in any script."""
 
 import textwrap
+import warnings
 
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
@@ -17,7 +18,9 @@ def width_of(text: str, size: Size, font: str, weight: str = "normal") -> float:
     """The width in inches of one line of text at a size in points."""
     text = printable(text)
     properties = FontProperties(family=list(families(text, font)), size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, properties, False)[0] / 72
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of letters that `drawable` will spell
+        return text_to_path.get_text_width_height_descent(text, properties, False)[0] / 72
 
 
 def wrapped(text: str, width: float, size: Size, most: int, font: str, weight: str = "normal") -> list[str]:

@@ -42,7 +42,8 @@ class Activations(OfImage, OfLayer, OneByOne):
     NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"inputs"}
 
     scale: str = "layer"
-    """One scale for all maps of a layer, which shows how they differ, or one for each map, which shows faint ones."""
+    """layer: one scale for all maps of a layer, which shows how they differ; map: one for each, which shows faint
+    ones."""
     inputs: Path | None = None
     """Of a network with several inputs: an .npz file with an array for each, one row per image; --image is the row."""
 

@@ -42,27 +42,37 @@ def _part(part: str, text: str) -> Sequence[Choice]:
         return [meant]
     path = _path(part)
     if part and path.is_dir():
-        return _pictures(path.iterdir(), f"The folder {part}")
+        inner = next((entry for entry in sorted(path.iterdir()) if entry.is_dir() and entry.name[0] != "."), None)
+        hint = f"; '{part.rstrip('/')}/**' has those of its folders too" if inner is not None else ""
+        return _pictures(path.iterdir(), f"The folder {part}", hint)
     if PATTERN.search(part) and not path.exists():
         return _pictures(map(Path, glob(str(path), recursive=True)), f"The pattern {part!r}")
     if not part or not (path.exists() or path.suffix[1:2].isalpha() or "/" in part):
         raise InputError(
-            f"Images are given as 3, 0:8 or 3,5,9, or as a picture, a folder or a pattern; it was {text!r}."
+            "Images are given as 3, 0:8 or 3,5,9, or as a picture, a folder or a pattern; it was "
+            f"{part if chr(10) in text else text!r}."
         )
     if not path.is_file():
-        raise InputError(f"{part} does not exist; give a picture, a folder of pictures or a pattern.")
+        raise InputError(f"{part} {_no_file(path)}; give a picture, a folder of pictures or a pattern.")
     return [path]
+
+
+def _no_file(path: Path) -> str:
+    """What is at a path where no file is."""
+    if path.is_symlink() and not path.exists():
+        return "is a link that leads to no file"
+    return "is no file" if path.exists() else "does not exist"
 
 
 def _path(text: str) -> Path:
     return Path(text) if "\0" in text else expanded(text) or Path(text)
 
 
-def _pictures(entries: Any, what: str) -> list[Path]:
+def _pictures(entries: Any, what: str, hint: str = "") -> list[Path]:
     """The pictures among the entries, by name."""
     found = sorted(entry for entry in entries if is_picture(entry.name) and entry.name[0] != "." and entry.is_file())
     if not found:
-        raise InputError(f"{what} has no pictures ({', '.join(sorted(SUFFIXES))}).")
+        raise InputError(f"{what} has no pictures ({', '.join(sorted(SUFFIXES))}){hint}.")
     return found
 
 

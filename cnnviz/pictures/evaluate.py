@@ -23,6 +23,7 @@ from cnnviz.pictures.predictions import class_names, confusion_picture, predict
 from cnnviz.pictures.table_slides import tabular
 from cnnviz.pictures.tables import dashed
 
+SPLITS = ("train", "test", "all")
 TOP, MOST_ROWS, LONGEST = 5, 50, 40
 HEADER = ("class", "images", "accuracy", "95% interval", "precision", "F1")
 NUMERIC = 1, 2, 3, 4, 5  # columns
@@ -35,7 +36,7 @@ class Evaluate(Kind):
     NAMED: ClassVar[frozenset[str]] = Kind.NAMED | {"methods", "target"}
 
     split: str = "test"
-    """The split whose images are evaluated: train or test."""
+    """The split whose images are evaluated: train or test; all evaluates every image."""
     methods: str | None = None
     """Evaluate attribution methods instead: names with commas between, options after a colon (smooth_grad:samples=20),
     or all."""
@@ -65,11 +66,17 @@ class Evaluate(Kind):
         dataset = data.of(net)
         if net.class_count < 2:
             raise Skipped(f"{net.name} has one output, so there are no classes to be right about.")
-        part = split_of(dataset, self.split)
+        part = _every(dataset) if self.split == "all" else split_of(dataset, self.split)
         p = predict(net, part.images[: affordable(net, len(part.images))], report)
         labels, matched = _labels(net, dataset, part)
         found = Evaluation(net, dataset, self.split, Split(part.images, labels), p, matched)
         return [found.table_picture(), found.matrix()]
+
+
+def _every(dataset: Dataset) -> Split:
+    """The images of all splits: those for training, for validation where there are some, and for testing."""
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part is not None]
+    return Split(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
 
 
 def _labels(net: Net, dataset: Dataset, part: Split) -> tuple[Int[np.ndarray, " n"], str]:
@@ -128,7 +135,8 @@ class Evaluation:
         """The classes as a table with a last row for all; its numbers have one record per image."""
         rows = self.rows()
         drawn = [*rows[:-1][:MOST_ROWS], rows[-1]]
-        title = f"{self.net.name} on the {self.split} images of {self.dataset.title}: {self.sentence()}"
+        which = "all" if self.split == "all" else f"the {self.split}"
+        title = f"{self.net.name} on {which} images of {self.dataset.title}: {self.sentence()}"
         means = "for all, precision and F1 are means over classes (macro). Intervals are Wilson's."
         caption = f"{self.more()}{self.matched} A class's accuracy is its recall; {means}"
         if len(drawn) < len(rows):

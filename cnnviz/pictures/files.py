@@ -22,6 +22,8 @@ from cnnviz.pictures.written import write_tables
 USUAL = re.compile(r"[\w@+.]+(/[\w@+.]+)*")  # a layer's name, whose file name is that of no other layer
 USUAL_SPLIT = "test"  # which names of files leave out, but for single images
 MOST_METHODS = 3  # that a file's name lists
+OF = "of"  # the key, in a picture's metadata, of a digest of the network and the files that it shows
+OF_IN_FILES = re.compile(rb'"of": "([0-9a-f]{16})"')
 LONGEST = 150  # bytes of a file's name, of which most systems allow 255
 
 
@@ -40,18 +42,18 @@ def write(
 
     Numbers are .npz, .csv or .json, and the picture's `texts` are written with them; with `tables` its table is written
     as CSV, Markdown and LaTeX. A film is written next to its strip. File names say what the picture shows; `variant` is
-    added to them, and `about` to the picture's metadata. For a slide, the slides of a divided picture are written
-    instead. Raises InputError if the format is unknown or the folder cannot be created.
+    added to them, and `about` to the picture's metadata. A file of this name that is of something else, by the digest
+    in its metadata, is kept: the new one's name ends in its own digest. For a slide, the slides of a divided picture
+    are written instead. Raises InputError if the format is unknown or the folder cannot be created.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     if picture.slides and page.drawn.height is not None:
         own: Any = {"tables": tables, "page": page, "variant": variant, "about": about}
         return [path for slide in picture.slides for path in write(slide, folder, format, data, **own)]
-    name = file_name(
-        picture.name + shown(picture.name, picture.subject) + variant + page.suffix, picture.subject.get("layer", "")
-    )
     folder = Path(folder)
+    said = picture.name + shown(picture.name, picture.subject) + variant + page.suffix
+    name = _apart(folder, file_name(said, picture.subject.get("layer", "")), (about or {}).get(OF, ""))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,6 +66,17 @@ def write(
     written += picture.film.write(folder, name, page, picture.title, about) if picture.film else []
     written += _write_numbers(picture, folder, name) if data else []
     return written + (write_tables(picture.table, folder, name, picture.title) if tables else [])
+
+
+def _apart(folder: Path, name: str, own: str) -> str:
+    """The name, with the digest `own` if a picture of this name in the folder has another one in its metadata."""
+    marks = [OF_IN_FILES.search(path.read_bytes()) for path in _pictures_in(folder, name)]
+    is_other = own and any(mark is not None and mark[1].decode() != own for mark in marks)
+    return f"{name}~{own[:8]}" if is_other else name
+
+
+def _pictures_in(folder: Path, name: str) -> list[Path]:
+    return [path for ending in FORMATS if (path := folder / f"{name}.{ending}").is_file()]
 
 
 def _write_numbers(picture: Picture, folder: Path, name: str) -> list[Path]:
@@ -83,7 +96,7 @@ def shown(name: str, subject: Mapping[str, Any]) -> str:
     """What the name of a picture's file says besides `name`: image, target, methods, drawing and split."""
     parts = []
     image = _of_image(subject.get("image", {}))
-    if image and not name.endswith(f"_{image}"):
+    if image and not name.endswith((f"_{image}", f"-{image}")):
         parts.append(image)
     parts += [str(subject[key]) for key in ("target",) if key in subject]
     if methods := subject.get("method", ()):

@@ -19,7 +19,7 @@ MEASURES = ("mean", "std", "min", "max")
 def missing(what: str, values: Float[np.ndarray, "..."]) -> str:
     """A sentence to end a caption with, " 3 of 288 weights are NaN or infinite."; empty if all are finite."""
     count = values.size - int(np.isfinite(values).sum())
-    return f" {count:,} of {values.size:,} {what} are NaN or infinite." if count else ""
+    return f" {count:,} of {values.size:,} {what} {'is' if count == 1 else 'are'} NaN or infinite." if count else ""
 
 
 def missing_weights(sets: Mapping[str, Float[np.ndarray, "..."]]) -> str:
@@ -35,7 +35,13 @@ def statistics(values: Float[np.ndarray, "..."]) -> dict[str, float]:
 
 
 def with_parameters_said(pictures: Sequence[Picture], net: Net) -> list[Picture]:
-    """The pictures, whose captions say which parameters of the network are NaN or infinite, if any are.
+    """The pictures, whose captions say which parameters of the network are NaN or infinite, if any are."""
+    said = missing_parameters(net)
+    return [replace(picture, caption=f"{picture.caption} {said}") for picture in pictures] if said else list(pictures)
+
+
+def missing_parameters(net: Net) -> str:
+    """A sentence on the parameters of the network that are NaN or infinite; empty if all are finite.
 
     What follows from them need not be NaN: compiled for a CPU, max-pooling leaves NaN out.
     """
@@ -48,8 +54,7 @@ def with_parameters_said(pictures: Sequence[Picture], net: Net) -> list[Picture]
             name = "/".join(str(getattr(key, "key", key)) for key in path[1:])
             counts |= {name: counts.get(name, 0) + bad} if bad else {}
     if not counts:
-        return list(pictures)
+        return ""
     named = ", ".join(f"{count:,} of {name}" for name, count in list(counts.items())[:3])
     count, verb = sum(counts.values()), "is" if sum(counts.values()) == 1 else "are"
-    sentence = f" {count:,} of the parameters {verb} NaN or infinite ({named}), which spoils what follows from them."
-    return [replace(picture, caption=picture.caption + sentence) for picture in pictures]
+    return f"{count:,} of the parameters {verb} NaN or infinite ({named}), which spoils what follows from them."

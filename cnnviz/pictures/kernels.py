@@ -59,7 +59,8 @@ def statistics_picture(net: Net, names: list[str]) -> Picture:
     caption = f"One mark per kernel (one output of a layer). {said}.{more}"
     for layer, sets in pairs.items():
         caption += missing_weights(sets).replace("weights", f"weights of {layer}")
-    name = "kernel_statistics" if len(names) != 1 else f"kernel_statistics_{names[0]}"
+    is_usual = len(names) != 1 and names == convolutions(net)
+    name = "kernel_statistics" if is_usual else f"kernel_statistics_{'+'.join(names)}"
     draw = partial(chart, shown, title=title)
     return Picture(name, title, caption, statistics_records(pairs), draw, {"network": net.name}, table=rows(pairs))
 

@@ -43,9 +43,11 @@ class Page:
 
     @property
     def suffix(self) -> str:
-        """What file names end in, so that pictures for a paper and for a screen are different files."""
+        """What file names end in, so that pictures for different pages are different files."""
         width = self.width if self.width in WIDTHS or self.width is None else f"{float(self.width):g}in"
-        return "".join(f"_{part}" for part in (width, self.style if self.style != "screen" else None) if part)
+        style = self.style if self.style != "screen" else None
+        dpi = f"{self.dpi}dpi" if self.dpi is not None else None
+        return "".join(f"_{part}" for part in (width, style, self.font, dpi) if part)
 
     def checked(self) -> float | None:
         """The width in inches; raises InputError for an option that is not valid, as far as no font has to be found."""

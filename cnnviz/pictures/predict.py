@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from cnnviz.errors import InputError
 from cnnviz.figures.predicted import predicted
 from cnnviz.networks import Net
+from cnnviz.pictures.finite import with_parameters_said
 from cnnviz.pictures.options import OfImage
 from cnnviz.pictures.picture import Data, OneByOne, Picture, Sample, Skipped, shown_channel, size
 from cnnviz.pictures.predictions import apart, class_names, headline, likelihoods
@@ -29,7 +30,7 @@ class Predict(OfImage, OneByOne):
             raise InputError(f"--top must be at least 1; it was {self.top}.")
         if len(net.image_shape) != 3:
             raise Skipped(f"{net.name} takes inputs of {size(net.image_shape)}, not pictures.")
-        return each(samples(self, net, data), lambda shown: [self.picture(net, data, shown)])
+        return with_parameters_said(each(samples(self, net, data), lambda shown: [self.picture(net, data, shown)]), net)
 
     def picture(self, net: Net, data: Data, shown: Sample) -> Picture:
         """The picture of one image; its numbers are all classes, its table is those that are drawn."""
@@ -39,7 +40,7 @@ class Predict(OfImage, OneByOne):
         title, caption = self.words(net, shown, p, names)
         records = [{"class": names[i], "probability": float(p[i])} for i in order]
         draw = partial(
-            predicted, shown.original, shown.pixels, p[order][: self.top], [names[i] for i in order[: self.top]]
+            predicted, shown.original, _drawn(shown), p[order][: self.top], [names[i] for i in order[: self.top]]
         )
         table = [{"image": shown.title, **record} for record in records[: self.top]]
         subject = {"network": net.name, "image": shown.subject}
@@ -53,6 +54,16 @@ class Predict(OfImage, OneByOne):
             return title, f"Its outputs are NaN or infinite.{converted}"
         drawn = min(self.top, len(p))
         rest = f"The {drawn} likeliest of {len(p)} classes" if drawn < len(p) else f"All {len(p)} classes"
-        gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(shown.pixels)
+        gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(_drawn(shown))
+        gray = (
+            " The network also sees how opaque it is, which is not drawn."
+            if _drawn(shown) is not shown.pixels
+            else gray
+        )
         share = f"which have {np.sort(p)[-drawn:].sum():.4f} of the probability."
         return title, f"{rest}, {share}{apart(net, len(p))}{converted}{gray}"
+
+
+def _drawn(shown: Sample) -> UInt8[np.ndarray, "h w c"]:
+    """The pixels as they are drawn: of a picture of one's own with four channels red, green and blue."""
+    return shown.pixels[..., :3] if shown.original is not None and shown.pixels.shape[-1] == 4 else shown.pixels

@@ -124,7 +124,7 @@ def likeliest(p: Float[np.ndarray, " k"], label: int | None) -> Int[np.ndarray, 
 def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str = "test") -> Picture:
     """The confusion matrix of the test split, or of its first images: true against predicted classes, at most 50.
 
-    `split` is what the title calls it.
+    `split` is what the title calls it; "all" are those of every split.
 
     Images whose outputs are NaN or infinite count as wrong and are not in the matrix.
     """
@@ -132,9 +132,10 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str =
     labels, said, names = dataset.test.labels[:count][known], p.argmax(axis=1)[known], class_names(net, dataset, k)
     right, every = int((said == labels).sum()), len(dataset.test.labels)
     some = f" of the first {count:,} of {every:,} images" if count < every else ""
-    title = f"{net.name} on {dataset.title}: confusion matrix, {split} accuracy {right / count:.4f}{some}"
+    word = "" if split == "all" else f"{split} "
+    title = f"{net.name} on {dataset.title}: confusion matrix, {word}accuracy {right / count:.4f}{some}"
     are = "is" if right == 1 else "are"
-    caption = f"{right:,} of {counted(count, f'{split} image')} {are} right. {worst(labels, said, names)}".rstrip()
+    caption = f"{right:,} of {counted(count, f'{word}image')} {are} right. {worst(labels, said, names)}".rstrip()
     if some:
         caption += f" Only the first {count:,} were shown to this large network, since all would take hours."
     if unknown := count - len(labels):
@@ -147,8 +148,8 @@ def confusion_picture(net: Net, dataset: Dataset, p: Probabilities, split: str =
     numbers = {"classes": [names[i] for i in kept], "accuracy": right / count, "counts": counts.tolist()}
     named = [names[i] if len(drawn) == k else f"{i}: {names[i]}" for i in drawn]
     shown = counts_of(labels, said, drawn, k), named, np.bincount(labels, minlength=k)[drawn]
-    table = [{"data set": dataset.title, "test images": f"{count:,}", "right": f"{right:,}"}]
-    table[0]["test accuracy"] = f"{right / count:.4f}"
+    table = [{"data set": dataset.title, f"{word}images": f"{count:,}", "right": f"{right:,}"}]
+    table[0][f"{word}accuracy"] = f"{right / count:.4f}"
     draw = partial(confusion, *shown, numbers=drawn.tolist(), title=title)
     return Picture("confusion", title, caption, numbers, draw, _of(net, dataset, split), table=table)
 

@@ -1,14 +1,16 @@
 """The images that `--image` means: some of a data set's, or pictures of one's own as the network takes them."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cnnviz.data import Dataset, photograph
-from cnnviz.data.photograph import Photograph
+from cnnviz.data.photograph import Photograph, Unreadable, all_unreadable
 from cnnviz.errors import InputError
 from cnnviz.networks import Net
 from cnnviz.pictures.choices import MOST_IMAGES, Choice, choices, indices
@@ -30,15 +32,37 @@ LOOKED_AT = 256  # images of a data set whose border is looked at
 
 
 def samples(asked: OfImage, net: Net, data: Data) -> list[Sample]:
-    """The images that the options name, in order, at most 64; what is converted is told to `data.note`.
+    """The images that the options name, in order and each once, at most 64; what is converted is told to `data.note`.
 
     Raises Skipped if numbers are asked for and there is no data set, InputError for an image that is not there, cannot
-    be read or cannot be shown to the network.
+    be read, of which it names all, or cannot be shown to the network.
     """
-    found = [each for choice in choices(asked.chosen) for each in _samples(choice, asked, net, data)]
+    found: dict[Any, Sample] = {}
+    faults: list[Unreadable] = []
+    for choice in choices(asked.chosen):
+        try:
+            found |= {_place(choice, one): one for one in _samples(choice, asked, net, data)}
+        except Unreadable as fault:
+            faults.append(fault)
+    if faults:
+        raise all_unreadable(faults)
     if len(found) > MOST_IMAGES:
         raise InputError(f"A picture has at most {MOST_IMAGES} images; {asked.chosen!r} means {len(found)}.")
-    return found
+    titles = [one.title for one in found.values()]
+    return [_in_folder(place, one) if titles.count(one.title) > 1 else one for place, one in found.items()]
+
+
+def _in_folder(place: Any, one: Sample) -> Sample:
+    """A picture that is called like another one, with the folder that it is in."""
+    if not isinstance(place, Path):
+        return one
+    folder = place.resolve().parent.name
+    return replace(one, title=f"{folder}/{one.title}", name=f"{folder}-{one.name}")
+
+
+def _place(choice: Choice, one: Sample) -> Any:
+    """What tells an image from all others: its file, or its place in the data set."""
+    return choice if isinstance(choice, Path) else (one.subject.get("split"), one.subject.get("index"))
 
 
 def each(shown: Sequence[Sample], draw: Callable[[Sample], Iterable[Picture]]) -> list[Picture]:
@@ -78,7 +102,12 @@ def own(path: Path, negative: bool, net: Net, data: Data) -> Sample:
     if key not in data.photographs:
         data.photographs[key] = _read(path, negative, net, data)
     found = data.photographs[key]
-    return Sample(found.pixels, None, path.name, {"file": path.name}, path.stem, found.original, found.conversions)
+    return Sample(found.pixels, None, _title(path), {"file": path.name}, path.stem, found.original, found.conversions)
+
+
+def _title(path: Path) -> str:
+    """The name of a file on one line."""
+    return re.sub(r"\s", " ", path.name)
 
 
 def _read(path: Path, negative: bool, net: Net, data: Data) -> Photograph:
@@ -96,9 +125,9 @@ def _read(path: Path, negative: bool, net: Net, data: Data) -> Photograph:
         background, why = 255 * (around >= 128), f", the background of {dataset.title}"
     found = photograph.read(path, (height, width, channels), background, why, negative)
     if found.conversions:
-        data.note(f"{path.name}: {', '.join(found.conversions)}")
+        data.note(f"{_title(path)}: {', '.join(found.conversions)}")
     if dataset is not None and around is not None and (warning := against(found, around, dataset, negative)):
-        data.note(f"note: {path.name} {warning}")
+        data.note(f"note: {_title(path)} {warning}")
     return found
 
 

@@ -22,7 +22,7 @@ from cnnviz.pictures.attribution_page import left_out_words, named_fault
 from cnnviz.pictures.choices import target_of
 from cnnviz.pictures.filmed.reel import framed, reel
 from cnnviz.pictures.finite import missing
-from cnnviz.pictures.picture import Data, Picture, Skipped
+from cnnviz.pictures.picture import Data, Picture, Sample, Skipped
 from cnnviz.pictures.predictions import class_names
 from cnnviz.pictures.samples import known, samples
 from cnnviz.pictures.steps import Steps
@@ -32,9 +32,17 @@ MOST_MAPS = 64
 USUAL = "grad_cam", "integrated_gradients"  # the first that applies
 
 
+def _one_image(asked: Any, net: Net, data: Data) -> Sample:
+    """The image that a film is of; raises InputError if the options mean several."""
+    first, *more = samples(asked, net, data)
+    if more:
+        raise InputError(f"A film is of one image, and --image {asked.chosen} means {len(more) + 1}; name one.")
+    return first
+
+
 def activations(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
     """One image's feature maps at a layer, by default the last after a non-linearity, on the scale of all steps."""
-    shown = samples(asked, net, data)[0]
+    shown = _one_image(asked, net, data)
     layer = spatial_layers(net)[-1] if asked.layer is None else net.layer(asked.layer)
     if len(layer.shape) != 3:
         raise Skipped(f"The layer {layer.name} has values {layer.shape}; a film is of feature maps (h, w, c).")
@@ -59,7 +67,7 @@ def activations(asked: Any, net: Net, steps: Steps, data: Data, report: Report |
 
 def attributions(asked: Any, net: Net, steps: Steps, data: Data, report: Report | None) -> Picture:
     """One image's map by the method, of the class that the last step predicts, on one scale or each on its own."""
-    shown = samples(asked, net, data)[0]
+    shown = _one_image(asked, net, data)
     if len(net.image_shape) != 3:
         raise Skipped(f"{net.name} takes inputs of {net.image_shape}; a film is of maps of pictures.")
     last, pixels = steps.nets[-1], net.prepare(shown.pixels[None])
