@@ -14,8 +14,8 @@ SHORTEST = 3  # letters that the beginning of a name must have to say what it is
 # several options have an alias in common, the first of them that the command has come first.
 ALIASES = {
     "learning-rate": "lr learning_rate learn_rate init_lr initial_lr base_lr max_lr peak_lr eta step_size blr alpha",
-    "batch-size": "bs batch b train_batch_size per_device_train_batch_size per_device_batch_size mini_batch "
-    "minibatch train_batch batch_sz batchsize global_batch_size",
+    "batch-size": "bs batch b train_batch_size per_device_train_batch_size per_device_batch_size mini_batch minibatch "
+    "train_batch batch_sz batchsize global_batch_size",
     "epochs": "epoch e nb_epochs nb_epoch n_epochs num_epochs num_epoch num_train_epochs max_epochs max_epoch "
     "train_epochs total_epochs passes steps max_steps iterations iters n_iter max_iter num_steps",
     "devices": "gpu gpus n_gpu n_gpus num_gpus ngpu device cuda cuda_device accelerator accelerators tpu tpus "
@@ -25,8 +25,7 @@ ALIASES = {
     "distributed_backend dist_url fsdp coordinator_address",
     "model": "arch architecture a net network backbone m model_name model_name_or_path model_type model_id cnn",
     "model-options": "drop_connect drop_block model_kwargs model_args model_config dropout drop drop_rate drop_path "
-    "width hidden "
-    "hidden_size filters num_filters channels kernel_size activation num_layers depth units",
+    "width hidden hidden_size filters num_filters channels kernel_size activation num_layers depth units",
     "schedule": "lr_schedule sched scheduler lr_scheduler lr_scheduler_type lr_policy lr_decay decay_schedule",
     "optimizer": "opt optim optimiser solver adam sgd",
     "momentum": "beta beta1 betas opt_betas nesterov sgd_momentum",
@@ -56,31 +55,29 @@ ALIASES = {
     "stop_patience",
     "validation": "val_split validation_split val_size valid_size test_size val_fraction val_ratio valid_pct "
     "validation_fraction val val_percent_check holdout dev_size",
-    "dataset": "data d data_set datasets dataset_name train_data training_data train_set trainset ds task "
-    "data_path root",
+    "dataset": "data d data_set datasets dataset_name train_data training_data train_set trainset ds task data_path "
+    "root",
     "data-dir": "data_path data_root root root_dir data_folder dataset_dir dataset_root dataset_path train_dir "
     "cache_dir",
     "resume": "initial_epoch start_epoch last_epoch checkpoint ckpt c checkpoint_path ckpt_path resume_from "
-    "resume_from_checkpoint load load_model "
-    "restore continue auto_resume load_checkpoint",
-    "init-from": "pretrained pretrain pretrained_path init init_weights initial_checkpoint finetune fine_tune "
-    "weights transfer load_weights from_pretrained checkpoint ckpt",
+    "resume_from_checkpoint load load_model restore continue auto_resume load_checkpoint",
+    "init-from": "pretrained pretrain pretrained_path init init_weights initial_checkpoint finetune fine_tune weights "
+    "transfer load_weights from_pretrained checkpoint ckpt",
     "weights": "pretrained checkpoint ckpt checkpoint_path ckpt_path load load_weights weights_path weight resume "
     "state_dict model_path model_file params",
     "runs": "output_dir outdir out output o output_path log_dir logdir save_dir savedir save_path checkpoint_dir "
     "default_root_dir work_dir experiment_dir results_dir run_dir dest destination save",
     "name": "run_name exp_name experiment experiment_name exp exp_id version run id tag output_dir outdir out output",
-    "out": "output_dir outdir output o output_path save_dir savedir save_path save figures fig_dir results_dir "
-    "dest destination folder path dir to figures_dir filename",
+    "out": "output_dir outdir output o output_path save_dir savedir save_path save figures fig_dir results_dir dest "
+    "destination folder path dir to figures_dir filename",
     "track": "wandb use_wandb tensorboard tb logger loggers report_to tracker trackers log log_to log_wandb project",
     "keep": "save_total_limit save_top_k max_to_keep keep_checkpoint_max checkpoint_hist enable_checkpointing "
-    "save_best "
-    "save_best_only no_checkpoint no_save",
+    "save_best save_best_only no_checkpoint no_save",
     "keep-every": "save_freq save_every save_interval save_period save_steps save_epochs every_n_epochs "
     "checkpoint_freq checkpoint_interval period",
     "limit": "steps_per_epoch validation_steps limit_val_batches limit_test_batches val_num_samples train_num_samples "
-    "epoch_size subset n_samples max_samples num_samples max_train_samples limit_train_batches limit_data "
-    "fast_dev_run samples_per_class train_size dry_run overfit_batches smoke_test",
+    "epoch_size subset n_samples max_samples num_samples max_train_samples limit_train_batches limit_data fast_dev_run "
+    "samples_per_class train_size dry_run overfit_batches smoke_test",
     "verify": "eval evaluate test test_only evaluate_only eval_only check validate_only",
     "prepare-data": "download prepare download_data",
     "config": "cfg config_file config_path yaml conf c hparams args_file",
@@ -141,13 +138,12 @@ WITHOUT_OPTION = {
     "the loss is cross-entropy, which --label-smoothing and --class-weights change": "loss loss_fn loss_function "
     "criterion objective bce_loss bce jsd_loss jsd focal_loss triplet_loss",
     "the schedules end near 0, except constant, and --warmup is their only number": "min_lr lr_min eta_min end_lr "
-    "final_lr decay_epochs decay_milestones milestones decay_rate lr_decay_rate gamma "
-    "lr_gamma lr_step_size cooldown_epochs lr_cycle_mul lr_cycle_decay lr_cycle_limit lr_k_decay lr_noise "
-    "warmup_prefix "
-    "sched_on_updates div_factor pct_start",
+    "final_lr decay_epochs decay_milestones milestones decay_rate lr_decay_rate gamma lr_gamma lr_step_size "
+    "cooldown_epochs lr_cycle_mul lr_cycle_decay lr_cycle_limit lr_k_decay lr_noise warmup_prefix sched_on_updates "
+    "div_factor pct_start",
     "--batch-size is the whole batch, as gradients are not accumulated over steps": "accumulate_grad_batches "
-    "grad_accum_steps "
-    "gradient_accumulation_steps accumulation_steps accum_steps accum_iter grad_accum grad_accumulation",
+    "grad_accum_steps gradient_accumulation_steps accumulation_steps accum_steps accum_iter grad_accum "
+    "grad_accumulation",
     "train.py validates and saves after every epoch": "check_val_every_n_epoch val_check_interval validation_freq "
     "eval_every eval_interval eval_steps eval_freq evaluation_strategy eval_strategy save_strategy validate_every "
     "num_sanity_val_steps",
@@ -175,8 +171,8 @@ WITHOUT_OPTION = {
     "eigen_cam and eigen_grad_cam are methods of --methods": "eigen_smooth",
     "robustness draws FGSM and projected gradient descent next to each other": "attack attacks pgd fgsm",
     "by default the classes are those of the data set": "num_classes n_classes nb_classes",
-    "JAX uses the GPU or TPU that it finds, and JAX_PLATFORMS=cpu forbids it": "gpu cuda use_gpu use_cuda no_cuda "
-    "tpu cpu device accelerator",
+    "JAX uses the GPU or TPU that it finds, and JAX_PLATFORMS=cpu forbids it": "gpu cuda use_gpu use_cuda no_cuda tpu "
+    "cpu device accelerator",
     "colors follow the values, sequential for unsigned and diverging for signed ones": "cmap colormap colors color "
     "palette",
     "`cnnviz --version` prints it": "version",

@@ -28,6 +28,7 @@ NNX_CHANNELS = [*CHANNELS, "num_channels", "n_channels", "channels"]  # of a Lin
 SHAPES = "image_shape input_shape in_shape".split()
 SIDES = "image_size img_size input_size".split()
 CLEAR = ("class", "label", "in_channels", "input_channels", "image_", "img_", "input_shape")  # whatever their default
+SIZES, SHARES = ("classes", "width", "hidden", "channels"), ("dropout", "drop")  # options of our models
 PLAIN = {"int": int, "float": float, "str": str, "bool": bool}
 Parameters = Mapping[str, inspect.Parameter]
 
@@ -94,6 +95,7 @@ def arguments(
             raise unknown(f"option of {name}", option, known)
         if option in known:
             _check_type(name, option, value, known[option])
+            _check_size(make, name, option, value)
     given = dict(options)
     sizes = [(CLASSES, classes)]
     if image_shape:
@@ -156,6 +158,17 @@ def _wants(parameter: inspect.Parameter, value: Any) -> bool:
     text = str(parameter.annotation).lower()
     is_several = any(word in text for word in ("sequence", "tuple", "list", "iterable"))
     return not (is_several and isinstance(value, int))
+
+
+def _check_size(make: Any, name: str, option: str, value: Any) -> None:
+    """Raises InputError for a number of units below 1, and for a share of dropped ones that is none, of our models."""
+    called = make.func if isinstance(make, partial) else make
+    if not str(getattr(called, "__module__", "")).startswith("cnnviz.models."):
+        return
+    if option in SIZES and value < 1:
+        raise InputError(f"The option {option} of {name} must be at least 1; it was {value}.")
+    if option in SHARES and not 0 <= value < 1:
+        raise InputError(f"The option {option} of {name} must be from 0 to below 1; it was {value}.")
 
 
 def _check_type(name: str, option: str, value: Any, parameter: inspect.Parameter) -> None:
