@@ -97,6 +97,8 @@ def test_a_block_has_the_map_after_its_own_relu_or_none(resnet):
     assert "Kernels are red, green and blue, each on the scale from −" in colors.caption
     assert "whose zero is gray; maps on that from −" in colors.caption
     assert "whose zero is gray" not in first.caption
+    assert "before and after stage2_block1/norm1 and relu." in first.caption
+    assert "before and after norm1 and relu." in colors.caption
 
 
 def test_a_keras_layer_with_its_activation_is_taken_apart():

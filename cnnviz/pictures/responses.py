@@ -60,7 +60,8 @@ class Responses(OfImage, OfLayer, OneByOne):
         title = f"{net.name} on {shown.title}: kernels of {layer}, each beside the map that it makes"
         names = ("input", "kernel", "before", "after")
         numbers = dict(zip(names, (taken, weights[..., channels], *outputs), strict=False))
-        caption = said(weights, slices.scale, scale, found.function) + (STRONGEST if self.channels is None else "")
+        caption = said(weights, slices.scale, scale, [*found.between, found.function])
+        caption += STRONGEST if self.channels is None else ""
         subject = {"network": net.name, "layer": layer, "image": shown.subject}
         draw = partial(responses, rows, columns, title=title)
         return Picture(f"responses_{layer}", title, caption, numbers | {"channels": np.array(channels)}, draw, subject)
@@ -90,18 +91,18 @@ def sides(weights: Kernel, taken: Map, channels: Sequence[int]) -> tuple[Column,
     return Column("an input", shown, scale_of(shown)), Column(name, kernel, limit, "∗"), rows
 
 
-def said(weights: Kernel, kernel: Scale, maps: Scale, function: str) -> str:
-    """The caption: what is drawn and on which scales."""
+def said(weights: Kernel, kernel: Scale, maps: Scale, after: Sequence[str]) -> str:
+    """The caption: what is drawn, which functions the map goes through after the convolution, and on which scales."""
     inputs = weights.shape[2]
     what = "The image, the kernel, and the map that it makes of the image, with its bias"
     if inputs not in (1, 3):
         what = (
             f"Of the {inputs} inputs of each kernel the one with the largest weights; the map is made of all {inputs}"
         )
-    after = f", before and after {function}" if function else ""
+    functions = f", before and after {' and '.join(filter(None, after))}" if any(after) else ""
     colors, zero = ("red, green and blue, each ", "gray") if inputs == 3 else ("", "white")
     return (
-        f"{what}{after}. Kernels are {colors}on the scale from {-kernel.high:g} to {kernel.high:g}, whose zero is "
+        f"{what}{functions}. Kernels are {colors}on the scale from {-kernel.high:g} to {kernel.high:g}, whose zero is "
         f"{zero}; maps on that from {-maps.high:g} to {maps.high:g}, whose zero is white."
     )
 

@@ -14,7 +14,8 @@ from cnnviz.types import Array, VariablesLike
 class Convolved(NamedTuple):
     """The values `[n, *sides, c]` before a convolution, after it with its bias, and after the non-linearity.
 
-    The last is None without one; else `name` is its layer and `function` what it is, such as "relu".
+    The last is None without one; else `name` is its layer, `function` what it is, such as "relu", and `between` are the
+    layers before it that change the values too, such as a normalization.
     """
 
     taken: Array
@@ -22,6 +23,7 @@ class Convolved(NamedTuple):
     bent: Array | None
     name: str = ""
     function: str = ""
+    between: tuple[str, ...] = ()
 
 
 def convolved(model: Any, variables: VariablesLike, images: Any, layer: str) -> Convolved:
@@ -36,12 +38,12 @@ def convolved(model: Any, variables: VariablesLike, images: Any, layer: str) -> 
     node = _convolution(flow, traced.value(name), set(traced.values.values()), layer)
     adds = lambda each: each.name == "add" and each.labels == node.labels and len(flow.read(each)) == 1
     made = flow.onward(node.outputs[0], adds)
-    bent = _bent(traced, flow, made)
+    bent, between = _bent(traced, flow, made)
     wanted = [node.inputs[0], made] if bent is None else [node.inputs[0], made, traced.value(bent)]
     taken, made, *after = traced.compute(variables, images, {}, wanted)
     if bent is None:
         return Convolved(taken, made, None)
-    return Convolved(taken, made, after[0], bent, traced.layers[bent].function)
+    return Convolved(taken, made, after[0], bent, traced.layers[bent].function, between)
 
 
 def _convolution(flow: Flow, value: Value, named: set[Value], layer: str) -> Node:
@@ -56,14 +58,16 @@ def _convolution(flow: Flow, value: Value, named: set[Value], layer: str) -> Nod
     raise InputError(f"The layer {layer!r} is not a convolution.")
 
 
-def _bent(traced: Trace, flow: Flow, made: Value) -> str | None:
-    """The first non-linearity of this shape that the image reaches only through the convolution."""
+def _bent(traced: Trace, flow: Flow, made: Value) -> tuple[str | None, tuple[str, ...]]:
+    """The first non-linearity of this shape that is reached only through the convolution, and the layers between."""
     for name, named in traced.layers.items():
         if not named.bends or named.value.shape != made.shape:
             continue
-        value: Value | None = named.value
+        passed: list[Value] = []
+        value = flow.parent.get(named.value)
         while value is not None and value is not made:
+            passed.append(value)
             value = flow.parent.get(value)
         if value is made:
-            return name
-    return None
+            return name, tuple(one for one, each in traced.layers.items() if each.value in passed)
+    return None, ()
