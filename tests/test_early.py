@@ -62,7 +62,7 @@ WRONG = {
     "attribute R --inputs none.npz": "--inputs none.npz does not exist; give a file.",
     "attribute R --resize x": "--resize must be a side or HEIGHTxWIDTH, each of 1 to 4096 pixels; it was 'x'.",
     "attribute R --image none.png": "none.png does not exist; give a picture, a folder of pictures or a pattern.",
-    "attribute R --image F/a/1.png": "F/a/1.png is not a picture that can be read (an empty file); leave it out or replace it.",
+    "attribute R --image F/a/1.png": "F/a/1.png is not a picture that can be read (an empty file); leave it out",
     "predict R W.png --split train": "--split train is for images of a data set, and only pictures of your own were",
     "attribute R --image W.png --split train": "--split train is for images of a data set, and only pictures of your",
     "predict R W.png --dataset F --resize 32": "--resize 32 is for images of a data set, and only pictures of your own",
