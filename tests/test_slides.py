@@ -13,11 +13,13 @@ from cnnviz.figures.image import broken, gallery
 from cnnviz.figures.layer_pairs import layer_pairs
 from cnnviz.figures.matched import matched
 from cnnviz.figures.scales import Scale, scales_of, symmetric
+from cnnviz.figures.statistics import strips
 from cnnviz.figures.style import default_style, drawn_in, folded
 from cnnviz.figures.table import table
 from cnnviz.figures.texts import cut_off, overlapping, smallest
 from cnnviz.pictures import files
 from cnnviz.pictures.attribution_slides import by_cells
+from cnnviz.pictures.layer_slides import by_layers
 from cnnviz.pictures.page import SLIDE, Page
 from cnnviz.pictures.picture import Picture
 from cnnviz.pictures.table_slides import tabular
@@ -156,6 +158,33 @@ def test_many_kernels_are_not_higher_than_a_slide(draw):
     figure, filled = on_slide(draw)
     assert filled > 0.65
     assert cut_off(figure) == overlapping(figure) == []
+
+
+def test_numbers_of_many_layers_are_divided_on_slides_and_whole_elsewhere():
+    layers, values = [f"stage{i}_block1/conv1" for i in range(24)], np.arange(3.0)
+    panels = {what: {name: dict.fromkeys(layers, values) for name in "ab"} for what in ("size", "rank")}
+    picture = by_layers("weights", "T", "A caption.", [], {}, layers, panels)
+    assert [slide.title for slide in picture.slides] == ["T, page 1 of 2", "T, page 2 of 2"]
+    for slide in picture.slides:
+        assert slide.figure(Page("slide")).get_size_inches()[1] <= SLIDE
+    assert by_layers("weights", "T", "A caption.", [], {}, layers[:12], panels).slides == ()
+    assert len(picture.figure(Page("column")).axes[0].get_yticks()) == 24
+
+
+def test_kernels_of_many_layers_are_divided_on_slides_whose_axes_are_alike():
+    points = {f"conv{i}": {"trained": (np.array([0.1 * i]), np.array([0.1 + i]))} for i in range(20)}
+    halves = [dict(list(points.items())[part]) for part in (slice(10), slice(10, 20))]
+    first, second = (strips(half, among=points) for half in halves)
+    for one, other in zip(first.axes[:2], second.axes[:2], strict=True):
+        assert one.get_xlim() == pytest.approx(other.get_xlim())
+    assert first.axes[0].get_xlim()[1] > 1.9 > strips(halves[0]).axes[0].get_xlim()[1]
+
+
+def test_maps_of_a_narrow_page_are_as_large_as_its_height_allows():
+    with drawn_in(Page("column").drawn):
+        figure = grids({"": np.zeros((256, 7, 7))}, SIGNED)
+        place = figure.axes[0].get_position()
+    assert place.width > 0.5  # 16 maps in a row would be too small, and with four the page would be too high for them
 
 
 def test_the_scale_of_maps_of_colors_is_gray_wherever_they_are_drawn():

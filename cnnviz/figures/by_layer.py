@@ -41,7 +41,7 @@ def by_layer(
     looks = _looks(names, references)
     parts = [tuple(panels.items())[start : start + across] for start in range(0, len(panels), across)]
     shown = [_with_values(layers, [series for _, series in part]) for part in parts]
-    heights = [max(LEAST, MARK * (len(names) + 1)) * len(rows) + BELOW for rows in shown]
+    heights = [row_height(len(names)) * len(rows) + BELOW for rows in shown]
     columns = 2 if is_narrow() else 3
     key = KEY * -(-len(names) // columns) + 0.1
     width = 2.4 * across + 1.3
@@ -53,6 +53,11 @@ def by_layer(
         _finish(ax, rows, measure, place % across == 0, ends)
     _explain(figure.add_subplot(grid[-1, :]), looks, columns, room(width) / columns - 0.5)
     return figure
+
+
+def row_height(series: int) -> float:
+    """The height of a layer's row with so many series, in inches."""
+    return max(LEAST, MARK * (series + 1))
 
 
 def _with_values(layers: Sequence[str], side_by_side: Sequence[Series]) -> list[str]:

@@ -30,7 +30,8 @@ from cnnviz.figures.text import width_of
 WIDTH, HEIGHT, LARGEST = 8.5, 6.0, 2.0  # inches: all grids of a figure together, and the largest map
 AREA = (8.5, 3.5)  # inches: what a slide has for all maps
 LEGIBLE = 0.55  # inches: the width of a map on a slide, at the expense of its text
-WAYS, FILLED, HIGH = (10, 20), 0.6, 1.6  # on a slide: maps in a row, besides powers of two; shares that grids take
+WAYS = (10, 12, 20, 24)  # maps in a row, besides powers of two
+FILLED, HIGH = 0.6, 1.6  # shares of a slide: what grids take of its width, and up to which height text becomes smaller
 LINE = 0.12  # inches: an index of a row
 LEAST = 0.2  # inches: the least width of a map, unless rows have a meaning
 EMPTY = 6  # points: the word in the cell of a map that shows nothing
@@ -60,6 +61,13 @@ def _arranged(panels: tuple[int, int], count: int, columns: int, side: tuple[int
     width = min(WIDTH, room(WIDTH + across * LEFT + RIGHT) - across * LEFT - RIGHT)
     cell = min(width / (columns * across), tall / rows * w / h, LARGEST)
     return Layout(across, down, columns * cell, rows * cell * h / w)
+
+
+def _legible(panels: int, count: int, columns: int, side: tuple[int, int]) -> int:
+    """As many columns, up to these, as leave maps of LEAST inches; if none do, those that make them the largest."""
+    ways = sorted({columns, *(n for n in (*WAYS, *(2**k for k in range(2, 6))) if n < columns)}, reverse=True)
+    cell = lambda across: layout(panels, count, across, side).width / across
+    return next((across for across in ways if cell(across) >= LEAST), max(ways, key=cell))
 
 
 def _on_slide(
@@ -114,8 +122,8 @@ def grids(
     plan = layout(len(panels), len(first), columns, first.shape[1:3])
     if fills and len(panels) == 1:
         plan = _lower(plan, free_height(title) - BELOW - ABOVE * any(panels) - MARGIN, columns)
-    while columns > 4 and plan.width / columns < LEAST and not any(axes):  # longer rows would be too small
-        columns = math.ceil(columns / 2)
+    if plan.width / columns < LEAST and not any(axes):
+        columns = _legible(len(panels), len(first), columns, first.shape[1:3])
         plan = layout(len(panels), len(first), columns, first.shape[1:3])
     if is_slide() and not fills:
         free, is_fixed = free_height(title) - MARGIN, any(axes)

@@ -69,10 +69,11 @@ def scatter(panels: Mapping[str, Points], *, title: str = "", columns: int = 3) 
 
 
 @default_style()
-def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
+def strips(panels: Mapping[str, Points], *, title: str = "", among: Mapping[str, Points] | None = None) -> Figure:
     """One row per layer: a tick for each kernel's mean on the left, and on the right for its standard deviation.
 
     The first set's ticks are above the second's. The axis of deviations is logarithmic; those of zero have no tick.
+    The axes have room for the layers `among` which these are, by default these.
     """
     figure = page(8.6, ROW * len(panels) + 0.8, title)
     left, right = figure.subplots(1, 2, sharey=True)
@@ -86,6 +87,7 @@ def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
     _style_rows(right, list(panels), "standard deviation (logarithmic axis)")
     left.axvline(0, color="0.75", linewidth=0.8, zorder=0)
     right.set_xscale("log")
+    _make_room(left, right, among or panels)
     right.xaxis.set_major_locator(_log_ticks(*right.get_xlim()))
     if is_narrow():
         left.xaxis.set_major_locator(round_locator(2))
@@ -94,6 +96,16 @@ def strips(panels: Mapping[str, Points], *, title: str = "") -> Figure:
     columns = 1 if is_narrow() else 2  # what is wider than the axes would take its room from between them
     right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, fontsize=points(8), frameon=False)
     return figure
+
+
+def _make_room(left: Axes, right: Axes, panels: Mapping[str, Points]) -> None:
+    """Limits of both axes within which all of the layers' ticks lie."""
+    every = [points_ for sets in panels.values() for points_ in sets.values()]
+    means, deviations = (finite(np.concatenate([each[i] for each in every])) for i in (0, 1))
+    for ax, values in ((left, means), (right, deviations[deviations > 0])):
+        if values.size and values.min() < values.max():
+            ax.update_datalim([(float(end), 0.0) for end in (values.min(), values.max())], updatey=False)
+            ax.autoscale_view(scaley=False)
 
 
 def _log_ticks(lowest: float, highest: float) -> Locator:

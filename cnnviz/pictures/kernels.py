@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,15 +16,16 @@ from cnnviz.figures.printable import signed
 from cnnviz.figures.scales import Scale, scale_of, symmetric
 from cnnviz.figures.signals import Curves, signals
 from cnnviz.figures.statistics import statistics as chart
+from cnnviz.figures.statistics import strips
 from cnnviz.networks import Net
 from cnnviz.pictures.finite import missing_weights, statistics
 from cnnviz.pictures.kernel_maps import Plan, arrange, as_filters, strongest
 from cnnviz.pictures.options import OfLayer
-from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Skipped
+from cnnviz.pictures.picture import NAMES, Data, OneByOne, Picture, Skipped, equal_parts
 from cnnviz.pictures.weights import Pair, convolutions, pair, rows, summary, tell_left_out, weighted_layers
 
 FIRST_LIMIT = 0.5  # the same in every run, so that pictures of two runs can be compared
-MOST_LAYERS = 60
+MOST_LAYERS, ON_SLIDE = 60, 14
 AXES = {n + 2: (*sides, "input", "output") for n, sides in NAMES.items()} | {2: ("input", "output")}
 
 
@@ -62,7 +63,9 @@ def statistics_picture(net: Net, names: list[str]) -> Picture:
     is_usual = len(names) != 1 and names == convolutions(net)
     name = "kernel_statistics" if is_usual else f"kernel_statistics_{'+'.join(names)}"
     draw = partial(chart, shown, title=title)
-    return Picture(name, title, caption, statistics_records(pairs), draw, {"network": net.name}, table=rows(pairs))
+    found = Picture(name, title, caption, statistics_records(pairs), draw, {"network": net.name}, table=rows(pairs))
+    parts = equal_parts(list(shown), ON_SLIDE)
+    return found.divided([replace(found, draw=partial(strips, {k: shown[k] for k in p}, among=shown)) for p in parts])
 
 
 def moments(weights: Float[np.ndarray, "..."]) -> tuple[Float[np.ndarray, " o"], Float[np.ndarray, " o"]]:

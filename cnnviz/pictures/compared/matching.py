@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -10,11 +9,11 @@ from cnnviz.batching import Report, part
 from cnnviz.comparison.alignment import WAYS, Aligned, Likeness, why_not
 from cnnviz.data import Dataset
 from cnnviz.errors import check_known
-from cnnviz.figures.by_layer import by_layer
 from cnnviz.networks import Net
 from cnnviz.pictures.compared.matched_kernels import matched_kernels
 from cnnviz.pictures.compared.pairs import OfMatching, Pair, aligned, pairs_of, start_said
 from cnnviz.pictures.compared.rows import Cells
+from cnnviz.pictures.layer_slides import by_layers
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped
 
 MOST_GROUPS, MOST_TICKS, CHANCE = 24, 100, "by chance"
@@ -59,10 +58,10 @@ def _units(found: Found, reasons: Mapping[str, str], by: str, dataset: Dataset |
     caption += "".join(f" {reason}" for reason in reasons.values())
     if len(groups) > MOST_GROUPS:
         caption += f" Drawn are the first {MOST_GROUPS} of {len(groups)} groups of units."
-    draw = partial(by_layer, groups[:MOST_GROUPS], panels, references=(CHANCE,), title=title)
     subject = {"networks": list(dict.fromkeys(net.name for pair, _ in found for net in (pair.one, pair.other)))}
     of_data = {} if dataset is None else {"dataset": dataset.name}
-    return Picture("matching", title, caption, records, draw, {**subject, **of_data}, table=table)
+    about = "matching", title, caption, records, {**subject, **of_data}
+    return by_layers(*about, groups[:MOST_GROUPS], panels, references=(CHANCE,), table=table)
 
 
 def _series(found: Found, name: str) -> dict[str, dict[str, np.ndarray]]:

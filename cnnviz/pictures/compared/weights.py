@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from cnnviz.comparison.layers import (
     statistics_of,
 )
 from cnnviz.comparison.significance import twice_the_median
-from cnnviz.figures.by_layer import by_layer
 from cnnviz.networks import Net
 from cnnviz.pictures.compared.rows import Cells, records
 from cnnviz.pictures.compared.weight_shapes import distributions, few, spectra
+from cnnviz.pictures.layer_slides import by_layers
 from cnnviz.pictures.picture import Data, Kind, Picture, Skipped
 
 MOST_LAYERS, MOST_SERIES, MOST_OTHERS = 24, 6, 3
@@ -70,8 +69,8 @@ def _statistics(networks: Sequence[Net], found: Mapping[str, Found], level: floa
     caption += _of_seeds(networks) + _unknown(networks) + _left_out(layers, found)
     table = [_row(name, layer, its, level) for name, own in found.items() for layer, its in own.items()]
     title = "Weights by layer"
-    draw = partial(by_layer, shown, panels, title=title)
-    return Picture("weights", title, caption, records(table), draw, {"networks": list(found)}, table=table)
+    about = "weights", title, caption, records(table), {"networks": list(found)}
+    return by_layers(*about, shown, panels, table=table)
 
 
 def _values(its: Found, key: str) -> dict[str, np.ndarray]:
@@ -124,9 +123,8 @@ def _differences(
     table = [row for each in every for row in _difference_rows(each, level)]
     names = list(dict.fromkeys(name for each in between for name in (each.one, each.other)))
     title = "Weights compared by layer"
-    draw = partial(by_layer, layers[:MOST_LAYERS], panels, references=(CHANCE,), title=title)
-    subject = {"networks": names or [each.one for each in within]}
-    return [Picture("weights_differences", title, caption, records(table), draw, subject, table=table)]
+    about = "weights_differences", title, caption, records(table), {"networks": names or [each.one for each in within]}
+    return [by_layers(*about, layers[:MOST_LAYERS], panels, references=(CHANCE,), table=table)]
 
 
 def _name(each: LayerDifferences) -> str:
