@@ -60,7 +60,7 @@ def test_each_part_of_a_comparison_says_its_own_options(net):
     parts = Compare(parts="settings,performance").with_options({"resamples": 150, "level": 0.9})
     assert isinstance(parts, Comparison)
     other = make_run(CNN(width=4, hidden=8), (12, 12, 1))
-    found = {p.name: p.subject.get("variant", "") for p in parts([net, other], Data(lambda: DATASET))}
+    found = {p.name: "".join(p.subject.get("variants", ())) for p in parts([net, other], Data(lambda: DATASET))}
     assert found["settings"] == ""
     assert found["performance"] == "_level-0.9_resamples-150"
 

@@ -10,7 +10,7 @@ from cnnviz.commands import terminal
 from cnnviz.commands.choices import named
 from cnnviz.commands.own_inputs import only_images
 from cnnviz.errors import InputError, OptionError
-from cnnviz.errors.wording import counted
+from cnnviz.errors.wording import counted, size
 
 PICTURE = 3  # numbers in the shape of a picture, (h, w, c)
 MOST_STEPS = 2**31 - 1
@@ -73,8 +73,7 @@ def _loaded(options: Any, reading: Any) -> Any:
     from cnnviz import data
 
     asked = reading.image_shape
-    with terminal.progress() as report:
-        report(0, 1, f"reading the data set {options.dataset}")
+    with terminal.at_work(f"reading the data set {options.dataset}"):
         dataset, line = data.first_available(options.dataset, options.data_dir, **reading.given, image_shape=asked)
     print(line)
     if asked not in (None, found := tuple(int(n) for n in dataset.train.images.shape[1:])):
@@ -142,7 +141,7 @@ def check_fits(config: Any, count: int) -> None:
     from cnnviz.training.footprint import check_memory
 
     if len(config.image_shape) != PICTURE and not config.is_own and config["model"] not in FOR_ANY_SIDES:
-        sides = "x".join(map(str, config.image_shape))
+        sides = size(config.image_shape)
         raise InputError(
             f"{config['model']} is for pictures; images of {sides} need --model {' or '.join(FOR_ANY_SIDES)}, or a "
             "class of yours (path/to/net.py:Net)."

@@ -10,7 +10,7 @@ from cnnviz.commands.own_inputs import are_several, shapes_of
 from cnnviz.commands.own_model import options_of
 from cnnviz.commands.places import check_folder, check_writable, is_there, missing
 from cnnviz.commands.several import only_one, places
-from cnnviz.data.home import expanded
+from cnnviz.data.home import data_folder
 from cnnviz.errors import InputError, OptionError
 from cnnviz.errors.ranges import check_range
 from cnnviz.interop.foreign import check_network, check_weights
@@ -27,8 +27,7 @@ ONLY_NUMBERS = ("embed", "robustness", "evaluate")  # kinds whose images are tho
 def check_early(options: Any, kind: str | None) -> None:
     """Raises InputError for a wrong value that can be told without the network: the option is named as it is typed."""
     check_seed(options.seed)
-    if options.data_dir is not None and not (expanded(str(options.data_dir)) or options.data_dir).is_dir():
-        raise InputError(f"The folder {options.data_dir} does not exist; --data-dir must be an existing one.")
+    data_folder(options.data_dir)
     typed = [where for where in (options.run, *places(getattr(options, "others", None))) if where is not None]
     for where in typed:
         if not is_there(where):

@@ -92,4 +92,4 @@ def check_writable(place: Path) -> None:
 
 def _nearest(place: Path) -> Path:
     """The place, or else the nearest folder or file above it that exists."""
-    return next(path for path in (place, *place.parents, *place.absolute().parents) if os.path.lexists(path))
+    return next(path for path in (place, *place.parents) if os.path.lexists(path))

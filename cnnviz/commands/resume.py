@@ -111,8 +111,7 @@ def is_finished(path: Path, is_said: bool = True) -> bool:
 
 def data_of(path: Path, config: Any, options: Any) -> Any:
     """The data set that a run was trained on; raises InputError if the data of that name are different now."""
-    with terminal.progress() as report:
-        report(0, 1, f"reading the data set {config['data']['title']}")
+    with terminal.at_work(f"reading the data set {config['data']['title']}"):
         dataset, is_same = recorded_data(path, config, options.data_dir, options.dataset)
     if not is_same:
         raise InputError(

@@ -96,10 +96,10 @@ def finished(
 
     folder = written[0].parent
     caption = f"The numbers of the comparison of {', '.join(net.name for net in nets)}"
-    told = [*map(origin.variant, pictures), *(picture.subject.get("variant", "") for picture in pictures)]
+    options_told = (each for picture in pictures for each in picture.subject.get("variants", ()))
+    told = dict.fromkeys([*map(origin.variant, pictures), *options_told])  # each once, whichever parts have it
     parts = f"_parts-{'+'.join(part.strip() for part in options.parts.split(','))}" if options.parts else ""
-    own = [each for each in dict.fromkeys(told) if not any(each in other for other in {*told} - {each})]
-    said = f"{parts}{''.join(own)}{common_variant(options)}{suffix}"
+    said = f"{parts}{''.join(told)}{common_variant(options)}{suffix}"
     made = write_tables(whole_table(pictures), folder, file_name(f"{NAME}{said}"), caption)
     path = folder / f"{file_name(f'provenance{said}')}.json"
     first = options.run or (str(options.weights) if options.weights else None)

@@ -6,6 +6,7 @@ from typing import Any
 from cnnviz.commands.opened import Asked
 from cnnviz.commands.recorded import recorded_data
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import size
 
 
 def dataset_for(options: Any, net: Any, asked: Asked, *, by_classes: bool = True) -> Any:
@@ -43,7 +44,7 @@ def _first_fitting(options: Any, net: Any) -> Any:
             print(f"data set: {name}, from {dataset.source}: the first whose shape and class count fit")
             _note_range(options, net, dataset)
             return dataset
-    sides = "x".join(map(str, net.image_shape))
+    sides = size(net.image_shape)
     print(f"data set: none that is known here has images of {sides} and {net.class_count} classes")
     return None
 

@@ -80,6 +80,14 @@ def progress() -> Iterator[Report]:
 
 
 @contextmanager
+def at_work(what: str) -> Iterator[None]:
+    """Says what is worked on, as `progress` does, if it takes long."""
+    with progress() as report:
+        report(0, 1, what)
+        yield
+
+
+@contextmanager
 def _bar(stream: Output) -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn

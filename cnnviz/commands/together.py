@@ -34,7 +34,6 @@ OF_DATA_SET = {  # options that kinds read for images of a data set alone
     "split": ("activations", "attribute", "predict", "responses"),
     "resize": ("predict",),
 }
-USUAL_SPLIT = "test"
 PYTORCH = (".pt", ".pth", ".tar", ".bin")
 
 
@@ -111,7 +110,7 @@ def _of_kind(options: Any, kind: str | None) -> Iterator[str]:
     """Options of a kind that nothing of what is asked of it reads."""
     if kind == "attribute" and options.layer is not None and not _reads_layers(options.methods):
         yield f"{typed('layer', options.layer)} has no effect on --methods {options.methods}; leave it out."
-    if kind == "layers" and not options.statistics and options.split != USUAL_SPLIT:
+    if kind == "layers" and not options.statistics and options.split != type(options).split:
         yield f"{typed('split', options.split)} has no effect without --statistics; add it, or leave --split out."
     if kind == "units" and options.unit is None:
         for name in ("image", "images"):

@@ -163,7 +163,7 @@ def _draw(options: Any, made: Mapping[str, Any], typed: Sequence[str], report: t
             show(rows)
         written = []
         for picture in pictures:
-            variant = picture.subject.get("variant", kind.variant) + several.common_variant(options)
+            variant = "".join(picture.subject.get("variants", kind.variants)) + several.common_variant(options)
             about = {**origin.about(), files.OF: origin.of(picture, folder)}
             own = {"page": page, "variant": f"{origin.variant(picture)}{variant}", "about": about}
             for path in files.write(picture, folder, options.format, options.data, tables=is_compared, **own):

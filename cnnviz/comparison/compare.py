@@ -18,7 +18,7 @@ from cnnviz.comparison.disagreements import only_right
 from cnnviz.comparison.estimates import LEVEL, RESAMPLES, Estimate, PValue, check
 from cnnviz.comparison.performance import Difference, Performance, by_class, class_tests, performance
 from cnnviz.errors import InputError
-from cnnviz.errors.wording import counted
+from cnnviz.errors.wording import counted, size
 from cnnviz.networks import Net
 
 Labels = Int[np.ndarray, " labels"]
@@ -135,7 +135,7 @@ def _check(nets: Sequence[Net], images: np.ndarray, labels: np.ndarray) -> None:
         )
     for net in nets:
         if tuple(net.image_shape) != tuple(images.shape[1:]):
-            sides = ["x".join(map(str, shape)) for shape in (net.image_shape, images.shape[1:])]
+            sides = [size(shape) for shape in (net.image_shape, images.shape[1:])]
             raise InputError(f"{net.name} takes images of {sides[0]}; these are {sides[1]}.")
 
 

@@ -17,6 +17,7 @@ from cnnviz.comparison.measures.measure import LEAST, checked, is_constant
 from cnnviz.comparison.minibatches import ESTIMATES, Alignments, alignments
 from cnnviz.comparison.same import is_same
 from cnnviz.errors import InputError
+from cnnviz.errors.wording import size
 from cnnviz.networks import Net
 from cnnviz.probe import Reader
 from cnnviz.registry import resolve
@@ -101,7 +102,7 @@ def check_images(nets: Iterable[Net], images: Shaped[np.ndarray, "n ..."]) -> No
         raise InputError(f"A similarity needs at least {LEAST} images; there are {len(images)}.")
     for net in nets:
         if tuple(net.image_shape) != tuple(images.shape[1:]):
-            sides = ["x".join(map(str, shape)) for shape in (net.image_shape, images.shape[1:])]
+            sides = [size(shape) for shape in (net.image_shape, images.shape[1:])]
             raise InputError(f"{net.name} takes images of {sides[0]}; these are {sides[1]}.")
 
 

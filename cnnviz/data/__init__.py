@@ -11,10 +11,11 @@ from pathlib import Path
 
 from cnnviz.data import folder, names, paths
 from cnnviz.data.dataset import Dataset, Split, Unavailable, fingerprint_of
-from cnnviz.data.home import expanded
+from cnnviz.data.home import data_folder, expanded
 from cnnviz.data.pictures import Reading, resized
 from cnnviz.data.published import FASHION_MNIST
 from cnnviz.errors import InputError, needs_extra
+from cnnviz.errors.wording import size
 from cnnviz.registry import resolve
 
 __all__ = [
@@ -76,7 +77,7 @@ def load(
     Raises Unavailable, which lists the places, if a known data set cannot be found or downloaded (another one is never
     loaded instead), and InputError if the name is unknown or a file is damaged.
     """
-    return _loader(str(name), _folder(data_dir), Reading.of(resize, skip_unreadable, image_shape))()
+    return _loader(str(name), data_folder(data_dir), Reading.of(resize, skip_unreadable, image_shape))()
 
 
 def first_available(
@@ -119,7 +120,7 @@ def known_classes(names: str | Sequence[str], data_dir: str | Path | None = None
 
     Known are those of folders of images, of `garments`, and of published data sets unless TFDS has prepared them.
     """
-    found = [_classes(name, _folder(data_dir)) for name in _listed(names)]
+    found = [_classes(name, data_folder(data_dir)) for name in _listed(names)]
     return [] if not all(found) else list(dict.fromkeys(one for classes in found for one in classes))
 
 
@@ -148,7 +149,7 @@ def prepare(name: str | Path, data_dir: str | Path | None = None) -> Path:
 
     with needs_extra("tfds", f"{name} cannot be prepared"):
         from cnnviz.data import builder
-    place = _folder(data_dir)
+    place = data_folder(data_dir)
     if (target := place or tfds.root()) is None:
         raise InputError(
             f"{name} cannot be prepared without a home directory to put it in; name a folder by --data-dir."
@@ -166,7 +167,7 @@ def _loaders(
     names: str | Sequence[str], data_dir: str | Path | None, reading: Reading
 ) -> dict[str, Callable[[], Dataset]]:
     """A function that loads each of the data sets that are listed, by name."""
-    place = _folder(data_dir)
+    place = data_folder(data_dir)
     return {name: _loader(name, place, reading) for name in _listed(names)}
 
 
@@ -177,16 +178,6 @@ def _listed(names: str | Sequence[str]) -> list[str]:
     if not all(listed) or not listed:
         raise InputError(f"The data sets {names!r} lack a name; give one, or several separated by commas.")
     return listed
-
-
-def _folder(data_dir: str | Path | None) -> Path | None:
-    if data_dir is None:
-        return None
-    if (path := expanded(data_dir)) and path.is_dir():
-        return path
-    if path and path.exists():
-        raise InputError(f"{data_dir} is a file; --data-dir must be a folder.")
-    raise InputError(f"The folder {data_dir} does not exist; --data-dir must be an existing one.")
 
 
 def _loader(name: str, data_dir: Path | None, reading: Reading) -> Callable[[], Dataset]:
@@ -216,7 +207,7 @@ def _sized(dataset: Dataset, reading: Reading) -> Dataset:
     if reading.resize is None or dataset.train.images.shape[1:3] == reading.resize:
         return dataset
     if dataset.train.images.ndim != 4:
-        sides = "x".join(map(str, dataset.train.images.shape[1:]))
+        sides = size(dataset.train.images.shape[1:])
         raise InputError(f"resize is for pictures; the images of {dataset.title} are {sides}.")
     sized = lambda split: split and Split(resized(split.images, reading.resize), split.labels)
     train, test, validation = (sized(split) for split in (dataset.train, dataset.test, dataset.validation))

@@ -13,7 +13,7 @@ from jaxtyping import Int32, Shaped, UInt8
 from cnnviz.data.arrays import checked
 from cnnviz.data.notes import on_channels, on_classes
 from cnnviz.errors import InputError
-from cnnviz.errors.wording import counted
+from cnnviz.errors.wording import counted, size
 
 Images = UInt8[np.ndarray, "n *sides c"]
 Labels = Int32[np.ndarray, " n"]
@@ -31,7 +31,7 @@ class Split:
     labels: Labels
 
     def __repr__(self) -> str:
-        sides = "x".join(map(str, self.images.shape[1:]))
+        sides = size(self.images.shape[1:])
         return f"Split({counted(len(self.labels), 'image')} {sides}, labels {self.labels.min()} to {self.labels.max()})"
 
 
@@ -62,7 +62,7 @@ class Dataset:
         return images, np.concatenate([labels, held]), len(held)
 
     def __repr__(self) -> str:
-        sides = "x".join(map(str, self.train.images.shape[1:]))
+        sides = size(self.train.images.shape[1:])
         counts = f"{len(self.train.labels):,} train and {len(self.test.labels):,} test images {sides}"
         return f"Dataset({self.title!r}: {counts}, {counted(len(self.classes), 'class')})"
 

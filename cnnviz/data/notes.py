@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from cnnviz.errors.wording import listed
+from cnnviz.errors.wording import listed, size
 
 PICTURE = 3  # numbers in the shape of a picture, (h, w, c)
 UNBALANCED = 10  # times as many images of one class as of another
@@ -45,11 +45,7 @@ def on_channels(images: UInt8[np.ndarray, "n *sides c"]) -> tuple[str, ...]:
 def _on_axes(shape: Sequence[int]) -> str:
     """What images [h w c] may be if they have more channels than rows, or as many as rows and columns; else empty."""
     if len(shape) == PICTURE and shape[0] in (1, 3) and shape[-1] > shape[0]:
-        return f" If the {shape[0]} of {_sides(shape)} are their channels, move that axis last."
+        return f" If the {shape[0]} of {size(shape)} are their channels, move that axis last."
     if len(shape) == PICTURE and len(set(shape)) == 1:
         return f" Volumes of one channel are read by --image-shape {','.join(map(str, (*shape, 1)))}."
     return ""
-
-
-def _sides(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))

@@ -25,3 +25,8 @@ def counted(count: int | float, noun: str) -> str:
 def span(most: int) -> str:
     """The whole numbers from 1: "from 1 to 8", or "1" alone."""
     return f"from 1 to {most:,}" if most > 1 else "1"
+
+
+def size(shape: Sequence[int]) -> str:
+    """A shape as text: 28x28x1."""
+    return "x".join(map(str, shape))

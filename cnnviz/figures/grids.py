@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -175,7 +174,7 @@ def fill_grid(ax: Axes, maps: Maps, scale: Scale, columns: int) -> None:
     """
     maps = masked(maps)
     if maps.ndim == 4:
-        ax.imshow(montage(_as_rgb(maps, scale), columns, fill=1.0), aspect="auto")
+        ax.imshow(montage(scale.as_rgb(maps), columns, fill=1.0), aspect="auto")
     else:
         tiles = montage(scale.clipped(maps), columns)
         ax.imshow(tiles, cmap=scale.colormap, norm=scale.norm, aspect="auto")
@@ -225,8 +224,3 @@ def _beside(ax: Axes, place: tuple[float, float], offset: tuple[float, float], t
     """Writes the text at `place`, in fractions of the axes, moved by an offset in points."""
     if text:
         ax.annotate(text, place, offset, "axes fraction", "offset points", fontsize=points(7), color="0.35", **options)
-
-
-def _as_rgb(maps: Float[np.ndarray, "n h w rgb"], scale: Scale) -> Float[np.ndarray, "n h w rgb"]:
-    """The maps with `scale` mapped to 0..1, as red, green and blue; zero is gray on a scale around it; NaN is white."""
-    return np.nan_to_num(np.clip((maps - scale.low) / (scale.high - scale.low), 0, 1), nan=1.0)

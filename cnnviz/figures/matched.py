@@ -98,8 +98,7 @@ def _show(ax: Axes, pixels: Pixels, scale: Scale, extent: tuple[float, float, fl
     """One map within its frame."""
     pixels = masked(pixels)
     if pixels.ndim == 3:
-        shares = np.nan_to_num(np.clip((pixels - scale.low) / (scale.high - scale.low), 0, 1), nan=1.0)
-        ax.imshow(shares, aspect="auto", extent=extent)
+        ax.imshow(scale.as_rgb(pixels), aspect="auto", extent=extent)
     else:
         ax.imshow(scale.clipped(pixels), cmap=scale.colormap, norm=scale.norm, aspect="auto", extent=extent)
     left, right, bottom, top = extent

@@ -41,6 +41,13 @@ class Scale:
         far = min(1e4 * max(self.high, -self.low), float(np.finfo(values.dtype).max))
         return np.clip(values, -far, far)
 
+    def as_rgb(self, colors: Float[np.ndarray, "*shape rgb"]) -> Float[np.ndarray, "*shape rgb"]:
+        """The values with the scale mapped to 0..1, as red, green and blue; zero is gray on a scale around it.
+
+        NaN is white.
+        """
+        return np.nan_to_num(np.clip((colors - self.low) / (self.high - self.low), 0, 1), nan=1.0)
+
     def outside(self, values: Values) -> int:
         """The number of finite values outside the scale, which are clipped to its ends."""
         kept = finite(values)

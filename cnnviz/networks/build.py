@@ -126,7 +126,7 @@ def parameters(make: Any) -> tuple[Parameters, bool]:
 def _signature(make: Any) -> list[inspect.Parameter]:
     """The parameters of a call. Those of an NNX class are its __init__'s, which its metaclass hides."""
     bound = make.keywords if isinstance(make, partial) else {}
-    called = make.func if isinstance(make, partial) else make
+    called = _called(make)
     if isinstance(called, type) and issubclass(called, nnx.Module):
         _, *found = inspect.signature(called.__init__).parameters.values()
         return [p.replace(default=bound[p.name]) if p.name in bound else p for p in found]
@@ -142,8 +142,13 @@ def as_options(value: Any) -> Any:
 
 def is_linen(make: Any) -> bool:
     """Whether it is the class of a Linen module, or a partial of one."""
-    make = make.func if isinstance(make, partial) else make
-    return isinstance(make, type) and issubclass(make, nn.Module)
+    called = _called(make)
+    return isinstance(called, type) and issubclass(called, nn.Module)
+
+
+def _called(make: Any) -> Any:
+    """The class or function itself, of a partial of it too."""
+    return make.func if isinstance(make, partial) else make
 
 
 def _takes_rngs(make: Any) -> bool:
@@ -162,8 +167,7 @@ def _wants(parameter: inspect.Parameter, value: Any) -> bool:
 
 def _check_size(make: Any, name: str, option: str, value: Any) -> None:
     """Raises InputError for a number of units below 1, and for a share of dropped ones that is none, of our models."""
-    called = make.func if isinstance(make, partial) else make
-    if not str(getattr(called, "__module__", "")).startswith("cnnviz.models."):
+    if not str(getattr(_called(make), "__module__", "")).startswith("cnnviz.models."):
         return
     if option in SIZES and value < 1:
         raise InputError(f"The option {option} of {name} must be at least 1; it was {value}.")

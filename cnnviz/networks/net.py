@@ -10,7 +10,7 @@ from typing import Any
 from jax.tree_util import SequenceKey, register_pytree_with_keys_class
 
 from cnnviz.errors import InputError
-from cnnviz.errors.wording import counted
+from cnnviz.errors.wording import counted, size
 from cnnviz.kernels import parameter_count
 from cnnviz.networks.prepare import Prepare
 from cnnviz.probe import Layer, OneOutput, find, find_one, output_shape
@@ -81,7 +81,7 @@ class Net:
     @property
     def _facts(self) -> list[str]:
         """What a person would say of the network first, without computing anything."""
-        sides = "x".join(map(str, self.image_shape))
+        sides = size(self.image_shape)
         facts = [repr(self.name), type(self.model).__name__, f"{parameter_count(self.variables):,} parameters"]
         facts += [f"images {sides}"] + ([counted(len(self.classes), "class")] if self.classes else [])
         facts += [f"data set {self.dataset!r}"] if self.dataset else []

@@ -42,9 +42,9 @@ class Comparison(Kind):
     parts: Mapping[str, Kind]
 
     @property
-    def variant(self) -> str:
-        """Nothing: pictures have that of their part."""
-        return ""
+    def variants(self) -> tuple[str, ...]:
+        """Nothing: pictures have those of their part."""
+        return ()
 
     def __call__(self, networks: Sequence[Net], data: Data, report: Report | None = None) -> list[Picture]:
         """The pictures of all parts; those that do not apply are said in a line.
@@ -80,7 +80,7 @@ def named_apart(networks: Sequence[Net]) -> list[Net]:
 
 def _told(picture: Picture, its: Kind) -> Picture:
     """The picture of a part, whose subject has the split of the images that it shows, and the part's other options."""
-    split, own = getattr(its, "split", None), {"variant": its.variant} if its.variant else {}
+    split, own = getattr(its, "split", None), {"variants": its.variants} if its.variants else {}
     if split is not None and "dataset" in picture.subject:
         own["split"] = split
     return replace(picture, subject={**picture.subject, **own})

@@ -16,6 +16,7 @@ from cnnviz.batching import Report
 from cnnviz.data import Dataset, Split
 from cnnviz.data.photograph import Photograph
 from cnnviz.errors import InputError, unknown
+from cnnviz.errors.wording import size
 from cnnviz.figures.files import FORMATS, encoded
 from cnnviz.figures.fit import fitted
 from cnnviz.figures.printable import signed
@@ -126,15 +127,20 @@ class Kind:
     NAMED: ClassVar[frozenset[str]] = frozenset(("layer", "image", "images", "split"))
 
     @property
-    def variant(self) -> str:
-        """What names of files say of all other options that are not the defaults, such as `_top-3`.
+    def variants(self) -> tuple[str, ...]:
+        """What names of files say of each other option that is not the default, such as `_top-3`.
 
         So a second command with other options overwrites nothing.
         """
         options = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self.NAMED}
         usual = {each.name: each.default for each in fields(self)}
         told = {name: value for name, value in options.items() if value != usual[name]}
-        return "".join(f"_{name}" if value is True else f"_{name}-{value}" for name, value in told.items())
+        return tuple(f"_{name}" if value is True else f"_{name}-{value}" for name, value in told.items())
+
+    @property
+    def variant(self) -> str:
+        """The `variants` as one text."""
+        return "".join(self.variants)
 
     def __call__(self, networks: Sequence[Net], data: "Data", report: Report | None = None) -> list[Picture]:
         """The pictures of these networks; raises Skipped if there are none, InputError for an invalid option."""
@@ -212,8 +218,8 @@ class Sample:
 
 def equal_parts(every: Sequence[Any], most: int) -> list[Sequence[Any]]:
     """The items in parts of at most so many, as equal as can be: what a picture's slides have."""
-    size = math.ceil(len(every) / math.ceil(len(every) / most))
-    return [every[i : i + size] for i in range(0, len(every), size)]
+    step = math.ceil(len(every) / math.ceil(len(every) / most))
+    return [every[i : i + step] for i in range(0, len(every), step)]
 
 
 def split_of(dataset: Dataset, split: str) -> Split:
@@ -247,8 +253,3 @@ def inputs_in_words(net: Net) -> str:
     """How many inputs a network takes, and the name and the shape of each."""
     rows = named_leaves(one_image(net.takes))
     return f"{len(rows)} inputs ({', '.join(f'{name} {size(row.shape[1:])}' for name, row in rows.items())})"
-
-
-def size(shape: Sequence[int]) -> str:
-    """A shape as text: 28x28x1."""
-    return "x".join(map(str, shape))

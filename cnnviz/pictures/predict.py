@@ -54,14 +54,15 @@ class Predict(OfImage, OneByOne):
             return title, f"Its outputs are NaN or infinite.{converted}"
         drawn = min(self.top, len(p))
         rest = f"The {drawn} likeliest of {len(p)} classes" if drawn < len(p) else f"All {len(p)} classes"
-        gray = " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(_drawn(shown))
-        gray = (
-            " The network also sees how opaque it is, which is not drawn."
-            if _drawn(shown) is not shown.pixels
-            else gray
-        )
         share = f"which have {np.sort(p)[-drawn:].sum():.4f} of the probability."
-        return title, f"{rest}, {share}{apart(net, len(p))}{converted}{gray}"
+        return title, f"{rest}, {share}{apart(net, len(p))}{converted}{_channels_said(shown)}"
+
+
+def _channels_said(shown: Sample) -> str:
+    """A sentence on how the channels are drawn, to end a caption with; empty for red, green and blue."""
+    if _drawn(shown) is not shown.pixels:
+        return " The network also sees how opaque it is, which is not drawn."
+    return " In gray, 0 is black." if shown.pixels.shape[-1] == 1 else shown_channel(shown.pixels)
 
 
 def _drawn(shown: Sample) -> UInt8[np.ndarray, "h w c"]:

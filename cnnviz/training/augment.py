@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Int, Shaped, UInt8
 
 from cnnviz.errors import InputError, OptionError
+from cnnviz.errors.wording import size
 from cnnviz.types import Array, Key
 
 AREA = (0.02, 0.33)  # share of the image that is erased
@@ -24,7 +25,7 @@ Pixels = UInt8[Array, "h w c"]
 def check_augmented(recipe: Any, image_shape: Sequence[int]) -> None:
     """Raises InputError if a recipe shifts images by a complete side, or changes others as only pictures can be."""
     if recipe.shift >= (shortest := min(image_shape[:-1])):
-        sides = "x".join(map(str, image_shape))
+        sides = size(image_shape)
         raise OptionError(
             f"shift must be less than {shortest}, the shortest side of images of {sides}; it was {recipe.shift}."
         )
@@ -32,7 +33,7 @@ def check_augmented(recipe: Any, image_shape: Sequence[int]) -> None:
         return
     for name, nothing in PICTURES_ONLY.items():
         if (value := getattr(recipe, name)) != nothing:
-            sides = "x".join(map(str, image_shape))
+            sides = size(image_shape)
             raise InputError(f"{name} is for pictures (it was {value}); images of {sides} can only be shifted.")
 
 
